@@ -1,0 +1,2 @@
+apid_SRCS = apid/main.c
+apid_LIBS =

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/bus.h"
+#include "common/conf.h"
+#include <stdint.h>
+#include <uv.h>
+
+struct daemon_info;
+
+/* One running daemon. Everything a daemon has hangs off it. */
+struct daemon {
+	const struct daemon_info *info;
+	uv_loop_t loop;
+	struct bus *bus;
+	void *conf; /* info->conf_size bytes, first member struct conf_shared */
+	const struct conf_shared *shared; /* the same memory */
+	void *state; /* the daemon's own, made in start, freed in stop */
+	const char *conf_file;
+};
+
+/* What a daemon is: const data and four functions, given to daemon_main. */
+struct daemon_info {
+	const char *name;
+	const char *summary; /* one line for --help */
+	enum bus_daemon id; /* its bus user */
+	const struct conf_row *conf;
+	size_t conf_count;
+	size_t conf_size; /* bytes of its configuration struct */
+	uint64_t caps; /* bits (1ULL << CAP_…) kept when privileges are dropped */
+	/* Extra options of the form --NAME [ARG] (e.g. proxyd --init-ca): handled after the
+	 * configuration is read and privileges are dropped; returns the exit status. */
+	const struct daemon_command {
+		const char *name, *help;
+		int (*run)(struct daemon *d, const char *arg);
+	} *commands; /* ended by a row without name, or NULL */
+	/* After the loop, signals and bus exist. Registers topics, opens sockets. 0 or -errno, which
+	 * ends the program with status 1 after it logged why. */
+	int (*start)(struct daemon *d);
+	/* SIGHUP; next is the newly read configuration. Takes what can change at run time (the old one
+	 * stays in force otherwise). May be NULL. */
+	void (*reload)(struct daemon *d, void *next);
+	/* Closes every handle and request it opened; memory goes in the close callbacks or in fini. */
+	void (*stop)(struct daemon *d);
+	/* After the loop has ended: frees state. May be NULL. */
+	void (*fini)(struct daemon *d);
+};
+
+/*
+ * The whole life of a daemon (STYLE, Main): options -c FILE, --check, --version, --help → log →
+ * config → drop privileges → loop → signals → bus → start → READY=1 → run → stop → loop closed.
+ * Returns the exit status: 0, 1 on failure or a leaked handle, 2 on wrong usage.
+ */
+int daemon_main(const struct daemon_info *info, int argc, char **argv);
+/* Ends the daemon from within, as SIGTERM does; a failure makes the exit status 1. */
+void daemon_stop(struct daemon *d, int failure);

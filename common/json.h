@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Parses exactly one JSON value of len bytes: depth at most 32, nothing but blanks behind it, valid
+ * UTF-8, no NUL in strings, no duplicate keys in an object. NULL when it is not; free with cJSON_Delete. */
+cJSON *json_parse(const char *text, size_t len);
+/* Compact text, free with free(). NULL without memory. */
+char *json_format(const cJSON *value);
+/* Member of an object, exact name; NULL when absent. */
+const cJSON *json_get(const cJSON *object, const char *name);
+/* An integer within ±2^53 without a fraction. */
+bool json_get_int(const cJSON *value, int64_t *out);

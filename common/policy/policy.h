@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/policy/directory.h"
+
+/*
+ * The one decision (SPEC P5 and the paths table): device, path, name or URL → verdict, reason, rule,
+ * list, generation. dnsd, proxyd and explain call it; nobody re-implements it.
+ */
+enum policy_path {
+	POLICY_PATH_DNS, /* switches, dns_rules, lists; never websites or categories */
+	POLICY_PATH_INTERCEPT, /* intercepted 80 and 443 */
+	POLICY_PATH_PROXY, /* explicit proxy: everything */
+};
+
+enum verdict {
+	VERDICT_BLOCK, /* zero: what is not decided is blocked */
+	VERDICT_UNKNOWN, /* not reviewed and blocked for it */
+	VERDICT_ALLOW,
+	VERDICT_PASS, /* not reviewed, and that is allowed */
+};
+
+enum reason {
+	REASON_NO_POLICY, /* nothing known yet: closed */
+	REASON_CONNECTIVITY, /* 0 connectivity-check name */
+	REASON_SWITCH, /* 1 offline_browser, offline_vpn, walled */
+	REASON_SNI_BLOCK, /* 2 */
+	REASON_SECURITY, /* 2 category security */
+	REASON_OVERRIDE, /* 3 */
+	REASON_FORCED_CATEGORY, /* 4 report, extreme */
+	REASON_LIST, /* 5 */
+	REASON_LIST_EXCEPTION, /* a list's own @@ */
+	REASON_BLOCKED_CATEGORY, /* 6 */
+	REASON_ALLOWED_CATEGORY, /* 7 */
+	REASON_UNKNOWN, /* 8 */
+	REASON_DNS_RULE,
+	REASON_DEFAULT, /* the path has no opinion: allowed */
+};
+const char *verdict_text(enum verdict v);
+const char *reason_text(enum reason r);
+
+struct policy_query {
+	enum policy_path path;
+	const char *host; /* lower-case ASCII, no final dot, no port; IP literals as text */
+	size_t host_len;
+	const char *rest; /* path?query from the first '/', NULL when only the host is known */
+	size_t rest_len;
+};
+
+/* The strings belong to the policy and stay valid until the loop's next turn. */
+struct decision {
+	enum verdict verdict;
+	enum reason reason;
+	const char *rule; /* pattern, list entry's name, switch … "" when none */
+	const char *list; /* id of the list, "" */
+	const char *category; /* name of the category, "" */
+	uint64_t generation; /* of the topic that decided, 0 */
+	bool hide_images, mask_words; /* where the content is allowed */
+	bool no_decrypt; /* category no_decrypt or mitm_ignore: pass through undecrypted */
+};
+
+struct policy;
+
+/* Subscribes its topics (categories, websites, overrides, lists, domainset …) on the bus and maps
+ * the domain set. on_change: verdicts may differ from before (drop what is cached, close flows). */
+struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *dir,
+	void (*on_change)(void *arg), void *arg);
+void policy_close(struct policy *p);
+/* Is there a policy to decide with (from disk or Redis)? Before that every decision is a block. */
+bool policy_is_known(const struct policy *p);
+/* dev NULL = unknown device: blocked. No allocation, no system call. */
+void policy_decide(const struct policy *p, const struct device_view *dev,
+	const struct policy_query *q, int64_t now_ms, struct decision *out);

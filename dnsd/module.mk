@@ -1,0 +1,2 @@
+dnsd_SRCS = dnsd/main.c
+dnsd_LIBS =

@@ -1,0 +1,2 @@
+fwd_SRCS = fwd/main.c
+fwd_LIBS =

@@ -1,0 +1,2 @@
+proxyd_SRCS = proxyd/main.c
+proxyd_LIBS =

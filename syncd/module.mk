@@ -1,0 +1,2 @@
+syncd_SRCS = syncd/main.c
+syncd_LIBS =

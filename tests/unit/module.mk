@@ -1,0 +1,2 @@
+# Programs of TAP tests: tests/unit/test_NAME.c; UNIT_SRCS_NAME = sources outside the common library.
+UNITS += addr buf conf hmap

@@ -1,0 +1,2 @@
+wgd_SRCS = wgd/main.c
+wgd_LIBS =
