@@ -44,7 +44,7 @@ def _gateway_lines(hosts):
         "address add %s/64 dev uplink nodad" % UPLINK[1],
         "link set uplink up",
         "route add default via " + UPLINK_PEER[0],
-        "-6 route add default via " + UPLINK_PEER[1]]
+        "route add ::/0 via " + UPLINK_PEER[1]]
     return lines
 
 
@@ -75,5 +75,5 @@ def connect(hosts):
         "address add %s/64 dev gw nodad" % LAN[1],
         "link set gw up",
         "route add default via " + LAN_GATEWAY[0],
-        "-6 route add default via " + LAN_GATEWAY[1]])
+        "route add ::/0 via " + LAN_GATEWAY[1]])
     _ip(hosts["inet"], _inet_lines())

@@ -10,7 +10,6 @@ UIDS = {
     "wgd": 64101, "fwd": 64102, "dnsd": 64103, "proxyd": 64104, "apid": 64105,
     "syncd": 64106, "redis": 64107, "mariadb": 64108,
 }
-# What a daemon may keep of root's capabilities; used only where the lab itself drops privileges.
 MOBILE = {"phone": ("172.31.1.1", "172.31.1.2"), "laptop": ("172.31.2.1", "172.31.2.2")}
 TUNNEL = {"phone": ("10.9.0.2", "fd09::2"), "laptop": ("10.9.0.3", "fd09::3")}
 GATEWAY = ("10.9.0.1", "fd09::1")

@@ -75,7 +75,7 @@ class Process:
         wait_until(self.name + ": ready", lambda: self.check_alive() and predicate(), seconds,
                    self.log)
 
-    def signal(self, number):
+    def send(self, number):
         pid = self.pid()
         if pid is not None:
             try:
@@ -87,7 +87,7 @@ class Process:
         """Ends it and gives the exit status; None when it was not running."""
         if self.pid() is None:
             return None
-        self.signal(number)
+        self.send(number)
         wait_until("%s: end after signal %d" % (self.name, number),
                    lambda: self.pid() is None, seconds, self.log)
         return self.status()
