@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/conf.h"
+#include "common/conf_value.h"
+#include "common/log.h"
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_LEN 4096
+#define ROWS_MAX 128
+#define TUNNELS_MAX 64
+
+/* A shared row of this section stands in the section of the daemon that reads the file. */
+#define OWN_SECTION "@"
+
+static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const daemon_sections[] = { "wgd", "fwd", "dnsd", "proxyd", "apid", "syncd" };
+
+/* [A-Za-z0-9] plus the characters of more, 1..max of them. */
+static int check_word(const char *text, size_t max, const char *more, char *why, size_t why_len)
+{
+	size_t n = 0;
+
+	for (; text[n]; n++) {
+		if (!isalnum((unsigned char)text[n]) && !strchr(more, text[n]))
+			break;
+	}
+	if (n && n <= max && !text[n])
+		return 0;
+	snprintf(why, why_len, "%s is not 1 to %zu of the characters A-Z a-z 0-9 %s", text, max, more);
+	return -EINVAL;
+}
+
+static int check_instance(const void *value, char *why, size_t why_len)
+{
+	return check_word(*(char *const *)value, 16, "", why, why_len);
+}
+
+static int check_interface(const void *value, char *why, size_t why_len)
+{
+	return check_word(*(char *const *)value, 15, "-_.", why, why_len);
+}
+
+static int check_redis(const void *value, char *why, size_t why_len)
+{
+	const char *text = *(char *const *)value;
+	struct endpoint e;
+
+	if (!strncmp(text, "unix:/", 6) ||
+		(!strncmp(text, "tcp:", 4) && !endpoint_parse(text + 4, &e)))
+		return 0;
+	snprintf(why, why_len, "%s is neither unix:/PATH nor tcp:ADDRESS:PORT", text);
+	return -EINVAL;
+}
+
+static int check_addresses(const void *value, char *why, size_t why_len)
+{
+	const struct conf_prefixes *p = value;
+
+	if (p->n)
+		return 0;
+	snprintf(why, why_len, "needs at least one address");
+	return -EINVAL;
+}
+
+#define AT(field) offsetof(struct conf_shared, field)
+static const struct conf_row shared_rows[] = {
+	{ "culvert", "state_dir", CONF_PATH, AT(state_dir), "/var/lib/culvert", .max = 0,
+		.help = "Directory of lasting state; each daemon uses the directory below it that bears its name." },
+	{ "culvert", "cache_dir", CONF_PATH, AT(cache_dir), "/var/cache/culvert",
+		.help = "Directory of what can be fetched again; used like state_dir." },
+	{ "culvert", "log_level", CONF_ENUM, AT(log_level), "info", .values = log_levels,
+		.help = "Most talkative level that is written." },
+	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock", .check = check_redis,
+		.help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
+	{ OWN_SECTION, "redis_password_file", CONF_SECRET, AT(redis_password), "",
+		.help = "File with this daemon's Redis password." },
+	{ OWN_SECTION, "user", CONF_STRING, AT(user), "", .max = 32,
+		.help = "User (name or number) the daemon runs as when started by root; default culvert-DAEMON." },
+	{ OWN_SECTION, "instance", CONF_STRING, AT(instance), "1", .check = check_instance,
+		.help = "Name of this process among several of the same daemon." },
+};
+#undef AT
+
+#define AT(field) offsetof(struct conf_tunnel, field)
+static const struct conf_row tunnel_rows[] = {
+	{ "tunnel", "interface", CONF_STRING, AT(interface), "wg0", .check = check_interface,
+		.help = "Name of the network interface." },
+	{ "tunnel", "addresses", CONF_PREFIXES, AT(addresses), NULL, .check = check_addresses,
+		.help = "The gateway's own addresses with the subnet's length, one per family." },
+	{ "tunnel", "port", CONF_INT, AT(port), "51820", .min = 1, .max = 65535,
+		.help = "UDP port of WireGuard." },
+	{ "tunnel", "mtu", CONF_INT, AT(mtu), "1420", .min = 1280, .max = 65000,
+		.help = "MTU of the interface in bytes." },
+};
+#undef AT
+
+const struct conf_row *conf_shared_rows(size_t *count)
+{
+	*count = sizeof(shared_rows) / sizeof(shared_rows[0]);
+	return shared_rows;
+}
+
+const struct conf_row *conf_tunnel_rows(size_t *count)
+{
+	*count = sizeof(tunnel_rows) / sizeof(tunnel_rows[0]);
+	return tunnel_rows;
+}
+
+/* A set of rows that fill one struct, and which of them the file has given. */
+struct table {
+	const struct conf_row *rows;
+	size_t count;
+	void *conf;
+	bool seen[ROWS_MAX];
+};
+
+struct reader {
+	const char *name; /* of the file, for errors */
+	const char *daemon;
+	const char *text, *end;
+	int line;
+	struct buf *err;
+	int failed;
+	struct table shared, own;
+	struct conf_shared *conf;
+	struct table tunnel; /* of the section at hand */
+	bool tunnels_seen[TUNNELS_MAX][sizeof(tunnel_rows) / sizeof(tunnel_rows[0])];
+};
+
+__attribute__((format(printf, 2, 3))) static void report(
+	struct reader *r, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (r->failed)
+		return;
+	r->failed = -EINVAL;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (r->line)
+		buf_printf(r->err, "%s:%d: %s", r->name, r->line, text);
+	else
+		buf_printf(r->err, "%s: %s", r->name, text);
+}
+
+/* inih's fgets: one call, one line, so that the handler knows its number. */
+static char *on_line(char *out, int size, void *data)
+{
+	struct reader *r = data;
+	const char *newline;
+	size_t len;
+
+	if (r->failed || r->text == r->end)
+		return NULL;
+	r->line++;
+	newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
+	len = (size_t)((newline ? newline + 1 : r->end) - r->text);
+	if (len + 1 > (size_t)size) {
+		report(r, "line is longer than %d characters", size - 2);
+		return NULL;
+	}
+	if (memchr(r->text, '\0', len)) {
+		report(r, "line has a zero byte");
+		return NULL;
+	}
+	memcpy(out, r->text, len);
+	out[len] = '\0';
+	r->text += len;
+	return out;
+}
+
+static void set_value(struct reader *r, struct table *t, const char *section, const char *key,
+	const char *value)
+{
+	char why[CONF_WHY_LEN];
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct conf_row *row = &t->rows[i];
+		const char *row_section =
+			strcmp(row->section, OWN_SECTION) ? row->section : r->daemon;
+		if (t != &r->tunnel && strcmp(row_section, section))
+			continue;
+		if (strcmp(row->key, key))
+			continue;
+		if (t->seen[i])
+			return report(r, "%s.%s: given twice", section, key);
+		t->seen[i] = true;
+		if (conf_value_parse(row, value, t->conf, why))
+			report(r, "%s.%s: %s", section, key, why);
+		return;
+	}
+	if (t == &r->shared && !strcmp(section, r->daemon))
+		return set_value(r, &r->own, section, key, value);
+	report(r, "%s.%s: no such key", section, key);
+}
+
+/* The tunnel of that name; made when it is new. */
+static struct conf_tunnel *find_tunnel(struct reader *r, const char *name, size_t *index)
+{
+	struct conf_shared *c = r->conf;
+	struct conf_tunnel *grown;
+
+	for (size_t i = 0; i < c->tunnel_count; i++) {
+		if (!strcmp(c->tunnels[i].name, name)) {
+			*index = i;
+			return &c->tunnels[i];
+		}
+	}
+	if (c->tunnel_count == TUNNELS_MAX)
+		return NULL;
+	grown = realloc(c->tunnels, (c->tunnel_count + 1) * sizeof(*grown));
+	if (!grown)
+		return NULL;
+	c->tunnels = grown;
+	*index = c->tunnel_count;
+	grown[*index] = (struct conf_tunnel){ .name = strdup(name) };
+	if (!grown[*index].name)
+		return NULL;
+	c->tunnel_count++;
+	return &grown[*index];
+}
+
+static void set_tunnel_value(struct reader *r, const char *section, const char *key,
+	const char *value)
+{
+	const char *name = section + strlen("tunnel ");
+	char why[CONF_WHY_LEN];
+	size_t index;
+
+	if (check_word(name, 32, "-_.", why, sizeof(why)))
+		return report(r, "[%s]: %s", section, why);
+	r->tunnel.conf = find_tunnel(r, name, &index);
+	if (!r->tunnel.conf)
+		return report(r, "[%s]: more than %d tunnels", section, TUNNELS_MAX);
+	memcpy(r->tunnel.seen, r->tunnels_seen[index], sizeof(r->tunnels_seen[index]));
+	set_value(r, &r->tunnel, section, key, value);
+	memcpy(r->tunnels_seen[index], r->tunnel.seen, sizeof(r->tunnels_seen[index]));
+}
+
+static bool is_other_daemon(const struct reader *r, const char *section)
+{
+	for (size_t i = 0; i < sizeof(daemon_sections) / sizeof(daemon_sections[0]); i++) {
+		if (!strcmp(daemon_sections[i], section))
+			return strcmp(section, r->daemon);
+	}
+	return false;
+}
+
+static int on_pair(void *data, const char *section, const char *key, const char *value)
+{
+	struct reader *r = data;
+
+	if (r->failed)
+		return 1;
+	if (!strncmp(section, "tunnel ", 7))
+		set_tunnel_value(r, section, key, value ? value : "");
+	else if (!strcmp(section, "culvert") || !strcmp(section, "bus") || !strcmp(section, r->daemon))
+		set_value(r, &r->shared, section, key, value ? value : "");
+	else if (!is_other_daemon(r, section))
+		report(r, "[%s]: no such section", section);
+	return 1;
+}
+
+/* Environment first, then what the file said, then the default. */
+static void complete_table(struct reader *r, struct table *t, const char *section)
+{
+	char why[CONF_WHY_LEN];
+
+	for (size_t i = 0; i < t->count && !r->failed; i++) {
+		const struct conf_row *row = &t->rows[i];
+		const char *env = row->env ? getenv(row->env) : NULL;
+		const char *where = section		      ? section :
+			strcmp(row->section, OWN_SECTION) ? row->section :
+							      r->daemon;
+		if (env) {
+			conf_value_fini(row, t->conf);
+			if (conf_value_parse(row, env, t->conf, why))
+				report(r, "environment %s: %s", row->env, why);
+			continue;
+		}
+		if (t->seen[i])
+			continue;
+		if (!row->def)
+			report(r, "%s.%s: missing", where, row->key);
+		else if (conf_value_parse(row, row->def, t->conf, why))
+			report(r, "%s.%s: default: %s", where, row->key, why);
+	}
+}
+
+static void complete_tunnels(struct reader *r)
+{
+	char section[64];
+
+	for (size_t i = 0; i < r->conf->tunnel_count && !r->failed; i++) {
+		r->tunnel.conf = &r->conf->tunnels[i];
+		memcpy(r->tunnel.seen, r->tunnels_seen[i], sizeof(r->tunnels_seen[i]));
+		snprintf(section, sizeof(section), "tunnel %s", r->conf->tunnels[i].name);
+		complete_table(r, &r->tunnel, section);
+	}
+}
+
+/* <base>/<daemon> in place of <base>. */
+static int below(char **dir, const char *daemon)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", *dir, daemon) < 0)
+		return -ENOMEM;
+	free(*dir);
+	*dir = path;
+	return 0;
+}
+
+static int derive(struct reader *r)
+{
+	struct conf_shared *c = r->conf;
+
+	c->log_level += LOG_LEVEL_ERROR; /* the enum's first value */
+	if (!*c->user) {
+		free(c->user);
+		if (asprintf(&c->user, "culvert-%s", r->daemon) < 0) {
+			c->user = NULL;
+			return -ENOMEM;
+		}
+	}
+	if (below(&c->state_dir, r->daemon) || below(&c->cache_dir, r->daemon))
+		return -ENOMEM;
+	return 0;
+}
+
+/* inih's limits are variables of the library. */
+static void set_limits(void)
+{
+	ini_use_stack = false;
+	ini_initial_alloc = ini_max_line = LINE_MAX_LEN;
+	ini_allow_multiline = false;
+}
+
+int conf_parse(const char *text, size_t len, const char *name, const char *daemon,
+	const struct conf_row *rows, size_t count, void *conf, size_t conf_size, struct buf *err)
+{
+	struct reader r = {
+		.name = name,
+		.daemon = daemon,
+		.text = text,
+		.end = text + len,
+		.err = err,
+		.shared = { .rows = shared_rows, .conf = conf },
+		.own = { .rows = rows, .count = count, .conf = conf },
+		.conf = conf,
+		.tunnel = { .rows = tunnel_rows },
+	};
+	int bad_line;
+
+	conf_shared_rows(&r.shared.count);
+	conf_tunnel_rows(&r.tunnel.count);
+	set_limits();
+	bad_line = ini_parse_stream(on_line, &r, on_pair, &r);
+	if (bad_line && !r.failed) {
+		r.line = bad_line > 0 ? bad_line : 0;
+		report(&r, bad_line > 0 ? "neither [section] nor key = value" : "no memory");
+	}
+	r.line = 0;
+	complete_table(&r, &r.shared, NULL);
+	complete_table(&r, &r.own, NULL);
+	complete_tunnels(&r);
+	if (!r.failed && derive(&r))
+		report(&r, "no memory");
+	if (r.failed)
+		conf_fini(rows, count, conf, conf_size);
+	return r.failed;
+}
+
+int conf_load(const char *file, const char *daemon, const struct conf_row *rows, size_t count,
+	void *conf, size_t conf_size, struct buf *err)
+{
+	struct buf text;
+	int res;
+
+	buf_init(&text, 1u << 20);
+	res = buf_read_file(&text, file);
+	if (res)
+		buf_printf(err, "%s: %s", file, strerror(-res));
+	else
+		res = conf_parse((const char *)text.data, text.len, file, daemon, rows, count, conf,
+			conf_size, err);
+	buf_fini(&text);
+	return res;
+}
+
+void conf_fini(const struct conf_row *rows, size_t count, void *conf, size_t conf_size)
+{
+	struct conf_shared *c = conf;
+	size_t n;
+
+	for (size_t i = 0; i < c->tunnel_count; i++) {
+		const struct conf_row *t = conf_tunnel_rows(&n);
+		for (size_t k = 0; k < n; k++)
+			conf_value_fini(&t[k], &c->tunnels[i]);
+		free(c->tunnels[i].name);
+	}
+	free(c->tunnels);
+	const struct conf_row *s = conf_shared_rows(&n);
+	for (size_t i = 0; i < n; i++)
+		conf_value_fini(&s[i], conf);
+	for (size_t i = 0; i < count; i++)
+		conf_value_fini(&rows[i], conf);
+	memset(conf, 0, conf_size);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/privileges.h"
+#include "common/sd_notify.h"
+#include "common/timer.h"
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long handles may take to close after stop before they count as leaked. */
+#define STOP_DEADLINE_MS 5000
+#define COMMANDS_MAX 8
+
+enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
+
+/* The daemon with what only its life needs. */
+struct life {
+	struct daemon d; /* first: stop finds the life by its daemon */
+	uv_signal_t term, interrupt, hup;
+	struct timer watchdog, deadline;
+	bool stopping;
+	int status;
+};
+
+struct options {
+	const char *conf_file;
+	bool check;
+	const struct daemon_command *command;
+	const char *command_arg;
+};
+
+static void print_help(const struct daemon_info *info)
+{
+	printf("Usage: %s -c FILE [--check] [--version]\n%s\n\n", info->name, info->summary);
+	printf("  -c FILE      configuration file, see culvert.conf(5)\n");
+	printf("  --check      read the configuration, say what is wrong with it, and exit\n");
+	printf("  --version    print the version and exit\n");
+	for (const struct daemon_command *c = info->commands; c && c->name; c++)
+		printf("  --%-10s %s\n", c->name, c->help);
+}
+
+/* Fills getopt's table with the common options and the daemon's commands. */
+static void fill_options(const struct daemon_info *info, struct option *out)
+{
+	size_t n = 0;
+
+	out[n++] = (struct option){ "check", no_argument, NULL, 'k' };
+	out[n++] = (struct option){ "version", no_argument, NULL, 'v' };
+	out[n++] = (struct option){ "help", no_argument, NULL, 'h' };
+	for (int i = 0; info->commands && info->commands[i].name && i < COMMANDS_MAX; i++)
+		out[n++] = (struct option){ info->commands[i].name, optional_argument, NULL, 256 + i };
+	out[n] = (struct option){ 0 };
+}
+
+/* STATUS_OK with conf_file set: go on. Else the program ends with the status returned. */
+static int parse_options(const struct daemon_info *info, int argc, char **argv, struct options *o)
+{
+	struct option table[COMMANDS_MAX + 4];
+	int c;
+
+	fill_options(info, table);
+	while ((c = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->conf_file = optarg;
+			break;
+		case 'k':
+			o->check = true;
+			break;
+		case 'v':
+			printf("%s (Culvert) %s\n", info->name, CULVERT_VERSION);
+			return STATUS_OK;
+		case 'h':
+			print_help(info);
+			return STATUS_OK;
+		case '?':
+			return STATUS_USAGE;
+		default:
+			o->command = &info->commands[c - 256];
+			o->command_arg = optarg;
+		}
+	}
+	if (optind == argc && o->conf_file)
+		return STATUS_OK;
+	fprintf(stderr, "Usage: %s -c FILE [--check] [--version]\n", info->name);
+	o->conf_file = NULL;
+	return STATUS_USAGE;
+}
+
+static int load_conf(struct daemon *d, void **out)
+{
+	const struct daemon_info *info = d->info;
+	void *conf = calloc(1, info->conf_size);
+	struct buf err;
+	int res;
+
+	if (!conf)
+		return -ENOMEM;
+	buf_init(&err, 4096);
+	res = conf_load(d->conf_file, info->name, info->conf, info->conf_count, conf,
+		info->conf_size, &err);
+	if (res) {
+		log_error("%s", err.data ? (const char *)err.data : strerror(-res));
+		free(conf);
+	} else {
+		*out = conf;
+	}
+	buf_fini(&err);
+	return res;
+}
+
+static void free_conf(const struct daemon_info *info, void *conf)
+{
+	if (!conf)
+		return;
+	conf_fini(info->conf, info->conf_count, conf, info->conf_size);
+	free(conf);
+}
+
+static void close_handle(void *handle)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void on_leak_seen(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		log_error("handle leaked type=%s", uv_handle_type_name(handle->type));
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct life *l = t->data;
+
+	log_error("handles still open after stop limit_ms=%d", STOP_DEADLINE_MS);
+	uv_walk(&l->d.loop, on_leak_seen, NULL);
+	l->status = STATUS_FAILURE;
+	uv_stop(&l->d.loop);
+}
+
+void daemon_stop(struct daemon *d, int failure)
+{
+	struct life *l = (struct life *)d;
+
+	if (failure)
+		l->status = STATUS_FAILURE;
+	if (l->stopping)
+		return;
+	l->stopping = true;
+	sd_notify_send("STOPPING=1");
+	log_info("stopping");
+	d->info->stop(d);
+	bus_close(d->bus);
+	d->bus = NULL;
+	close_handle(&l->term);
+	close_handle(&l->interrupt);
+	close_handle(&l->hup);
+	timer_close(&l->watchdog, NULL);
+	timer_start(&l->deadline, STOP_DEADLINE_MS, 0);
+	uv_unref((uv_handle_t *)&l->deadline.handle);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+	(void)number;
+	daemon_stop(handle->data, 0);
+}
+
+static void on_hup(uv_signal_t *handle, int number)
+{
+	struct daemon *d = handle->data;
+	void *next = NULL;
+
+	(void)number;
+	sd_notify_send("RELOADING=1");
+	if (load_conf(d, &next)) {
+		log_warning("reload refused, the configuration in force stays");
+	} else {
+		log_set_level((enum log_level)((struct conf_shared *)next)->log_level);
+		if (d->info->reload)
+			d->info->reload(d, next);
+		free_conf(d->info, next);
+		log_info("reloaded");
+	}
+	sd_notify_send("READY=1");
+}
+
+static void on_watchdog(struct timer *t)
+{
+	(void)t;
+	sd_notify_send("WATCHDOG=1");
+}
+
+static int init_signal(struct life *l, uv_signal_t *handle, int number, uv_signal_cb cb)
+{
+	int err = uv_signal_init(&l->d.loop, handle);
+
+	handle->data = &l->d;
+	return err ? err : uv_signal_start(handle, cb, number);
+}
+
+static int init_loop(struct life *l)
+{
+	uint64_t watchdog_ms = sd_notify_watchdog_ms();
+	int err = uv_loop_init(&l->d.loop);
+
+	if (!err)
+		err = init_signal(l, &l->term, SIGTERM, on_stop_signal);
+	if (!err)
+		err = init_signal(l, &l->interrupt, SIGINT, on_stop_signal);
+	if (!err)
+		err = init_signal(l, &l->hup, SIGHUP, on_hup);
+	if (!err)
+		err = timer_init(&l->d.loop, &l->watchdog, on_watchdog, l);
+	if (!err)
+		err = timer_init(&l->d.loop, &l->deadline, on_deadline, l);
+	if (!err && watchdog_ms)
+		timer_start(&l->watchdog, watchdog_ms, watchdog_ms);
+	return err;
+}
+
+/* Runs until everything is closed; a handle that is left is a bug and exit status 1. */
+static void run_loop(struct life *l)
+{
+	uv_run(&l->d.loop, UV_RUN_DEFAULT);
+	timer_close(&l->deadline, NULL);
+	if (l->status == STATUS_OK)
+		uv_run(&l->d.loop, UV_RUN_DEFAULT);
+	else
+		uv_run(&l->d.loop, UV_RUN_NOWAIT);
+	if (uv_loop_close(&l->d.loop) == UV_EBUSY) {
+		log_error("loop still busy at the end");
+		uv_walk(&l->d.loop, on_leak_seen, NULL);
+		l->status = STATUS_FAILURE;
+	}
+}
+
+static void run(struct life *l)
+{
+	struct daemon *d = &l->d;
+	int err = init_loop(l);
+
+	if (err)
+		fatal("cannot make the event loop error=%s", uv_strerror(err));
+	d->bus = bus_open(&d->loop, d->info->id, d->shared, CULVERT_VERSION);
+	if (!d->bus)
+		fatal("cannot open the bus");
+	err = d->info->start(d);
+	if (err) {
+		log_error("start failed error=%s", strerror(-err));
+		daemon_stop(d, 1);
+	} else {
+		log_notice("started version=%s", CULVERT_VERSION);
+		sd_notify_send("READY=1");
+	}
+	run_loop(l);
+	if (d->info->fini)
+		d->info->fini(d);
+}
+
+static int drop_privileges(struct daemon *d)
+{
+	const char *dirs[] = { d->shared->state_dir, d->shared->cache_dir };
+	int err = privileges_drop(d->shared->user, d->info->caps, dirs, 2);
+
+	if (err == -ENOENT)
+		log_error("no such user user=%s", d->shared->user);
+	else if (err)
+		log_error("cannot drop privileges user=%s error=%s", d->shared->user,
+			strerror(-err));
+	return err;
+}
+
+static int live(struct life *l, const struct options *o)
+{
+	struct daemon *d = &l->d;
+
+	if (load_conf(d, &d->conf))
+		return STATUS_FAILURE;
+	d->shared = d->conf;
+	log_set_level((enum log_level)d->shared->log_level);
+	if (o->check) {
+		printf("%s: configuration is good\n", o->conf_file);
+		return STATUS_OK;
+	}
+	if (drop_privileges(d))
+		return STATUS_FAILURE;
+	if (o->command)
+		return o->command->run(d, o->command_arg);
+	run(l);
+	return l->status;
+}
+
+int daemon_main(const struct daemon_info *info, int argc, char **argv)
+{
+	struct life l = { .d.info = info };
+	struct options o = { 0 };
+	int status = parse_options(info, argc, argv, &o);
+
+	if (!o.conf_file)
+		return status;
+	signal(SIGPIPE, SIG_IGN);
+	log_open(info->name, LOG_LEVEL_INFO);
+	l.d.conf_file = o.conf_file;
+	status = live(&l, &o);
+	free_conf(info, l.d.conf);
+	return status;
+}
