@@ -222,6 +222,9 @@ def main(args):
         print("lab: needs root", file=sys.stderr)
         return 1
     try:
+        if command != "exec":
+            os.umask(0o022)
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # up cleans up after itself
         if command in ("up", "down"):
             return _locked(places, cmd_up if command == "up" else cmd_down)
         return {"status": cmd_status, "exec": cmd_exec, "daemon": cmd_daemon}[command](

@@ -64,7 +64,7 @@ def write_config(places):
 
 
 def install(places, names):
-    """Directories, binaries, seed and lists, readable by the daemons' users wherever the clone is."""
+    """Directories, binaries, seed and lists, where the daemons' users can read them."""
     for kind in ("state", "cache"):
         make_dir(places.in_run(kind))
         for name in DAEMONS:
@@ -183,7 +183,8 @@ def start_daemons(places, host, names):
         daemon.launch()
     for daemon in daemons:
         daemon.await_up()
-    set_sysctls(host, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
+    if "fwd" in names:  # its rules are in force now
+        set_sysctls(host, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
 
 
 def stop_daemons(places, host, seconds=5):

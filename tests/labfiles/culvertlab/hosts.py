@@ -200,39 +200,43 @@ class Host:
         return answer["result"]
 
 
-def _processes_in(inodes):
-    """Processes with a namespace in inodes (pairs of kind and inode)."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        for kind in ("net", "mnt"):
-            try:
-                inode = os.stat("/proc/%s/ns/%s" % (entry, kind)).st_ino
-            except OSError:
+def _is_ours(pid, places, namespaces):
+    """Whether pid lives in one of namespaces: (kind, inode) -> whether its holder lives."""
+    for kind in ("net", "mnt"):
+        try:
+            inode = os.stat("/proc/%d/ns/%s" % (pid, kind)).st_ino
+            if (kind, inode) not in namespaces:
                 continue
-            if (kind, inode) in inodes:
-                found.append(int(entry))
-                break
-    return found
+            if namespaces[kind, inode]:
+                return True
+            # Without its holder the number may have been given to another namespace.
+            with open("/proc/%d/mountinfo" % pid, encoding="utf-8", errors="replace") as src:
+                return places.run in src.read()
+        except OSError:
+            continue
+    return False
 
 
 def kill_all(places):
     """Kills everything that lives in the lab's namespaces, the holders last."""
-    states = [s for s in (Host(places, name).state() for name in HOSTS) if s]
-    states = [s for s in states if s.get("net")]
-    inodes = {(kind, s[kind]) for s in states for kind in ("net", "mnt")
-              if start_time(s["pid"]) == s["start"]}
-    holders = {s["pid"] for s in states if start_time(s["pid"]) == s["start"]}
+    namespaces, holders = {}, set()
+    for state in (Host(places, name).state() for name in HOSTS):
+        if state is None:
+            continue
+        lives = start_time(state["pid"]) == state["start"]
+        namespaces.update({(kind, state[kind]): lives for kind in ("net", "mnt")})
+        if lives:
+            holders.add(state["pid"])
     deadline = time.monotonic() + 10
-    while inodes:
-        left = [pid for pid in _processes_in(inodes) if start_time(pid) is not None]
-        others = [pid for pid in left if pid not in holders]
+    while namespaces:
+        left = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                if pid != os.getpid() and start_time(pid) is not None and
+                _is_ours(pid, places, namespaces)]
         if not left:
             return
         if time.monotonic() > deadline:
             raise LabError("processes do not die: %s" % left)
-        for pid in others or left:
+        for pid in [pid for pid in left if pid not in holders] or left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

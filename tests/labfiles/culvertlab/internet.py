@@ -47,7 +47,11 @@ NGINX_TLS = """
 HEADERS_PAGE = """
 		location = /headers {
 			default_type application/json;
-			return 200 '{"host":"$host","accept":"$http_accept","via":"$http_via","encoding":"$http_accept_encoding","forwarded":"$http_x_forwarded_for","youtube":"$http_youtube_restrict","agent":"$http_user_agent","args":"$args","method":"$request_method"}';
+			set $asked '"host":"$host","method":"$request_method","args":"$args"';
+			set $accepts '"accept":"$http_accept","encoding":"$http_accept_encoding"';
+			set $client '"agent":"$http_user_agent","via":"$http_via"';
+			set $more '"forwarded":"$http_x_forwarded_for","youtube":"$http_youtube_restrict"';
+			return 200 "{$asked,$accepts,$client,$more}";
 		}
 		location = /altsvc {
 			add_header Alt-Svc 'h3=":443"; ma=86400';

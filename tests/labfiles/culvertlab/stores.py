@@ -79,8 +79,8 @@ def redis_command(places, host, *words):
     """Runs one command as the lab's own user and gives redis-cli's raw answer."""
     env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-lab"))
     done = subprocess.run(
-        ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "lab", "--no-auth-warning",
-         *words], preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
+        ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "lab",
+         "--no-auth-warning", *words], preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of all suites: `lab`, one for the session, and `new_lab`, for tests that need their own."""
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+from lablib import Lab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The build's lab: taken as it is when it is up, else brought up and taken down again."""
+    one = Lab()
+    mine = not one.is_up()
+    if mine:
+        one.up()
+    yield one
+    if mine and not os.environ.get("LAB_KEEP"):
+        one.down()
+
+
+@pytest.fixture
+def new_lab(tmp_path):
+    """new_lab(daemons="wgd fwd", conf="[fwd]\\nintercept = yes\\n", seed=PATH) → Lab, up."""
+    made = []
+
+    def make(daemons=None, conf=None, seed=None, **settings):
+        for key, value in (("LAB_DAEMONS", daemons), ("LAB_CONF_EXTRA", conf),
+                           ("LAB_SEED", seed)):
+            if value is not None:
+                settings[key] = str(value)
+        one = Lab(tmp_path / ("lab%d" % len(made)), **settings)
+        made.append(one)
+        one.up()
+        return one
+    yield make
+    for one in made:
+        one.down()
