@@ -14,7 +14,9 @@
  *   STRS struct rec_strs · OBJ struct rec_OTHER * (NULL when absent) · OBJS struct { struct rec_OTHER
  *   *v; size_t n; } · INLINE struct rec_OTHER (its fields stand in the same JSON object) · JSON cJSON *
  * A C name that would be a keyword ends in _, which its JSON name does not have (default_).
- * An absent field is zero; whether it was there: rec_has(&r, device, strict).
+ * An absent field is zero; whether it was there: rec_has(&r, device, user), and for the fields of an
+ * INLINE record rec_has(&r.policy, policy_fields, strict). An empty string in a required field is
+ * wrong; so is null anywhere but in a JSON field. Strings of a list have at most 2048 bytes.
  * A record whose restricting field was wrong has head.closed: it must act as the strictest one
  * would (a device: walled; a website, override, category: block), never as if it were absent.
  */
@@ -116,7 +118,12 @@ enum codec_mode {
  */
 int codec_decode(enum rec_type type, enum codec_mode mode, const cJSON *json, void *out, char *err,
 	size_t err_len);
-/* The record as a JSON object (absent fields left out); free with cJSON_Delete. NULL without memory. */
+/*
+ * The record as a JSON object (absent fields left out); free with cJSON_Delete. NULL without memory
+ * or when an enum holds no value of its kind. A BOOL, INT or ENUM is there when it is marked
+ * (rec_mark), a pointer when it is not NULL, a list when marked or not empty. A closed record gets a
+ * null in a restricting field, so that whoever decodes it has a closed record too.
+ */
 cJSON *codec_encode(enum rec_type type, const void *rec);
 /* Frees what the record owns (F_SECRET strings are wiped) and zeroes it. */
 void rec_fini(enum rec_type type, void *rec);

@@ -1,7 +1,28 @@
 COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_value.c common/daemon.c \
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/timer.c
+
+# TLS, streams, HTTP. The TLS backend is behind tls.h; certificates are always written with mbedtls.
+TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_ctx.c
+COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/cert.c common/random.c common/stream.c common/stream_write.c \
+	common/listener.c
 # llhttp is a library on Debian 13 and C source on Debian 12.
+LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))
+ifneq ($(LLHTTP_DIR),)
+LLHTTP_FLAGS := -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
+LLHTTP_SRCS := $(addprefix $(LLHTTP_DIR),api.c http.c llhttp.c)
+CFLAGS_common_http_parser := $(LLHTTP_FLAGS)
+EXTRA_COMMON_OBJS += $(patsubst $(LLHTTP_DIR)%.c,$(B)/obj/llhttp/%.o,$(LLHTTP_SRCS))
+EXTRA_COMMON_SRCS_FUZZ += $(LLHTTP_FLAGS) $(LLHTTP_SRCS)
+$(B)/obj/llhttp/%.o: $(LLHTTP_DIR)%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(CFLAGS) $(HARDEN) $(SAN) $(LLHTTP_FLAGS) -c -o $@ $<
+else
+COMMON_LIBS += -lllhttp
+endif
 
 # Netlink: wgd and fwd.
 COMMON_SRCS += common/netlink.c
 COMMON_LIBS += -lmnl
+
+# Records of the bus.
+COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common/codec_table.c common/json.c

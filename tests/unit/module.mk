@@ -1,3 +1,4 @@
 # Programs of TAP tests: tests/unit/test_NAME.c; UNIT_SRCS_NAME = sources outside the common library.
 UNITS += addr buf conf hmap
 UNITS += netlink
+UNITS += codec json
