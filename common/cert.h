@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Makes certificates: a root CA (10 years), an intermediate (90 days), leaves for a single host (at most
- * 47 days), all EC P-256 with SHA-256, with what browsers ask for: subjectAltName, extendedKeyUsage,
- * subject and authority key identifiers, random serial numbers (CA/Browser Forum BR 7.1, RFC 5280).
+ * Makes certificates: a root CA (10 years), an intermediate (90 days), leaves for a single host (at
+ * most 47 days), all EC P-256 with SHA-256, with what browsers ask for: subjectAltName,
+ * extendedKeyUsage, subject and authority key identifiers, random serial numbers (CA/Browser Forum
+ * BR 7.1, RFC 5280).
  */
 #pragma once
 
@@ -12,10 +13,10 @@
 
 #include "common/tls.h"
 
-#define CERT_ROOT_DAYS 3650
+#define CERT_ROOT_DAYS	       3650
 #define CERT_INTERMEDIATE_DAYS 90
-#define CERT_LEAF_DAYS 47
-#define CERT_FINGERPRINT_LEN 32
+#define CERT_LEAF_DAYS	       47
+#define CERT_FINGERPRINT_LEN   32
 
 /* A CA certificate; with its private key it can sign. */
 struct cert_ca;
@@ -23,12 +24,12 @@ struct cert_ca;
 /* `name` becomes the common name. The validity starts an hour before `now`. 0 or -errno. */
 int cert_make_root(const char *name, time_t now, struct cert_ca **out);
 /* Signed by `root`, which must have its key; never outlives it. */
-int cert_make_intermediate(const struct cert_ca *root, const char *name, time_t now,
-			   struct cert_ca **out);
+int cert_make_intermediate(
+	const struct cert_ca *root, const char *name, time_t now, struct cert_ca **out);
 
 /*
- * `key_file` may be NULL: the certificate alone (a root kept offline). -EINVAL: unreadable, no CA, or the key is
- * not the certificate's. A key file that others may read is refused with -EPERM.
+ * `key_file` may be NULL: the certificate alone (a root kept offline). -EINVAL: unreadable, no CA,
+ * or the key is not the certificate's. A key file that others may read is refused with -EPERM.
  */
 int cert_ca_load(const char *cert_file, const char *key_file, struct cert_ca **out);
 /* Writes both (cert 0444, key 0400), each by rename; `key_file` NULL leaves the key out. */
@@ -48,20 +49,20 @@ struct cert_spec {
 	time_t not_before; /* 0 = one day before now */
 	time_t not_after;  /* 0 = the longest allowed */
 };
-/* `issuer` NULL: self-signed. The PEM holds the leaf and, unless the issuer is a root, the issuer. Both texts are
- * the caller's to free; wipe the key. */
+/* `issuer` NULL: self-signed. The PEM holds the leaf and, unless the issuer is a root, the issuer.
+ * Both texts are the caller's to free; wipe the key. */
 int cert_issue(const struct cert_ca *issuer, const struct cert_spec *spec, char **cert_pem,
-	       char **key_pem);
+	char **key_pem);
 
 /*
- * Mints leaves on demand, with one key for all, and keeps the last `max_leaves` used ones. Takes `issuer` over
- * (also on error). A leaf within a day of its end is made anew.
+ * Mints leaves on demand, with one key for all, and keeps the last `max_leaves` used ones. Takes
+ * `issuer` over (also on error). A leaf within a day of its end is made anew.
  */
 struct cert_minter;
 int cert_minter_new(struct cert_ca *issuer, size_t max_leaves, struct cert_minter **out);
 void cert_minter_free(struct cert_minter *m);
-/* The certificate for a host (DNS name or IP address); a reference for the caller, NULL when the name is none or
- * minting failed. 0.5 ms when it is new. Shaped for tls_select_cert's use. */
+/* The certificate for a host (DNS name or IP address); a reference for the caller, NULL when the
+ * name is none or minting failed. 0.5 ms when it is new. Shaped for tls_select_cert's use. */
 struct tls_cert *cert_minter_get(struct cert_minter *m, const char *host);
 /* How many were made, and how many are kept. */
 uint64_t cert_minter_made(const struct cert_minter *m);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * HTTP/1.1 on streams, both sides, with one message model: a head is parsed whole and bounded, the body streams.
+ * HTTP/1.1 on streams, both sides, with one message model: a head is parsed whole and bounded, the
+ * body streams.
  *
- * Server: http_conn_new on a stream; each request is a `struct http_request` from on_request to on_end. One request
- * at a time: the next one of a pipeline is parsed when the response has been handed over. Client: http_client_new on
- * a stream; one exchange at a time; idle again after it if the connection may be used again.
- * http_fetch does one whole exchange.
+ * Server: http_conn_new on a stream; each request is a `struct http_request` from on_request to
+ * on_end. One request at a time: the next one of a pipeline is parsed when the response has been
+ * handed over. Client: http_client_new on a stream; one exchange at a time; idle again after it if
+ * the connection may be used again. http_fetch does one whole exchange.
  *
- * Refused by the parser (RFC 9112): Transfer-Encoding with Content-Length, repeated Content-Length, folded headers,
- * bare CR or LF, NUL, blanks before the colon, bad chunk sizes, a request without exactly one Host (1.1).
+ * Refused by the parser (RFC 9112): Transfer-Encoding with Content-Length, repeated Content-Length,
+ * folded headers, bare CR or LF, NUL, blanks before the colon, bad chunk sizes, a request without
+ * exactly one Host (1.1).
  */
 #pragma once
 
@@ -23,7 +25,7 @@
 /* -- Heads -- */
 
 struct http_header {
-	const char *name; /* as received; compare without case */
+	const char *name;  /* as received; compare without case */
 	const char *value; /* without blanks at the ends; any byte but NUL, CR, LF */
 };
 
@@ -47,10 +49,12 @@ void http_head_init(struct http_head *h);
 void http_head_fini(struct http_head *h);
 int http_head_copy(struct http_head *to, const struct http_head *from);
 
-/* Sets; the strings are copied. -EINVAL: a byte that does not belong there (CR, LF, NUL, a blank in the target ...). */
+/* Sets; the strings are copied. -EINVAL: a byte that does not belong there (CR, LF, NUL, a blank in
+ * the target ...). */
 int http_head_set_request(struct http_head *h, const char *method, const char *target);
 int http_head_set_status(struct http_head *h, int status);
-/* Adds at the end. -EINVAL: name is no token, or the value holds CR, LF or another control character. */
+/* Adds at the end. -EINVAL: name is no token, or the value holds CR, LF or another control
+ * character. */
 int http_head_add(struct http_head *h, const char *name, const char *value);
 /* Removes all of that name, then adds. */
 int http_head_set(struct http_head *h, const char *name, const char *value);
@@ -62,7 +66,8 @@ const char *http_head_get(const struct http_head *h, const char *name);
 size_t http_head_find(const struct http_head *h, const char *name, size_t i);
 /* Is `token` an element of the comma lists of that name? Without case. */
 bool http_head_has_token(const struct http_head *h, const char *name, const char *token);
-/* For proxies: removes Connection and what it names, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade. */
+/* For proxies: removes Connection and what it names, Keep-Alive, Proxy-*, TE, Trailer,
+ * Transfer-Encoding, Upgrade. */
 void http_head_strip_hop(struct http_head *h);
 /* "Not Found"; "" for unknown codes. */
 const char *http_status_text(int status);
@@ -71,14 +76,16 @@ const char *http_status_text(int status);
 
 /* Zero means the default for sizes, no limit for times, rates and max_body. */
 struct http_limits {
-	size_t max_headers;	/* 100; trailers count too */
-	size_t max_head_bytes;	/* 65536, start line included; trailers apart, as much */
-	size_t max_target;	/* 16384 */
-	uint64_t max_body;	/* as received; server: 413, client: -EMSGSIZE */
-	uint32_t header_ms;	/* server: from a request's first byte (or the connection's start) to its head's end;
-				   client: from the request's end to the response's head */
-	uint32_t idle_ms;	/* server: between requests */
-	uint32_t body_min_rate; /* bytes per second over any 10 s while a body is awaited and not paused */
+	size_t max_headers;    /* 100; trailers count too */
+	size_t max_head_bytes; /* 65536, start line included; trailers apart, as much */
+	size_t max_target;     /* 16384 */
+	uint64_t max_body;     /* as received; server: 413, client: -EMSGSIZE */
+	uint32_t
+		header_ms; /* server: from a request's first byte (or the connection's start) to its
+			      head's end; client: from the request's end to the response's head */
+	uint32_t idle_ms;  /* server: between requests */
+	uint32_t body_min_rate; /* bytes per second over any 10 s while a body is awaited and not
+				   paused */
 };
 /* 100, 64 KiB, 16 KiB, 0, 10 s (client 60 s is for the caller to set), 60 s, 100 B/s. */
 extern const struct http_limits http_default_limits;
@@ -96,8 +103,8 @@ struct http_conn;
 struct http_request;
 
 struct http_server_ops {
-	/* The head is there. Answer now or later, with or without the body. Before the body is paused here (by
-	 * http_request_pause) or not, it flows after the return. */
+	/* The head is there. Answer now or later, with or without the body. Before the body is
+	 * paused here (by http_request_pause) or not, it flows after the return. */
 	void (*on_request)(struct http_request *req);
 	/* NULL: bodies are dropped. */
 	void (*on_body)(struct http_request *req, const void *data, size_t len);
@@ -105,8 +112,9 @@ struct http_server_ops {
 	void (*on_body_end)(struct http_request *req);
 	/* Output fell to the low mark. May be NULL. */
 	void (*on_drain)(struct http_request *req);
-	/* Last callback of a request: 0 the response is complete, else -errno (the connection broke, ran into a
-	 * deadline, or sent a bad body). Exactly once; `req` is gone after it. May be NULL. */
+	/* Last callback of a request: 0 the response is complete, else -errno (the connection
+	 * broke, ran into a deadline, or sent a bad body). Exactly once; `req` is gone after it.
+	 * May be NULL. */
 	void (*on_end)(struct http_request *req, int why);
 	/* A request was refused before on_request, with this status. May be NULL. */
 	void (*on_refused)(struct http_conn *c, int status, const char *reason);
@@ -114,10 +122,10 @@ struct http_server_ops {
 	void (*on_close)(struct http_conn *c, int why);
 };
 
-/* Takes the stream over, in whatever state it is (a TLS handshake may still run). `ops` must outlive it; `limits` NULL
- * = defaults. NULL: out of memory, the stream is closed. */
+/* Takes the stream over, in whatever state it is (a TLS handshake may still run). `ops` must
+ * outlive it; `limits` NULL = defaults. NULL: out of memory, the stream is closed. */
 struct http_conn *http_conn_new(struct stream *s, const struct http_server_ops *ops,
-				const struct http_limits *limits, void *data);
+	const struct http_limits *limits, void *data);
 void *http_conn_data(const struct http_conn *c);
 struct stream *http_conn_stream(const struct http_conn *c);
 /* At once; a running request gets on_end with `why` (0 becomes -ECANCELED). */
@@ -135,23 +143,24 @@ void *http_request_data(const struct http_request *req);
 /* Content-Length of the request; 0 = none, UINT64_MAX = chunked. */
 uint64_t http_request_length(const struct http_request *req);
 bool http_request_expects_continue(const struct http_request *req);
-/* Sends 100 Continue, if it is awaited and has not been sent. Done by itself when on_request returns with the body
- * neither paused nor answered. */
+/* Sends 100 Continue, if it is awaited and has not been sent. Done by itself when on_request
+ * returns with the body neither paused nor answered. */
 void http_request_continue(struct http_request *req);
 void http_request_pause(struct http_request *req);
 void http_request_resume(struct http_request *req);
 
 /*
- * The response. Content-Length, Transfer-Encoding, Connection and Date are written by us and taken from nowhere else
- * (those in `head` are left out; Connection: close and Upgrade tokens of `head` are heeded). To HEAD, and with 204 and
- * 304, the body is swallowed. 0 or -errno; -EINVAL: head unfit (nothing was sent).
+ * The response. Content-Length, Transfer-Encoding, Connection and Date are written by us and taken
+ * from nowhere else (those in `head` are left out; Connection: close and Upgrade tokens of `head`
+ * are heeded). To HEAD, and with 204 and 304, the body is swallowed. 0 or -errno; -EINVAL: head
+ * unfit (nothing was sent).
  */
 int http_response_start(struct http_request *req, const struct http_head *head,
-			enum http_framing framing, uint64_t len);
+	enum http_framing framing, uint64_t len);
 /* Copies. */
 int http_response_write(struct http_request *req, const void *data, size_t len);
-/* Complete. -EMSGSIZE (and the connection is closed) when LENGTH was promised and not met. `trailers` may be NULL;
- * only sent with CHUNKED. */
+/* Complete. -EMSGSIZE (and the connection is closed) when LENGTH was promised and not met.
+ * `trailers` may be NULL; only sent with CHUNKED. */
 int http_response_end(struct http_request *req, const struct http_head *trailers);
 /* Tells the client that it broke: closes without a proper end. */
 void http_response_abort(struct http_request *req);
@@ -160,16 +169,17 @@ bool http_response_is_full(const struct http_request *req);
 
 /* Head, body and end in one call. `content_type` may be NULL. */
 int http_respond(struct http_request *req, int status, const char *content_type, const void *body,
-		 size_t len);
+	size_t len);
 /* The same with further headers: `extra`'s header list is used, its status is not. */
 int http_respond_with(struct http_request *req, int status, const struct http_head *extra,
-		      const char *content_type, const void *body, size_t len);
+	const char *content_type, const void *body, size_t len);
 
 /*
- * CONNECT and Upgrade: writes `head` (101 for Upgrade, 200 for CONNECT; NULL: nothing), lets go of the stream and
- * gives it back, paused, with what was read too far already in it (stream_unread). on_end(0) is called from within,
- * then request and connection are gone. The caller sets its own callbacks (stream_set_ops), then stream_start_tls_server
- * or stream_resume. NULL: not possible now (a body is still being read, or a response began); nothing happened.
+ * CONNECT and Upgrade: writes `head` (101 for Upgrade, 200 for CONNECT; NULL: nothing), lets go of
+ * the stream and gives it back, paused, with what was read too far already in it (stream_unread).
+ * on_end(0) is called from within, then request and connection are gone. The caller sets its own
+ * callbacks (stream_set_ops), then stream_start_tls_server or stream_resume. NULL: not possible now
+ * (a body is still being read, or a response began); nothing happened.
  */
 struct stream *http_request_handover(struct http_request *req, const struct http_head *head);
 /* CONNECT, or Connection: upgrade with an Upgrade header. */
@@ -188,17 +198,19 @@ struct http_client_ops {
 	/* A 1xx other than 101. May be NULL. */
 	void (*on_interim)(struct http_client *c, const struct http_head *head);
 	void (*on_body)(struct http_client *c, const void *data, size_t len);
-	/* The response is whole. If http_client_is_idle, another request may be sent, also from within. */
+	/* The response is whole. If http_client_is_idle, another request may be sent, also from
+	 * within. */
 	void (*on_response_end)(struct http_client *c);
 	void (*on_drain)(struct http_client *c); /* may be NULL */
-	/* Last callback; not called after a handover. 0: closed while idle, or by the owner with 0. -errno: failed; in
-	 * the middle of a response that is how the owner learns of it. http_client_error tells more. */
+	/* Last callback; not called after a handover. 0: closed while idle, or by the owner with 0.
+	 * -errno: failed; in the middle of a response that is how the owner learns of it.
+	 * http_client_error tells more. */
 	void (*on_close)(struct http_client *c, int why);
 };
 
 /* Takes the stream over (connecting, or open). NULL: out of memory, the stream is closed. */
 struct http_client *http_client_new(struct stream *s, const struct http_client_ops *ops,
-				    const struct http_limits *limits, void *data);
+	const struct http_limits *limits, void *data);
 void *http_client_data(const struct http_client *c);
 /* For pools: another owner. Only while idle. */
 void http_client_set_ops(struct http_client *c, const struct http_client_ops *ops, void *data);
@@ -207,9 +219,10 @@ struct stream *http_client_stream(const struct http_client *c);
 bool http_client_is_idle(const struct http_client *c);
 const char *http_client_error(const struct http_client *c);
 
-/* Only while idle (else -EBUSY). Framing headers are ours, as for responses; Host must be in `head`. */
+/* Only while idle (else -EBUSY). Framing headers are ours, as for responses; Host must be in
+ * `head`. */
 int http_client_send(struct http_client *c, const struct http_head *head, enum http_framing framing,
-		     uint64_t len);
+	uint64_t len);
 int http_client_write(struct http_client *c, const void *data, size_t len);
 int http_client_end(struct http_client *c, const struct http_head *trailers);
 bool http_client_is_full(const struct http_client *c);
@@ -235,24 +248,24 @@ struct http_result {
 	const char *error; /* text for the log, "" = none */
 	enum tls_verify verify;
 	const struct http_head *head; /* NULL on error */
-	char *body;		      /* NUL-terminated beyond len; set to NULL to keep it (then free it) */
+	char *body; /* NUL-terminated beyond len; set to NULL to keep it (then free it) */
 	size_t len;
 };
 typedef void (*http_on_result)(struct http_result *res, void *data);
 
 struct http_fetch_options {
-	const struct sockaddr *to;   /* where to connect */
-	struct tls_ctx *tls;	     /* NULL = plain */
-	const char *name;	     /* TLS name; also the Host header when the head has none */
+	const struct sockaddr *to;    /* where to connect */
+	struct tls_ctx *tls;	      /* NULL = plain */
+	const char *name;	      /* TLS name; also the Host header when the head has none */
 	const struct http_head *head; /* method, target, headers; copied */
-	const void *body;	     /* copied */
+	const void *body;	      /* copied */
 	size_t len;
-	size_t max_body;	     /* of the response; 0 = 1 MiB; above it -EMSGSIZE */
-	uint32_t total_ms;	     /* 0 = 30 s */
+	size_t max_body;   /* of the response; 0 = 1 MiB; above it -EMSGSIZE */
+	uint32_t total_ms; /* 0 = 30 s */
 	const struct http_limits *limits;
 };
 /* 0 and one call of on_result from the loop, or -errno and none. */
 int http_fetch(uv_loop_t *loop, const struct http_fetch_options *opt, http_on_result on_result,
-	       void *data, struct http_fetch **out);
+	void *data, struct http_fetch **out);
 /* Ends it without on_result. Not after on_result was called. */
 void http_fetch_cancel(struct http_fetch *f);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * TLS as an engine in memory: no sockets, no event loop, no types of the library beneath. The caller
- * moves ciphertext in (tls_feed) and out (tls_output), and plaintext in (tls_write) and out (tls_read).
- * common/stream.h puts it on a socket; few need more of this header than contexts and verify reasons.
+ * TLS as an engine in memory: no sockets, no event loop, no types of the library beneath. The
+ * caller moves ciphertext in (tls_feed) and out (tls_output), and plaintext in (tls_write) and out
+ * (tls_read). common/stream.h puts it on a socket; few need more of this header than contexts and
+ * verify reasons.
  *
- * Glossary: a context (tls_ctx) holds what many connections share; a `struct tls` is one connection;
- * a tls_cert is a certificate chain with its private key, ready for use.
+ * Glossary: a context (tls_ctx) holds what many connections share; a `struct tls` is one
+ * connection; a tls_cert is a certificate chain with its private key, ready for use.
  */
 #pragma once
 
@@ -34,15 +35,16 @@ enum tls_verify {
 const char *tls_verify_text(enum tls_verify v);
 
 /*
- * Chooses the certificate of a server connection. `sni` is the name asked for, or the default name of
- * tls_new (NULL without one). `conn_data` comes from tls_new. Returns a new reference (it is dropped
- * after the handshake) or NULL, which ends the handshake with an unrecognized_name alert.
+ * Chooses the certificate of a server connection. `sni` is the name asked for, or the default name
+ * of tls_new (NULL without one). `conn_data` comes from tls_new. Returns a new reference (it is
+ * dropped after the handshake) or NULL, which ends the handshake with an unrecognized_name alert.
  */
 typedef struct tls_cert *(*tls_select_cert)(void *data, void *conn_data, const char *sni);
 
 struct tls_config {
 	bool is_server;
-	/* Client: file of trusted CAs in PEM. NULL together with ca_pem NULL: nothing is trusted. */
+	/* Client: file of trusted CAs in PEM. NULL together with ca_pem NULL: nothing is trusted.
+	 */
 	const char *ca_file;
 	/* Client: trusted CAs as PEM text, in addition. */
 	const char *ca_pem;
@@ -62,27 +64,30 @@ int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out);
 /* Drops the caller's reference; connections keep theirs. NULL is allowed. */
 void tls_ctx_free(struct tls_ctx *ctx);
 
-/* `pem`: leaf first, then what is above it. `key_pem`: its private key. One reference for the caller. */
+/* `pem`: leaf first, then what is above it. `key_pem`: its private key. One reference for the
+ * caller. */
 int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out);
 /* The same from DER: `chain` holds `n` certificates, leaf first. */
 struct tls_der {
 	const uint8_t *data;
 	size_t len;
 };
-int tls_cert_new_der(const struct tls_der *chain, size_t n, const struct tls_der *key,
-		     struct tls_cert **out);
+int tls_cert_new_der(
+	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out);
 struct tls_cert *tls_cert_ref(struct tls_cert *cert);
 /* Drops a reference; the last wipes the key. NULL is allowed. */
 void tls_cert_free(struct tls_cert *cert);
 
 /*
  * One connection. Client: `name` is what the certificate must be for (DNS name or IP address) and,
- * when a DNS name, the SNI sent; required. Server: the name to use when the client sends no SNI, or NULL.
+ * when a DNS name, the SNI sent; required. Server: the name to use when the client sends no SNI, or
+ * NULL.
  */
 int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out);
 void tls_free(struct tls *t);
 
-/* Ciphertext from the peer; copied. len 0 says that the peer's stream ended. 0, -ENOMEM, -EMSGSIZE. */
+/* Ciphertext from the peer; copied. len 0 says that the peer's stream ended. 0, -ENOMEM, -EMSGSIZE.
+ */
 int tls_feed(struct tls *t, const void *data, size_t len);
 /* Ciphertext fed but not yet worked off, bytes. */
 size_t tls_unread(const struct tls *t);
@@ -90,13 +95,14 @@ size_t tls_unread(const struct tls *t);
 /*
  * Goes on with the handshake. 0: done. -EAGAIN: send the output, then feed more. Else it failed:
  * -EBADMSG the peer's certificate (see tls_info.verify), -ECONNRESET the stream ended,
- * -ECONNABORTED an alert from the peer, -EPROTO anything else. There may be output (an alert) all the same.
+ * -ECONNABORTED an alert from the peer, -EPROTO anything else. There may be output (an alert) all
+ * the same.
  */
 int tls_handshake(struct tls *t);
 
 /*
- * Plaintext. > 0 bytes; 0 the peer said close_notify; -EAGAIN feed more; -ECONNRESET the stream ended
- * without close_notify (truncated); other errors as above.
+ * Plaintext. > 0 bytes; 0 the peer said close_notify; -EAGAIN feed more; -ECONNRESET the stream
+ * ended without close_notify (truncated); other errors as above.
  */
 int tls_read(struct tls *t, void *buf, size_t len);
 /* Encrypts all of it into the output. 0 or -errno. */
@@ -112,12 +118,12 @@ void tls_output_consume(struct tls *t, size_t len);
 struct tls_info {
 	enum tls_verify verify; /* client: of the peer's certificate */
 	bool resumed;
-	uint8_t peer_alert;	/* description of a fatal alert received, 0 = none (RFC 8446 6) */
-	const char *version;	/* "TLSv1.2"; "" before it is known */
-	const char *cipher;	/* "" before it is known */
-	const char *alpn;	/* agreed, or NULL */
-	const char *sni;	/* server: sent by the client, or NULL */
-	const char *error;	/* what went wrong, for the log; "" = nothing */
+	uint8_t peer_alert;  /* description of a fatal alert received, 0 = none (RFC 8446 6) */
+	const char *version; /* "TLSv1.2"; "" before it is known */
+	const char *cipher;  /* "" before it is known */
+	const char *alpn;    /* agreed, or NULL */
+	const char *sni;     /* server: sent by the client, or NULL */
+	const char *error;   /* what went wrong, for the log; "" = nothing */
 };
 /* Strings live as long as `t`. */
 void tls_get_info(const struct tls *t, struct tls_info *info);

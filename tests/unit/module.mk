@@ -2,3 +2,4 @@
 UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
+UNITS += cert tls
