@@ -26,3 +26,7 @@ COMMON_LIBS += -lmnl
 
 # Records of the bus.
 COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common/codec_table.c common/json.c
+
+# Domain sets: the compiled lists.
+COMMON_SRCS += common/domainset.c common/domainset_build.c
+COMMON_SRCS += common/policy/directory.c common/policy/entitlement.c common/policy/pattern.c common/policy/settings.c common/policy/view.c

@@ -40,7 +40,8 @@ struct device_view {
 	bool v6;
 	int64_t quota_bytes, rate_kbit; /* 0 = none */
 	struct rec_strs lists_off; /* ids of lists off for it (device, group; union of owners by precedence) */
-	uint64_t lists_off_mask; /* of the current domain set; kept by policy (policy.h) */
+	uint64_t lists_off_mask; /* policy.c's: bits of lists_off in domain set number lists_off_version */
+	uint32_t lists_off_version; /* 0 = compute again */
 	const struct rec_policy_fields *policy[3]; /* device, group, defaults; NULL where none */
 	void *user; /* for the daemon; survives updates of the same id, NULL at first */
 };

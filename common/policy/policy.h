@@ -66,8 +66,9 @@ struct policy;
 struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *dir,
 	void (*on_change)(void *arg), void *arg);
 void policy_close(struct policy *p);
+/* Generations are reported as applied by the policy itself, after on_change returned. */
 /* Is there a policy to decide with (from disk or Redis)? Before that every decision is a block. */
 bool policy_is_known(const struct policy *p);
-/* dev NULL = unknown device: blocked. No allocation, no system call. */
-void policy_decide(const struct policy *p, const struct device_view *dev,
+/* dev NULL = unknown device: blocked. No allocation, no system call. out->rule may point into q->host. */
+void policy_decide(const struct policy *p, struct device_view *dev,
 	const struct policy_query *q, int64_t now_ms, struct decision *out);

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/policy/directory.h"
+#include "common/hmap.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/policy/view.h"
+#include "common/timer.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A device as the directory keeps it: the record of the bus and what it resolves to. */
+struct entry {
+	struct device_view view; /* first: a view is its entry */
+	struct rec_device rec;
+	bool announced; /* on_device was called */
+};
+
+/* A record that views may still point to; freed at the end of the batch. */
+struct retired {
+	struct list node;
+	enum rec_type type;
+	void *rec;
+};
+
+/* Topics in the order of the generations array. */
+enum source {
+	SOURCE_DEVICES,
+	SOURCE_GROUPS,
+	SOURCE_SETTINGS,
+	SOURCE_USAGE,
+	SOURCE_PREFS_LOCAL,
+	SOURCE_PREFS_DIRECTUS,
+	SOURCES
+};
+
+static const struct {
+	enum bus_topic topic;
+	enum bus_daemon owner;
+	bool needed; /* without it nothing is known */
+} sources[SOURCES] = {
+	[SOURCE_DEVICES] = { TOPIC_devices, BUS_APID, true },
+	[SOURCE_GROUPS] = { TOPIC_groups, BUS_APID, true },
+	[SOURCE_SETTINGS] = { TOPIC_settings, BUS_APID, true },
+	[SOURCE_USAGE] = { TOPIC_usage, BUS_WGD, false },
+	[SOURCE_PREFS_LOCAL] = { TOPIC_device_prefs, BUS_APID, true },
+	[SOURCE_PREFS_DIRECTUS] = { TOPIC_device_prefs, BUS_SYNCD, false },
+};
+
+struct directory {
+	struct bus *bus;
+	struct directory_ops ops;
+	void *arg;
+	struct hmap by_id; /* id → entry */
+	struct hmap by_addr; /* struct addr → entry */
+	struct hmap groups, usage, prefs[2]; /* id → record */
+	struct settings settings;
+	struct list retired;
+	struct timer expiry;
+	int64_t next_expiry; /* epoch ms, 0 = none */
+	bool all_dirty, settings_dirty, known;
+	uint64_t gens[SOURCES];
+	struct hmap_iter next; /* of directory_next */
+};
+
+static void retire(struct directory *d, enum rec_type type, void *rec)
+{
+	struct retired *r = rec ? malloc(sizeof(*r)) : NULL;
+
+	if (!r)
+		return; /* without memory it leaks rather than dangles */
+	*r = (struct retired){ .type = type, .rec = rec };
+	list_add(&d->retired, &r->node);
+}
+
+static void free_retired(struct directory *d)
+{
+	list_foreach_safe (&d->retired, it) {
+		struct retired *r = container_of(it, struct retired, node);
+		list_remove(&r->node);
+		rec_fini(r->type, r->rec);
+		free(r->rec);
+		free(r);
+	}
+}
+
+/* Replaces the record of that id (rec NULL: takes it out). */
+static int store(struct directory *d, struct hmap *map, enum rec_type type, const char *id,
+	const void *rec)
+{
+	void *copy = NULL, *old = hmap_take_str(map, id);
+	int err = 0;
+
+	retire(d, type, old);
+	if (!rec)
+		return 0;
+	copy = calloc(1, rec_size(type));
+	err = copy ? rec_copy(type, rec, copy) : -ENOMEM;
+	if (!err)
+		err = hmap_set_str(map, id, copy);
+	if (err)
+		free(copy);
+	return err;
+}
+
+static void unindex(struct directory *d, struct entry *e)
+{
+	for (size_t i = 0; i < e->view.address_count; i++) {
+		const struct addr *a = &e->view.addresses[i];
+		if (hmap_find(&d->by_addr, a, sizeof(*a)) == e)
+			hmap_take(&d->by_addr, a, sizeof(*a));
+	}
+}
+
+/* An address belongs to the first device that has it; the second is refused it (W8). */
+static void index_addresses(struct directory *d, struct entry *e)
+{
+	for (size_t i = 0; i < e->view.address_count; i++) {
+		const struct addr *a = &e->view.addresses[i];
+		struct entry *other = hmap_find(&d->by_addr, a, sizeof(*a));
+		char text[ADDR_STRLEN];
+
+		if (!other) {
+			hmap_set(&d->by_addr, a, sizeof(*a), e);
+		} else if (other != e) {
+			addr_format(a, text);
+			log_warning("address refused, it belongs to another device device=%s "
+				    "address=%s holder=%s",
+				e->view.id, text, other->view.id);
+		}
+	}
+}
+
+static const struct rec_device_pref *find_pref(
+	const struct directory *d, const char *kind, const char *id, int owner)
+{
+	char key[160];
+
+	if (!id)
+		return NULL;
+	snprintf(key, sizeof(key), "%s:%s", kind, id);
+	return hmap_find_str(&d->prefs[owner], key);
+}
+
+static void gather(const struct directory *d, const struct entry *e, struct view_inputs *in)
+{
+	const struct rec_device *rec = &e->rec;
+	const struct rec_usage *usage = hmap_find_str(&d->usage, rec->id);
+	/* prefs[0] is the owner that wins. */
+	int winner = d->settings.policy_source == POLICY_SOURCE_DIRECTUS;
+
+	*in = (struct view_inputs){ .device = rec, .settings = &d->settings };
+	in->group = rec->group ? hmap_find_str(&d->groups, rec->group) : NULL;
+	in->over_quota = usage && (usage->over_quota || usage->head.closed);
+	for (int i = 0; i < 2; i++) {
+		int owner = i == 0 ? winner : !winner;
+		in->device_prefs[i] = find_pref(d, "device", rec->id, owner);
+		in->group_prefs[i] = find_pref(d, "group", rec->group, owner);
+	}
+	in->now_ms = clock_wall_ms();
+}
+
+static void note_expiry(struct directory *d, const struct entry *e)
+{
+	int64_t at = e->view.expires_at;
+
+	if (at <= clock_wall_ms() || (d->next_expiry && d->next_expiry <= at))
+		return;
+	d->next_expiry = at;
+	timer_start_at(&d->expiry, at);
+}
+
+/* Resolves one device anew and tells the daemon when that made a difference. */
+static void resolve(struct directory *d, struct entry *e)
+{
+	struct device_view fresh = { .user = e->view.user };
+	struct view_inputs in;
+
+	gather(d, e, &in);
+	view_resolve(&in, &fresh);
+	bool changed = !e->announced || !view_equal(&e->view, &fresh);
+	if (changed)
+		fresh.lists_off_version = 0;
+	unindex(d, e);
+	e->view = fresh;
+	index_addresses(d, e);
+	note_expiry(d, e);
+	if (changed && d->known) {
+		e->announced = true;
+		if (d->ops.on_device)
+			d->ops.on_device(d->arg, &e->view);
+	}
+}
+
+static void resolve_all(struct directory *d)
+{
+	d->all_dirty = false;
+	d->next_expiry = 0;
+	hmap_foreach (&d->by_id, it)
+		resolve(d, it.value);
+}
+
+static void free_entry(struct entry *e)
+{
+	rec_fini(REC_device, &e->rec);
+	free(e);
+}
+
+static void remove_device(struct directory *d, const char *id)
+{
+	struct entry *e = hmap_take_str(&d->by_id, id);
+
+	if (!e)
+		return;
+	if (e->announced && d->ops.on_gone)
+		d->ops.on_gone(d->arg, &e->view);
+	unindex(d, e);
+	free_entry(e);
+	d->all_dirty = true; /* another device may have waited for its address */
+}
+
+static void set_device(struct directory *d, const char *id, const struct rec_device *rec)
+{
+	struct entry *e = hmap_find_str(&d->by_id, id);
+	struct rec_device *old = NULL;
+
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e || rec_copy(REC_device, rec, &e->rec) || hmap_set_str(&d->by_id, id, e)) {
+			log_error("no memory for a device device=%s", id);
+			if (e)
+				free_entry(e);
+			return;
+		}
+		resolve(d, e);
+		return;
+	}
+	/* The view points into the old record until it is resolved anew. */
+	old = malloc(sizeof(*old));
+	if (!old)
+		return;
+	*old = e->rec;
+	if (rec_copy(REC_device, rec, &e->rec)) {
+		e->rec = *old;
+		free(old);
+		return;
+	}
+	retire(d, REC_device, old);
+	resolve(d, e);
+}
+
+static void on_device_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const void *rec)
+{
+	struct directory *d = arg;
+
+	(void)topic;
+	(void)owner;
+	if (rec)
+		set_device(d, id, rec);
+	else
+		remove_device(d, id);
+}
+
+static void on_shared_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const void *rec)
+{
+	struct directory *d = arg;
+	struct hmap *map = topic == TOPIC_groups ? &d->groups : &d->prefs[owner == BUS_SYNCD];
+
+	if (store(d, map, bus_topic_record(topic), id, rec))
+		log_error("no memory for a record topic=%s", bus_topic_name(topic));
+	d->all_dirty = true;
+}
+
+static void on_usage_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const void *rec)
+{
+	struct directory *d = arg;
+	struct entry *e = hmap_find_str(&d->by_id, id);
+
+	(void)topic;
+	(void)owner;
+	if (store(d, &d->usage, REC_usage, id, rec))
+		log_error("no memory for a record topic=usage");
+	if (e)
+		resolve(d, e);
+}
+
+static void on_setting_record(void *arg, enum bus_topic topic, enum bus_daemon owner,
+	const char *id, const void *rec)
+{
+	struct directory *d = arg;
+
+	(void)topic;
+	(void)owner;
+	if (settings_apply(&d->settings, id, rec))
+		d->all_dirty = d->settings_dirty = true;
+}
+
+static bool are_sources_known(const struct directory *d)
+{
+	for (int i = 0; i < SOURCES; i++) {
+		if (sources[i].needed &&
+			!bus_topic_is_known(d->bus, sources[i].topic, sources[i].owner))
+			return false;
+	}
+	return true;
+}
+
+static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct directory *d = arg;
+
+	for (int i = 0; i < SOURCES; i++) {
+		if (sources[i].topic == topic && sources[i].owner == owner)
+			d->gens[i] = gen;
+	}
+	if (!d->known && are_sources_known(d)) {
+		d->known = d->all_dirty = d->settings_dirty = true;
+		log_info("devices known count=%zu", d->by_id.count);
+	}
+	if (d->settings_dirty && d->known && d->ops.on_settings)
+		d->ops.on_settings(d->arg, &d->settings);
+	d->settings_dirty = d->settings_dirty && !d->known;
+	if (d->all_dirty)
+		resolve_all(d);
+	free_retired(d);
+	if (d->known && d->ops.on_batch_end)
+		d->ops.on_batch_end(d->arg);
+}
+
+static void on_expiry(struct timer *t)
+{
+	struct directory *d = t->data;
+
+	if (clock_wall_ms() < d->next_expiry) {
+		timer_start_at(t, d->next_expiry);
+		return;
+	}
+	resolve_all(d);
+	if (d->known && d->ops.on_batch_end)
+		d->ops.on_batch_end(d->arg);
+}
+
+static int subscribe(struct directory *d)
+{
+	static const struct bus_topic_ops device_ops = { on_device_record, on_batch_end };
+	static const struct bus_topic_ops shared_ops = { on_shared_record, on_batch_end };
+	static const struct bus_topic_ops usage_ops = { on_usage_record, on_batch_end };
+	static const struct bus_topic_ops setting_ops = { on_setting_record, on_batch_end };
+	static const struct bus_topic_ops *const ops[SOURCES] = {
+		[SOURCE_DEVICES] = &device_ops,
+		[SOURCE_GROUPS] = &shared_ops,
+		[SOURCE_SETTINGS] = &setting_ops,
+		[SOURCE_USAGE] = &usage_ops,
+		[SOURCE_PREFS_LOCAL] = &shared_ops,
+		[SOURCE_PREFS_DIRECTUS] = &shared_ops,
+	};
+	int err = 0;
+
+	for (int i = 0; i < SOURCES && !err; i++)
+		err = bus_subscribe(d->bus, sources[i].topic, sources[i].owner, ops[i], d);
+	return err;
+}
+
+struct directory *directory_open(uv_loop_t *loop, struct bus *bus, const struct directory_ops *ops,
+	void *arg)
+{
+	struct directory *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->bus = bus;
+	d->ops = *ops;
+	d->arg = arg;
+	hmap_init(&d->by_id, NULL);
+	hmap_init(&d->by_addr, NULL);
+	hmap_init(&d->groups, NULL);
+	hmap_init(&d->usage, NULL);
+	hmap_init(&d->prefs[0], NULL);
+	hmap_init(&d->prefs[1], NULL);
+	list_init(&d->retired);
+	settings_init(&d->settings);
+	timer_init(loop, &d->expiry, on_expiry, d);
+	if (subscribe(d)) {
+		directory_close(d);
+		return NULL;
+	}
+	return d;
+}
+
+static void free_records(struct hmap *map, enum rec_type type)
+{
+	hmap_foreach (map, it) {
+		rec_fini(type, it.value);
+		free(it.value);
+	}
+	hmap_fini(map);
+}
+
+static void on_closed(struct timer *t)
+{
+	struct directory *d = t->data;
+
+	hmap_foreach (&d->by_id, it)
+		free_entry(it.value);
+	hmap_fini(&d->by_id);
+	hmap_fini(&d->by_addr);
+	free_records(&d->groups, REC_group);
+	free_records(&d->usage, REC_usage);
+	free_records(&d->prefs[0], REC_device_pref);
+	free_records(&d->prefs[1], REC_device_pref);
+	free_retired(d);
+	settings_fini(&d->settings);
+	free(d);
+}
+
+void directory_close(struct directory *d)
+{
+	timer_close(&d->expiry, on_closed);
+}
+
+bool directory_is_known(const struct directory *d)
+{
+	return d->known;
+}
+
+bool directory_is_current(const struct directory *d)
+{
+	return d->known && bus_topic_is_current(d->bus, TOPIC_devices, BUS_APID);
+}
+
+struct device_view *directory_find(struct directory *d, const struct addr *a)
+{
+	struct entry *e = hmap_find(&d->by_addr, a, sizeof(*a));
+
+	return e && d->known ? &e->view : NULL;
+}
+
+struct device_view *directory_find_id(struct directory *d, const char *id)
+{
+	struct entry *e = hmap_find_str(&d->by_id, id);
+
+	return e && d->known ? &e->view : NULL;
+}
+
+size_t directory_count(const struct directory *d)
+{
+	return d->by_id.count;
+}
+
+struct device_view *directory_next(struct directory *d, struct device_view *v)
+{
+	if (!v)
+		d->next = (struct hmap_iter){ 0 };
+	return hmap_next(&d->by_id, &d->next) ? &((struct entry *)d->next.value)->view : NULL;
+}
+
+const struct settings *directory_settings(const struct directory *d)
+{
+	return &d->settings;
+}
+
+void directory_applied(struct directory *d)
+{
+	for (int i = 0; i < SOURCES; i++) {
+		if (d->gens[i])
+			bus_topic_applied(d->bus, sources[i].topic, sources[i].owner, d->gens[i]);
+	}
+}
