@@ -8,14 +8,21 @@ import sys
 import time
 
 from . import clients, gateway, internet, network, stores
-from .hosts import Host, kill_all
+from .hosts import Host, await_reaped, kill_all
 from .places import DAEMONS, HOSTS, LabError, Places, make_dir, write_file
 from .process import Process, log_tail
 
 USAGE = """usage: tests/lab up | down | status
        tests/lab exec HOST CMD...           HOST: gw phone laptop lan inet
        tests/lab daemon NAME start|stop|kill|restart|reload|update|pid
-environment: B LAB_DIR LAB_DAEMONS LAB_WG=auto|kernel|go LAB_CONF_EXTRA LAB_SEED
+environment:
+  B               build directory (build)
+  LAB_DIR         where env, certificates and logs go ($B/lab); each is a lab of its own
+  LAB_DAEMONS     which daemons to start (all); "" for none
+  LAB_WG          auto, kernel or go: whose WireGuard
+  LAB_CONF_EXTRA  lines (or @FILE) put on top of culvert.conf; @RUN@ is the lab's directory
+  LAB_SEED        a seed file in place of tests/labfiles/seed.json
+  LAB_KEEP        leave a lab that failed to come up as it is
 """
 
 
@@ -85,6 +92,7 @@ def _start(places):
     gateway.start_daemons(places, hosts["gw"], names)
     if "wgd" in names:
         clients.connect_clients(places, hosts, "apid" in names)
+    gateway.await_service(places, hosts["phone"], names)
     write_file(places.in_run("up"), "")
 
 
@@ -101,7 +109,10 @@ def cmd_up(places):
             print("lab: %s" % exc, file=sys.stderr)
             if exc.log:
                 print("lab: the end of %s:\n%s" % (exc.log, log_tail(exc.log)), file=sys.stderr)
-        _remove(places)
+        if os.environ.get("LAB_KEEP"):
+            print("lab: left as it is for a look, LAB_KEEP is set", file=sys.stderr)
+        else:
+            _remove(places)
         if isinstance(exc, LabError):
             return 1
         raise
@@ -113,7 +124,7 @@ def _remove(places):
     """Ends every process of the lab and removes what it made, logs excepted."""
     gw = Host(places, "gw")
     unclean = gateway.stop_daemons(places, gw) if gw.pid() is not None else {}
-    kill_all(places)
+    killed = kill_all(places)
     shutil.rmtree(places.run, ignore_errors=True)
     if os.path.exists(places.run):
         raise LabError("cannot remove " + places.run)
@@ -121,11 +132,13 @@ def _remove(places):
         path = os.path.join(places.lab_dir, name)
         if os.path.lexists(path):
             os.unlink(path)
-    return unclean
+    return unclean, killed
 
 
 def cmd_down(places):
-    for name, status in sorted(_remove(places).items()):
+    unclean, killed = _remove(places)
+    await_reaped(killed)
+    for name, status in sorted(unclean.items()):
         print("lab: %s ended with status %s" % (name, status), file=sys.stderr)
     return 0
 
@@ -134,6 +147,7 @@ def cmd_status(places):
     if not is_up(places):
         print("lab: down")
         return 1
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     print("lab: up in " + places.run)
     for entry in sorted(os.listdir(places.in_run("proc"))):
         name, dot, suffix = entry.rpartition(".")
@@ -149,6 +163,7 @@ def cmd_exec(places, name, *argv):
         sys.stderr.write(USAGE)
         return 2
     Host(places, name).enter()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, the command may not
     try:
         os.execvp(argv[0], argv)
     except FileNotFoundError:
@@ -203,6 +218,13 @@ def cmd_daemon(places, name, action):
     return 1 if status else 0
 
 
+def _on_end(number, _frame):
+    """Ends up or down; what cleans up after that is not to be interrupted."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def _locked(places, function):
     os.makedirs(places.lab_dir, exist_ok=True)
     with open(os.path.join(places.lab_dir, ".lock"), "w", encoding="ascii") as lock:
@@ -224,7 +246,8 @@ def main(args):
     try:
         if command != "exec":
             os.umask(0o022)
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # up cleans up after itself
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _on_end)
         if command in ("up", "down"):
             return _locked(places, cmd_up if command == "up" else cmd_down)
         return {"status": cmd_status, "exec": cmd_exec, "daemon": cmd_daemon}[command](

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway's daemons: configuration, start, readiness, and the launcher's WireGuard duty."""
 import configparser
+import http.client
 import json
 import os
 import select
@@ -8,11 +9,11 @@ import shutil
 import signal
 import socket
 import time
-import http.client
 
 from .network import set_sysctls
-from .places import DAEMONS, UIDS, LabError, make_dir, write_file
+from .places import DAEMONS, GATEWAY, UIDS, LabError, make_dir, write_file
 from .process import Process, wait_until
+from .scenery import site_addresses
 from .stores import as_uid, read_secret
 
 KEEP_ENV = ("ASAN_", "UBSAN_", "LSAN_", "TSAN_", "GCOV_", "LLVM_PROFILE_")
@@ -230,3 +231,31 @@ def provision_device(places, host, name, public_key, address):
         wait_until("wg_upsert " + name, attempt, 10, places.log("apid"))
     except LabError as exc:
         raise LabError("%s (last answer %s)" % (exc, last), exc.log) from exc
+
+
+def _connects(address, port):
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
+
+
+def _resolves(host, name, want):
+    text = host.run(["dig", "+short", "+tries=1", "+time=1", "@" + GATEWAY[0], name, "A"],
+                    check=False)
+    return want in text.split()
+
+
+def await_service(places, phone, names):
+    """Waits until a device gets what the policy says, for what the daemons at hand can give."""
+    if not {"wgd", "fwd", "apid"} <= set(names):
+        return
+    if "dnsd" in names:
+        wait_until("phone: DNS answers", lambda: _resolves(
+            phone, "allowed.example", site_addresses("allowed.example")[0]), 10,
+            places.log("dnsd"))
+        if "syncd" in names:
+            wait_until("phone: list adblock in force", lambda: _resolves(
+                phone, "ads.listed.example", "0.0.0.0"), 10, places.log("dnsd"))
+    if "proxyd" in names:
+        wait_until("phone: proxy accepts", lambda: phone.call(_connects, GATEWAY[0], 8080), 10,
+                   places.log("proxyd"))

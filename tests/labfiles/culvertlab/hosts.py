@@ -44,14 +44,19 @@ def _mount(source, target, kind=None, flags=0, data=None):
            "mount " + target)
 
 
-def start_time(pid):
-    """Start time of a process in clock ticks, or None; with the pid it names one process."""
+def _stat(pid):
+    """Fields of /proc/PID/stat from the state on, or None."""
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as src:
-            fields = src.read().rpartition(")")[2].split()
+            return src.read().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def start_time(pid):
+    """Start time of a process in clock ticks, or None; with the pid it names one process."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
 
 
 def _private_run(places, host):
@@ -218,7 +223,7 @@ def _is_ours(pid, places, namespaces):
 
 
 def kill_all(places):
-    """Kills everything that lives in the lab's namespaces, the holders last."""
+    """Kills everything that lives in the lab's namespaces, the holders last; gives the pids."""
     namespaces, holders = {}, set()
     for state in (Host(places, name).state() for name in HOSTS):
         if state is None:
@@ -227,13 +232,14 @@ def kill_all(places):
         namespaces.update({(kind, state[kind]): lives for kind in ("net", "mnt")})
         if lives:
             holders.add(state["pid"])
+    killed = set()
     deadline = time.monotonic() + 10
     while namespaces:
         left = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                 if pid != os.getpid() and start_time(pid) is not None and
                 _is_ours(pid, places, namespaces)]
         if not left:
-            return
+            break
         if time.monotonic() > deadline:
             raise LabError("processes do not die: %s" % left)
         for pid in [pid for pid in left if pid not in holders] or left:
@@ -241,4 +247,19 @@ def kill_all(places):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+            killed.add(pid)
         time.sleep(0.01)
+    return killed
+
+
+def await_reaped(pids, seconds=5):
+    """Waits until init has reaped them: until then ps shows them as defunct."""
+    def is_left(pid):
+        fields = _stat(pid)
+        return fields is not None and fields[1] == "1"
+
+    deadline = time.monotonic() + seconds
+    while any(is_left(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)

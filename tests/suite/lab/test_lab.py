@@ -198,6 +198,42 @@ def test_failing_daemon_is_told_with_its_log_and_all_is_removed(tmp_path):
     assert traces(one) == []
 
 
+FAKE_DAEMON = """#!/usr/bin/python3 -B
+import os, signal, socket, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+tell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+tell.sendto(b"STATUS=x\\nREADY=1", os.environ["NOTIFY_SOCKET"])
+signal.sigwait([signal.SIGTERM])
+sys.exit(os.path.exists(os.path.dirname(sys.argv[2]) + "/leak"))
+"""
+
+
+def test_daemon_is_started_stopped_and_killed(tmp_path):
+    build = tmp_path / "build"
+    (build / "bin").mkdir(parents=True)
+    (build / "bin" / "dnsd").write_text(FAKE_DAEMON)
+    (build / "bin" / "dnsd").chmod(0o755)
+    one = Lab(tmp_path / "lab", LAB_DAEMONS="dnsd", B=str(build),
+              LAB_CONF_EXTRA="[dnsd]\ncache_mib = 8\n[fwd]\nintercept = yes\n")
+    one.up()
+    try:
+        config = read(one.places.in_run("etc", "culvert.conf"))
+        assert "cache_mib = 8\n" in config and "intercept = yes\n" in config
+        first = one.daemon("dnsd", "pid")
+        one.daemon("dnsd", "stop")
+        assert one.command("daemon", "dnsd", "pid", check=False).returncode == 1
+        one.daemon("dnsd", "start")
+        assert one.daemon("dnsd", "pid") not in ("", first)
+        one.daemon("dnsd", "kill")
+        one.daemon("dnsd", "start")
+        with open(one.places.in_run("etc", "leak"), "w", encoding="ascii"):
+            pass
+        done = one.command("daemon", "dnsd", "stop", check=False)
+        assert done.returncode == 1 and "ended with status 1" in done.stdout
+    finally:
+        one.down()
+
+
 def test_two_labs_from_clones_below_private_directories(bare, tmp_path):
     """Another clone below a 0700 directory, at the same time; down leaves nothing of it."""
     tmp_path.chmod(0o700)
