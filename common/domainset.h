@@ -20,6 +20,9 @@ void domainset_builder_free(struct domainset_builder *b);
 /* name: lower-case ASCII (A-labels), no final dot, 1..253 bytes. list 0..63. -EINVAL, -ENOMEM, -E2BIG. */
 int domainset_builder_add(struct domainset_builder *b, const char *name, size_t len, unsigned list,
 	enum domainset_kind kind, bool exception);
+/* Before the first add: the same key and the same rules give the same image, whatever their order.
+ * Without it the key is random. -EBUSY after an add. */
+int domainset_builder_set_key(struct domainset_builder *b, const uint8_t key[static 16]);
 size_t domainset_builder_count(const struct domainset_builder *b); /* distinct names */
 /* Compiles; out holds the whole image (header, tables, checksum). The builder is spent. */
 int domainset_builder_finish(struct domainset_builder *b, struct buf *out);
@@ -29,24 +32,29 @@ struct domainset {
 	size_t len;
 	bool mapped;
 	/* decoded header; private */
-	uint64_t mask;
 	const uint64_t *slots;
-	const void *classes;
+	uint64_t home_buckets;
+	const struct domainset_class *classes;
 	size_t class_count;
+	const uint64_t *overflow; /* hashes of the names whose class has no 10-bit number */
+	const uint32_t *overflow_class;
+	size_t overflow_count;
+	uint64_t depths; /* bit n: there are names of n labels (63: of 63 and more) */
 	uint8_t key[16];
 	uint64_t count;
 	unsigned max_labels;
 };
 
-/* Checks header, bounds and checksum: a corrupt byte is -EBADMSG, never an "allow". */
+/* Checks header, bounds, checksum and every slot: a corrupt byte is -EBADMSG, never an "allow". The image
+ * is at an address divisible by 8 (-EINVAL else), stays the caller's and must outlive the set. */
 int domainset_open(const void *image, size_t len, struct domainset *out);
 /* Maps a file read-only. */
 int domainset_open_file(const char *path, struct domainset *out);
 void domainset_close(struct domainset *s);
 
 struct domainset_hit {
-	uint64_t blocked; /* lists that hold the name (longest match per list; exceptions taken out) */
-	uint64_t excepted; /* lists whose own exception covers it */
+	uint64_t blocked; /* lists with a rule for it, less excepted */
+	uint64_t excepted; /* lists whose own exception covers it, however long their other rules */
 	size_t offset; /* of the longest matching suffix within name, for the rule's text */
 };
 /* lists: bits that are on. Any host name, lower-case, no final dot; no allocation. */

@@ -3,3 +3,4 @@ UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
 UNITS += cert tls
+UNITS += domainset
