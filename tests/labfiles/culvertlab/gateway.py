@@ -150,9 +150,14 @@ def wireguard_kind(host):
     kind = os.environ.get("LAB_WG", "auto")
     if kind not in ("auto", "kernel", "go"):
         raise LabError("LAB_WG is auto, kernel or go")
-    if kind == "auto":
-        kind = "kernel" if host.call(_has_kernel_wireguard) else "go"
-    return kind
+    has_kernel = host.call(_has_kernel_wireguard)
+    if kind == "kernel" and not has_kernel:
+        raise LabError("LAB_WG=kernel: this kernel has no WireGuard")
+    if kind == "go" or not has_kernel:
+        if not shutil.which("wireguard-go"):
+            raise LabError("these packages are missing: wireguard-go")
+        return "go"
+    return "kernel"
 
 
 def start_wireguard_go(host, interface, owner=None):

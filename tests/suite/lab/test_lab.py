@@ -253,7 +253,7 @@ def test_two_labs_from_clones_below_private_directories(bare, tmp_path):
     finally:
         subprocess.run([script, "down"], env=env, check=True)
     assert traces(one) == []
-    assert sorted(os.listdir(one.dir)) == [".lock", "both-cas.pem", "logs"]
+    assert sorted(os.listdir(one.dir)) == [".lock", "logs"]
     assert bare.is_up()
 
 
