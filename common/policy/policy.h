@@ -70,5 +70,5 @@ void policy_close(struct policy *p);
 /* Is there a policy to decide with (from disk or Redis)? Before that every decision is a block. */
 bool policy_is_known(const struct policy *p);
 /* dev NULL = unknown device: blocked. No allocation, no system call. out->rule may point into q->host. */
-void policy_decide(const struct policy *p, struct device_view *dev,
+void policy_decide(struct policy *p, struct device_view *dev,
 	const struct policy_query *q, int64_t now_ms, struct decision *out);

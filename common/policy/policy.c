@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/policy/policy.h"
+#include "common/policy/store.h"
+#include <stdlib.h>
+
+static const struct {
+	enum bus_topic topic;
+	unsigned owners;
+	const struct bus_topic_ops *ops;
+} topics[] = {
+	{ TOPIC_categories, D_APID | D_SYNCD, &policy_category_ops },
+	{ TOPIC_category_prefs, D_APID | D_SYNCD, &policy_category_ops },
+	{ TOPIC_websites, D_APID | D_SYNCD, &policy_rule_ops },
+	{ TOPIC_site_overrides, D_APID | D_SYNCD, &policy_rule_ops },
+	{ TOPIC_sni_block, D_APID | D_SYNCD, &policy_rule_ops },
+	{ TOPIC_mitm_ignore, D_APID | D_SYNCD, &policy_rule_ops },
+	{ TOPIC_dns_rules, D_APID, &policy_rule_ops },
+	{ TOPIC_lists, D_SYNCD, &policy_list_ops },
+	{ TOPIC_domainset, D_SYNCD, &policy_domainset_ops },
+};
+#define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
+
+void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	p->known = false;
+	if (p->on_change)
+		p->on_change(p->arg);
+	bus_topic_applied(p->bus, topic, owner, gen);
+}
+
+static int subscribe(struct policy *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < TOPIC_COUNT && !err; i++) {
+		for (int owner = 0; owner < BUS_DAEMONS && !err; owner++) {
+			if ((topics[i].owners >> owner) & 1)
+				err = bus_subscribe(p->bus, topics[i].topic,
+					(enum bus_daemon)owner, topics[i].ops, p);
+		}
+	}
+	return err;
+}
+
+struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *dir,
+	void (*on_change)(void *arg), void *arg)
+{
+	struct policy *p = calloc(1, sizeof(*p));
+
+	(void)loop;
+	if (!p)
+		return NULL;
+	p->bus = bus;
+	p->dir = dir;
+	p->arg = arg;
+	policy_stores_init(p);
+	/* Callbacks during the subscription itself tell the caller nothing it could not ask. */
+	if (subscribe(p)) {
+		policy_close(p);
+		return NULL;
+	}
+	p->on_change = on_change;
+	return p;
+}
+
+void policy_close(struct policy *p)
+{
+	policy_lists_fini(p);
+	policy_stores_fini(p);
+	free(p);
+}
+
+bool policy_is_known(const struct policy *p)
+{
+	bool directus = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
+
+	if (!directory_is_known(p->dir) || !p->set_loaded)
+		return false;
+	for (size_t i = 0; i < TOPIC_COUNT; i++) {
+		bool local = topics[i].owners & D_APID;
+		if (local && !bus_topic_is_known(p->bus, topics[i].topic, BUS_APID))
+			return false;
+		if ((topics[i].owners & D_SYNCD) && (!local || directus) &&
+			!bus_topic_is_known(p->bus, topics[i].topic, BUS_SYNCD))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/log.h"
+#include "common/policy/store.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_lists(char **lists)
+{
+	for (int i = 0; i < 64; i++) {
+		free(lists[i]);
+		lists[i] = NULL;
+	}
+}
+
+void policy_lists_fini(struct policy *p)
+{
+	if (p->set_loaded)
+		domainset_close(&p->set);
+	free_lists(p->lists);
+}
+
+/* Bits of lists that are off unless a device switches them on. */
+static void recompute_default_off(struct policy *p)
+{
+	p->lists_default_off = 0;
+	for (int i = 0; i < 64; i++) {
+		if (p->lists[i] && hmap_find_str(&p->default_off, p->lists[i]))
+			p->lists_default_off |= 1ULL << i;
+	}
+	if (!++p->set_version)
+		p->set_version = 1;
+}
+
+/* The image is here and verified: swap it in. A bad one leaves the last good in force. */
+static void on_blob(void *arg, int status, const char *path)
+{
+	struct policy *p = arg;
+	struct domainset fresh;
+	int err = status;
+
+	if (status == -ECANCELED)
+		return;
+	if (!err && !strstr(path, p->set_blob))
+		return; /* an older one that came late */
+	if (!err)
+		err = domainset_open_file(path, &fresh);
+	if (err) {
+		log_error("domain set not loaded, the last good stays blob=%s error=%s",
+			p->set_blob, strerror(-err));
+		return;
+	}
+	if (p->set_loaded)
+		domainset_close(&p->set);
+	p->set = fresh;
+	p->set_loaded = true;
+	recompute_default_off(p);
+	log_info("domain set in force names=%llu blob=%.12s", (unsigned long long)fresh.count,
+		p->set_blob);
+	policy_changed(p, TOPIC_domainset, BUS_SYNCD, p->set_gen);
+}
+
+static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
+{
+	free_lists(p->lists);
+	p->lists_used = 0;
+	for (size_t i = 0; i < rec->lists.n && i < 64; i++) {
+		if (!*rec->lists.v[i])
+			continue;
+		p->lists[i] = strdup(rec->lists.v[i]);
+		p->lists_used |= 1ULL << i;
+	}
+	recompute_default_off(p);
+}
+
+static void on_domainset(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const void *rec)
+{
+	struct policy *p = arg;
+	const struct rec_domainset *d = rec;
+
+	(void)topic;
+	(void)owner;
+	if (strcmp(id, "main") || !d)
+		return; /* a set that is gone leaves the last good in force */
+	take_list_ids(p, d);
+	if (p->set_loaded && !strcmp(p->set_blob, d->blob))
+		return;
+	snprintf(p->set_blob, sizeof(p->set_blob), "%s", d->blob);
+}
+
+static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct policy *p = arg;
+
+	p->set_gen = gen;
+	if (!*p->set_blob)
+		return;
+	/* Applied is reported once the image is mapped; an image already mapped comes from the cache. */
+	if (bus_blob_get(p->bus, p->set_blob, on_blob, p))
+		log_error("domain set cannot be fetched blob=%s", p->set_blob);
+	(void)topic;
+	(void)owner;
+}
+
+static void on_list(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const void *rec)
+{
+	struct policy *p = arg;
+	const struct rec_list *l = rec;
+
+	(void)topic;
+	(void)owner;
+	if (l && !l->head.closed && rec_has(l, list, default_on) && !l->default_on)
+		hmap_set_str(&p->default_off, id, p); /* a set: any value will do */
+	else
+		hmap_remove_str(&p->default_off, id);
+}
+
+static void on_list_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct policy *p = arg;
+
+	recompute_default_off(p);
+	policy_changed(p, topic, owner, gen);
+}
+
+const struct bus_topic_ops policy_domainset_ops = { on_domainset, on_domainset_end };
+const struct bus_topic_ops policy_list_ops = { on_list, on_list_end };

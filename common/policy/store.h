@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/domainset.h"
+#include "common/policy/policy.h"
+#include "common/policy/rule_index.h"
+
+/* Private to common/policy: what a policy holds. */
+
+/* Topics whose records are patterns. */
+enum rule_kind {
+	RULES_WEBSITES,
+	RULES_OVERRIDES,
+	RULES_SNI_BLOCK,
+	RULES_MITM_IGNORE,
+	RULES_DNS,
+	RULE_KINDS
+};
+
+/* A record with the pattern it matches by. */
+struct ruled {
+	struct rule rule; /* rule.data points back here */
+	enum rec_type type;
+	void *rec; /* struct rec_website, rec_site_override … */
+};
+
+struct rule_set {
+	struct hmap records[2]; /* owner apid, syncd: id → struct ruled */
+	struct hmap indexes; /* scope ("", "device:ID", "group:ID") → struct rule_index */
+};
+
+struct policy {
+	struct bus *bus;
+	struct directory *dir;
+	void (*on_change)(void *arg);
+	void *arg;
+	bool known; /* policy_is_known, remembered until the next change */
+	struct rule_set rules[RULE_KINDS];
+	struct hmap categories[2]; /* id → struct rec_category */
+	struct hmap category_prefs[2]; /* id → struct rec_category_pref */
+	struct hmap pref_index; /* "device:ID/CATEGORY" → struct rec_category_pref of prefs */
+	struct domainset set;
+	bool set_loaded;
+	char set_blob[65]; /* the one wanted, "" = none */
+	uint64_t set_gen;
+	char *lists[64]; /* bit → list id, NULL = unused */
+	uint64_t lists_used, lists_default_off; /* bits */
+	struct hmap default_off; /* ids of lists that are off unless switched on */
+	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded */
+	char scratch[66 * 1024]; /* host + path of the request at hand */
+};
+
+/* Bus callbacks (policy_store.c, policy_lists.c). */
+extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_domainset_ops,
+	policy_list_ops;
+void policy_stores_init(struct policy *p);
+void policy_stores_fini(struct policy *p);
+void policy_lists_fini(struct policy *p);
+/* Reports the generation as applied and tells the daemon. */
+void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
+
+/* The category of that id, the winning owner's; NULL when there is none. */
+const struct rec_category *policy_category(const struct policy *p, const char *id);
+/* The preference of scope "device:ID" or "group:ID" for a category; NULL when there is none. */
+const struct rec_category_pref *policy_category_pref(const struct policy *p, const char *kind,
+	const char *id, const char *category);
+/* Patterns of a kind in a scope; NULL when there are none. */
+const struct rule_index *policy_rules(const struct policy *p, enum rule_kind kind, const char *scope,
+	const char *id);
