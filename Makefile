@@ -5,6 +5,8 @@ B ?= build
 TLS ?= mbedtls
 CC = gcc
 SAN ?=
+# V=1 shows the whole commands.
+Q = $(if $(V),,@)
 VERSION := 0.1.0
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
@@ -46,16 +48,19 @@ programs: $(addprefix $(B)/bin/,$(DAEMONS)) $(addprefix $(B)/bin/,$(TOOLS)) $(B)
 
 $(LIB): $(call objs,$(COMMON_SRCS)) $(EXTRA_COMMON_OBJS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(if $(V),,@echo '  AR $@')
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -c -o $@ $<
+	$(if $(V),,@echo '  CC $<')
+	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -c -o $@ $<
 
 define program
 $(B)/bin/$(1): $$(call objs,$$($(1)_SRCS)) $$(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(call objs,$$($(1)_SRCS)) $$(LIB) $$($(1)_LIBS) $$(COMMON_LIBS)
+	$$(if $$(V),,@echo '  LD $$@')
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(call objs,$$($(1)_SRCS)) $$(LIB) $$($(1)_LIBS) $$(COMMON_LIBS)
 endef
 $(foreach d,$(DAEMONS) $(TOOLS),$(eval $(call program,$(d))))
 
@@ -66,7 +71,8 @@ $(B)/culvert.acl: $(B)/bin/bus-acl
 define unit
 $(B)/tests/unit/$(1): $$(B)/obj/tests/unit/test_$(1).o $$(call objs,$$(UNIT_SRCS_$(1))) $$(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS_$(1)) $$(COMMON_LIBS)
+	$$(if $$(V),,@echo '  LD $$@')
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS_$(1)) $$(COMMON_LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 units: $(addprefix $(B)/tests/unit/,$(UNITS))
@@ -76,10 +82,12 @@ FUZZ_CFLAGS = -std=gnu11 -g -O1 -D_GNU_SOURCE -I. -DCULVERT_VERSION='"$(VERSION)
 define fuzzer
 $(B)/tests/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_SRCS_$(1)) $$(COMMON_SRCS)
 	@mkdir -p $$(@D)
-	clang $$(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.c,$$^) $$(EXTRA_COMMON_SRCS_FUZZ) $$(FUZZ_LIBS_$(1)) $$(COMMON_LIBS)
+	$$(if $$(V),,@echo '  FUZZ $$@')
+	$$(Q)clang $$(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.c,$$^) $$(EXTRA_COMMON_SRCS_FUZZ) $$(FUZZ_LIBS_$(1)) $$(COMMON_LIBS)
 $(B)/tests/replay/$(1): $$(B)/obj/tests/fuzz/fuzz_$(1).o $$(B)/obj/tests/fuzz/replay.o $$(call objs,$$(FUZZ_SRCS_$(1))) $$(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(FUZZ_LIBS_$(1)) $$(COMMON_LIBS)
+	$$(if $$(V),,@echo '  LD $$@')
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(FUZZ_LIBS_$(1)) $$(COMMON_LIBS)
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 fuzzers: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
