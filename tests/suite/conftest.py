@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of all suites: `lab`, one for the session, and `new_lab`, for tests that need their own."""
+"""Fixtures of all suites: `lab`, one for the session, and `new_lab`, one of the test's own."""
 import os
 import sys
 

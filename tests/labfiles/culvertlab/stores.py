@@ -80,7 +80,8 @@ def redis_command(places, host, *words):
     env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-lab"))
     done = subprocess.run(
         ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "lab",
-         "--no-auth-warning", *words], preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
+         "--no-auth-warning", *words],
+        preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from culvertlab import clients, network
 from lablib import LAB, TOP, Lab, wait_until
 
 CF = "1.1.1.1"
@@ -266,3 +267,43 @@ def test_down_ends_what_tests_left_running(tmp_path):
     wait_until(lambda: left.poll() is not None)
     assert traces(one) == []
     one.down()
+
+
+def test_clients_reach_the_gateway_through_a_tunnel_set_by_hand(tmp_path):
+    """What wgd and fwd do later, by wg and nft here: the clients' side and the routes are right."""
+    one = Lab(tmp_path / "lab", LAB_DAEMONS="")
+    one.up()
+    try:
+        gw, run = one.hosts["gw"], one.places.run
+        if "wg0" not in one.run("gw", "ip", "-br", "link").stdout:
+            one.run("gw", "ip", "link", "add", "wg0", "type", "wireguard")
+        peers = ""
+        for client in clients.CLIENTS:
+            v4, v6 = clients.TUNNEL[client]
+            peers += "[Peer]\nPublicKey = %s\nAllowedIPs = %s/32, %s/128\n" % (
+                clients.public_key(one.places, client), v4, v6)
+        with open(run + "/wg/gw.key", "w", encoding="ascii") as out:
+            out.write(one.run("gw", "wg", "genkey").stdout)
+        with open(run + "/wg/gw.peers", "w", encoding="ascii") as out:
+            out.write(peers)
+        one.run("gw", "wg", "set", "wg0", "listen-port", "51820", "private-key",
+                run + "/wg/gw.key")
+        one.run("gw", "wg", "addconf", "wg0", run + "/wg/gw.peers")
+        one.run("gw", "ip", "-batch", "-", data="address add 10.9.0.1/24 dev wg0\n"
+                "address add fd09::1/64 dev wg0 nodad\nlink set wg0 mtu 1420 up\n")
+        one.run("gw", "nft", "-f", "-", data="table inet t { chain p { type nat hook postrouting "
+                "priority 100; oifname \"uplink\" masquerade; }; }\n")
+        network.set_sysctls(gw, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
+        clients.connect_clients(one.places, one.hosts, False)
+        for client in clients.CLIENTS:
+            wait_until(lambda c=client: clients.has_handshake(one.hosts[c]), 30, "handshake")
+            one.run(client, "ping", "-c1", "-W10", "10.9.0.1")
+            one.run(client, "ping", "-c1", "-W10", "fd09::1")
+        for options in (("-4",), ("-6",)):
+            page = one.curl("phone", "https://big.example/10m", *options, "--resolve",
+                            "big.example:443:93.184.216.13,2606:2800:220:1::13")
+            assert len(page.body) == 10 * 1024 * 1024, page
+        assert one.curl("laptop", "http://10.77.0.5/").text.startswith("lan ")
+        assert one.http_requests("big.example")[-1]["src"] == "2001:db8:1::2"
+    finally:
+        one.down()
