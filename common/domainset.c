@@ -219,6 +219,7 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 		size_t offset;
 	} hit[DOMAINSET_MAX_LABELS];
 	size_t n = domainset_hash(s->key, name, len, s->max_labels, suffix), used = 0, hits = 0;
+	uint64_t whole = 0;
 
 	*out = (struct domainset_hit){ 0 };
 	for (size_t i = 0; i < n; i++) {
@@ -234,7 +235,10 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 
 		if (!c)
 			continue;
-		hit[hits].block = (self ? c->block_self : c->block_below) & lists;
+		out->paths |= (self ? c->paths_self : c->paths_below) & lists;
+		whole |= (self ? c->block_self : c->block_below) & lists;
+		hit[hits].block = (self ? c->block_self | c->paths_self :
+					  c->block_below | c->paths_below) & lists;
 		hit[hits].except = (self ? c->except_self : c->except_below) & lists;
 		hit[hits].offset = suffix[i].offset;
 		out->blocked |= hit[hits].block;
@@ -242,6 +246,7 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 		hits++;
 	}
 	out->blocked &= ~out->excepted;
+	out->paths &= out->blocked & ~whole;
 	/* Longest last: what still blocks names the rule, else what excepts. */
 	for (size_t i = hits; i-- > 0;) {
 		if (out->blocked ? hit[i].block & out->blocked : hit[i].except) {

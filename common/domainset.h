@@ -12,7 +12,14 @@
  * (list masks); ≤ 11 bytes per name (MEASURED 5). A name may be entered per list as
  *   exact (that name), subtree (it and all below), below (only below), and as an exception of the list.
  */
-enum domainset_kind { DOMAINSET_EXACT, DOMAINSET_SUBTREE, DOMAINSET_BELOW };
+enum domainset_kind {
+	DOMAINSET_EXACT,
+	DOMAINSET_SUBTREE,
+	DOMAINSET_BELOW,
+	/* The list has only https paths of the name (P6): it blocks where nothing is decrypted. */
+	DOMAINSET_EXACT_PATHS,
+	DOMAINSET_SUBTREE_PATHS,
+};
 
 struct domainset_builder;
 struct domainset_builder *domainset_builder_new(void);
@@ -20,6 +27,9 @@ void domainset_builder_free(struct domainset_builder *b);
 /* name: lower-case ASCII (A-labels), no final dot, 1..253 bytes. list 0..63. -EINVAL, -ENOMEM, -E2BIG. */
 int domainset_builder_add(struct domainset_builder *b, const char *name, size_t len, unsigned list,
 	enum domainset_kind kind, bool exception);
+/* Adds every rule of one list's builder (which has the same key and stays as it is) as rules of `list`. */
+int domainset_builder_merge(struct domainset_builder *b, const struct domainset_builder *from,
+	unsigned list);
 /* Before the first add: the same key and the same rules give the same image, whatever their order.
  * Without it the key is random. -EBUSY after an add. */
 int domainset_builder_set_key(struct domainset_builder *b, const uint8_t key[static 16]);
@@ -54,6 +64,7 @@ void domainset_close(struct domainset *s);
 
 struct domainset_hit {
 	uint64_t blocked; /* lists with a rule for it, less excepted */
+	uint64_t paths; /* those of blocked that hold it for https paths only: may pass where decrypted */
 	uint64_t excepted; /* lists whose own exception covers it, however long their other rules */
 	size_t offset; /* of the longest matching suffix within name, for the rule's text */
 };

@@ -13,6 +13,7 @@
 #define RULE_SELF 1u
 #define RULE_BELOW 2u
 #define RULE_EXCEPT 4u
+#define RULE_PATHS 8u
 
 struct entry {
 	uint64_t hash;
@@ -120,24 +121,49 @@ int domainset_builder_add(struct domainset_builder *b, const char *name, size_t 
 	enum domainset_kind kind, bool exception)
 {
 	struct domainset_suffix suffix[DOMAINSET_MAX_LABELS];
-	unsigned labels = count_labels(name, len), rule = RULE_SELF | RULE_BELOW;
+	static const uint8_t rules[] = { RULE_SELF, RULE_SELF | RULE_BELOW, RULE_BELOW,
+		RULE_SELF | RULE_PATHS, RULE_SELF | RULE_BELOW | RULE_PATHS };
+	unsigned labels = count_labels(name, len);
 	int err;
 
-	if (!labels || list > 63)
+	if (!labels || list > 63 || (unsigned)kind >= sizeof(rules))
 		return -EINVAL;
 	err = grow(b);
 	if (err)
 		return err;
-	if (kind == DOMAINSET_EXACT)
-		rule = RULE_SELF;
-	else if (kind == DOMAINSET_BELOW)
-		rule = RULE_BELOW;
 	domainset_hash(b->key, name, len, DOMAINSET_MAX_LABELS, suffix);
 	b->entries[b->count++] = (struct entry){ suffix[labels - 1].hash, (uint8_t)list,
-		(uint8_t)(rule | (exception ? RULE_EXCEPT : 0)) };
+		(uint8_t)(rules[kind] | (exception ? RULE_EXCEPT : 0)) };
 	b->depths |= 1ULL << (labels < 63 ? labels : 63);
 	if (labels > b->max_labels)
 		b->max_labels = labels;
+	return 0;
+}
+
+int domainset_builder_merge(struct domainset_builder *b, const struct domainset_builder *from,
+	unsigned list)
+{
+	size_t need = b->count + from->count;
+
+	if (list > 63 || memcmp(b->key, from->key, sizeof(b->key)))
+		return -EINVAL;
+	if (need > ENTRIES_MAX)
+		return -E2BIG;
+	if (need > b->cap) {
+		struct entry *e = realloc(b->entries, need * sizeof(*e));
+
+		if (!e)
+			return -ENOMEM;
+		b->entries = e;
+		b->cap = need;
+	}
+	for (size_t i = 0; i < from->count; i++) {
+		b->entries[b->count] = from->entries[i];
+		b->entries[b->count++].list = (uint8_t)list;
+	}
+	b->depths |= from->depths;
+	if (from->max_labels > b->max_labels)
+		b->max_labels = from->max_labels;
 	return 0;
 }
 
@@ -213,6 +239,9 @@ static void add_rule(struct domainset_class *c, const struct entry *e)
 	if (e->rule & RULE_EXCEPT) {
 		c->except_self |= e->rule & RULE_SELF ? bit : 0;
 		c->except_below |= e->rule & RULE_BELOW ? bit : 0;
+	} else if (e->rule & RULE_PATHS) {
+		c->paths_self |= e->rule & RULE_SELF ? bit : 0;
+		c->paths_below |= e->rule & RULE_BELOW ? bit : 0;
 	} else {
 		c->block_self |= e->rule & RULE_SELF ? bit : 0;
 		c->block_below |= e->rule & RULE_BELOW ? bit : 0;

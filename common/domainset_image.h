@@ -25,6 +25,7 @@
 
 struct domainset_class {
 	uint64_t block_self, block_below; /* bit per list: names itself, names below it */
+	uint64_t paths_self, paths_below; /* for https paths only */
 	uint64_t except_self, except_below;
 };
 
@@ -44,7 +45,7 @@ struct domainset_header {
 	uint64_t reserved[4]; /* 0 */
 };
 _Static_assert(sizeof(struct domainset_header) == 128, "slots must start at a cache line");
-_Static_assert(sizeof(struct domainset_class) == 32, "classes have no holes");
+_Static_assert(sizeof(struct domainset_class) == 48, "classes have no holes");
 #define DOMAINSET_CHECKED_FROM 16 /* bytes before it: magic, checksum */
 
 /* A suffix of a name: its hash, where it starts. */

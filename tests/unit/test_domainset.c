@@ -114,6 +114,56 @@ static void test_exception_wins_inside_its_own_list_only(void)
 	buf_fini(&image);
 }
 
+static void test_paths_block_but_are_told_apart(void)
+{
+	const struct rule rules[] = {
+		{ "shop.example", 0, DOMAINSET_EXACT_PATHS, false },
+		{ "tree.example", 1, DOMAINSET_SUBTREE_PATHS, false },
+		{ "a.tree.example", 1, DOMAINSET_EXACT, false },
+		{ "b.tree.example", 1, DOMAINSET_EXACT, true },
+	};
+	struct buf image;
+	struct domainset s = compile(rules, 4, &image);
+
+	INT_IS(find(&s, "shop.example").blocked, 1);
+	INT_IS(find(&s, "shop.example").paths, 1);
+	INT_IS(find(&s, "a.shop.example").blocked, 0);
+	INT_IS(find(&s, "x.tree.example").paths, 2);
+	INT_IS(find(&s, "a.tree.example").blocked, 2);
+	INT_IS(find(&s, "a.tree.example").paths, 0);
+	INT_IS(find(&s, "b.tree.example").blocked, 0);
+	INT_IS(find(&s, "b.tree.example").paths, 0);
+	domainset_close(&s);
+	buf_fini(&image);
+}
+
+static void test_merge_gives_rules_another_list(void)
+{
+	struct domainset_builder *all = domainset_builder_new(), *one = domainset_builder_new();
+	struct domainset s = { 0 };
+	struct buf image;
+
+	buf_init(&image, 0);
+	INT_IS(domainset_builder_add(one, "a.example", 9, 0, DOMAINSET_EXACT, false), 0);
+	INT_IS(domainset_builder_merge(all, one, 4), -EINVAL); /* other key */
+	domainset_builder_free(one);
+	one = domainset_builder_new();
+	INT_IS(domainset_builder_set_key(all, test_key), 0);
+	INT_IS(domainset_builder_set_key(one, test_key), 0);
+	INT_IS(domainset_builder_add(one, "a.example", 9, 0, DOMAINSET_EXACT, false), 0);
+	INT_IS(domainset_builder_add(one, "b.example", 9, 0, DOMAINSET_SUBTREE, true), 0);
+	INT_IS(domainset_builder_merge(all, one, 4), 0);
+	INT_IS(domainset_builder_merge(all, one, 9), 0);
+	INT_IS(domainset_builder_finish(all, &image), 0);
+	INT_IS(domainset_open(image.data, image.len, &s), 0);
+	INT_IS(find(&s, "a.example").blocked, 0x210);
+	INT_IS(find(&s, "x.b.example").excepted, 0x210);
+	domainset_close(&s);
+	domainset_builder_free(all);
+	domainset_builder_free(one);
+	buf_fini(&image);
+}
+
 static void test_builder_refuses_what_is_no_name(void)
 {
 	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "A.example", "a b", "*.a",
@@ -437,6 +487,8 @@ int main(void)
 	TAP_RUN(test_hash_is_siphash_of_the_reversed_suffix);
 	TAP_RUN(test_kinds_cover_what_they_say);
 	TAP_RUN(test_exception_wins_inside_its_own_list_only);
+	TAP_RUN(test_paths_block_but_are_told_apart);
+	TAP_RUN(test_merge_gives_rules_another_list);
 	TAP_RUN(test_builder_refuses_what_is_no_name);
 	TAP_RUN(test_name_of_127_labels_is_found);
 	TAP_RUN(test_empty_set_blocks_nothing);
