@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wgd/tunnel.h"
+
+#include "common/log.h"
+#include "wgd/link.h"
+#include "wgd/reconcile.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+	KICK_MS = 5,	       /* gathers the many events of one change */
+	FULL_EVERY_MS = 10000, /* W3 asks for 30 s; the statistics want 10 */
+	HELD_EVERY_MS = 1000,
+	RETRY_MIN_MS = 50,
+	RETRY_MAX_MS = 1000,
+};
+
+const char *tunnel_state_text(enum tunnel_state s)
+{
+	return s == TUNNEL_READY ? "ready" : "waiting";
+}
+
+static void schedule(struct tunnel *t, uint64_t delay_ms)
+{
+	uint64_t due = clock_mono_ms() + delay_ms;
+	if (timer_is_active(&t->timer) && t->due_at <= due)
+		return;
+	t->due_at = due;
+	timer_start(&t->timer, delay_ms, 0);
+}
+
+static void set_state(struct tunnel *t, enum tunnel_state state, int err)
+{
+	if (state == TUNNEL_READY) {
+		t->retry_ms = RETRY_MIN_MS;
+	} else {
+		t->failures++;
+		t->want_full = true;
+	}
+	if (state != t->state || err != t->last_error)
+		log_notice("tunnel %s name=%s interface=%s backend=%s error=%s",
+			tunnel_state_text(state), t->conf->name, t->conf->interface,
+			t->backend_ops ? t->backend_ops->name : "none",
+			err ? strerror(-err) : "none");
+	t->state = state;
+	t->last_error = err;
+}
+
+static void end_pass(struct tunnel *t, int err)
+{
+	t->busy = false;
+	set_state(t, err ? TUNNEL_WAITING : TUNNEL_READY, err);
+	if (err) {
+		schedule(t, t->retry_ms);
+		t->retry_ms = t->retry_ms * 2 < RETRY_MAX_MS ? t->retry_ms * 2 : RETRY_MAX_MS;
+	} else {
+		schedule(t, t->held ? HELD_EVERY_MS : FULL_EVERY_MS);
+	}
+	if (t->want_full && !err)
+		schedule(t, KICK_MS);
+	else if (t->pending.count && !err)
+		schedule(t, 0);
+	t->ops->on_pass(t->arg, t);
+}
+
+/* Settles which backend serves the tunnel, and finds or makes the interface. */
+static int open_backend(struct tunnel *t, const struct backend_ops *ops)
+{
+	t->backend = ops->open(t->loop, t->conf->interface, t->uapi_dir, t);
+	if (!t->backend)
+		return -ENOMEM;
+	t->backend_ops = ops;
+	return 0;
+}
+
+static int choose_backend(struct tunnel *t, const struct link *link)
+{
+	if (t->backend)
+		return 0;
+	if (t->choice == WGD_BACKEND_KERNEL)
+		return open_backend(t, &backend_kernel);
+	if (t->choice == WGD_BACKEND_UAPI || (link->index && strcmp(link->kind, "wireguard")))
+		return open_backend(t, &backend_uapi);
+	int err = link->index ? 0 : link_create_wireguard(t->route, t->conf->interface);
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	return open_backend(t, err ? &backend_uapi : &backend_kernel);
+}
+
+static int find_or_make_link(struct tunnel *t, struct link *link)
+{
+	const char *name = t->conf->interface;
+	int err = link_find(t->route, name, link);
+	if (!err)
+		err = choose_backend(t, link);
+	if (err)
+		return err;
+	if (!link->index && t->backend_ops->creates_link)
+		err = link_create_wireguard(t->route, name);
+	if (!err && !link->index)
+		err = link_find(t->route, name, link);
+	if (err)
+		return err;
+	if (!link->index)
+		return -ENOENT;
+	/* Never take over an interface that is something else. */
+	const char *kind = t->backend_ops->creates_link ? "wireguard" : "tun";
+	return !strcmp(link->kind, kind) ? 0 : -EMEDIUMTYPE;
+}
+
+static int prepare_link(struct tunnel *t)
+{
+	struct link link;
+	int err = find_or_make_link(t, &link);
+	t->index = link.index;
+	if (!err)
+		err = link_set_mtu(t->route, &link, t->conf->mtu);
+	if (!err)
+		err = link_set_addresses(t->route, link.index, &t->conf->addresses);
+	return err;
+}
+
+static int raise_link(struct tunnel *t)
+{
+	struct link link;
+	int err = link_find(t->route, t->conf->interface, &link);
+	if (!err && !link.index)
+		err = -ENOENT;
+	if (!err)
+		err = link_set_up(t->route, &link);
+	if (!err)
+		err = link_add_routes(t->route, link.index, &t->conf->addresses);
+	return err;
+}
+
+static void on_full_set(void *arg, int status)
+{
+	struct tunnel *t = arg;
+	end_pass(t, status ? status : raise_link(t));
+}
+
+/* What is to be changed; drops what may not be done now. */
+static int compute(struct tunnel *t, const struct wg_device *actual, struct wg_changes *out)
+{
+	struct wg_device desired;
+	wg_device_init(&desired);
+	desired.private_key = t->private_key;
+	desired.port = (uint16_t)t->conf->port;
+	int known = t->ops->build_peers(t->arg, t, &desired);
+	int err = known == -EAGAIN ? 0 : known;
+	if (!err)
+		err = reconcile_diff(&desired, actual, out);
+	t->held = false;
+	if (!err && known == -EAGAIN) {
+		out->count = out->removals = 0;
+	} else if (!err && reconcile_is_mass_removal(out->removals, actual->count) &&
+		   out->removals && !t->ops->may_purge(t->arg)) {
+		log_warning("purge held back until devices are complete tunnel=%s peers=%zu",
+			t->conf->name, out->removals);
+		wg_changes_drop_removals(out);
+		t->held = true;
+	}
+	wg_device_fini(&desired);
+	return err;
+}
+
+static void log_changes(const struct tunnel *t, const struct wg_changes *c, const char *pass)
+{
+	if (wg_changes_is_empty(c))
+		return;
+	log_info("peers changed tunnel=%s pass=%s set=%zu removed=%zu", t->conf->name, pass,
+		c->count - c->removals, c->removals);
+}
+
+static void on_actual(void *arg, int status, const struct wg_device *dev)
+{
+	struct tunnel *t = arg;
+	struct wg_changes changes;
+	if (status) {
+		end_pass(t, status);
+		return;
+	}
+	t->ops->on_actual(t->arg, t, dev);
+	/* The desired state of this moment holds all that was pending. */
+	wg_changes_fini(&t->pending);
+	int err = compute(t, dev, &changes);
+	if (err) {
+		end_pass(t, err);
+		return;
+	}
+	t->peer_count = dev->count;
+	log_changes(t, &changes, "full");
+	if (wg_changes_is_empty(&changes))
+		on_full_set(t, 0);
+	else
+		t->backend_ops->set(t->backend, &changes, on_full_set);
+	wg_changes_fini(&changes);
+}
+
+static void start_full(struct tunnel *t)
+{
+	t->want_full = false;
+	t->full_passes++;
+	t->busy = true;
+	int err = prepare_link(t);
+	if (err) {
+		end_pass(t, err);
+		return;
+	}
+	t->backend_ops->get(t->backend, on_actual);
+}
+
+static void on_quick_set(void *arg, int status)
+{
+	end_pass(arg, status);
+}
+
+static void start_quick(struct tunnel *t)
+{
+	struct wg_changes changes = t->pending;
+	if (reconcile_is_mass_removal(changes.removals, t->peer_count) && changes.removals &&
+		!t->ops->may_purge(t->arg)) {
+		start_full(t);
+		return;
+	}
+	wg_changes_init(&t->pending);
+	t->quick_passes++;
+	t->busy = true;
+	log_changes(t, &changes, "quick");
+	t->backend_ops->set(t->backend, &changes, on_quick_set);
+	wg_changes_fini(&changes);
+}
+
+static void run(struct tunnel *t)
+{
+	if (t->busy)
+		return;
+	if (t->state != TUNNEL_READY || t->want_full || !t->pending.count)
+		start_full(t);
+	else
+		start_quick(t);
+}
+
+static void on_timer(struct timer *timer)
+{
+	run(timer->data);
+}
+
+int tunnel_open(struct tunnel *t)
+{
+	t->state = TUNNEL_WAITING;
+	t->retry_ms = RETRY_MIN_MS;
+	t->want_full = true;
+	wg_changes_init(&t->pending);
+	int err = timer_init(t->loop, &t->timer, on_timer, t);
+	if (!err)
+		schedule(t, 0);
+	return err;
+}
+
+void tunnel_kick(struct tunnel *t)
+{
+	t->want_full = true;
+	t->retry_ms = RETRY_MIN_MS;
+	if (!t->busy)
+		schedule(t, KICK_MS);
+}
+
+void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer)
+{
+	if (wg_changes_add(&t->pending, kind, peer))
+		t->want_full = true;
+}
+
+void tunnel_flush(struct tunnel *t)
+{
+	if (!t->busy && t->state == TUNNEL_READY && t->pending.count)
+		run(t);
+}
+
+bool tunnel_is_settled(const struct tunnel *t)
+{
+	return t->state == TUNNEL_READY && !t->busy && !t->want_full && !t->held &&
+	       !t->pending.count;
+}
+
+static void on_timer_closed(struct timer *timer)
+{
+	struct tunnel *t = timer->data;
+	wg_changes_fini(&t->pending);
+	wg_key_wipe(&t->private_key);
+	t->ops->on_closed(t->arg, t);
+}
+
+void tunnel_close(struct tunnel *t)
+{
+	t->busy = true; /* no pass starts any more */
+	if (t->backend)
+		t->backend_ops->close(t->backend);
+	t->backend = NULL;
+	timer_close(&t->timer, on_timer_closed);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/conf.h"
+#include "common/netlink.h"
+#include "common/timer.h"
+#include "wgd/backend.h"
+#include "wgd/conf.h"
+
+/*
+ * One tunnel interface kept as it should be (W1, W3). Two kinds of pass: a full one reads what is
+ * and applies the difference (at start, every 10 s, when the link or the socket changes, after a
+ * failure); a quick one applies a known change of peers at once.
+ *
+ * F8: the interface comes up whether or not fwd has its rules in force. fwd keeps forwarding off
+ * until they are, and its rules stay when it stops, so there is nothing that an early tunnel could
+ * leak.
+ */
+enum tunnel_state {
+	TUNNEL_WAITING, /* no interface or no socket yet, or the last pass failed */
+	TUNNEL_READY,	/* as it should be after the last pass */
+};
+
+struct tunnel;
+struct tunnel_ops {
+	/* Appends the desired peers; -EAGAIN when they are not known yet, which leaves the
+	 * interface's peers alone. */
+	int (*build_peers)(void *arg, struct tunnel *t, struct wg_device *out);
+	/* Is the desired state complete and of the current epoch, so that it may purge many? */
+	bool (*may_purge)(void *arg);
+	/* A full pass read the interface. */
+	void (*on_actual)(void *arg, struct tunnel *t, const struct wg_device *dev);
+	/* A pass has ended. */
+	void (*on_pass)(void *arg, struct tunnel *t);
+	void (*on_closed)(void *arg, struct tunnel *t);
+};
+
+struct tunnel {
+	const struct conf_tunnel *conf;
+	struct wg_key private_key;
+	size_t number; /* in the daemon's list */
+	const char *uapi_dir;
+	enum wgd_backend choice;
+	uv_loop_t *loop;
+	struct nl *route; /* rtnetlink requests, shared */
+	const struct tunnel_ops *ops;
+	void *arg;
+
+	const struct backend_ops *backend_ops; /* NULL until chosen */
+	struct backend *backend;
+	enum tunnel_state state;
+	int index;	    /* of the interface, 0 = none */
+	struct timer timer; /* next pass */
+	uint64_t due_at;    /* monotonic ms, while the timer runs */
+	uint64_t retry_ms;
+	bool busy; /* an operation of the backend is under way */
+	bool want_full;
+	bool held;		   /* removals wait for a complete desired state */
+	size_t peer_count;	   /* on the interface, after the last pass */
+	struct wg_changes pending; /* for the next quick pass */
+	uint64_t full_passes, quick_passes, failures;
+	int last_error;
+};
+
+/* All public fields up to arg are set by the caller. 0 or -errno. */
+int tunnel_open(struct tunnel *t);
+/* A full pass soon; whatever may have changed on the interface. */
+void tunnel_kick(struct tunnel *t);
+/* One desired peer changed; takes effect with tunnel_flush. */
+void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer);
+void tunnel_flush(struct tunnel *t);
+/* Is the interface as desired, with nothing under way? */
+bool tunnel_is_settled(const struct tunnel *t);
+/* The interface stays as it is. on_closed comes when the memory may go. */
+void tunnel_close(struct tunnel *t);
+const char *tunnel_state_text(enum tunnel_state s);
