@@ -9,7 +9,8 @@ SAN ?=
 Q = $(if $(V),,@)
 VERSION := 0.1.0
 
-WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+# Tables leave trailing fields zero on purpose.
+WARN = -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 HARDEN = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 ifeq ($(SAN),)
 HARDEN += -D_FORTIFY_SOURCE=2

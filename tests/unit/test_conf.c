@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/conf.h"
+#include "common/log.h"
+#include "tests/unit/tap.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct conf {
+	struct conf_shared shared;
+	int64_t cache_mib;
+	bool intercept;
+	struct conf_strings upstreams;
+	struct endpoint system;
+	struct conf_secret key;
+};
+
+#define AT(field) offsetof(struct conf, field)
+static const struct conf_row rows[] = {
+	{ "dnsd", "cache_mib", CONF_INT, AT(cache_mib), "64", .min = 1, .max = 4096 },
+	{ "dnsd", "intercept", CONF_BOOL, AT(intercept), "no" },
+	{ "dnsd", "upstreams", CONF_STRINGS, AT(upstreams), "a, b" },
+	{ "dnsd", "system", CONF_ENDPOINT, AT(system), "127.0.0.1:5300" },
+	{ "dnsd", "key_file", CONF_SECRET, AT(key), "", .env = "TEST_CONF_KEY_FILE" },
+};
+#define ROWS rows, sizeof(rows) / sizeof(rows[0])
+
+/* Parses text; returns the error line ("" = good). */
+static const char *parse(const char *text, struct conf *c)
+{
+	static char line[512];
+	struct buf err;
+
+	memset(c, 0, sizeof(*c));
+	buf_init(&err, 0);
+	int res = conf_parse(text, strlen(text), "culvert.conf", "dnsd", ROWS, c, sizeof(*c), &err);
+	snprintf(line, sizeof(line), "%s", res ? (const char *)err.data : "");
+	buf_fini(&err);
+	return line;
+}
+
+static void refuse(const char *text, const char *error)
+{
+	struct conf c;
+
+	STR_IS(parse(text, &c), error);
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+static void test_defaults_without_a_line(void)
+{
+	struct conf c;
+
+	STR_IS(parse("", &c), "");
+	INT_IS(c.cache_mib, 64);
+	INT_IS(c.upstreams.n, 2);
+	STR_IS(c.upstreams.v[1], "b");
+	INT_IS(c.system.port, 5300);
+	STR_IS(c.shared.user, "culvert-dnsd");
+	STR_IS(c.shared.state_dir, "/var/lib/culvert/dnsd");
+	INT_IS(c.shared.log_level, LOG_LEVEL_INFO);
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+static void test_reads_values_and_tunnels(void)
+{
+	struct conf c;
+
+	STR_IS(parse("[culvert]\nlog_level = debug\n[dnsd]\ncache_mib=7\nintercept = yes ; why not\n"
+		     "[tunnel mitm]\ninterface=wg7\naddresses = 10.9.0.1/24, fd09::1/64\n"
+		     "[tunnel two]\naddresses=10.8.0.1/24\n[wgd]\nanything = goes\n",
+		       &c),
+		"");
+	INT_IS(c.cache_mib, 7);
+	OK(c.intercept);
+	INT_IS(c.shared.tunnel_count, 2);
+	STR_IS(c.shared.tunnels[0].name, "mitm");
+	STR_IS(c.shared.tunnels[0].interface, "wg7");
+	INT_IS(c.shared.tunnels[0].addresses.n, 2);
+	INT_IS(c.shared.tunnels[1].port, 51820);
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+static void test_error_names_file_line_key_and_reason(void)
+{
+	refuse("\n[dnsd]\ncache_mib = 90000\n",
+		"culvert.conf:3: dnsd.cache_mib: 90000 is above 4096");
+	refuse("[dnsd]\ncache_mib = 0", "culvert.conf:2: dnsd.cache_mib: 0 is below 1");
+	refuse("[dnsd]\ncache_mib = many\n",
+		"culvert.conf:2: dnsd.cache_mib: many is not a whole number");
+	refuse("[dnsd]\nintercept = perhaps\n",
+		"culvert.conf:2: dnsd.intercept: perhaps is neither yes nor no");
+	refuse("[dnsd]\nsystem = 127.0.0.1\n",
+		"culvert.conf:2: dnsd.system: 127.0.0.1 is not ADDRESS:PORT");
+	refuse("[bus]\nredis = tcp:nowhere\n",
+		"culvert.conf:2: bus.redis: tcp:nowhere is neither unix:/PATH nor tcp:ADDRESS:PORT");
+}
+
+static void test_unknown_keys_and_sections_are_errors(void)
+{
+	refuse("[dnsd]\ncash_mib = 1\n", "culvert.conf:2: dnsd.cash_mib: no such key");
+	refuse("[dsnd]\ncache_mib = 1\n", "culvert.conf:2: [dsnd]: no such section");
+	refuse("stray = 1\n", "culvert.conf:1: []: no such section");
+	refuse("[tunnel a b]\nport = 1\n",
+		"culvert.conf:2: [tunnel a b]: a b is not 1 to 32 of the characters A-Z a-z 0-9 -_.");
+}
+
+static void test_a_key_given_twice_is_an_error(void)
+{
+	refuse("[dnsd]\ncache_mib = 1\ncache_mib = 2\n",
+		"culvert.conf:3: dnsd.cache_mib: given twice");
+	refuse("[tunnel a]\nport = 1\naddresses = 10.0.0.1/8\n[tunnel b]\nport=1\n[tunnel a]\nport = 2\n",
+		"culvert.conf:7: tunnel a.port: given twice");
+}
+
+static void test_a_required_key_must_be_there(void)
+{
+	refuse("[tunnel a]\nport = 1\n", "culvert.conf: tunnel a.addresses: missing");
+}
+
+static void test_a_line_that_is_neither_is_an_error(void)
+{
+	refuse("[dnsd]\nnonsense\n", "culvert.conf:2: neither [section] nor key = value");
+}
+
+static void test_overlong_line_is_an_error(void)
+{
+	char text[6000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	refuse(text, "culvert.conf:1: line is longer than 4094 characters");
+}
+
+static void test_secret_comes_from_a_file_of_its_own(void)
+{
+	char path[] = "/tmp/test_confXXXXXX", text[128], error[256];
+	int fd = mkstemp(path);
+	struct conf c;
+
+	OK(write(fd, "hunter2\nrest", 12) == 12);
+	close(fd);
+	snprintf(text, sizeof(text), "[dnsd]\nkey_file = %s\n", path);
+	STR_IS(parse(text, &c), "");
+	STR_IS(c.key.value, "hunter2");
+	conf_fini(ROWS, &c, sizeof(c));
+
+	chmod(path, 0644);
+	snprintf(error, sizeof(error),
+		"culvert.conf:2: dnsd.key_file: %s may be read by others (mode 0644, want 0400)",
+		path);
+	refuse(text, error);
+	unlink(path);
+	snprintf(error, sizeof(error),
+		"culvert.conf:2: dnsd.key_file: %s: No such file or directory", path);
+	refuse(text, error);
+}
+
+static void test_environment_overrides_the_file(void)
+{
+	struct conf c;
+
+	setenv("TEST_CONF_KEY_FILE", "relative", 1);
+	STR_IS(parse("", &c),
+		"culvert.conf: environment TEST_CONF_KEY_FILE: relative is not an absolute path");
+	unsetenv("TEST_CONF_KEY_FILE");
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+int main(void)
+{
+	TAP_RUN(test_defaults_without_a_line);
+	TAP_RUN(test_reads_values_and_tunnels);
+	TAP_RUN(test_error_names_file_line_key_and_reason);
+	TAP_RUN(test_unknown_keys_and_sections_are_errors);
+	TAP_RUN(test_a_key_given_twice_is_an_error);
+	TAP_RUN(test_a_required_key_must_be_there);
+	TAP_RUN(test_a_line_that_is_neither_is_an_error);
+	TAP_RUN(test_overlong_line_is_an_error);
+	TAP_RUN(test_secret_comes_from_a_file_of_its_own);
+	TAP_RUN(test_environment_overrides_the_file);
+	return tap_done();
+}
