@@ -30,6 +30,7 @@ struct device_view {
 	const char *group; /* NULL when none */
 	struct addr addresses[8];
 	size_t address_count;
+	bool address_wrong; /* the record holds one that is no address; it is left out above (W8) */
 	const char *tunnel;
 	const char *profile; /* effective name: "walled" when not entitled or closed; never NULL */
 	enum entitlement entitlement;

@@ -54,6 +54,7 @@ static void on_blob(void *arg, int status, const char *path)
 		domainset_close(&p->set);
 	p->set = fresh;
 	p->set_loaded = true;
+	p->set_wanted = false;
 	recompute_default_off(p);
 	log_info("domain set in force names=%llu blob=%.12s", (unsigned long long)fresh.count,
 		p->set_blob);
@@ -84,8 +85,7 @@ static void on_domainset(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	if (strcmp(id, "main") || !d)
 		return; /* a set that is gone leaves the last good in force */
 	take_list_ids(p, d);
-	if (p->set_loaded && !strcmp(p->set_blob, d->blob))
-		return;
+	p->set_wanted = !p->set_loaded || strcmp(p->set_blob, d->blob);
 	snprintf(p->set_blob, sizeof(p->set_blob), "%s", d->blob);
 }
 
@@ -94,13 +94,13 @@ static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon ow
 	struct policy *p = arg;
 
 	p->set_gen = gen;
-	if (!*p->set_blob)
+	if (!p->set_wanted) {
+		policy_changed(p, topic, owner, gen);
 		return;
-	/* Applied is reported once the image is mapped; an image already mapped comes from the cache. */
+	}
+	/* Applied is reported once the image is mapped. */
 	if (bus_blob_get(p->bus, p->set_blob, on_blob, p))
 		log_error("domain set cannot be fetched blob=%s", p->set_blob);
-	(void)topic;
-	(void)owner;
 }
 
 static void on_list(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,

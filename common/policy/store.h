@@ -41,6 +41,7 @@ struct policy {
 	struct hmap pref_index; /* "device:ID/CATEGORY" → struct rec_category_pref of prefs */
 	struct domainset set;
 	bool set_loaded;
+	bool set_wanted; /* set_blob is not mapped yet */
 	char set_blob[65]; /* the one wanted, "" = none */
 	uint64_t set_gen;
 	char *lists[64]; /* bit → list id, NULL = unused */

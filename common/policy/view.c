@@ -88,8 +88,10 @@ static void resolve_addresses(const struct rec_device *rec, struct device_view *
 	for (size_t i = 0; i < rec->addresses.n && v->address_count < 8; i++) {
 		struct prefix p;
 		/* /32 and /128 are addresses; anything wider is none of a device's. */
-		if (prefix_parse(rec->addresses.v[i], &p) || p.len != addr_len(&p.addr) * 8)
+		if (prefix_parse(rec->addresses.v[i], &p) || p.len != addr_len(&p.addr) * 8) {
+			v->address_wrong = true;
 			continue;
+		}
 		v->addresses[v->address_count++] = p.addr;
 	}
 }
@@ -134,7 +136,7 @@ static bool text_equal(const char *a, const char *b)
 
 bool view_equal(const struct device_view *a, const struct device_view *b)
 {
-	return a->address_count == b->address_count &&
+	return a->address_count == b->address_count && a->address_wrong == b->address_wrong &&
 		!memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) &&
 		text_equal(a->group, b->group) && text_equal(a->tunnel, b->tunnel) &&
 		text_equal(a->profile, b->profile) && a->entitlement == b->entitlement &&

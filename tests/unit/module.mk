@@ -4,3 +4,5 @@ UNITS += netlink
 UNITS += codec json
 UNITS += cert tls
 UNITS += domainset
+UNITS += pattern policy
+UNIT_SRCS_policy = tests/unit/fake_bus.c

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/unit/fake_bus.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fake_topic {
+	const struct bus_topic_ops *ops;
+	void *arg;
+	uint64_t gen, applied;
+};
+
+struct bus {
+	struct fake_topic topics[BUS_TOPICS][BUS_DAEMONS];
+	char blob[256];
+};
+
+static const enum rec_type types[] = {
+#define TOPIC(name, record, owners, readers, flags) [TOPIC_##name] = REC_##record,
+#include "common/bus_schema_blank.h"
+#include "common/bus_schema.def"
+#include "common/bus_schema_undef.h"
+};
+
+struct bus *fake_bus_new(void)
+{
+	return calloc(1, sizeof(struct bus));
+}
+
+void fake_bus_free(struct bus *b)
+{
+	free(b);
+}
+
+void fake_bus_put(struct bus *b, enum bus_topic topic, enum bus_daemon owner, const char *id,
+	const char *json)
+{
+	struct fake_topic *t = &b->topics[topic][owner];
+	enum rec_type type = types[topic];
+	cJSON *value = json ? json_parse(json, strlen(json)) : NULL;
+	void *rec = json ? calloc(1, rec_size(type)) : NULL;
+	char why[160] = "not JSON";
+
+	if (json && (!value || codec_decode(type, CODEC_LENIENT, value, rec, why, sizeof(why)))) {
+		fprintf(stderr, "fake_bus_put %s: %s\n", id, why);
+		abort();
+	}
+	if (t->ops)
+		t->ops->on_record(t->arg, topic, owner, id, rec);
+	if (rec)
+		rec_fini(type, rec);
+	free(rec);
+	cJSON_Delete(value);
+}
+
+void fake_bus_end(struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	struct fake_topic *t = &b->topics[topic][owner];
+
+	t->gen++;
+	if (t->ops && t->ops->on_batch_end)
+		t->ops->on_batch_end(t->arg, topic, owner, t->gen);
+}
+
+void fake_bus_end_all(struct bus *b)
+{
+	for (int topic = 0; topic < BUS_TOPICS; topic++) {
+		for (int owner = 0; owner < BUS_DAEMONS; owner++) {
+			if (b->topics[topic][owner].ops)
+				fake_bus_end(b, (enum bus_topic)topic, (enum bus_daemon)owner);
+		}
+	}
+}
+
+void fake_bus_set_blob(struct bus *b, const char *path)
+{
+	snprintf(b->blob, sizeof(b->blob), "%s", path);
+}
+
+uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	return b->topics[topic][owner].applied;
+}
+
+int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,
+	const struct bus_topic_ops *ops, void *arg)
+{
+	b->topics[topic][owner] = (struct fake_topic){ .ops = ops, .arg = arg };
+	return 0;
+}
+
+bool bus_topic_is_known(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	return b->topics[topic][owner].gen;
+}
+
+bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	return b->topics[topic][owner].gen;
+}
+
+uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	return b->topics[topic][owner].gen;
+}
+
+void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	b->topics[topic][owner].applied = gen;
+}
+
+const char *bus_topic_name(enum bus_topic topic)
+{
+	(void)topic;
+	return "topic";
+}
+
+enum rec_type bus_topic_record(enum bus_topic topic)
+{
+	return types[topic];
+}
+
+int bus_blob_get(struct bus *b, const char *digest,
+	void (*on_done)(void *arg, int status, const char *path), void *arg)
+{
+	(void)digest;
+	on_done(arg, 0, b->blob);
+	return 0;
+}

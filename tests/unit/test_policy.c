@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPEC P5 and the paths table, D3, D11 (unblock with an end), F7 (switches), W4. */
+#include "common/domainset.h"
+#include "common/policy/policy.h"
+#include "common/timer.h"
+#include "tests/unit/fake_bus.h"
+#include "tests/unit/tap.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+struct world {
+	uv_loop_t loop;
+	struct bus *bus;
+	struct directory *dir;
+	struct policy *policy;
+	char blob[80];
+};
+
+static void add_name(struct domainset_builder *b, const char *name, unsigned list)
+{
+	domainset_builder_add(b, name, strlen(name), list, DOMAINSET_SUBTREE, false);
+}
+
+/* A domain set with list 0 adblock (listed.example) and list 1 maps (maps.example, both). */
+static void write_blob(struct world *w)
+{
+	struct domainset_builder *b = domainset_builder_new();
+	struct buf image;
+	int fd;
+
+	add_name(b, "listed.example", 0);
+	add_name(b, "maps.example", 1);
+	add_name(b, "both.example", 0);
+	add_name(b, "both.example", 1);
+	buf_init(&image, 0);
+	domainset_builder_finish(b, &image);
+	domainset_builder_free(b);
+	snprintf(w->blob, sizeof(w->blob), "/tmp/test_policy_%d_abc", (int)getpid());
+	fd = file_write_atomic(w->blob, image.data, image.len, 0600);
+	OK(fd == 0);
+	buf_fini(&image);
+	fake_bus_set_blob(w->bus, w->blob);
+}
+
+static void put(struct world *w, enum bus_topic topic, const char *id, const char *json)
+{
+	fake_bus_put(w->bus, topic, BUS_APID, id, json);
+}
+
+static void put_categories(struct world *w)
+{
+	put(w, TOPIC_categories, "edu", "{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"allow\"}");
+	put(w, TOPIC_categories, "gam", "{\"id\":\"gam\",\"name\":\"Gambling\",\"default\":\"block\"}");
+	put(w, TOPIC_categories, "sec",
+		"{\"id\":\"sec\",\"name\":\"Malware\",\"visibility\":\"security\"}");
+	put(w, TOPIC_categories, "ext",
+		"{\"id\":\"ext\",\"name\":\"Extreme\",\"visibility\":\"extreme\",\"default\":\"allow\"}");
+}
+
+static void put_site(struct world *w, const char *pattern, const char *match, const char *category)
+{
+	char json[512];
+
+	snprintf(json, sizeof(json),
+		"{\"id\":\"%s\",\"pattern\":\"%s\",\"match\":\"%s\",\"category\":\"%s\","
+		"\"status\":\"approved\"}",
+		pattern, pattern, match, category);
+	put(w, TOPIC_websites, pattern, json);
+}
+
+static void world_init(struct world *w)
+{
+	static const struct directory_ops none = { 0 };
+
+	uv_loop_init(&w->loop);
+	w->bus = fake_bus_new();
+	w->dir = directory_open(&w->loop, w->bus, &none, NULL);
+	w->policy = policy_open(&w->loop, w->bus, w->dir, NULL, NULL);
+	write_blob(w);
+	put(w, TOPIC_devices, "phone",
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\",\"fd09::2\"],\"group\":\"kids\"}");
+	put(w, TOPIC_devices, "laptop",
+		"{\"id\":\"laptop\",\"addresses\":[\"10.9.0.3\"],\"unknown_sites\":\"pass\"}");
+	put(w, TOPIC_groups, "kids", "{\"id\":\"kids\"}");
+	put(w, TOPIC_device_prefs, "device:laptop",
+		"{\"id\":\"device:laptop\",\"lists_off\":[\"adblock\"]}");
+	put_categories(w);
+	put_site(w, "school.example", "endswith", "edu");
+	put_site(w, "casino.example", "endswith", "gam");
+	fake_bus_put(w->bus, TOPIC_domainset, BUS_SYNCD, "main",
+		"{\"id\":\"main\",\"blob\":\"abc\",\"lists\":[\"adblock\",\"maps\"]}");
+	fake_bus_end_all(w->bus);
+}
+
+static void on_walk(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	OK(uv_is_closing(h));
+}
+
+static void world_fini(struct world *w)
+{
+	policy_close(w->policy);
+	directory_close(w->dir);
+	uv_walk(&w->loop, on_walk, NULL);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	INT_IS(uv_loop_close(&w->loop), 0);
+	fake_bus_free(w->bus);
+	unlink(w->blob);
+}
+
+static struct decision decide(struct world *w, const char *device, enum policy_path path,
+	const char *host, const char *rest)
+{
+	struct policy_query q = { .path = path, .host = host, .host_len = strlen(host) };
+	struct decision d;
+
+	q.rest = rest;
+	q.rest_len = rest ? strlen(rest) : 0;
+	policy_decide(w->policy, directory_find_id(w->dir, device), &q, clock_wall_ms(), &d);
+	return d;
+}
+
+#define DECIDES(w, device, path, host, rest, v, r)                                                 \
+	do {                                                                                       \
+		struct decision dec = decide(w, device, POLICY_PATH_##path, host, rest);           \
+		STR_IS(verdict_text(dec.verdict), verdict_text(VERDICT_##v));                      \
+		STR_IS(reason_text(dec.reason), reason_text(REASON_##r));                          \
+	} while (0)
+
+static void test_nothing_known_blocks_everything(void)
+{
+	static const struct directory_ops none = { 0 };
+	struct world w;
+
+	uv_loop_init(&w.loop);
+	w.bus = fake_bus_new();
+	w.blob[0] = '\0';
+	w.dir = directory_open(&w.loop, w.bus, &none, NULL);
+	w.policy = policy_open(&w.loop, w.bus, w.dir, NULL, NULL);
+	put(&w, TOPIC_devices, "phone", "{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]}");
+	fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+	DECIDES(&w, "phone", DNS, "school.example", NULL, BLOCK, NO_POLICY);
+	OK(!policy_is_known(w.policy));
+	world_fini(&w);
+}
+
+static void test_unknown_device_is_blocked(void)
+{
+	struct world w;
+
+	world_init(&w);
+	DECIDES(&w, "nobody", PROXY, "school.example", "/", BLOCK, NO_POLICY);
+	world_fini(&w);
+}
+
+static void test_lists_act_per_device_on_every_path(void)
+{
+	struct world w;
+
+	world_init(&w);
+	DECIDES(&w, "phone", DNS, "ads.listed.example", NULL, BLOCK, LIST);
+	DECIDES(&w, "laptop", DNS, "ads.listed.example", NULL, ALLOW, DEFAULT);
+	DECIDES(&w, "laptop", DNS, "x.maps.example", NULL, BLOCK, LIST);
+	DECIDES(&w, "laptop", DNS, "both.example", NULL, BLOCK, LIST);
+	DECIDES(&w, "phone", INTERCEPT, "listed.example", NULL, BLOCK, LIST);
+	DECIDES(&w, "phone", PROXY, "listed.example", "/", BLOCK, LIST);
+	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).list, "adblock");
+	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).rule,
+		"listed.example");
+	world_fini(&w);
+}
+
+static void test_websites_act_on_the_proxy_only(void)
+{
+	struct world w;
+
+	world_init(&w);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
+	STR_IS(decide(&w, "phone", POLICY_PATH_PROXY, "casino.example", "/").category, "Gambling");
+	DECIDES(&w, "phone", PROXY, "www.school.example", "/a?b", ALLOW, ALLOWED_CATEGORY);
+	DECIDES(&w, "phone", PROXY, "notschool.example", "/", UNKNOWN, UNKNOWN);
+	DECIDES(&w, "laptop", PROXY, "notschool.example", "/", PASS, UNKNOWN);
+	DECIDES(&w, "phone", DNS, "casino.example", NULL, ALLOW, DEFAULT);
+	DECIDES(&w, "phone", INTERCEPT, "casino.example", NULL, ALLOW, DEFAULT);
+	world_fini(&w);
+}
+
+static void test_site_scope_all_judges_sites_on_the_intercept_path(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_groups, "kids", "{\"id\":\"kids\",\"site_scope\":\"all\"}");
+	fake_bus_end(w.bus, TOPIC_groups, BUS_APID);
+	DECIDES(&w, "phone", INTERCEPT, "casino.example", NULL, BLOCK, BLOCKED_CATEGORY);
+	DECIDES(&w, "phone", INTERCEPT, "unknown.example", NULL, UNKNOWN, UNKNOWN);
+	DECIDES(&w, "phone", DNS, "casino.example", NULL, ALLOW, DEFAULT);
+	world_fini(&w);
+}
+
+static void test_override_goes_before_lists_and_forced_categories_but_not_security(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put_site(&w, "extreme.example", "exact", "ext");
+	put_site(&w, "malware.example", "exact", "sec");
+	for (int i = 0; i < 3; i++) {
+		static const char *const hosts[] = { "listed.example", "extreme.example",
+			"malware.example" };
+		char json[256];
+		snprintf(json, sizeof(json),
+			"{\"id\":\"o%d\",\"device\":\"phone\",\"pattern\":\"%s\",\"match\":\"exact\","
+			"\"action\":\"allow\"}",
+			i, hosts[i]);
+		put(&w, TOPIC_site_overrides, hosts[i], json);
+	}
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "listed.example", "/", ALLOW, OVERRIDE);
+	DECIDES(&w, "phone", PROXY, "extreme.example", "/", ALLOW, OVERRIDE);
+	DECIDES(&w, "phone", PROXY, "malware.example", "/", BLOCK, SECURITY);
+	DECIDES(&w, "laptop", PROXY, "extreme.example", "/", BLOCK, FORCED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_override_ends_at_its_time(void)
+{
+	struct world w;
+	char json[256];
+
+	world_init(&w);
+	snprintf(json, sizeof(json),
+		"{\"id\":\"o\",\"device\":\"phone\",\"pattern\":\"casino.example\",\"action\":\"allow\","
+		"\"until\":%lld}",
+		(long long)clock_wall_ms() - 1);
+	put(&w, TOPIC_site_overrides, "o", json);
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_device_preference_beats_group_and_default(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_category_prefs, "g",
+		"{\"id\":\"g\",\"group\":\"kids\",\"category\":\"edu\",\"blocked\":true}");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	put(&w, TOPIC_category_prefs, "d",
+		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":false}");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
+	put(&w, TOPIC_category_prefs, "d", NULL);
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_switches_follow_the_truth_table(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_device_prefs, "device:phone",
+		"{\"id\":\"device:phone\",\"offline_browser\":true}");
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, SWITCH);
+	DECIDES(&w, "phone", DNS, "school.example", NULL, ALLOW, DEFAULT);
+	put(&w, TOPIC_device_prefs, "device:phone",
+		"{\"id\":\"device:phone\",\"offline_vpn\":true}");
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
+	DECIDES(&w, "phone", DNS, "school.example", NULL, BLOCK, SWITCH);
+	DECIDES(&w, "phone", INTERCEPT, "school.example", NULL, BLOCK, SWITCH);
+	/* The other owner's switch is OR-ed: both on is walled. */
+	fake_bus_put(w.bus, TOPIC_device_prefs, BUS_SYNCD, "device:phone",
+		"{\"id\":\"device:phone\",\"offline_browser\":true}");
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_SYNCD);
+	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
+	world_fini(&w);
+}
+
+static void test_connectivity_check_names_always_pass(void)
+{
+	struct world w;
+
+	world_init(&w);
+	DECIDES(&w, "phone", PROXY, "captive.apple.com", "/", ALLOW, CONNECTIVITY);
+	world_fini(&w);
+}
+
+static void test_expired_device_is_walled_but_may_renew(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_settings, "renewal_hosts",
+		"{\"id\":\"renewal_hosts\",\"value\":[\"pay.example\"]}");
+	put(&w, TOPIC_devices, "phone",
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"],\"expires_at\":1000}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
+	DECIDES(&w, "phone", DNS, "school.example", NULL, BLOCK, SWITCH);
+	DECIDES(&w, "phone", DNS, "www.pay.example", NULL, ALLOW, SWITCH);
+	world_fini(&w);
+}
+
+static void test_wrong_restricting_field_closes_the_record(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_devices, "phone",
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"],\"profile\":7}");
+	put(&w, TOPIC_categories, "edu",
+		"{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"maybe\"}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
+	DECIDES(&w, "laptop", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_unapproved_website_does_not_count(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_websites, "p",
+		"{\"id\":\"p\",\"pattern\":\"new.example\",\"category\":\"edu\",\"status\":\"pending\"}");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "new.example", "/", UNKNOWN, UNKNOWN);
+	world_fini(&w);
+}
+
+static void test_address_belongs_to_its_first_holder_until_it_goes(void)
+{
+	struct world w;
+	struct addr a;
+
+	world_init(&w);
+	addr_parse("10.9.0.2", &a);
+	put(&w, TOPIC_devices, "thief", "{\"id\":\"thief\",\"addresses\":[\"10.9.0.2\"]}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find(w.dir, &a)->id, "phone");
+	put(&w, TOPIC_devices, "phone", NULL);
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find(w.dir, &a)->id, "thief");
+	world_fini(&w);
+}
+
+static void test_images_follow_the_category_and_the_device(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_categories, "pic",
+		"{\"id\":\"pic\",\"name\":\"Pictures\",\"default\":\"allow\",\"images\":\"hide\"}");
+	put_site(&w, "images.example", "exact", "pic");
+	fake_bus_end_all(w.bus);
+	OK(decide(&w, "phone", POLICY_PATH_PROXY, "images.example", "/").hide_images);
+	OK(!decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").hide_images);
+	OK(decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").mask_words);
+	world_fini(&w);
+}
+
+static void test_applied_generations_are_reported(void)
+{
+	struct world w;
+
+	world_init(&w);
+	OK(fake_bus_applied(w.bus, TOPIC_websites, BUS_APID) > 0);
+	OK(fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD) > 0);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_devices, BUS_APID), 0);
+	directory_applied(w.dir);
+	OK(fake_bus_applied(w.bus, TOPIC_devices, BUS_APID) > 0);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	TAP_RUN(test_nothing_known_blocks_everything);
+	TAP_RUN(test_unknown_device_is_blocked);
+	TAP_RUN(test_lists_act_per_device_on_every_path);
+	TAP_RUN(test_websites_act_on_the_proxy_only);
+	TAP_RUN(test_site_scope_all_judges_sites_on_the_intercept_path);
+	TAP_RUN(test_override_goes_before_lists_and_forced_categories_but_not_security);
+	TAP_RUN(test_override_ends_at_its_time);
+	TAP_RUN(test_device_preference_beats_group_and_default);
+	TAP_RUN(test_switches_follow_the_truth_table);
+	TAP_RUN(test_connectivity_check_names_always_pass);
+	TAP_RUN(test_expired_device_is_walled_but_may_renew);
+	TAP_RUN(test_wrong_restricting_field_closes_the_record);
+	TAP_RUN(test_unapproved_website_does_not_count);
+	TAP_RUN(test_address_belongs_to_its_first_holder_until_it_goes);
+	TAP_RUN(test_images_follow_the_category_and_the_device);
+	TAP_RUN(test_applied_generations_are_reported);
+	return tap_done();
+}
