@@ -2,3 +2,6 @@
 FUZZERS += conf
 FUZZERS += codec
 FUZZERS += domainset
+FUZZERS += list_parse
+FUZZ_SRCS_list_parse = syncd/list_parse.c
+FUZZ_LIBS_list_parse = -lidn2 -lpsl

@@ -6,3 +6,6 @@ UNITS += cert tls
 UNITS += domainset
 UNITS += pattern policy
 UNIT_SRCS_policy = tests/unit/fake_bus.c
+UNITS += list_parse
+UNIT_SRCS_list_parse = syncd/list_parse.c
+UNIT_LIBS_list_parse = -lidn2 -lpsl

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * culvert-listcheck [--subtree] FILE…: what each list would become, as JSON on stdout; then, for each
+ * name on stdin, a line `NAME BLOCKED EXCEPTED` (masks in hex; list n = n-th file). For admins who
+ * write lists, and for tests.
+ */
+#include "common/domainset.h"
+#include "syncd/list_parse.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct target {
+	struct domainset_builder *builder;
+	unsigned list;
+};
+
+static int on_entry(void *arg, const struct list_entry *e)
+{
+	struct target *t = arg;
+
+	return e->name ? domainset_builder_add(t->builder, e->name, e->name_len, t->list, e->kind,
+				 e->exception) :
+			 0;
+}
+
+static double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static int check_file(const char *path, const struct list_options *options, struct target *t)
+{
+	struct list_report r;
+	struct buf text;
+	double start;
+	int err;
+
+	buf_init(&text, 256u << 20);
+	err = buf_read_file(&text, path);
+	if (err) {
+		fprintf(stderr, "%s: %s\n", path, strerror(-err));
+		buf_fini(&text);
+		return err;
+	}
+	start = now_ms();
+	err = list_parse((const char *)text.data, text.len, options, on_entry, t, &r);
+	printf("{\"file\":%u,\"error\":%d,\"lines\":%lu,\"names\":%lu,\"exceptions\":%lu,\"urls\":%lu,"
+	       "\"skipped\":%lu,\"parse_ms\":%.1f",
+		t->list, err, r.lines, r.names, r.exceptions, r.urls, r.skipped, now_ms() - start);
+	for (unsigned i = 0; i < LIST_SKIPS; i++)
+		printf(",\"%s\":%lu", list_skip_text(i), r.skipped_by[i]);
+	printf("}\n");
+	buf_fini(&text);
+	return err;
+}
+
+static void look_up(const struct domainset *s)
+{
+	struct domainset_hit hit;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &cap, stdin)) > 0) {
+		if (line[n - 1] == '\n')
+			line[--n] = 0;
+		domainset_find(s, line, (size_t)n, ~0ULL, &hit);
+		printf("%s %lx %lx\n", line, hit.blocked, hit.excepted);
+	}
+	free(line);
+}
+
+int main(int argc, char **argv)
+{
+	struct target t = { domainset_builder_new(), 0 };
+	struct list_options options = { 0 };
+	struct domainset s;
+	struct buf image;
+	double start;
+	int err = 0, i = 1;
+
+	if (argc > 1 && !strcmp(argv[1], "--subtree")) {
+		options.subtree = true;
+		i++;
+	}
+	if (!t.builder || i >= argc || argc - i > 64) {
+		fprintf(stderr, "usage: culvert-listcheck [--subtree] FILE… (at most 64)\n");
+		domainset_builder_free(t.builder);
+		return 2;
+	}
+	for (; i < argc && !err; i++, t.list++)
+		err = check_file(argv[i], &options, &t);
+	buf_init(&image, 1u << 30);
+	start = now_ms();
+	if (!err)
+		err = domainset_builder_finish(t.builder, &image);
+	if (!err)
+		err = domainset_open(image.data, image.len, &s);
+	if (!err) {
+		printf("{\"count\":%lu,\"bytes\":%zu,\"finish_ms\":%.1f}\n", s.count, image.len,
+			now_ms() - start);
+		look_up(&s);
+		domainset_close(&s);
+	}
+	domainset_builder_free(t.builder);
+	buf_fini(&image);
+	return err ? 1 : 0;
+}
