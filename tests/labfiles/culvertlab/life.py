@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 
@@ -55,10 +56,11 @@ def _make_directories(places):
 def _write_host_files(places):
     servers = {"phone": "10.9.0.1", "laptop": "10.9.0.1", "gw": "1.1.1.1", "lan": "1.1.1.1",
                "inet": "1.1.1.1"}
+    own = socket.gethostname()  # or curl would ask DNS for it
     for name, server in servers.items():
         write_file(places.in_run("etc", name + ".resolv.conf"), "nameserver %s\n" % server)
         write_file(places.in_run("etc", name + ".hosts"),
-                   "127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
+                   "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 %s\n" % own)
 
 
 def _write_env(places):
