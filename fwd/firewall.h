@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/conf.h"
+#include "fwd/elements.h"
+#include "fwd/profile.h"
+#include "fwd/ruleset.h"
+
+/*
+ * The wanted state of the table and the way it gets into the kernel: callers change what is wanted
+ * and call firewall_apply, which writes the difference in one transaction.
+ */
+struct firewall {
+	struct nft nft;
+	struct elements elements;
+	struct profiles profiles;
+	struct ruleset_options options;
+	uint32_t epoch; /* policy epoch (marks.h) in the kernel; 0 = not read yet */
+	bool rules_due; /* every rule is to be written */
+	bool load_due; /* what the kernel has is to be read first */
+	bool anew_due; /* the table has another shape and is to be made anew */
+	bool tighten_due; /* something was allowed that is not any more */
+	uint64_t rewrites, updates, conflicts; /* transactions: with all rules, with elements only;
+						  stale ones */
+};
+
+int firewall_init(struct firewall *f);
+void firewall_fini(struct firewall *f);
+
+/* What the configuration says: interfaces, the gateway's addresses, options. */
+int firewall_set_conf(struct firewall *f, const struct conf_shared *conf,
+	const struct ruleset_options *options);
+/* Mark of the device with this address behind the interface; a device with another mark or none
+ * before. A changed mark tightens. */
+int firewall_set_device(struct firewall *f, const char *interface, const struct addr *a,
+	uint32_t mark);
+void firewall_remove_device(struct firewall *f, const char *interface, const struct addr *a);
+size_t firewall_device_count(const struct firewall *f);
+/* Prefixes of the LAN (F2). */
+int firewall_set_lan(struct firewall *f, const struct prefix *v, size_t n);
+/* A profile was set in or removed from f->profiles: all rules are written, all flows judged again. */
+int firewall_profiles_changed(struct firewall *f);
+/* Devices are not known: the maps keep what the kernel has from before, until they are. */
+int firewall_adopt_devices(struct firewall *f);
+
+/* The kernel may have anything: read it and write all rules with the next apply. */
+void firewall_distrust(struct firewall *f);
+/*
+ * Makes the kernel have what is wanted. 0 also when there was nothing to do; on failure nothing has
+ * changed, what is wanted stays wanted, f->nft.fault says what was refused.
+ */
+int firewall_apply(struct firewall *f);

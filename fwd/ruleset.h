@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "fwd/nft.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The table `inet culvert`: base chains, chains, rules. What changes from day to day (devices,
+ * tunnels, networks, epoch) stands in named sets, so that the rules only change with the
+ * configuration and with profiles.
+ */
+struct profiles;
+
+struct ruleset_options {
+	bool intercept; /* ports 80 and 443 go to proxyd */
+	bool masquerade;
+	uint16_t dns_port; /* of dnsd on the tunnel address */
+	uint16_t proxy_port; /* of the explicit proxy */
+};
+
+/*
+ * Declares table, chains, sets and counters where they are missing, and replaces every rule. Sets
+ * keep their elements. With anew the table is deleted first: only for a table whose chains or sets
+ * have another shape, since its maps are empty until the elements of the same batch are there.
+ */
+void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
+	const struct profiles *profiles, bool anew);
