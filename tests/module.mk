@@ -1,1 +1,31 @@
-# check, bench, coverage
+# Tests: the runner is tests/check.
+PARTS = unit replay lint bus lab wgd fwd dnsd proxyd syncd apid walk ops
+
+# For the runner: make print-UNITS.
+print-%:
+	@echo $($*)
+
+deps:
+	@deploy/deps build run test
+
+# A second make, since what is installed decides what is built (llhttp).
+check: deps
+	$(Q)$(MAKE) -s B=$(B) all units replays
+	$(Q)$(MAKE) -s asan
+	$(Q)B=$(B) tests/check
+check-asan: deps
+	$(Q)$(MAKE) -s asan
+	$(Q)B=build-asan tests/check asan
+$(addprefix check-,$(PARTS)): check-%: deps
+	$(Q)$(MAKE) -s B=$(B) all units replays
+	$(Q)B=$(B) tests/check $*
+
+# 60 s a target; make fuzz SECONDS=5 for a quick look.
+SECONDS ?= 60
+fuzz: deps
+	$(Q)$(MAKE) -s B=$(B) fuzzers
+	$(Q)for f in $(FUZZERS); do mkdir -p $(B)/fuzz-corpus/$$f && \
+		$(B)/tests/fuzz/$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
+		$(B)/fuzz-corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+.PHONY: deps check check-asan fuzz $(addprefix check-,$(PARTS))
