@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The life of a lab: up, down, status, and its programs one by one."""
 import fcntl
+import importlib.util
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ import socket
 import sys
 import time
 
-from . import clients, gateway, internet, network, stores
+from . import clients, gateway, network, stores
 from .hosts import Host, await_reaped, kill_all
 from .places import DAEMONS, HOSTS, LabError, make_dir, write_file
 from .process import Process, log_tail
@@ -19,6 +20,7 @@ TOOLS = {
     "wg": "wireguard-tools", "ip": "iproute2", "setpriv": "util-linux", "openssl": "openssl",
     "dig": "bind9-dnsutils",
 }
+MODULES = {"dns": "python3-dnspython", "PIL": "python3-pil"}
 
 
 def locked(function):
@@ -72,9 +74,11 @@ def _write_env(places):
 def _check_machine(places, names):
     """Says what is missing before anything is made."""
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
+    missing = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
+    missing |= {package for module, package in MODULES.items()
+                if not importlib.util.find_spec(module)}
     if missing:
-        raise LabError("these packages are missing: " + " ".join(missing))
+        raise LabError("these packages are missing: " + " ".join(sorted(missing)))
     for name in names:
         if not os.access(os.path.join(places.build, "bin", name), os.X_OK):
             raise LabError("%s/bin/%s is not built: make first, or narrow LAB_DAEMONS"
@@ -84,6 +88,7 @@ def _check_machine(places, names):
 def _start(places):
     names = gateway.wanted_daemons()
     _check_machine(places, names)
+    from . import internet  # late: it needs MODULES
     _make_directories(places)
     _write_host_files(places)
     hosts = _hosts(places)
