@@ -246,16 +246,14 @@ static void on_timer(struct timer *timer)
 	run(timer->data);
 }
 
-int tunnel_open(struct tunnel *t)
+void tunnel_open(struct tunnel *t)
 {
 	t->state = TUNNEL_WAITING;
 	t->retry_ms = RETRY_MIN_MS;
 	t->want_full = true;
 	wg_changes_init(&t->pending);
-	int err = timer_init(t->loop, &t->timer, on_timer, t);
-	if (!err)
-		schedule(t, 0);
-	return err;
+	timer_init(t->loop, &t->timer, on_timer, t);
+	schedule(t, 0);
 }
 
 void tunnel_kick(struct tunnel *t)

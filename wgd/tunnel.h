@@ -62,8 +62,8 @@ struct tunnel {
 	int last_error;
 };
 
-/* All public fields up to arg are set by the caller. 0 or -errno. */
-int tunnel_open(struct tunnel *t);
+/* All fields up to arg are set by the caller. */
+void tunnel_open(struct tunnel *t);
 /* A full pass soon; whatever may have changed on the interface. */
 void tunnel_kick(struct tunnel *t);
 /* One desired peer changed; takes effect with tunnel_flush. */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wgd/wgd.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int build_peers(void *arg, struct tunnel *t, struct wg_device *out)
+{
+	struct wgd *w = arg;
+	return w->was_known ? peers_build(&w->peers, t->number, out) : -EAGAIN;
+}
+
+static bool may_purge(void *arg)
+{
+	struct wgd *w = arg;
+	return directory_is_current(w->directory) &&
+	       bus_topic_is_current(w->daemon->bus, TOPIC_device_keys, BUS_APID);
+}
+
+static void on_actual(void *arg, struct tunnel *t, const struct wg_device *dev)
+{
+	(void)t;
+	struct wgd *w = arg;
+	int64_t now = clock_wall_ms();
+	stats_take(&w->stats, &w->peers, dev, now);
+	if (peers_mark_leaving(&w->peers, now) && !timer_is_active(&w->settle))
+		timer_start(&w->settle, 0, 0);
+}
+
+static void on_pass(void *arg, struct tunnel *t)
+{
+	(void)t;
+	wgd_progress(arg);
+}
+
+static void on_tunnel_closed(void *arg, struct tunnel *t)
+{
+	(void)arg, (void)t; /* fini frees them all once the loop has ended */
+}
+
+static const struct tunnel_ops tunnel_ops = { build_peers, may_purge, on_actual, on_pass,
+	on_tunnel_closed };
+
+static int load_key(struct wgd *w, size_t i)
+{
+	char dir[PATH_MAX];
+	const struct conf_tunnel *conf = &w->conf->shared.tunnels[i];
+	struct tunnel *t = &w->tunnels[i];
+	if (*w->conf->key_dir)
+		snprintf(dir, sizeof(dir), "%s", w->conf->key_dir);
+	else
+		snprintf(dir, sizeof(dir), "%s/keys", w->conf->shared.state_dir);
+	int err = wg_key_load(dir, conf->name, &t->private_key);
+	if (!err)
+		err = wg_key_public(&t->private_key, &w->peer_tunnels[i].public_key);
+	if (err)
+		log_error("no private key tunnel=%s dir=%s error=%s", conf->name, dir,
+			err == -EINVAL ? "the file holds no key" : strerror(-err));
+	w->peer_tunnels[i].conf = conf;
+	return err;
+}
+
+static int make_tunnels(struct wgd *w)
+{
+	w->tunnel_count = w->conf->shared.tunnel_count;
+	w->tunnels = calloc(w->tunnel_count + 1, sizeof(*w->tunnels));
+	w->peer_tunnels = calloc(w->tunnel_count + 1, sizeof(*w->peer_tunnels));
+	if (!w->tunnels || !w->peer_tunnels)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->tunnel_count; i++) {
+		w->tunnels[i] = (struct tunnel){ .conf = &w->conf->shared.tunnels[i],
+			.number = i,
+			.uapi_dir = w->conf->uapi_dir,
+			.choice = (enum wgd_backend)w->conf->backend,
+			.loop = &w->daemon->loop,
+			.route = &w->route,
+			.ops = &tunnel_ops,
+			.arg = w };
+		int err = load_key(w, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int start(struct daemon *d)
+{
+	struct wgd *w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	d->state = w;
+	w->daemon = d;
+	w->conf = d->conf;
+	w->stats.bus = d->bus;
+	/* What can fail without handles comes first, so that stop finds all handles or none. */
+	int err = make_tunnels(w);
+	if (!err)
+		err = nl_open(&w->route, NETLINK_ROUTE);
+	if (err)
+		return err;
+	peers_init(&w->peers, w->peer_tunnels, w->tunnel_count, &wgd_peers_ops, w);
+	w->started = true;
+	for (size_t i = 0; i < w->tunnel_count; i++)
+		tunnel_open(&w->tunnels[i]);
+	err = wgd_bus_start(w);
+	if (!err)
+		err = wgd_watch_start(w);
+	if (err)
+		log_error("start failed error=%s", strerror(-err));
+	return err;
+}
+
+/* The interfaces stay: sessions outlive a restart of wgd. */
+static void stop(struct daemon *d)
+{
+	struct wgd *w = d->state;
+	if (!w || !w->started)
+		return;
+	w->closing = true;
+	wgd_watch_stop(w);
+	for (size_t i = 0; i < w->tunnel_count; i++)
+		tunnel_close(&w->tunnels[i]);
+	wgd_bus_stop(w);
+}
+
+static void fini(struct daemon *d)
+{
+	struct wgd *w = d->state;
+	if (!w)
+		return;
+	nl_close(&w->route);
+	if (w->started)
+		peers_fini(&w->peers);
+	for (size_t i = 0; i < w->tunnel_count && w->tunnels; i++)
+		wg_key_wipe(&w->tunnels[i].private_key);
+	free(w->tunnels);
+	free(w->peer_tunnels);
+	free(w);
+	d->state = NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct daemon_info info = {
+		.name = "wgd",
+		.summary = "Keeps the WireGuard interfaces and their peers as the bus says.",
+		.id = BUS_WGD,
+		.conf = wgd_conf_rows,
+		.conf_count = wgd_conf_count,
+		.conf_size = sizeof(struct wgd_conf),
+		.caps = 1ULL << CAP_NET_ADMIN,
+		.start = start,
+		.stop = stop,
+		.fini = fini,
+	};
+	return daemon_main(&info, argc, argv);
+}
