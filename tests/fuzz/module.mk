@@ -5,3 +5,6 @@ FUZZERS += domainset
 FUZZERS += list_parse
 FUZZ_SRCS_list_parse = syncd/list_parse.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl
+
+FUZZERS += uapi
+FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
