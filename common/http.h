@@ -150,10 +150,9 @@ void http_request_pause(struct http_request *req);
 void http_request_resume(struct http_request *req);
 
 /*
- * The response. Content-Length, Transfer-Encoding, Connection and Date are written by us and taken
- * from nowhere else (those in `head` are left out; Connection: close and Upgrade tokens of `head`
- * are heeded). To HEAD, and with 204 and 304, the body is swallowed. 0 or -errno; -EINVAL: head
- * unfit (nothing was sent).
+ * The response. Content-Length, Transfer-Encoding and Connection are written by us: those in `head`
+ * are left out, but its Connection: close is heeded; Date is added where there is none. To HEAD,
+ * and with 204 and 304, the body is swallowed. 0 or -errno; -EINVAL: head unfit (nothing was sent).
  */
 int http_response_start(struct http_request *req, const struct http_head *head,
 	enum http_framing framing, uint64_t len);
@@ -191,7 +190,7 @@ bool http_request_wants_upgrade(const struct http_request *req);
 struct http_client;
 
 struct http_client_ops {
-	/* The stream is open. May be NULL. */
+	/* The stream is open; not called when it was so already. May be NULL. */
 	void (*on_open)(struct http_client *c);
 	/* The final head, or 101. */
 	void (*on_response)(struct http_client *c);
@@ -218,6 +217,9 @@ struct stream *http_client_stream(const struct http_client *c);
 /* Open, no exchange under way, fit for another. */
 bool http_client_is_idle(const struct http_client *c);
 const char *http_client_error(const struct http_client *c);
+/* What became of the peer's certificate; valid in on_close too. TLS_VERIFY_OK for a plain stream.
+ */
+enum tls_verify http_client_verify(const struct http_client *c);
 
 /* Only while idle (else -EBUSY). Framing headers are ours, as for responses; Host must be in
  * `head`. */

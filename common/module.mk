@@ -4,7 +4,8 @@ COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_value.c comm
 # TLS, streams, HTTP. The TLS backend is behind tls.h; certificates are always written with mbedtls.
 TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_ctx.c
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/cert.c common/random.c common/stream.c common/stream_write.c \
-	common/listener.c
+	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
+	common/http_client.c common/http_fetch.c
 # llhttp is a library on Debian 13 and C source on Debian 12.
 LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))
 ifneq ($(LLHTTP_DIR),)
@@ -32,3 +33,10 @@ COMMON_SRCS += common/domainset.c common/domainset_build.c
 COMMON_SRCS += common/policy/decide.c common/policy/directory.c common/policy/entitlement.c \
 	common/policy/pattern.c common/policy/policy.c common/policy/policy_lists.c \
 	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c
+
+# The bus.
+COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_conn.c common/bus_event.c common/bus_lastgood.c \
+	common/bus_mirror.c common/bus_publish.c common/bus_queue.c common/bus_request.c common/bus_schema.c \
+	common/bus_state.c common/bus_status.c common/bus_sync.c common/bus_text.c
+TOOLS += bus-acl
+bus-acl_SRCS := common/bus_acl.c

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/http_internal.h"
+
+#define RATE_WINDOW_MS	 10000
+#define CLIENT_HEADER_MS 60000
+
+enum client_wait {
+	CLIENT_WAIT_NOTHING,
+	CLIENT_WAIT_HEAD,
+	CLIENT_WAIT_BODY,
+};
+
+struct http_client {
+	struct stream *stream; /* NULL once it closed or was handed over */
+	uv_timer_t timer;
+	const struct http_client_ops *ops;
+	void *data;
+	struct http_parser parser;
+	struct stream_limits stream_limits;
+	enum client_wait wait;
+	uint64_t rate_mark;
+	struct http_body_out out;
+	bool is_busy;	   /* an exchange is under way */
+	bool request_done; /* written whole */
+	bool keep_alive;
+	bool is_paused;
+	bool is_running;
+	bool is_closing;
+	bool is_handed;
+	int why;
+	enum tls_verify verify; /* as the stream left it */
+	char error[192];
+	const char *rest;
+	size_t rest_len;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+static void set_wait(struct http_client *c, enum client_wait wait)
+{
+	const struct http_limits *l = &c->parser.limits;
+	uint64_t ms = 0;
+
+	c->wait = wait;
+	if (wait == CLIENT_WAIT_HEAD)
+		ms = l->header_ms;
+	else if (wait == CLIENT_WAIT_BODY && l->body_min_rate)
+		ms = RATE_WINDOW_MS;
+	c->rate_mark = c->parser.received;
+	if (c->is_closing || c->is_handed || !ms)
+		uv_timer_stop(&c->timer);
+	else
+		uv_timer_start(&c->timer, on_timer, ms, 0);
+}
+
+static void fail(struct http_client *c, int why, const char *text)
+{
+	if (!c->error[0])
+		snprintf(c->error, sizeof(c->error), "http: %s", text);
+	http_client_close(c, why);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct http_client *c = timer->data;
+	uint64_t got = c->parser.received - c->rate_mark;
+
+	if (c->wait == CLIENT_WAIT_HEAD)
+		fail(c, -ETIMEDOUT, "no response in time");
+	else if (got * 1000 < (uint64_t)c->parser.limits.body_min_rate * RATE_WINDOW_MS)
+		fail(c, -ETIMEDOUT, "body too slow");
+	else
+		set_wait(c, CLIENT_WAIT_BODY);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct http_client *c = handle->data;
+
+	if (!c->is_handed && c->ops->on_close)
+		c->ops->on_close(c, c->why);
+	http_parser_fini(&c->parser);
+	free(c);
+}
+
+static void on_stream_close(struct stream *s, int why)
+{
+	struct http_client *c = stream_data(s);
+	struct tls_info info;
+
+	c->is_closing = true;
+	if (!c->error[0])
+		snprintf(c->error, sizeof(c->error), "%s", stream_error(s));
+	/* A peer that hangs up between exchanges has done no harm, whatever its manners. */
+	c->why = !c->is_busy && why == -ECONNRESET && c->request_done ? 0 : why;
+	if (stream_tls_info(s, &info))
+		c->verify = info.verify;
+	c->stream = NULL;
+	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+}
+
+void http_client_close(struct http_client *c, int why)
+{
+	if (c->is_closing || c->is_handed)
+		return;
+	c->is_closing = true;
+	set_wait(c, CLIENT_WAIT_NOTHING);
+	stream_close(c->stream, why);
+}
+
+/* -- The response -- */
+
+static void begin_response(struct http_client *c)
+{
+	struct http_parser *p = &c->parser;
+
+	if (p->head.status < 200 && p->head.status != 101) {
+		if (c->ops->on_interim)
+			c->ops->on_interim(c, &p->head);
+		return;
+	}
+	c->keep_alive = p->keep_alive && !p->upgraded;
+	set_wait(c, CLIENT_WAIT_BODY);
+	c->ops->on_response(c);
+	if (p->upgraded && !c->is_handed && !c->is_closing)
+		fail(c, -EPROTO, "upgrade that nobody wanted");
+}
+
+static void end_message(struct http_client *c)
+{
+	if (c->parser.head.status < 200) {
+		http_parser_reset(&c->parser);
+		set_wait(c, CLIENT_WAIT_HEAD);
+		return;
+	}
+	set_wait(c, CLIENT_WAIT_NOTHING);
+	c->is_busy = false;
+	/* Answered before it was asked to the end: the rest would be taken for another request. */
+	if (!c->request_done)
+		c->keep_alive = false;
+	c->ops->on_response_end(c);
+	if (!c->is_closing && !c->is_handed && !c->is_busy && !c->keep_alive)
+		http_client_close(c, 0);
+}
+
+static bool is_blocked(const struct http_client *c)
+{
+	return c->is_closing || c->is_handed || c->is_paused;
+}
+
+static void on_event(struct http_client *c, enum http_event ev)
+{
+	switch (ev) {
+	case HTTP_EVENT_MORE:
+		break;
+	case HTTP_EVENT_HEAD:
+		begin_response(c);
+		break;
+	case HTTP_EVENT_BODY:
+		if (c->ops->on_body)
+			c->ops->on_body(c, c->parser.body, c->parser.body_len);
+		break;
+	case HTTP_EVENT_END:
+		end_message(c);
+		break;
+	case HTTP_EVENT_ERROR:
+		fail(c, c->parser.status == 413 ? -EMSGSIZE : -EBADMSG, c->parser.reason);
+		break;
+	}
+}
+
+static void run(struct http_client *c, const char *data, size_t len)
+{
+	enum http_event ev = HTTP_EVENT_END;
+	size_t used;
+
+	c->is_running = true;
+	c->rest = data;
+	c->rest_len = len;
+	while (!is_blocked(c) && c->is_busy && (c->rest_len || ev != HTTP_EVENT_MORE)) {
+		ev = http_parser_next(&c->parser, c->rest, c->rest_len, &used);
+		c->rest += used;
+		c->rest_len -= used;
+		on_event(c, ev);
+	}
+	c->is_running = false;
+	if (c->is_closing || c->is_handed)
+		return;
+	if (c->is_paused) {
+		stream_pause(c->stream);
+		if (c->rest_len && stream_unread(c->stream, c->rest, c->rest_len))
+			fail(c, -ENOMEM, "out of memory");
+	} else if (!c->is_busy && c->rest_len) {
+		fail(c, -EBADMSG, "bytes that nobody asked for");
+	}
+}
+
+static void on_stream_read(struct stream *s, const void *data, size_t len)
+{
+	struct http_client *c = stream_data(s);
+
+	if (!c->is_closing)
+		run(c, data, len);
+}
+
+static void on_stream_eof(struct stream *s)
+{
+	struct http_client *c = stream_data(s);
+
+	if (c->is_closing)
+		return;
+	if (!c->is_busy) {
+		http_client_close(c, 0);
+		return;
+	}
+	if (c->parser.phase == HTTP_PHASE_HEAD && !http_parser_is_partial(&c->parser)) {
+		fail(c, -ECONNRESET, "closed without a response");
+		return;
+	}
+	if (http_parser_finish(&c->parser) == HTTP_EVENT_END)
+		end_message(c);
+	else
+		fail(c, -ECONNRESET, c->parser.reason);
+}
+
+static void on_stream_open(struct stream *s)
+{
+	struct http_client *c = stream_data(s);
+
+	if (!c->is_closing && c->ops->on_open)
+		c->ops->on_open(c);
+}
+
+static void on_stream_drain(struct stream *s)
+{
+	struct http_client *c = stream_data(s);
+
+	if (!c->is_closing && c->ops->on_drain)
+		c->ops->on_drain(c);
+}
+
+static const struct stream_ops stream_ops = {
+	.on_open = on_stream_open,
+	.on_read = on_stream_read,
+	.on_eof = on_stream_eof,
+	.on_drain = on_stream_drain,
+	.on_close = on_stream_close,
+};
+
+struct http_client *http_client_new(struct stream *s, const struct http_client_ops *ops,
+	const struct http_limits *limits, void *data)
+{
+	static const struct stream_ops silent;
+	struct http_client *c = calloc(1, sizeof(*c));
+	struct stream_limits sl;
+
+	if (!c || http_parser_init(&c->parser, true, limits)) {
+		free(c);
+		stream_set_ops(s, &silent, NULL);
+		stream_close(s, -ENOMEM);
+		return NULL;
+	}
+	if (!limits)
+		c->parser.limits.header_ms = CLIENT_HEADER_MS;
+	c->stream = s;
+	c->ops = ops;
+	c->data = data;
+	c->request_done = true;
+	c->keep_alive = true;
+	uv_timer_init(stream_loop(s), &c->timer);
+	c->timer.data = c;
+	c->stream_limits = sl = *stream_limits(s);
+	sl.idle_ms = 0;
+	stream_set_limits(s, &sl);
+	stream_set_ops(s, &stream_ops, c);
+	if (stream_is_open(s))
+		stream_resume(s);
+	return c;
+}
+
+void *http_client_data(const struct http_client *c)
+{
+	return c->data;
+}
+
+void http_client_set_ops(struct http_client *c, const struct http_client_ops *ops, void *data)
+{
+	c->ops = ops;
+	c->data = data;
+}
+
+struct stream *http_client_stream(const struct http_client *c)
+{
+	return c->stream;
+}
+
+bool http_client_is_idle(const struct http_client *c)
+{
+	return !c->is_busy && !c->is_closing && !c->is_handed && c->keep_alive && c->request_done &&
+	       c->stream && stream_is_open(c->stream);
+}
+
+const char *http_client_error(const struct http_client *c)
+{
+	return c->error;
+}
+
+enum tls_verify http_client_verify(const struct http_client *c)
+{
+	struct tls_info info;
+
+	return c->stream && stream_tls_info(c->stream, &info) ? info.verify : c->verify;
+}
+
+/* -- The request -- */
+
+static void request_done(struct http_client *c)
+{
+	c->request_done = true;
+	if (c->is_busy && c->wait == CLIENT_WAIT_NOTHING)
+		set_wait(c, CLIENT_WAIT_HEAD);
+}
+
+int http_client_send(struct http_client *c, const struct http_head *head, enum http_framing framing,
+	uint64_t len)
+{
+	struct http_framing_lines f = { .is_request = true, .framing = framing };
+	struct buf b;
+	int err;
+
+	if (!http_client_is_idle(c))
+		return -EBUSY;
+	if (framing == HTTP_BODY_CLOSE || !head->method || !http_head_get(head, "host"))
+		return -EINVAL;
+	f.len = framing == HTTP_BODY_LENGTH ? len : 0;
+	/* Without a body, methods that usually have one say so (RFC 9110 8.6). */
+	f.say_length = framing != HTTP_BODY_NONE || !strcmp(head->method, "POST") ||
+		       !strcmp(head->method, "PUT") || !strcmp(head->method, "PATCH");
+	if (http_head_get(head, "upgrade") && http_head_has_token(head, "connection", "upgrade"))
+		f.connection = "Upgrade";
+	else if (http_head_has_token(head, "connection", "close"))
+		f.connection = "close";
+	buf_init(&b, 0);
+	err = http_encode_head(&b, head, &f);
+	if (!err)
+		err = stream_write(c->stream, b.data, b.len);
+	buf_fini(&b);
+	if (err)
+		return err;
+	http_parser_reset(&c->parser);
+	c->parser.to_head = !strcmp(head->method, "HEAD");
+	c->parser.to_connect = !strcmp(head->method, "CONNECT");
+	c->out = (struct http_body_out){ .framing = framing, .left = f.len };
+	c->is_busy = true;
+	c->request_done = false;
+	set_wait(c, CLIENT_WAIT_NOTHING);
+	if (framing == HTTP_BODY_NONE)
+		request_done(c);
+	return 0;
+}
+
+static int check_writing(const struct http_client *c)
+{
+	return c->is_closing || c->is_handed || c->request_done ? -EPIPE : 0;
+}
+
+int http_client_write(struct http_client *c, const void *data, size_t len)
+{
+	int err = check_writing(c);
+
+	return err ? err : http_body_write(&c->out, c->stream, data, len);
+}
+
+int http_client_end(struct http_client *c, const struct http_head *trailers)
+{
+	int err;
+
+	if (c->request_done && c->is_busy && c->out.framing == HTTP_BODY_NONE)
+		return 0;
+	err = check_writing(c);
+	if (err)
+		return err;
+	err = http_body_end(&c->out, c->stream, trailers);
+	if (err)
+		fail(c, err, "request body cut short");
+	else
+		request_done(c);
+	return err;
+}
+
+bool http_client_is_full(const struct http_client *c)
+{
+	return c->stream && stream_is_full(c->stream);
+}
+
+/* -- Looking at the response -- */
+
+const struct http_head *http_client_head(const struct http_client *c)
+{
+	return &c->parser.head;
+}
+
+const struct http_head *http_client_trailers(const struct http_client *c)
+{
+	return &c->parser.trailers;
+}
+
+uint64_t http_client_length(const struct http_client *c)
+{
+	return c->parser.length;
+}
+
+void http_client_pause(struct http_client *c)
+{
+	if (c->is_paused || c->is_closing || c->is_handed)
+		return;
+	c->is_paused = true;
+	set_wait(c, CLIENT_WAIT_NOTHING);
+	stream_pause(c->stream);
+}
+
+void http_client_resume(struct http_client *c)
+{
+	if (!c->is_paused || c->is_closing || c->is_handed)
+		return;
+	c->is_paused = false;
+	if (c->is_busy)
+		set_wait(c, c->parser.head_done ? CLIENT_WAIT_BODY
+			    : c->request_done	? CLIENT_WAIT_HEAD
+						: CLIENT_WAIT_NOTHING);
+	stream_resume(c->stream);
+}
+
+struct stream *http_client_handover(struct http_client *c)
+{
+	static const struct stream_ops silent;
+	struct stream *s = c->stream;
+
+	if (c->is_closing || c->is_handed || !c->is_running || !c->parser.upgraded)
+		return NULL;
+	stream_pause(s);
+	if (stream_unread(s, c->rest, c->rest_len))
+		return NULL;
+	set_wait(c, CLIENT_WAIT_NOTHING);
+	c->is_handed = true;
+	c->stream = NULL;
+	c->rest_len = 0;
+	stream_set_ops(s, &silent, NULL);
+	stream_set_limits(s, &c->stream_limits);
+	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+	return s;
+}
