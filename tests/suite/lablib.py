@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "labfiles"))
 
 from culvertlab import gateway, stores  # noqa: E402
 from culvertlab.hosts import Host  # noqa: E402
-from culvertlab.places import DAEMONS, GATEWAY, HOSTS, Places  # noqa: E402,F401
+from culvertlab.places import DAEMONS, GATEWAY, HOSTS, Places, write_file  # noqa: E402,F401
 from culvertlab.scenery import site_addresses  # noqa: E402,F401
 
 LAB = os.path.join(TOP, "tests", "lab")
@@ -204,6 +204,20 @@ class Lab:
         for name in self.redis("HKEYS", key).splitlines():
             records[name] = json.loads(self.redis("HGET", key, name))
         return records
+
+    def settle(self, seconds=15):
+        """Waits until every running daemon's status says that it enforces what is published."""
+        gateway.await_policy(self.places, self.hosts["gw"], seconds)
+
+    def seed(self, change):
+        """change(document) edits apid's seed file in place; apid is told to read it. What follows
+        from it is awaited by the test: topic(), then settle()."""
+        path = self.places.in_run("etc", "seed.json")
+        with open(path, encoding="utf-8") as src:
+            document = json.load(src)
+        change(document)
+        write_file(path, json.dumps(document))
+        self.daemon("apid", "reload")
 
     def sql(self, statement):
         """Rows as text, columns by tab; AssertionError when MariaDB refuses."""

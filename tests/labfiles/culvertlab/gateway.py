@@ -14,7 +14,7 @@ from .network import set_sysctls
 from .places import DAEMONS, GATEWAY, UIDS, LabError, make_dir, write_file
 from .process import Process, wait_until
 from .scenery import site_addresses
-from .stores import as_uid, read_secret
+from .stores import as_uid, read_secret, redis_command
 
 KEEP_ENV = ("ASAN_", "UBSAN_", "LSAN_", "TSAN_", "GCOV_", "LLVM_PROFILE_")
 READY_S = 15
@@ -250,10 +250,54 @@ def _resolves(host, name, want):
     return want in text.split()
 
 
-def await_service(places, phone, names):
+def _generations(places, host, owner):
+    """Topic -> generation that the owner has published."""
+    lines = redis_command(places, host, "HGETALL", "culvert:gens:" + owner).splitlines()
+    return {lines[i]: json.loads(lines[i + 1])["gen"] for i in range(0, len(lines) - 1, 2)}
+
+
+def lagging(places, host):
+    """Which running daemon has not yet in force what is published, as its status says: texts."""
+    running = [name for name in DAEMONS if Process(host, name).pid() is not None]
+    published = {owner: _generations(places, host, owner) for owner in DAEMONS}
+    late = []
+    for name in running:
+        text = redis_command(places, host, "GET", "culvert:status:%s:1" % name)
+        if not text:
+            late.append(name + " has no status")
+            continue
+        status = json.loads(text)
+        applied = status.get("applied", {})
+        for key, mirror in status.get("topics", {}).items():
+            topic, owner = key.split(":")
+            want = published[owner].get(topic, 0)
+            have = min(mirror["gen"], applied.get(key, mirror["gen"]))
+            if have < want:
+                late.append("%s has %s at %d of %d" % (name, key, have, want))
+    return late
+
+
+def await_policy(places, host, seconds=15):
+    """Waits until every running daemon enforces what is published."""
+    late = []
+
+    def is_settled():
+        late[:] = lagging(places, host)
+        return not late
+    try:
+        wait_until("policy in force", is_settled, seconds)
+    except LabError as exc:
+        raise LabError("%s: %s" % (exc, "; ".join(late)),
+                       places.log(late[0].split()[0])) from exc
+
+
+def await_service(places, hosts, names):
     """Waits until a device gets what the policy says, for what the daemons at hand can give."""
+    if names:
+        await_policy(places, hosts["gw"])
     if not {"wgd", "fwd", "apid"} <= set(names):
         return
+    phone = hosts["phone"]
     if "dnsd" in names:
         wait_until("phone: DNS answers", lambda: _resolves(
             phone, "allowed.example", site_addresses("allowed.example")[0]), 10,

@@ -112,7 +112,7 @@ def _start(places):
     gateway.start_daemons(places, hosts["gw"], names)
     if "wgd" in names:
         clients.connect_clients(places, hosts, "apid" in names)
-    gateway.await_service(places, hosts["phone"], names)
+    gateway.await_service(places, hosts, names)
     write_file(places.in_run("up"), "")
 
 

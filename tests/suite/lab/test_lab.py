@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from culvertlab import clients, network
+from culvertlab.places import LabError
 from lablib import LAB, TOP, Lab, site_addresses, wait_until
 
 CF = "1.1.1.1"
@@ -199,20 +200,10 @@ def test_failing_daemon_is_told_with_its_log_and_all_is_removed(tmp_path):
     assert traces(one) == []
 
 
-FAKE_DAEMON = """#!/usr/bin/python3 -B
-import os, signal, socket, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-tell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-tell.sendto(b"STATUS=x\\nREADY=1", os.environ["NOTIFY_SOCKET"])
-signal.sigwait([signal.SIGTERM])
-sys.exit(os.path.exists(os.path.dirname(sys.argv[2]) + "/leak"))
-"""
-
-
 def test_daemon_is_started_stopped_and_killed(tmp_path):
     build = tmp_path / "build"
     (build / "bin").mkdir(parents=True)
-    (build / "bin" / "dnsd").write_text(FAKE_DAEMON)
+    shutil.copy(os.path.join(os.path.dirname(__file__), "fake_daemon.py"), build / "bin/dnsd")
     (build / "bin" / "dnsd").chmod(0o755)
     one = Lab(tmp_path / "lab", LAB_DAEMONS="dnsd", B=str(build),
               LAB_CONF_EXTRA="[dnsd]\ncache_mib = 8\n[fwd]\nintercept = yes\n")
@@ -227,6 +218,10 @@ def test_daemon_is_started_stopped_and_killed(tmp_path):
         assert one.daemon("dnsd", "pid") not in ("", first)
         one.daemon("dnsd", "kill")
         one.daemon("dnsd", "start")
+        one.settle()
+        one.redis("HSET", "culvert:gens:apid", "devices", '{"gen":4,"wid":"x"}')
+        with pytest.raises(LabError, match="dnsd has devices:apid at 3 of 4"):
+            one.settle(0)
         with open(one.places.in_run("etc", "leak"), "w", encoding="ascii"):
             pass
         done = one.command("daemon", "dnsd", "stop", check=False)
