@@ -40,3 +40,7 @@ COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_conn.c common/bus_event
 	common/bus_state.c common/bus_status.c common/bus_sync.c common/bus_text.c
 TOOLS += bus-acl
 bus-acl_SRCS := common/bus_acl.c
+
+# Names, asked of dnsd.
+COMMON_SRCS += common/resolver.c
+COMMON_LIBS += -lcares
