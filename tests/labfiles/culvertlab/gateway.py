@@ -10,7 +10,6 @@ import signal
 import socket
 import time
 
-from .network import set_sysctls
 from .places import DAEMONS, GATEWAY, UIDS, LabError, make_dir, write_file
 from .process import Process, wait_until
 from .scenery import site_addresses
@@ -182,7 +181,7 @@ def init_ca(places, host):
 
 
 def start_daemons(places, host, names):
-    """Starts all at once and waits for each."""
+    """Starts all at once and waits for each. Forwarding is fwd's to switch on (F8)."""
     if "proxyd" in names:
         init_ca(places, host)
     daemons = [Daemon(host, name) for name in names]
@@ -190,8 +189,6 @@ def start_daemons(places, host, names):
         daemon.launch()
     for daemon in daemons:
         daemon.await_up()
-    if "fwd" in names:  # its rules are in force now
-        set_sysctls(host, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
 
 
 def stop_daemons(places, host, seconds=5):
