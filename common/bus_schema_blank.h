@@ -55,3 +55,6 @@
 #ifndef QUEUE
 #define QUEUE(name, producers, consumers)
 #endif
+#ifndef BLOB
+#define BLOB(writers, readers)
+#endif

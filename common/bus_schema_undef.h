@@ -18,3 +18,4 @@
 #undef EVENT
 #undef REQUEST
 #undef QUEUE
+#undef BLOB

@@ -29,3 +29,7 @@ fuzz: deps
 		$(B)/fuzz-corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 
 .PHONY: deps check check-asan fuzz $(addprefix check-,$(PARTS))
+
+# A daemon that is nothing but its bus, for tests/suite/bus.
+TOOLS += bus-probe
+bus-probe_SRCS := tests/suite/bus/probe.c

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/bus_impl.h"
+#include "common/log.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_MS      250
+#define BATCH_BYTES   65536
+#define BATCH_RECORDS 512
+#define MESSAGE_MAX   (256u << 10)
+#define BACKLOG_MAX   (4u << 20)
+
+static void channel_of(enum bus_event ev, char out[static BUS_NAME_MAX])
+{
+	snprintf(out, BUS_NAME_MAX, "culvert:event:%s:%s", bus_daemon_name(bus_events[ev].daemon),
+		bus_events[ev].kind);
+}
+
+/* ---- sending ---- */
+
+static void drop(struct bus *b, struct bus_events_out *o, size_t n)
+{
+	o->dropped += n;
+	b->counters.events_dropped += n;
+}
+
+static void flush_one(struct bus *b, enum bus_event ev)
+{
+	struct bus_events_out *o = &b->events.out[ev];
+	cJSON *message = cJSON_CreateObject();
+	char channel[BUS_NAME_MAX], *text = NULL;
+	bool sent = false;
+
+	channel_of(ev, channel);
+	if (message && b->cmd.up && bus_conn_backlog(&b->cmd) < BACKLOG_MAX) {
+		cJSON_AddNumberToObject(message, "v", 1);
+		if (o->dropped)
+			cJSON_AddNumberToObject(message, "dropped", (double)o->dropped);
+		if (cJSON_AddItemToObject(message, "batch", o->batch))
+			o->batch = NULL;
+		text = json_format(message);
+		sent = text && !bus_conn_send(&b->cmd, NULL, NULL, "PUBLISH", channel, text, NULL);
+	}
+	if (sent)
+		o->dropped = 0;
+	else
+		drop(b, o, o->count);
+	free(text);
+	cJSON_Delete(message);
+	cJSON_Delete(o->batch);
+	o->batch = NULL;
+	o->bytes = o->count = 0;
+}
+
+static void on_flush(struct timer *t)
+{
+	struct bus *b = t->data;
+
+	for (int ev = 0; ev < BUS_EVENTS; ev++) {
+		if (b->events.out[ev].batch)
+			flush_one(b, (enum bus_event)ev);
+	}
+}
+
+void bus_event_send(struct bus *b, enum bus_event ev, cJSON *record)
+{
+	struct bus_events_out *o = &b->events.out[ev];
+	char *text;
+	size_t len;
+
+	assert(bus_events[ev].daemon == b->self);
+	text = b->closing ? NULL : json_format(record);
+	len = text ? strlen(text) : 0;
+	free(text);
+	if (!len || len > BATCH_BYTES) {
+		drop(b, o, 1);
+		cJSON_Delete(record);
+		return;
+	}
+	if (o->batch && (o->bytes + len > BATCH_BYTES || o->count >= BATCH_RECORDS))
+		flush_one(b, ev);
+	if (!o->batch)
+		o->batch = cJSON_CreateArray();
+	if (!o->batch || !cJSON_AddItemToArray(o->batch, record)) {
+		drop(b, o, 1);
+		cJSON_Delete(record);
+		return;
+	}
+	o->bytes += len + 1;
+	o->count++;
+	if (!timer_is_active(&b->events.flush))
+		timer_start(&b->events.flush, BATCH_MS, 0);
+}
+
+/* ---- receiving ---- */
+
+static void deliver(struct event_in *in, const cJSON *record)
+{
+	enum rec_type type = bus_events[in->event].record;
+	void *rec = calloc(1, rec_size(type));
+	char why[160];
+
+	if (!rec)
+		return;
+	if (codec_decode(type, CODEC_LENIENT, record, rec, why, sizeof(why))) {
+		in->bus->counters.events_bad++;
+		log_debug("bus: event unusable kind=%s why=%s", bus_events[in->event].kind, why);
+	} else {
+		in->bus->counters.ignored_fields += ((struct rec_head *)rec)->ignored;
+		in->on_event(in->arg, in->event, rec);
+		rec_fini(type, rec);
+	}
+	free(rec);
+}
+
+static void on_message(void *arg, const char *channel, const char *text, size_t len)
+{
+	struct event_in *in = arg;
+	cJSON *message = len <= MESSAGE_MAX ? json_parse(text, len) : NULL;
+	const cJSON *batch = json_get(message, "batch"), *record;
+
+	(void)channel;
+	if (!cJSON_IsArray(batch))
+		in->bus->counters.bad_messages++;
+	cJSON_ArrayForEach (record, batch) {
+		if (in->bus->closing)
+			break;
+		deliver(in, record);
+	}
+	cJSON_Delete(message);
+}
+
+int bus_event_subscribe(struct bus *b, enum bus_event ev,
+	void (*on_event)(void *arg, enum bus_event ev, const void *rec), void *arg)
+{
+	struct event_in *in = &b->events.in[ev];
+	struct bus_channel ch = { .on_message = on_message, .arg = in };
+	char channel[BUS_NAME_MAX];
+
+	assert(bus_events[ev].readers & (1u << b->self));
+	channel_of(ev, channel);
+	*in = (struct event_in){ .bus = b, .event = ev, .on_event = on_event, .arg = arg };
+	return bus_channel_add(b, channel, &ch);
+}
+
+int bus_event_init(struct bus *b)
+{
+	return bus_timer_init(b, &b->events.flush, on_flush);
+}
+
+void bus_event_fini(struct bus *b)
+{
+	for (int ev = 0; ev < BUS_EVENTS; ev++)
+		cJSON_Delete(b->events.out[ev].batch);
+}
