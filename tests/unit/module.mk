@@ -2,7 +2,7 @@
 UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
-UNITS += cert tls http
+UNITS += cert tls http stream
 UNITS += domainset
 UNITS += pattern policy
 UNIT_SRCS_policy = tests/unit/fake_bus.c
