@@ -299,7 +299,7 @@ static int attempt(struct firewall *f)
 /* The table is there in another shape (an older version's, or somebody else's of that name). */
 static void give_up_table(struct firewall *f)
 {
-	log_warning("fwd: table has another shape, making it anew fault=\"%s\"", f->nft.fault);
+	log_warning("table has another shape, making it anew fault=\"%s\"", f->nft.fault);
 	f->anew_due = true;
 	for (int i = 0; i < SETS; i++)
 		elements_forget(&f->elements, (enum set_id)i);

@@ -40,23 +40,27 @@ const struct set_info *set_info(enum set_id id)
 	return &infos[id];
 }
 
-/* Tells nft to print marks and names as this host has them. */
-static void describe(struct nftnl_set *s)
+static uint32_t byte_order(uint32_t type)
 {
-	enum { HOST_ENDIAN = 1 };
+	enum { UNKNOWN, HOST_ENDIAN, NETWORK_ENDIAN };
+	if (type == TYPE_MARK || type == TYPE_IFNAME)
+		return HOST_ENDIAN;
+	return type == TYPE_IPV4 || type == TYPE_IPV6 ? NETWORK_ENDIAN : UNKNOWN;
+}
+
+/* Tells nft to print marks and names as this host has them. */
+static void describe(struct nftnl_set *s, const struct set_info *info)
+{
 	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 	if (!udata)
 		return;
-	if (nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, HOST_ENDIAN) &&
-		nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER, HOST_ENDIAN))
+	uint32_t key = byte_order(info->key_type), data = byte_order(info->data_type);
+	bool ok = !key || nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, key);
+	ok = ok && (!data || nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER, data));
+	if (ok && (key || data))
 		nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
 			nftnl_udata_buf_len(udata));
 	nftnl_udata_buf_free(udata);
-}
-
-static bool is_host_endian(uint32_t type)
-{
-	return type == TYPE_MARK || type == TYPE_IFNAME;
 }
 
 static void write_set(struct nft_batch *b, const struct set_info *info, uint32_t id)
@@ -79,8 +83,7 @@ static void write_set(struct nft_batch *b, const struct set_info *info, uint32_t
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, info->data_type);
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, info->data_len);
 	}
-	if (is_host_endian(info->key_type))
-		describe(s);
+	describe(s, info);
 	nftnl_set_nlmsg_build_payload(msg, s);
 	nftnl_set_free(s);
 	nft_message_end(b, msg);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/netlink.h"
+#include "common/timer.h"
+
+/* Watches the kernel's nf_tables events for changes to our table that are not our own (F11). */
+struct drift {
+	struct nl events;
+	struct timer settle;
+	uint32_t own_port; /* changes from this netlink port are ours */
+	bool foreign; /* seen since the last call of on_drift; false: events were lost */
+	char who[32]; /* name of the program that did it, "" when unknown */
+	uint64_t last_ms;
+	void (*on_drift)(void *arg, bool foreign, const char *who);
+	void *arg;
+};
+
+int drift_open(struct drift *d, uv_loop_t *loop, uint32_t own_port,
+	void (*on_drift)(void *arg, bool foreign, const char *who), void *arg);
+void drift_close(struct drift *d);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fwd/fwd.h"
+
+#include "common/log.h"
+#include "fwd/sysctl.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SETTLE_MS = 5, /* gathers the topics of one change */
+	RETRY_MS = 1000,
+};
+
+#define SYSCTL_DIR "/proc/sys/net"
+
+void fwd_schedule(struct fwd *f)
+{
+	if (f->started && !f->closing && !timer_is_active(&f->settle))
+		timer_start(&f->settle, SETTLE_MS, 0);
+}
+
+void fwd_alarm(struct fwd *f, const char *what, const char *detail)
+{
+	struct rec_alarm alarm = { .what = (char *)what, .detail = (char *)detail };
+	rec_mark(&alarm, alarm, what);
+	rec_mark(&alarm, alarm, detail);
+	cJSON *json = codec_encode(REC_alarm, &alarm);
+	if (json)
+		bus_event_send(f->daemon->bus, EVENT_fwd_alarm, json);
+}
+
+static int take_first_devices(struct fwd *f)
+{
+	if (f->known || !directory_is_known(f->directory))
+		return 0;
+	int err = fwd_take_devices(f);
+	f->known = err == 0;
+	return err;
+}
+
+static void allow_forwarding(struct fwd *f)
+{
+	int err = sysctl_allow_forwarding(SYSCTL_DIR, &f->conf->shared);
+	if (err)
+		log_error("forwarding not switched on error=%s", strerror(-err));
+	sysctl_answer_refusals(SYSCTL_DIR);
+	f->forwarding = true;
+}
+
+int fwd_settle(struct fwd *f)
+{
+	int err = take_first_devices(f);
+	if (!err)
+		err = firewall_apply(&f->firewall);
+	if (err) {
+		const char *fault = f->firewall.nft.fault;
+		log_error("rules not applied, the former ones stay error=%s fault=\"%s\"",
+			strerror(-err), fault);
+		if (!f->failing)
+			fwd_alarm(f, "rules_not_applied", fault);
+		f->failing = true;
+		return err;
+	}
+	if (f->failing)
+		log_notice("rules applied again");
+	f->failing = false;
+	if (!f->forwarding)
+		allow_forwarding(f);
+	fwd_report_applied(f);
+	return 0;
+}
+
+static void on_settle(struct timer *t)
+{
+	struct fwd *f = t->data;
+	if (fwd_settle(f))
+		timer_start(&f->settle, RETRY_MS, 0);
+}
+
+static void on_drift(void *arg, bool foreign, const char *who)
+{
+	struct fwd *f = arg;
+	firewall_distrust(&f->firewall);
+	if (foreign) {
+		f->heals++;
+		log_warning("rules were changed by another program, restoring them program=\"%s\"", who);
+		fwd_alarm(f, "rules_changed", who);
+	}
+	if (fwd_settle(f))
+		fwd_schedule(f);
+}
+
+static void on_networks(void *arg)
+{
+	struct fwd *f = arg;
+	if (fwd_take_lan(f))
+		log_error("no memory for the LAN's prefixes");
+	fwd_schedule(f);
+}
+
+static struct ruleset_options make_options(const struct fwd_conf *conf)
+{
+	return (struct ruleset_options){ .intercept = conf->intercept,
+		.masquerade = conf->masquerade,
+		.dns_port = (uint16_t)conf->dns_port,
+		.proxy_port = (uint16_t)conf->proxy_port };
+}
+
+/* What needs no handle. */
+static int prepare(struct fwd *f)
+{
+	int err = firewall_init(&f->firewall);
+	if (err)
+		return err;
+	struct ruleset_options options = make_options(f->conf);
+	err = firewall_set_conf(&f->firewall, &f->conf->shared, &options);
+	bool has_table = false;
+	if (!err)
+		err = nft_has_table(&f->firewall.nft, &has_table);
+	/* After a restart the rules of the former run are in force: no gap. */
+	if (!err && !has_table)
+		sysctl_hold_tunnels(SYSCTL_DIR, &f->conf->shared);
+	if (!err)
+		err = firewall_adopt_devices(&f->firewall);
+	return err;
+}
+
+static int start_parts(struct fwd *f)
+{
+	uv_loop_t *loop = &f->daemon->loop;
+	int err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
+	if (!err)
+		err = drift_open(&f->drift, loop, nft_port(&f->firewall.nft), on_drift, f);
+	if (!err)
+		err = fwd_bus_start(f);
+	return err ? err : fwd_settle(f);
+}
+
+static int start(struct daemon *d)
+{
+	struct fwd *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	d->state = f;
+	f->daemon = d;
+	f->conf = d->conf;
+	int err = prepare(f);
+	if (err) {
+		log_error("no nf_tables error=%s", strerror(-err));
+		return err;
+	}
+	err = timer_init(&d->loop, &f->settle, on_settle, f);
+	if (err)
+		return err;
+	f->started = true;
+	err = start_parts(f);
+	if (err)
+		log_error("start failed error=%s", strerror(-err));
+	else if (!f->known)
+		log_notice("devices unknown, what the kernel has stays");
+	return err;
+}
+
+static void reload(struct daemon *d, void *next)
+{
+	struct fwd *f = d->state;
+	/* Tunnels are taken at a start; rules stay meanwhile. */
+	struct ruleset_options options = make_options(next);
+	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
+		log_error("no memory for the configuration");
+	firewall_distrust(&f->firewall);
+	if (fwd_settle(f))
+		fwd_schedule(f);
+}
+
+/* Rules stay in force. */
+static void stop(struct daemon *d)
+{
+	struct fwd *f = d->state;
+	if (!f || !f->started)
+		return;
+	f->closing = true;
+	fwd_bus_stop(f);
+	networks_close(&f->networks);
+	drift_close(&f->drift);
+	timer_close(&f->settle, NULL);
+}
+
+static void fini(struct daemon *d)
+{
+	struct fwd *f = d->state;
+	if (!f)
+		return;
+	networks_fini(&f->networks);
+	firewall_fini(&f->firewall);
+	free(f);
+	d->state = NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct daemon_info info = {
+		.name = "fwd",
+		.summary = "Keeps the table inet culvert as the bus says.",
+		.id = BUS_FWD,
+		.conf = fwd_conf_rows,
+		.conf_count = fwd_conf_count,
+		.conf_size = sizeof(struct fwd_conf),
+		.caps = 1ULL << CAP_NET_ADMIN,
+		.start = start,
+		.reload = reload,
+		.stop = stop,
+		.fini = fini,
+	};
+	return daemon_main(&info, argc, argv);
+}
