@@ -53,12 +53,14 @@ const char *json_text(const cJSON *object, const char *name)
 bool stamp_from_json(const cJSON *json, struct stamp *out)
 {
 	const char *wid = json_text(json, "wid");
+	/* A stored stamp has the generation of the last full write, an announcement says true. */
+	const cJSON *last_full = json_get(json, "full");
 	int64_t gen, full = 0;
 
 	if (!wid || strlen(wid) >= sizeof(out->wid) || !json_get_int(json_get(json, "gen"), &gen) ||
 		gen <= 0)
 		return false;
-	if (json_get(json, "full") && (!json_get_int(json_get(json, "full"), &full) || full < 0))
+	if (last_full && !cJSON_IsBool(last_full) && (!json_get_int(last_full, &full) || full < 0))
 		return false;
 	*out = (struct stamp){ .gen = (uint64_t)gen, .full = (uint64_t)full };
 	memcpy(out->wid, wid, strlen(wid) + 1);
