@@ -131,6 +131,8 @@ void rec_fini(enum rec_type type, void *rec);
 int rec_copy(enum rec_type type, const void *from, void *to);
 size_t rec_size(enum rec_type type);
 const char *rec_name(enum rec_type type);
+/* JSON name of the record's first field, which holds its key in a topic. */
+const char *rec_key(enum rec_type type);
 
 /* Texts of the schema's enums: enum_text(ENUM_ID_action, ACTION_BLOCK) → "block". */
 enum enum_id {

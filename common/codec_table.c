@@ -67,6 +67,11 @@ const char *rec_name(enum rec_type type)
 	return records[type].name;
 }
 
+const char *rec_key(enum rec_type type)
+{
+	return records[type].fields[0].name;
+}
+
 const char *enum_text(enum enum_id id, int value)
 {
 	if (value < 0 || value >= enums[id].count)

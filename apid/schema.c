@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/schema.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIGRATE_MS = 60000 };
+
+/* The text of one file of apid/schema, zero-terminated. */
+#define SCHEMA_FILE(symbol, file)                                                                  \
+	__asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"apid/schema/" file                  \
+		"\"\n.byte 0\n.popsection\n");                                                     \
+	extern const char symbol[] __attribute__((visibility("hidden")))
+
+SCHEMA_FILE(schema_001_base, "001_base.sql");
+
+static const struct migration {
+	int version;
+	const char *text;
+} migrations[] = {
+	{ 1, schema_001_base },
+};
+static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
+
+struct migrate {
+	void (*on_done)(void *arg, int status);
+	void *arg;
+	size_t lock, version; /* statements */
+	bool is_asked;
+};
+
+/* The statements of a file: each ends with ";\n". */
+static void add_statements(struct db_batch *b, const char *text)
+{
+	const char *end;
+
+	for (; (end = strstr(text, ";\n")); text = end + 2) {
+		char *sql = strndup(text, (size_t)(end - text));
+
+		if (sql)
+			db_add_text(b, sql);
+		free(sql);
+	}
+}
+
+static int current_version(const struct db_rows *rows)
+{
+	return rows->n && db_cell(rows, 0, 0) ? atoi(db_cell(rows, 0, 0)) : 0;
+}
+
+static void add_migrations(struct db_batch *b, int version)
+{
+	for (size_t i = 0; i < migration_count; i++) {
+		const struct migration *m = &migrations[i];
+
+		if (m->version <= version)
+			continue;
+		log_notice("schema migration version=%d", m->version);
+		add_statements(b, m->text);
+		db_add(b, "INSERT INTO schema_versions (version) VALUES (?)", "i",
+			(int64_t)m->version);
+	}
+	if (version > migrations[migration_count - 1].version)
+		log_notice("schema is of a newer program version=%d", version);
+}
+
+static void on_batch(void *arg, struct db_batch *b, int status)
+{
+	struct migrate *m = arg;
+	const char *lock;
+
+	if (!status && !m->is_asked) {
+		const struct db_rows *rows = db_batch_rows(b, m->lock);
+
+		lock = rows->n ? db_cell(rows, 0, 0) : NULL;
+		if (lock && !strcmp(lock, "1")) {
+			m->is_asked = true;
+			add_migrations(b, current_version(db_batch_rows(b, m->version)));
+			/* So that there is an answer even if there is nothing to migrate. */
+			db_add_text(b, "DO 0");
+			return;
+		}
+		status = -EAGAIN;
+	}
+	if (status)
+		log_error("schema migration failed error=%s", db_batch_error(b));
+	m->on_done(m->arg, status);
+	free(m);
+}
+
+int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *arg)
+{
+	struct db_batch *b = db_batch_new();
+	struct migrate *m = calloc(1, sizeof(*m));
+
+	if (!b || !m) {
+		free(m);
+		return -ENOMEM;
+	}
+	m->on_done = on_done;
+	m->arg = arg;
+	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+		       "innodb_lock_wait_timeout = 2, time_zone = '+00:00'");
+	m->lock = db_add(b, "SELECT GET_LOCK(CONCAT('culvert.', DATABASE()), 30)", "");
+	db_add_text(b, "CREATE TABLE IF NOT EXISTS schema_versions (version INT NOT NULL PRIMARY KEY)");
+	m->version = db_add(b, "SELECT MAX(version) FROM schema_versions", "");
+	db_submit_setup(db, b, MIGRATE_MS, on_batch, m);
+	return 0;
+}
+
+void schema_unlock(struct db_batch *b)
+{
+	db_add(b, "SELECT RELEASE_LOCK(CONCAT('culvert.', DATABASE()))", "");
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/store_impl.h"
+#include "apid/schema.h"
+#include "common/log.h"
+#include "common/timer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETUP_MS = 60000 };
+
+#define FIRST_KEY "file"
+
+/* The set-up of a connection: after the migration one batch, in two turns. */
+struct setup {
+	struct store *s;
+	enum { SETUP_LOOK, SETUP_READ } turn;
+	bool has_seed; /* the seed is written in this batch */
+	size_t key, seed; /* statements */
+	struct store_load load;
+};
+
+static void add_api_key(struct setup *u, struct db_batch *b)
+{
+	const struct db_rows *rows = db_batch_rows(b, u->key);
+	uint8_t hash[DIGEST_LEN];
+
+	if (!u->s->api_key || digest_sha256(u->s->api_key, strlen(u->s->api_key), hash))
+		return;
+	for (size_t i = 0; i < rows->n; i++) {
+		if (db_cell_len(rows, i, 1) == DIGEST_LEN &&
+			!memcmp(db_cell(rows, i, 1), hash, DIGEST_LEN))
+			return;
+	}
+	db_add(b,
+		"INSERT INTO api_keys (name, hash, created_at) VALUES ('" FIRST_KEY "', ?, ?) ON "
+		"DUPLICATE KEY UPDATE hash = VALUES(hash), created_at = VALUES(created_at), "
+		"revoked_at = NULL",
+		"bi", hash, (size_t)DIGEST_LEN, clock_wall_ms());
+	store_audit_add(b, u->s->actor, "api_key_set", FIRST_KEY);
+}
+
+static void add_seed(struct setup *u, struct db_batch *b)
+{
+	const struct db_rows *rows = db_batch_rows(b, u->seed);
+	const struct seed *seed = u->s->seed;
+
+	if (!seed || (!u->s->seed_always && rows->n && !strcmp(db_cell(rows, 0, 0), seed->digest)))
+		return;
+	u->has_seed = true;
+	store_seed_add(b, seed);
+	store_audit_add(b, u->s->actor, "seed_read", seed->digest);
+}
+
+static void drop_seed(struct store *s)
+{
+	seed_free(s->seed);
+	s->seed = NULL;
+	s->seed_always = false;
+}
+
+static bool is_bad_data(int status)
+{
+	return status == -EEXIST || status == -ENOENT || status == -EINVAL;
+}
+
+static void log_bad_seed(const struct db_batch *b, int status)
+{
+	log_error("seed refused, nothing was changed at=%s reason=%s", db_batch_failed(b),
+		status == -EEXIST ? "an address or key of another device" :
+		status == -ENOENT ? "no such device" :
+				    "refused by the database");
+	log_debug("seed refused error=%s", db_batch_error(b));
+}
+
+static void setup_failed(struct setup *u, const struct db_batch *b, int status)
+{
+	struct store *s = u->s;
+	bool is_bad_seed = u->turn == SETUP_READ && u->has_seed && is_bad_data(status);
+
+	if (is_bad_seed) {
+		log_bad_seed(b, status);
+		drop_seed(s);
+		if (!s->is_started) {
+			s->on_bad_seed(s->arg);
+			return;
+		}
+	} else if (status != -ECANCELED) {
+		log_error("database set-up failed error=%s", db_batch_error(b));
+	}
+	db_reset(s->db);
+}
+
+static void setup_done(struct setup *u, const struct db_batch *b)
+{
+	struct store *s = u->s;
+
+	if (store_load_take(s, b, &u->load)) {
+		log_error("state could not be published");
+		db_reset(s->db);
+		return;
+	}
+	if (u->has_seed)
+		log_notice("seed written sha256=%s", s->seed->digest);
+	/* A seed that came by store_seed meanwhile has not been written yet. */
+	if (u->has_seed || !s->seed_always)
+		drop_seed(s);
+	s->is_started = true;
+	db_set_ready(s->db);
+}
+
+static void on_setup(void *arg, struct db_batch *b, int status)
+{
+	struct setup *u = arg;
+
+	if (status) {
+		setup_failed(u, b, status);
+		free(u);
+		return;
+	}
+	switch (u->turn) {
+	case SETUP_LOOK:
+		db_add_text(b, "START TRANSACTION");
+		add_api_key(u, b);
+		add_seed(u, b);
+		db_add_text(b, "COMMIT");
+		schema_unlock(b);
+		store_load_add(b, &u->load);
+		u->turn = SETUP_READ;
+		break;
+	case SETUP_READ:
+		setup_done(u, b);
+		free(u);
+		break;
+	}
+}
+
+static void on_migrated(void *arg, int status)
+{
+	struct store *s = arg;
+	struct db_batch *b = status ? NULL : db_batch_new();
+	struct setup *u = b ? calloc(1, sizeof(*u)) : NULL;
+
+	if (!u) {
+		if (status != -ECANCELED)
+			db_reset(s->db);
+		return;
+	}
+	u->s = s;
+	u->key = db_add(b, "SELECT name, hash FROM api_keys", "");
+	u->seed = db_add(b, "SELECT value FROM meta WHERE name = 'seed_sha256'", "");
+	db_submit_setup(s->db, b, SETUP_MS, on_setup, u);
+}
+
+static void on_connect(void *arg)
+{
+	struct store *s = arg;
+
+	if (schema_migrate(s->db, on_migrated, s))
+		db_reset(s->db);
+}
+
+/* ---- a seed at run time ---- */
+
+struct reseed {
+	struct store *s;
+	struct seed *seed;
+	struct store_load load;
+	bool is_read;
+};
+
+static void on_reseed(void *arg, struct db_batch *b, int status)
+{
+	struct reseed *r = arg;
+
+	if (!status && !r->is_read) {
+		r->is_read = true;
+		store_load_add(b, &r->load);
+		return;
+	}
+	if (is_bad_data(status))
+		log_bad_seed(b, status);
+	else if (status && !r->is_read && status != -ECANCELED)
+		log_error("seed could not be written error=%s", db_batch_error(b));
+	else if (status || store_load_take(r->s, b, &r->load))
+		log_error("seed written but not published error=%s", db_batch_error(b));
+	else
+		log_notice("seed written sha256=%s", r->seed->digest);
+	seed_free(r->seed);
+	free(r);
+}
+
+void store_seed(struct store *s, struct seed *seed)
+{
+	struct db_batch *b;
+	struct reseed *r;
+
+	if (!db_is_ready(s->db)) {
+		drop_seed(s);
+		s->seed = seed;
+		s->seed_always = true;
+		log_notice("seed waits for the database");
+		return;
+	}
+	b = db_batch_new();
+	r = calloc(1, sizeof(*r));
+	if (!b || !r) {
+		log_error("seed could not be written error=no memory");
+		seed_free(seed);
+		free(r);
+		free(b);
+		return;
+	}
+	r->s = s;
+	r->seed = seed;
+	db_add_text(b, "START TRANSACTION");
+	store_seed_add(b, seed);
+	store_audit_add(b, s->actor, "seed_read", seed->digest);
+	db_add_text(b, "COMMIT");
+	db_submit(s->db, b, SETUP_MS, on_reseed, r);
+}
+
+/* ---- life ---- */
+
+struct store *store_open(uv_loop_t *loop, struct publisher *p, const struct store_options *options,
+	struct seed *seed)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	struct db_options db = options->db;
+
+	if (!s) {
+		seed_free(seed);
+		return NULL;
+	}
+	s->publisher = p;
+	s->seed = seed;
+	s->on_bad_seed = options->on_bad_seed;
+	s->arg = options->arg;
+	s->api_key = options->api_key ? strdup(options->api_key) : NULL;
+	s->actor = strdup(options->actor);
+	db.on_connect = on_connect;
+	db.on_down = NULL;
+	db.arg = s;
+	if (s->actor && (s->api_key || !options->api_key))
+		s->db = db_open(loop, &db);
+	if (s->db)
+		return s;
+	store_free(s);
+	return NULL;
+}
+
+void store_close(struct store *s)
+{
+	db_close(s->db);
+}
+
+void store_free(struct store *s)
+{
+	seed_free(s->seed);
+	if (s->api_key)
+		explicit_bzero(s->api_key, strlen(s->api_key));
+	free(s->api_key);
+	free(s->actor);
+	api_keys_fini(&s->keys);
+	free(s);
+}
+
+void store_set_api_key(struct store *s, const char *api_key)
+{
+	char *copy;
+
+	if (!api_key || (s->api_key && !strcmp(s->api_key, api_key)) || !(copy = strdup(api_key)))
+		return;
+	if (s->api_key)
+		explicit_bzero(s->api_key, strlen(s->api_key));
+	free(s->api_key);
+	s->api_key = copy;
+	db_reset(s->db);
+}
+
+const struct api_keys *store_api_keys(const struct store *s)
+{
+	return s->keys_known ? &s->keys : NULL;
+}
