@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/conf.h"
+
+struct syncd_conf {
+	struct conf_shared shared;
+	char *lists_dir;
+	char *list_ca;
+	bool allow_private;
+	struct endpoint resolver;
+};
+
+extern const struct conf_row syncd_conf_rows[];
+extern const size_t syncd_conf_count;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/list_content.h"
+#include <uv.h>
+
+/*
+ * One job on the work pool: writes the state file (bits must be on disk before a set with them is
+ * published), and, when wanted, compiles the domain set. Texts that no list refers to go away.
+ */
+struct list_compile {
+	uv_work_t work;
+	uint8_t key[16];
+	char *texts_dir, *state_file;
+	char *state; /* text of the state file */
+	char (*keep)[65]; /* digests of texts in use */
+	size_t keep_count;
+	bool wanted;
+	struct list_content *contents[LIST_BITS]; /* one reference each; NULL = none */
+	char ids[LIST_BITS][LIST_ID_MAX + 1];
+	/* out */
+	int save_err, err;
+	struct buf image;
+	char digest[65]; /* of the image */
+	uint64_t count; /* distinct names */
+	uint64_t ms;
+	void *arg;
+	void (*on_done)(struct list_compile *job); /* freed after it */
+};
+
+struct list_compile *list_compile_new(
+	const uint8_t key[static 16], const char *texts_dir, const char *state_file);
+/* For a job that was not started. NULL allowed. */
+void list_compile_free(struct list_compile *job);
+void list_compile_start(
+	struct list_compile *job, uv_loop_t *loop, void (*on_done)(struct list_compile *job));

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/list_source.h"
+#include "common/log.h"
+#include "syncd/list_take.h"
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_REFRESH_S 30
+#define URL_REFRESH_S 86400
+#define REFRESH_MIN_S 5
+#define RETRY_FIRST_S 60
+#define RETRY_MAX_S 3600
+#define TOUCH_QUIET_MS 100 /* a file is read when nothing happened to it for so long … */
+#define TOUCH_LONGEST_MS 500 /* … or it is being touched for so long */
+#define DOWNLOADS_MAX 2
+#define DOWNLOAD_WAIT_MS 250
+
+static const char *file_name(const struct list_source *s)
+{
+	return strncmp(s->rec.source, "file:", 5) ? NULL : s->rec.source + 5;
+}
+
+static void unref(struct list_source *s)
+{
+	if (--s->refs)
+		return;
+	rec_fini(REC_list_source, &s->rec);
+	list_kept_fini(&s->kept);
+	list_content_unref(s->content);
+	free(s->error);
+	free(s);
+}
+
+static int64_t refresh_ms(const struct list_source *s)
+{
+	int64_t refresh_s = file_name(s) ? FILE_REFRESH_S : URL_REFRESH_S;
+
+	if (rec_has(&s->rec, list_source, refresh_s) && s->rec.refresh_s > 0)
+		refresh_s = s->rec.refresh_s;
+	if (refresh_s < REFRESH_MIN_S)
+		refresh_s = REFRESH_MIN_S;
+	return refresh_s * 1000;
+}
+
+static void schedule(struct list_source *s, int64_t delay_ms)
+{
+	if (!s->closing)
+		timer_start(&s->timer, delay_ms < 0 ? 0 : (uint64_t)delay_ms, 0);
+}
+
+static void schedule_retry(struct list_source *s)
+{
+	int64_t delay_ms = RETRY_FIRST_S * 1000;
+
+	for (unsigned i = 1; i < s->failures && delay_ms < RETRY_MAX_S * 1000; i++)
+		delay_ms *= 2;
+	schedule(s, delay_ms < refresh_ms(s) ? delay_ms : refresh_ms(s));
+}
+
+static void note_failure(struct list_source *s, const char *why)
+{
+	bool news = !s->error || strcmp(s->error, why);
+
+	s->failures++;
+	s->tried = true;
+	if (news) {
+		free(s->error);
+		s->error = strdup(why);
+		log_warning("list not renewed id=%s reason=\"%s\" entries_kept=%lu", s->rec.id, why,
+			s->content ? list_content_size(s->content) : 0);
+		s->env->on_alarm(s->env->arg, s);
+	}
+	s->env->on_change(s->env->arg, s, false);
+	schedule_retry(s);
+}
+
+static void note_success(struct list_source *s, bool content)
+{
+	if (s->error)
+		log_notice("list is good again id=%s", s->rec.id);
+	free(s->error);
+	s->error = NULL;
+	s->failures = 0;
+	s->tried = true;
+	s->accept_shrunk = false;
+	s->env->on_change(s->env->arg, s, content);
+	schedule(s, refresh_ms(s));
+}
+
+/* ---- content ---- */
+
+static void log_report(const struct list_source *s)
+{
+	const struct list_report *r = &s->content->report;
+
+	log_notice("list in use id=%s lines=%lu names=%lu exceptions=%lu urls=%lu skipped=%lu",
+		s->rec.id, r->lines, r->names, r->exceptions, r->urls, r->skipped);
+	for (unsigned i = 0; i < LIST_SKIPS; i++) {
+		if (r->skipped_by[i])
+			log_info("lines skipped id=%s reason=%s count=%lu first_line=%lu", s->rec.id,
+				list_skip_text((enum list_skip)i), r->skipped_by[i],
+				r->first_line[i]);
+	}
+}
+
+static void set_string(char **to, const char *value)
+{
+	free(*to);
+	*to = value ? strdup(value) : NULL;
+}
+
+static void set_content(struct list_source *s, struct list_take *t)
+{
+	int64_t now = clock_wall_ms();
+
+	list_content_unref(s->content);
+	s->content = t->content;
+	t->content = NULL;
+	if (t->from != LIST_TAKE_CACHE) {
+		memcpy(s->kept.digest, s->content->digest, sizeof(s->kept.digest));
+		s->kept.changed_at = now;
+	}
+	log_report(s);
+}
+
+static struct list_options options_of(const struct list_source *s)
+{
+	return (struct list_options){ .subtree = s->rec.subtree,
+		.https_paths_skip = s->rec.https_paths_skip };
+}
+
+/* The options were changed while the list was parsed, or the cache was read: look again. */
+static bool has_other_options(const struct list_source *s)
+{
+	struct list_options want = options_of(s);
+
+	return s->content && (s->content->options.subtree != want.subtree ||
+				     s->content->options.https_paths_skip != want.https_paths_skip);
+}
+
+static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res);
+
+static void on_cache_taken(struct list_source *s, struct list_take *t)
+{
+	if (t->err)
+		log_warning("last good list cannot be used id=%s error=%s", s->rec.id, t->why);
+	else
+		set_content(s, t);
+	if (!t->err) {
+		s->tried = true;
+		s->env->on_change(s->env->arg, s, true);
+	} else if (!s->content) {
+		/* Without it the validators would keep the server silent. */
+		s->kept.digest[0] = 0;
+	}
+	s->again = false;
+	if (file_name(s) || t->err)
+		schedule(s, 0);
+	else
+		schedule(s, s->kept.fetched_at + refresh_ms(s) - clock_wall_ms());
+}
+
+static void on_source_taken(struct list_source *s, struct list_take *t)
+{
+	bool is_url = t->from == LIST_TAKE_BODY;
+
+	if (t->err == -EAGAIN) { /* the file is being written */
+		schedule(s, TOUCH_QUIET_MS);
+		return;
+	}
+	if (t->err) {
+		note_failure(s, t->why);
+		return;
+	}
+	s->stamp = t->stamp;
+	if (is_url || t->content || s->error || !s->kept.fetched_at)
+		s->kept.fetched_at = clock_wall_ms();
+	if (is_url) {
+		set_string(&s->kept.etag, t->etag);
+		set_string(&s->kept.last_modified, t->last_modified);
+	}
+	if (!s->kept.source || strcmp(s->kept.source, t->source))
+		set_string(&s->kept.source, t->source);
+	if (t->content) {
+		set_content(s, t);
+		note_success(s, true);
+	} else {
+		note_success(s, false);
+	}
+}
+
+static void on_taken(struct list_take *t)
+{
+	struct list_source *s = t->arg;
+
+	s->busy = false;
+	if (!s->closing) {
+		bool again = s->again;
+
+		s->again = false;
+		if (t->from == LIST_TAKE_CACHE)
+			on_cache_taken(s, t);
+		else
+			on_source_taken(s, t);
+		if (!s->busy && has_other_options(s))
+			start_take(s, LIST_TAKE_CACHE, NULL);
+		else if (again)
+			schedule(s, 0);
+	}
+	unref(s);
+}
+
+static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
+{
+	struct list_take *t = list_take_new(from, s->env->lists_dir, s->env->texts_dir, s->env->key);
+
+	if (!t) {
+		note_failure(s, "out of memory");
+		return;
+	}
+	t->options = options_of(s);
+	t->source = strdup(s->rec.source);
+	t->stamp = s->stamp;
+	memcpy(t->digest, s->kept.digest, sizeof(t->digest));
+	t->has_content = s->content != NULL;
+	if (s->content && !s->accept_shrunk && s->kept.source &&
+		!strcmp(s->kept.source, s->rec.source))
+		t->size_before = list_content_size(s->content);
+	if (res) {
+		list_take_body(t, res->body, res->len);
+		res->body = NULL;
+		set_string(&t->etag, res->etag);
+		set_string(&t->last_modified, res->last_modified);
+	}
+	t->arg = s;
+	s->busy = true;
+	s->refs++;
+	list_take_start(t, s->env->loop, on_taken);
+}
+
+/* ---- download ---- */
+
+static void on_downloaded(void *arg, struct list_url_result *res)
+{
+	struct list_source *s = arg;
+
+	s->url = NULL;
+	s->busy = false;
+	s->env->fetching--;
+	if (res->err) {
+		note_failure(s, res->error);
+	} else if (res->not_modified) {
+		s->kept.fetched_at = clock_wall_ms();
+		note_success(s, false);
+	} else {
+		start_take(s, LIST_TAKE_BODY, res);
+	}
+	if (s->again && !s->busy) {
+		s->again = false;
+		schedule(s, 0);
+	}
+}
+
+static void start_download(struct list_source *s)
+{
+	/* What the validators stand for must be here, and from this source. */
+	bool known = s->content && s->kept.source && !strcmp(s->kept.source, s->rec.source) &&
+		!s->accept_shrunk;
+	int err;
+
+	if (s->env->fetching >= DOWNLOADS_MAX) {
+		schedule(s, DOWNLOAD_WAIT_MS);
+		return;
+	}
+	err = list_url_start(&s->env->url, s->rec.source, known ? s->kept.etag : NULL,
+		known ? s->kept.last_modified : NULL, on_downloaded, s, &s->url);
+	if (err) {
+		note_failure(s, err == -EINVAL ? "source is neither file:NAME nor an https URL" :
+						 strerror(-err));
+		return;
+	}
+	s->env->fetching++;
+	s->busy = true;
+}
+
+void list_source_fetch(struct list_source *s, bool accept_shrunk)
+{
+	s->accept_shrunk |= accept_shrunk;
+	s->touched_at = 0;
+	timer_stop(&s->timer);
+	if (s->busy)
+		s->again = true;
+	else if (file_name(s))
+		start_take(s, LIST_TAKE_FILE, NULL);
+	else
+		start_download(s);
+}
+
+/* ---- watching the file ---- */
+
+static void on_watch(uv_fs_event_t *handle, const char *filename, int events, int status)
+{
+	struct list_source *s = handle->data;
+	const char *name = file_name(s), *slash = name ? strrchr(name, '/') : NULL;
+	uint64_t now = clock_mono_ms();
+
+	(void)events;
+	if (!name || status || (filename && strcmp(filename, slash ? slash + 1 : name)))
+		return;
+	if (!s->touched_at)
+		s->touched_at = now;
+	if (now - s->touched_at < TOUCH_LONGEST_MS)
+		schedule(s, TOUCH_QUIET_MS);
+}
+
+/* Watches the directory, so that files that are replaced or made are seen. */
+static void start_watch(struct list_source *s)
+{
+	const char *name = file_name(s);
+	char path[4096];
+
+	if (s->watching || !name ||
+		snprintf(path, sizeof(path), "%s/%s", s->env->lists_dir, name) >= (int)sizeof(path))
+		return;
+	s->watching = !uv_fs_event_start(&s->watch, on_watch, dirname(path), 0);
+}
+
+static void stop_watch(struct list_source *s)
+{
+	uv_fs_event_stop(&s->watch);
+	s->watching = false;
+}
+
+/* ---- life ---- */
+
+static void on_timer(struct timer *t)
+{
+	struct list_source *s = t->data;
+
+	start_watch(s);
+	list_source_fetch(s, false);
+}
+
+static void on_timer_closed(struct timer *t)
+{
+	unref(t->data);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+	unref(handle->data);
+}
+
+struct list_source *list_source_new(
+	struct list_env *env, const struct rec_list_source *rec, struct list_kept *kept)
+{
+	struct list_source *s = calloc(1, sizeof(*s));
+
+	if (!s || rec_copy(REC_list_source, rec, &s->rec)) {
+		free(s);
+		return NULL;
+	}
+	s->env = env;
+	s->bit = -1;
+	s->kept = *kept;
+	*kept = (struct list_kept){ 0 };
+	timer_init(env->loop, &s->timer, on_timer, s);
+	uv_fs_event_init(env->loop, &s->watch);
+	s->watch.data = s;
+	s->refs = 2;
+	return s;
+}
+
+void list_source_start(struct list_source *s)
+{
+	start_watch(s);
+	if (*s->kept.digest)
+		start_take(s, LIST_TAKE_CACHE, NULL);
+	else
+		list_source_fetch(s, false);
+}
+
+int list_source_set(struct list_source *s, const struct rec_list_source *rec)
+{
+	struct rec_list_source copy;
+	bool moved = strcmp(s->rec.source, rec->source) != 0;
+	int err = rec_copy(REC_list_source, rec, &copy);
+
+	if (err)
+		return err;
+	rec_fini(REC_list_source, &s->rec);
+	s->rec = copy;
+	if (moved) {
+		s->stamp = (struct list_file_stamp){ 0 };
+		stop_watch(s);
+		start_watch(s);
+		list_source_fetch(s, false);
+	}
+	if (!s->busy && has_other_options(s))
+		start_take(s, LIST_TAKE_CACHE, NULL);
+	s->env->on_change(s->env->arg, s, false);
+	return 0;
+}
+
+void list_source_close(struct list_source *s)
+{
+	s->closing = true;
+	if (s->url) {
+		list_url_cancel(s->url);
+		s->env->fetching--;
+	}
+	s->url = NULL;
+	timer_close(&s->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&s->watch, on_watch_closed);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/list_store.h"
+#include "common/log.h"
+#include "common/random.h"
+#include "syncd/list_file.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mbedtls/md.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SWEEP_AGE_S 600
+
+int list_bits_take(struct list_bits *bits, const char *id, int64_t now_ms)
+{
+	int best = -ENOSPC;
+
+	for (int i = 0; i < LIST_BITS; i++) {
+		if (!strcmp(bits->bit[i].id, id)) {
+			bits->bit[i].freed_at = 0;
+			return i;
+		}
+	}
+	for (int i = 0; i < LIST_BITS && best < 0; i++) {
+		if (!*bits->bit[i].id)
+			best = i;
+	}
+	for (int i = 0; i < LIST_BITS && best < 0; i++) {
+		int64_t freed = bits->bit[i].freed_at;
+
+		if (freed && freed <= now_ms - LIST_BIT_REST_MS)
+			best = i;
+	}
+	for (int i = 0; best >= 0 && i < LIST_BITS; i++) {
+		int64_t freed = bits->bit[i].freed_at;
+
+		if (*bits->bit[best].id && freed && freed < bits->bit[best].freed_at)
+			best = i;
+	}
+	if (best >= 0) {
+		snprintf(bits->bit[best].id, sizeof(bits->bit[best].id), "%s", id);
+		bits->bit[best].freed_at = 0;
+	}
+	return best;
+}
+
+void list_bits_release(struct list_bits *bits, const char *id, int64_t now_ms)
+{
+	for (int i = 0; i < LIST_BITS; i++) {
+		if (!strcmp(bits->bit[i].id, id))
+			bits->bit[i].freed_at = now_ms;
+	}
+}
+
+/* ---- list_kept ---- */
+
+void list_kept_fini(struct list_kept *k)
+{
+	free(k->source);
+	free(k->etag);
+	free(k->last_modified);
+	*k = (struct list_kept){ 0 };
+}
+
+cJSON *list_kept_encode(const struct list_kept *k)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "digest", k->digest);
+	if (k->source)
+		cJSON_AddStringToObject(json, "source", k->source);
+	if (k->etag)
+		cJSON_AddStringToObject(json, "etag", k->etag);
+	if (k->last_modified)
+		cJSON_AddStringToObject(json, "last_modified", k->last_modified);
+	cJSON_AddNumberToObject(json, "fetched_at", (double)k->fetched_at);
+	cJSON_AddNumberToObject(json, "changed_at", (double)k->changed_at);
+	return json;
+}
+
+static char *take_string(const cJSON *json, const char *name)
+{
+	const char *text = cJSON_GetStringValue(json_get(json, name));
+
+	return text ? strdup(text) : NULL;
+}
+
+static bool is_digest(const char *text)
+{
+	return text && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+void list_kept_decode(const cJSON *json, struct list_kept *out)
+{
+	const char *digest = cJSON_GetStringValue(json_get(json, "digest"));
+
+	*out = (struct list_kept){ 0 };
+	if (is_digest(digest))
+		memcpy(out->digest, digest, 65);
+	out->source = take_string(json, "source");
+	out->etag = take_string(json, "etag");
+	out->last_modified = take_string(json, "last_modified");
+	json_get_int(json_get(json, "fetched_at"), &out->fetched_at);
+	json_get_int(json_get(json, "changed_at"), &out->changed_at);
+}
+
+/* ---- the files ---- */
+
+static void read_bits(const cJSON *json, struct list_bits *out)
+{
+	const cJSON *row;
+	int i = 0;
+
+	cJSON_ArrayForEach(row, json)
+	{
+		const char *id = cJSON_GetStringValue(json_get(row, "id"));
+
+		if (i == LIST_BITS)
+			break;
+		if (id && strlen(id) <= LIST_ID_MAX)
+			snprintf(out->bit[i].id, sizeof(out->bit[i].id), "%s", id);
+		json_get_int(json_get(row, "freed_at"), &out->bit[i].freed_at);
+		i++;
+	}
+}
+
+static void read_state(struct list_store *s)
+{
+	struct buf text;
+	cJSON *json = NULL;
+	int err;
+
+	buf_init(&text, 16u << 20);
+	err = buf_read_file(&text, s->state_file);
+	if (!err)
+		json = json_parse((const char *)text.data, text.len);
+	if (json) {
+		read_bits(json_get(json, "bits"), &s->bits);
+		s->lists = cJSON_DetachItemFromObjectCaseSensitive(json, "lists");
+	} else if (err != -ENOENT) {
+		log_warning("state of lists cannot be read file=%s error=%s", s->state_file,
+			err ? strerror(-err) : "not JSON");
+	}
+	if (!cJSON_IsObject(s->lists)) {
+		cJSON_Delete(s->lists);
+		s->lists = cJSON_CreateObject();
+	}
+	cJSON_Delete(json);
+	buf_fini(&text);
+}
+
+static int read_key(struct list_store *s)
+{
+	struct buf text;
+	int err;
+
+	buf_init(&text, 64);
+	err = buf_read_file(&text, s->key_file);
+	if (!err && text.len == sizeof(s->key)) {
+		memcpy(s->key, text.data, sizeof(s->key));
+	} else {
+		err = random_bytes(NULL, s->key, sizeof(s->key));
+		if (!err)
+			err = file_write_atomic(s->key_file, s->key, sizeof(s->key), 0600);
+	}
+	buf_fini(&text);
+	return err;
+}
+
+int list_store_open(struct list_store *s, const char *state_dir, const char *cache_dir)
+{
+	int err;
+
+	*s = (struct list_store){ 0 };
+	if (asprintf(&s->state_file, "%s/lists.json", state_dir) < 0)
+		s->state_file = NULL;
+	if (asprintf(&s->key_file, "%s/domainset.key", state_dir) < 0)
+		s->key_file = NULL;
+	if (asprintf(&s->texts_dir, "%s/lists", cache_dir) < 0)
+		s->texts_dir = NULL;
+	if (!s->state_file || !s->key_file || !s->texts_dir)
+		return -ENOMEM;
+	if (mkdir(s->texts_dir, 0700) && errno != EEXIST) {
+		err = -errno;
+		log_error("cannot make directory path=%s error=%s", s->texts_dir, strerror(-err));
+		return err;
+	}
+	read_state(s);
+	err = read_key(s);
+	if (err)
+		log_error("cannot write key file=%s error=%s", s->key_file, strerror(-err));
+	return err;
+}
+
+void list_store_close(struct list_store *s)
+{
+	cJSON_Delete(s->lists);
+	free(s->state_file);
+	free(s->key_file);
+	free(s->texts_dir);
+	*s = (struct list_store){ 0 };
+}
+
+char *list_store_format(const struct list_store *s, cJSON *lists)
+{
+	cJSON *json = cJSON_CreateObject();
+	cJSON *bits = cJSON_AddArrayToObject(json, "bits");
+	char *text;
+
+	for (int i = 0; i < LIST_BITS; i++) {
+		cJSON *row = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(row, "id", s->bits.bit[i].id);
+		cJSON_AddNumberToObject(row, "freed_at", (double)s->bits.bit[i].freed_at);
+		cJSON_AddItemToArray(bits, row);
+	}
+	cJSON_AddItemToObject(json, "lists", lists);
+	text = json_format(json);
+	cJSON_Delete(json);
+	return text;
+}
+
+void list_digest(const void *data, size_t len, char out[static 65])
+{
+	uint8_t sum[32] = { 0 };
+
+	mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data, len, sum);
+	for (size_t i = 0; i < sizeof(sum); i++)
+		snprintf(out + 2 * i, 3, "%02x", sum[i]);
+}
+
+int list_text_read(const char *texts_dir, const char *digest, struct buf *out)
+{
+	struct list_file_stamp stamp = { 0 };
+	char got[65];
+	int err = list_file_read(texts_dir, digest, &stamp, out);
+
+	if (err)
+		return err < 0 ? err : -EBADMSG;
+	list_digest(out->data, out->len, got);
+	return strcmp(got, digest) ? -EBADMSG : 0;
+}
+
+int list_text_write(const char *texts_dir, const char *digest, const void *data, size_t len)
+{
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s/%s", texts_dir, digest) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return file_write_atomic(path, data, len, 0600);
+}
+
+/* Young files may be the next version of a list, which no state names yet. */
+static bool is_old(int dir, const char *name)
+{
+	struct stat st;
+
+	return !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
+		st.st_mtime < time(NULL) - SWEEP_AGE_S;
+}
+
+void list_texts_sweep(const char *texts_dir, const char (*keep)[65], size_t n)
+{
+	DIR *dir = opendir(texts_dir);
+	const struct dirent *e;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		bool kept = e->d_name[0] == '.';
+
+		for (size_t i = 0; i < n && !kept; i++)
+			kept = !strcmp(e->d_name, keep[i]);
+		if (!kept && is_old(dirfd(dir), e->d_name))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	closedir(dir);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/lists.h"
+#include "common/log.h"
+#include "syncd/list_compile.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GATHER_MS 10
+#define PATIENCE_MS 15000
+#define RETRY_MS 2000
+
+static void schedule(struct lists *l, uint64_t delay_ms)
+{
+	if (!l->closing && !timer_is_active(&l->soon))
+		timer_start(&l->soon, delay_ms, 0);
+}
+
+static void on_change(void *arg, struct list_source *s, bool content)
+{
+	struct lists *l = arg;
+
+	(void)s;
+	l->save_due = true;
+	l->compile_due |= content;
+	schedule(l, GATHER_MS);
+}
+
+static void on_alarm(void *arg, struct list_source *s)
+{
+	struct lists *l = arg;
+
+	l->ops->on_alarm(l->arg, s->rec.id, s->error ? s->error : "");
+}
+
+/* ---- the job ---- */
+
+static bool is_settled(const struct lists *l)
+{
+	hmap_foreach (&l->sources, it) {
+		const struct list_source *s = it.value;
+
+		if (!s->tried)
+			return false;
+	}
+	return true;
+}
+
+/* What the state file says of the lists; those that are not known now keep what it said. */
+static cJSON *encode_kept(const struct lists *l)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	hmap_foreach (&l->sources, it) {
+		const struct list_source *s = it.value;
+
+		cJSON_AddItemToObject(json, it.key, list_kept_encode(&s->kept));
+	}
+	return json;
+}
+
+static int add_digests(const struct lists *l, struct list_compile *job)
+{
+	size_t n = 0;
+
+	job->keep = calloc(l->sources.count + 1, sizeof(*job->keep));
+	if (!job->keep)
+		return -ENOMEM;
+	hmap_foreach (&l->sources, it) {
+		const struct list_source *s = it.value;
+
+		if (*s->kept.digest)
+			memcpy(job->keep[n++], s->kept.digest, 65);
+	}
+	job->keep_count = n;
+	return 0;
+}
+
+static void add_contents(const struct lists *l, struct list_compile *job)
+{
+	job->wanted = true;
+	hmap_foreach (&l->sources, it) {
+		const struct list_source *s = it.value;
+
+		if (s->bit < 0 || !s->content)
+			continue;
+		job->contents[s->bit] = list_content_ref(s->content);
+		memcpy(job->ids[s->bit], s->rec.id, strlen(s->rec.id) + 1);
+	}
+}
+
+static void give_image(struct lists *l, struct list_compile *job)
+{
+	const char *ids[LIST_BITS];
+	bool same = !strcmp(l->digest, job->digest);
+
+	for (int i = 0; i < LIST_BITS; i++) {
+		ids[i] = job->ids[i];
+		same = same && l->published_bits[i] == (*job->ids[i] != 0);
+		l->published_bits[i] = *job->ids[i] != 0;
+	}
+	if (same) {
+		l->ops->on_records(l->arg);
+		return;
+	}
+	memcpy(l->digest, job->digest, sizeof(l->digest));
+	buf_fini(&l->image);
+	l->image = job->image;
+	buf_init(&job->image, 0);
+	l->publishing = true;
+	log_notice("domain set compiled names=%lu bytes=%zu ms=%lu", job->count, l->image.len,
+		(unsigned long)job->ms);
+	l->ops->on_image(l->arg, &l->image, job->count, ids);
+}
+
+static void on_compiled(struct list_compile *job)
+{
+	struct lists *l = job->arg;
+
+	l->busy = false;
+	if (job->save_err) {
+		log_error("state of lists cannot be written error=%s", strerror(-job->save_err));
+		l->save_due = true;
+	}
+	if (job->err) {
+		log_error("lists cannot be compiled error=%s", strerror(-job->err));
+		l->compile_due = true;
+	}
+	if (l->closing)
+		return;
+	if (job->wanted && !job->err)
+		give_image(l, job);
+	else
+		l->ops->on_records(l->arg);
+	if (l->save_due || l->compile_due)
+		schedule(l, job->save_err || job->err ? RETRY_MS : GATHER_MS);
+}
+
+static void run(struct lists *l)
+{
+	bool compile = l->compile_due && !l->publishing && (!l->patient || is_settled(l));
+	struct list_compile *job;
+
+	if (l->busy || !l->known || (!compile && !l->save_due))
+		return;
+	job = list_compile_new(l->env.key, l->store.texts_dir, l->store.state_file);
+	if (job)
+		job->state = list_store_format(&l->store, encode_kept(l));
+	if (!job || !job->state || add_digests(l, job)) {
+		list_compile_free(job);
+		schedule(l, RETRY_MS);
+		return;
+	}
+	if (compile) {
+		add_contents(l, job);
+		l->compile_due = false;
+		l->patient = false;
+		timer_stop(&l->patience);
+	}
+	l->save_due = false;
+	l->busy = true;
+	job->arg = l;
+	list_compile_start(job, l->env.loop, on_compiled);
+}
+
+static void on_soon(struct timer *t)
+{
+	run(t->data);
+}
+
+static void on_patience(struct timer *t)
+{
+	struct lists *l = t->data;
+
+	log_warning("some lists are slow; the others are published without them");
+	l->patient = false;
+	run(l);
+}
+
+void lists_published(struct lists *l, int status)
+{
+	l->publishing = false;
+	buf_fini(&l->image);
+	if (status) {
+		l->digest[0] = 0;
+		l->compile_due = true;
+	}
+	l->ops->on_records(l->arg);
+	if (l->compile_due || l->save_due)
+		schedule(l, status ? RETRY_MS : GATHER_MS);
+}
+
+/* ---- which lists there are ---- */
+
+static void give_bit(struct lists *l, struct list_source *s)
+{
+	s->bit = list_bits_take(&l->store.bits, s->rec.id, clock_wall_ms());
+	if (s->bit >= 0)
+		return;
+	s->bit = -1;
+	log_error("no number free for list, at most %d at a time id=%s", LIST_BITS, s->rec.id);
+	l->ops->on_alarm(l->arg, s->rec.id, "more than 64 lists: not in force");
+}
+
+static void add(struct lists *l, const struct rec_list_source *rec)
+{
+	struct list_kept kept;
+	struct list_source *s;
+
+	list_kept_decode(json_get(l->store.lists, rec->id), &kept);
+	s = list_source_new(&l->env, rec, &kept);
+	list_kept_fini(&kept);
+	if (!s || hmap_set_str(&l->sources, rec->id, s)) {
+		log_error("list not added, out of memory id=%s", rec->id);
+		if (s)
+			list_source_close(s);
+		return;
+	}
+	give_bit(l, s);
+	log_info("list added id=%s source=%s", rec->id, rec->source);
+	list_source_start(s);
+}
+
+static void drop(struct lists *l, const char *id)
+{
+	struct list_source *s = hmap_take_str(&l->sources, id);
+
+	if (!s)
+		return;
+	log_info("list removed id=%s", id);
+	list_bits_release(&l->store.bits, id, clock_wall_ms());
+	list_source_close(s);
+	l->compile_due = l->save_due = true;
+	schedule(l, GATHER_MS);
+}
+
+void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec)
+{
+	struct list_source *s = hmap_find_str(&l->sources, id);
+
+	if (!rec)
+		drop(l, id);
+	else if (!s)
+		add(l, rec);
+	else if (list_source_set(s, rec))
+		log_error("list not changed, out of memory id=%s", id);
+}
+
+void lists_set_end(struct lists *l)
+{
+	if (!l->known) {
+		/* Also when there are none: an empty set is a set. */
+		l->known = l->compile_due = true;
+		timer_start(&l->patience, PATIENCE_MS, 0);
+	}
+	l->save_due = true;
+	schedule(l, GATHER_MS);
+}
+
+struct list_source *lists_find(const struct lists *l, const char *id)
+{
+	return hmap_find_str(&l->sources, id);
+}
+
+bool lists_is_idle(const struct lists *l)
+{
+	return l->known && !l->busy && !l->publishing && !l->compile_due && !l->save_due;
+}
+
+size_t lists_fetch(struct lists *l, const char *id)
+{
+	struct list_source *one = id ? lists_find(l, id) : NULL;
+	size_t n = 0;
+
+	if (id) {
+		if (one)
+			list_source_fetch(one, true);
+		return one != NULL;
+	}
+	hmap_foreach (&l->sources, it) {
+		list_source_fetch(it.value, false);
+		n++;
+	}
+	return n;
+}
+
+cJSON *lists_record(const struct lists *l, const struct list_source *s)
+{
+	struct rec_list r = { .id = s->rec.id,
+		.title = s->rec.title,
+		.source = s->rec.source,
+		.kind = s->rec.kind,
+		.default_on = s->rec.default_on,
+		.by_address = s->rec.by_address,
+		.subtree = s->rec.subtree,
+		.bit = s->bit,
+		.fetched_at = s->kept.fetched_at,
+		.changed_at = s->kept.changed_at,
+		.error = s->error };
+
+	rec_mark(&r, list, id);
+	rec_mark(&r, list, source);
+	if (r.title)
+		rec_mark(&r, list, title);
+	if (r.kind)
+		rec_mark(&r, list, kind);
+	if (rec_has(&s->rec, list_source, default_on))
+		rec_mark(&r, list, default_on);
+	if (rec_has(&s->rec, list_source, by_address))
+		rec_mark(&r, list, by_address);
+	if (rec_has(&s->rec, list_source, subtree))
+		rec_mark(&r, list, subtree);
+	if (s->bit >= 0 && l->published_bits[s->bit])
+		rec_mark(&r, list, bit);
+	if (s->content) {
+		r.count = (int64_t)s->content->report.names;
+		r.url_count = (int64_t)s->content->report.urls;
+		r.skipped = (int64_t)s->content->report.skipped;
+		rec_mark(&r, list, count);
+		rec_mark(&r, list, url_count);
+		rec_mark(&r, list, skipped);
+	}
+	if (r.fetched_at)
+		rec_mark(&r, list, fetched_at);
+	if (r.changed_at)
+		rec_mark(&r, list, changed_at);
+	if (r.error)
+		rec_mark(&r, list, error);
+	return codec_encode(REC_list, &r);
+}
+
+/* ---- life ---- */
+
+int lists_open(struct lists *l, const struct list_env *env, const char *state_dir,
+	const char *cache_dir, const struct lists_ops *ops, void *arg)
+{
+	int err = list_store_open(&l->store, state_dir, cache_dir);
+
+	if (err) {
+		list_store_close(&l->store);
+		return err;
+	}
+	l->env = *env;
+	l->env.texts_dir = l->store.texts_dir;
+	memcpy(l->env.key, l->store.key, sizeof(l->env.key));
+	l->env.on_change = on_change;
+	l->env.on_alarm = on_alarm;
+	l->env.arg = l;
+	l->ops = ops;
+	l->arg = arg;
+	l->patient = true;
+	hmap_init(&l->sources, NULL);
+	timer_init(env->loop, &l->soon, on_soon, l);
+	timer_init(env->loop, &l->patience, on_patience, l);
+	return 0;
+}
+
+void lists_close(struct lists *l)
+{
+	l->closing = true;
+	hmap_foreach (&l->sources, it)
+		list_source_close(it.value);
+	hmap_clear(&l->sources);
+	timer_close(&l->soon, NULL);
+	timer_close(&l->patience, NULL);
+}
+
+void lists_fini(struct lists *l)
+{
+	hmap_fini(&l->sources);
+	list_store_close(&l->store);
+	buf_fini(&l->image);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/syncd.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int make_tls(const char *ca_file, struct tls_ctx **out)
+{
+	static const char *const alpn[] = { "http/1.1", NULL };
+	const struct tls_config config = { .ca_file = ca_file, .alpn = alpn };
+	int err = tls_ctx_new(&config, out);
+
+	if (err)
+		log_error("CAs of list servers cannot be read file=%s error=%s", ca_file,
+			strerror(-err));
+	return err;
+}
+
+static int start(struct daemon *d)
+{
+	struct syncd *s = calloc(1, sizeof(*s));
+	struct list_env env;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	d->state = s;
+	s->daemon = d;
+	s->conf = d->conf;
+	err = make_tls(s->conf->list_ca, &s->tls);
+	if (err)
+		return err;
+	s->resolver = resolver_open(&d->loop, &s->conf->resolver);
+	if (!s->resolver)
+		return -ENOMEM;
+	env = (struct list_env){ .loop = &d->loop,
+		.lists_dir = s->conf->lists_dir,
+		.url = { &d->loop, s->resolver, s->tls, s->conf->allow_private } };
+	err = lists_open(&s->lists, &env, s->conf->shared.state_dir, s->conf->shared.cache_dir,
+		&syncd_lists_ops, s);
+	if (err)
+		return err;
+	s->started = true;
+	return syncd_bus_start(s);
+}
+
+/* Lists and CAs are read again; other keys need a restart. */
+static void reload(struct daemon *d, void *next)
+{
+	const struct syncd_conf *conf = next;
+	struct syncd *s = d->state;
+	struct tls_ctx *tls;
+
+	s->lists.env.url.allow_private = conf->allow_private;
+	if (!make_tls(conf->list_ca, &tls)) {
+		tls_ctx_free(s->tls);
+		s->tls = s->lists.env.url.tls = tls;
+	}
+	lists_fetch(&s->lists, NULL);
+}
+
+static void stop(struct daemon *d)
+{
+	struct syncd *s = d->state;
+
+	if (!s)
+		return;
+	if (s->started)
+		lists_close(&s->lists);
+	if (s->resolver)
+		resolver_close(s->resolver);
+	s->resolver = NULL;
+}
+
+static void fini(struct daemon *d)
+{
+	struct syncd *s = d->state;
+
+	if (!s)
+		return;
+	if (s->started)
+		lists_fini(&s->lists);
+	syncd_bus_fini(s);
+	tls_ctx_free(s->tls);
+	free(s);
+	d->state = NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct daemon_info info = {
+		.name = "syncd",
+		.summary = "Fetches lists, compiles them, and publishes the domain set.",
+		.id = BUS_SYNCD,
+		.conf = syncd_conf_rows,
+		.conf_count = syncd_conf_count,
+		.conf_size = sizeof(struct syncd_conf),
+		.start = start,
+		.reload = reload,
+		.stop = stop,
+		.fini = fini,
+	};
+
+	return daemon_main(&info, argc, argv);
+}

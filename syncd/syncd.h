@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/daemon.h"
+#include "common/resolver.h"
+#include "common/tls.h"
+#include "syncd/conf.h"
+#include "syncd/lists.h"
+
+/* The daemon's state. */
+struct syncd {
+	struct daemon *daemon;
+	const struct syncd_conf *conf;
+	struct tls_ctx *tls;
+	struct resolver *resolver;
+	struct lists lists;
+	bool started;
+	bool published; /* the topics are ours: replaced whole once since start */
+	uint64_t sources_gen; /* of list_sources, not yet reported as applied; 0 = none */
+	cJSON *domainset; /* record that waits for its blob */
+};
+
+/* Publishes what lists give. */
+extern const struct lists_ops syncd_lists_ops;
+/* Subscribes and serves. 0 or -errno (logged). */
+int syncd_bus_start(struct syncd *s);
+void syncd_bus_fini(struct syncd *s);
