@@ -64,16 +64,12 @@ static void on_change(
 
 const struct peers_ops wgd_peers_ops = { find_device, on_change };
 
-static void mark(struct wgd *w, const char *id)
-{
-	if (peers_mark(&w->peers, id))
-		log_error("no memory for a device device=%s", id);
-	schedule_settle(w);
-}
-
+/* Records are only marked: half a batch may hold two devices of one key that are swapping it. */
 static void on_device(void *arg, struct device_view *v)
 {
-	mark(arg, v->id);
+	struct wgd *w = arg;
+	if (peers_mark(&w->peers, v->id))
+		log_error("no memory for a device device=%s", v->id);
 }
 
 static void on_settings(void *arg, const struct settings *s)
@@ -81,7 +77,6 @@ static void on_settings(void *arg, const struct settings *s)
 	(void)s;
 	struct wgd *w = arg;
 	peers_mark_all(&w->peers); /* expired_grace_days */
-	schedule_settle(w);
 }
 
 static void on_devices_end(void *arg)
@@ -100,7 +95,6 @@ static void on_key(
 	if (peers_set_key(&w->peers, id, key ? key->public_key : NULL,
 		    key ? key->preshared_key : NULL, key && key->head.closed))
 		log_error("no memory for a key device=%s", id);
-	schedule_settle(w);
 }
 
 static void on_keys_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

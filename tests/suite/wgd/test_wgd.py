@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-from wgdlib import Gateway, genkey, wait_until  # noqa: E402
+from wgdlib import Gateway, Redis, genkey, wait_until  # noqa: E402
 
 KEYS = [genkey() for _ in range(6)]
 PUB = [public for _, public in KEYS]
@@ -186,3 +186,56 @@ def test_generations_are_reported_as_applied(gateway):
     gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
     wait_until(lambda: gateway.status().get("applied", {}).get("devices:apid") == gen,
                what="applied generation")
+
+
+@pytest.fixture
+def session(gateway):
+    """A device with a live session: a second wireguard-go beside the gateway's, on loopback."""
+    gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
+    assert gateway.bus.applied("phone", gen)["ok"]
+    gateway.spawn("client", ["wireguard-go", "-f", "wgc0"])
+    wait_until(lambda: gateway.run("wg", "show", "wgc0", check=False), what="client")
+    with open(gateway.path("client.key"), "w", encoding="ascii") as out:
+        out.write(KEYS[0][0])
+    gateway.run("wg", "set", "wgc0", "private-key", gateway.path("client.key"), "peer",
+                gateway.run("wg", "show", "wgt0", "public-key").strip(), "endpoint",
+                "127.0.0.1:51820", "persistent-keepalive", "1", "allowed-ips", "10.9.0.1/32")
+    gateway.run("ip", "link", "set", "wgc0", "up")
+
+    def handshakes():
+        rows = gateway.run("wg", "show", "wgt0", "latest-handshakes").split("\n")
+        return {row.split()[0]: int(row.split()[1]) for row in rows if row}
+    wait_until(lambda: handshakes().get(PUB[0]), what="handshake")
+    yield handshakes
+    gateway.end("client")
+
+
+def test_unchanged_peer_keeps_its_session(gateway, session):
+    """W3."""
+    before = session()[PUB[0]]
+    gateway.bus.put_device("laptop", PUB[1], "10.9.0.3")
+    gateway.await_peers({PUB[0]: ["10.9.0.2/32"], PUB[1]: ["10.9.0.3/32"]})
+    gateway.bus.remove_device("laptop")
+    gateway.bus.put_device("phone", PUB[0], "10.9.0.7")  # another address keeps it too
+    gateway.await_peers({PUB[0]: ["10.9.0.7/32"]})
+    assert gateway.end("wgd") == 0
+    gateway.start_wgd()  # and so does a new wgd
+    wait_until(lambda: gateway.log().count("tunnel ready") == 2, what="ready again")
+    assert session()[PUB[0]] >= before > 0
+    assert gateway.peers() == {PUB[0]: ["10.9.0.7/32"]}
+
+
+def test_statistics_and_edges_are_published(gateway, session):
+    """W6."""
+    assert session()
+    ear = Redis(gateway.path("redis.sock"))
+    ear.ask("PSUBSCRIBE", "culvert:event:wgd:*")
+    gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a pass at once, not in 10 s
+    seen = {}
+    ear.sock.settimeout(20)
+    while len(seen) < 2:
+        _, _, channel, text = ear.read()
+        seen[channel.rsplit(":", 1)[1]] = json.loads(text)
+    ear.close()
+    assert '"phone"' in json.dumps(seen["stats"])
+    assert '"online"' in json.dumps(seen["peer"])
