@@ -441,11 +441,6 @@ void do_reject(struct rule_writer *r)
 	reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
 }
 
-void do_reject_no_route(struct rule_writer *r)
-{
-	reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_NO_ROUTE);
-}
-
 void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, uint16_t port)
 {
 	uint16_t wire = htons(port);

@@ -277,7 +277,7 @@ static void write_redirect(struct rule_writer *r, const struct ruleset_options *
 		write_intercept(r);
 }
 
-/* The kernel's own ICMPv6 "no route" lets TCP clients wait; a reset does not. */
+/* The kernel's own ICMPv6 "no route" lets clients wait: it is no final error to their sockets. */
 static void write_route(struct rule_writer *r)
 {
 	rule_begin(r, "route");
@@ -290,16 +290,7 @@ static void write_route(struct rule_writer *r)
 	rule_begin(r, "route_device");
 	match_not_local(r);
 	match_no_route(r);
-	match_l4proto(r, IPPROTO_TCP);
-	do_count(r, "no_route");
-	do_reset(r);
-	rule_end(r);
-	rule_begin(r, "route_device");
-	match_not_local(r);
-	match_no_route(r);
-	do_count(r, "no_route");
-	do_reject_no_route(r);
-	rule_end(r);
+	end_refused(r, "no_route");
 }
 
 /* ---- the gateway itself ---- */

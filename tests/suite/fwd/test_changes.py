@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes while traffic flows: policy, drift, restarts (F1, F7, F8, F9, F11)."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from world import BUILD, DEVICES, LAN, PYTHON, SITE, TUNNEL, device, wait_until
+
+CHANGE_S = 1.0  # F9, F11: at the gateway
+REPORT = "rules were changed by another program, restoring them"
+
+
+@pytest.fixture(autouse=True)
+def usual_devices(world):
+    """Each test leaves the devices as it found them."""
+    before = dict(world.owner.records["devices"])
+    yield
+    if world.fwd is None:
+        world.start_fwd()
+    if world.owner.records["devices"] != before:
+        world.owner.replace("devices", before)
+        world.wait_applied("devices")
+
+
+class Flow:
+    """A TCP connection of a device that says something and waits for the answer, on demand."""
+
+    SCRIPT = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[2] else socket.AF_INET)
+s.settimeout(5)
+s.bind((sys.argv[1], 0))
+s.connect((sys.argv[2], int(sys.argv[3])))
+print(s.recv(100).decode(), flush=True)
+for line in sys.stdin:
+    try:
+        s.settimeout(float(line))
+        s.sendall(b'x')
+        print('answer' if s.recv(100) else 'closed', flush=True)
+    except socket.timeout:
+        print('silence', flush=True)
+    except OSError as e:
+        print('reset', flush=True)
+"""
+
+    def __init__(self, world, who, to, port):
+        source = TUNNEL[6 if ":" in to else 4] % DEVICES[who]
+        self.child = world.client.start(PYTHON, "-c", self.SCRIPT, source, to, str(port),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.greeting = self.child.stdout.readline()
+
+    def talk(self, patience=5.0):
+        self.child.stdin.write("%g\n" % patience)
+        self.child.stdin.flush()
+        return self.child.stdout.readline().strip()
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        self.child.stdin.close()
+        self.child.stdout.close()
+
+
+@pytest.fixture
+def flow(world):
+    made = []
+
+    def make(*args):
+        made.append(Flow(world, *args))
+        assert made[-1].greeting, "no connection"
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_new_block_ends_live_flows(world, flow):
+    """F9: what is open is judged again; other devices' flows go on."""
+    gone = [flow("full", SITE[4], 1234), flow("full", SITE[6], 1234)]
+    kept = [flow("internet", SITE[4], 1234), flow("full", LAN[4], 1234)]
+    assert [one.talk() for one in gone + kept] == ["answer"] * 4
+    start = time.monotonic()
+    world.owner.set("devices", "full", device("full", profile="intranet"))
+    world.wait_applied("devices")
+    assert time.monotonic() - start < CHANGE_S * 10
+    assert [one.talk() for one in gone] == ["reset", "reset"]
+    assert [one.talk() for one in kept] == ["answer", "answer"]
+
+
+def test_a_removed_device_is_silenced(world, flow):
+    """F9, F5"""
+    one = flow("full", SITE[4], 1234)
+    world.owner.remove("devices", "full")
+    world.wait_applied("devices")
+    assert one.talk(1.0) == "silence"
+    assert world.probe_one("full", SITE[4], "udp", 53)[0] == "silence"
+
+
+def test_a_switch_cuts_open_dns(world, flow):
+    """F7: flows to the gateway's own services too."""
+    one = flow("full", SITE[4], 53)
+    assert one.talk() == "answer"
+    world.owner.set("device_prefs", "device:full", {"id": "device:full", "offline_vpn": True})
+    world.wait_applied("device_prefs")
+    assert one.talk() == "reset"
+    assert world.probe_one("full", SITE[4], "tcp", 8080)[0] == "reset"
+    world.owner.remove("device_prefs", "device:full")
+    world.wait_applied("device_prefs")
+    assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+def test_a_lan_prefix_added_closes_it(world):
+    """F2: settings.lan_prefixes."""
+    assert world.probe_one("internet", SITE[4], "tcp", 1234)[0] == "answer"
+    world.owner.set("settings", "lan_prefixes",
+                    {"id": "lan_prefixes", "value": ["198.51.100.0/24"]})
+    world.wait_applied("settings")
+    internet, lan = world.probe([("internet", SITE[4], "tcp", 1234), ("internet", LAN[4], "tcp", 1234)])
+    assert internet[0] == "reset"
+    assert lan[0] == "reset"  # a network of the gateway's own
+    world.owner.remove("settings", "lan_prefixes")
+    world.wait_applied("settings")
+    assert world.probe_one("internet", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+def test_a_new_network_of_the_gateway_is_lan(world):
+    """F2"""
+    world.gw.run("ip", "address", "add", "198.51.100.77/24", "dev", "lan0")
+    try:
+        wait_until(lambda: "198.51.100.0/24" in world.nft("list", "set", "inet", "culvert", "lan4"))
+    finally:
+        world.gw.run("ip", "address", "del", "198.51.100.77/24", "dev", "lan0")
+    wait_until(lambda: "198.51.100.0/24" not in world.nft("list", "set", "inet", "culvert", "lan4"))
+
+
+def test_a_changed_profile_acts_on_its_devices(world):
+    """F2"""
+    before = dict(world.owner.records["profiles"])
+    assert world.probe_one("custom", SITE[4], "tcp", 1234)[0] == "answer"
+    world.owner.set("profiles", "custom", {"name": "custom", "rules": [
+        {"action": "allow", "prefixes": ["10.77.0.0/24"]}]})
+    world.wait_applied("profiles")
+    site, lan = world.probe([("custom", SITE[4], "tcp", 1234), ("custom", LAN[4], "tcp", 1234)])
+    assert (site[0], lan[0]) == ("reset", "answer")
+    world.owner.set("profiles", "custom", {"name": "custom", "rules": [{"action": "allow", "ports": ["x"]}]})
+    world.wait_applied("profiles")
+    assert world.probe_one("custom", LAN[4], "tcp", 1234)[0] == "reset"
+    world.owner.replace("profiles", before)
+    world.wait_applied("profiles")
+    assert world.probe_one("custom", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+def rules(world):
+    """The table without what changes by itself."""
+    table = json.loads(world.nft("-j", "list", "table", "inet", "culvert"))["nftables"]
+    kept = []
+    for item in table:
+        kind, body = next(iter(item.items()))
+        if kind == "metainfo" or body.get("name") in ("epoch", "epoch_ok"):
+            continue
+        body = {k: v for k, v in body.items() if k not in ("handle", "packets", "bytes")}
+        if isinstance(body.get("elem"), list):
+            body["elem"] = sorted(json.dumps(e, sort_keys=True) for e in body["elem"])
+        kept.append(json.dumps([kind, body], sort_keys=True))
+    return kept
+
+
+def _same(world, before):
+    try:
+        return sorted(rules(world)) == sorted(before)
+    except (AssertionError, ValueError):
+        return False  # no table
+
+
+@pytest.mark.parametrize("damage", [
+    "flush ruleset",
+    "delete table inet culvert",
+    "flush chain inet culvert judge",
+    "flush map inet culvert devices4",
+    "add element inet culvert tunnels { \"evil0\" }",
+    "insert rule inet culvert from_device accept",
+    "add rule inet culvert input accept",
+    "delete element inet culvert profiles { 2 }",
+    "flush set inet culvert epoch_ok",
+    "add chain inet culvert forward { policy accept; }",
+])
+def test_a_foreign_change_is_undone(world, damage):
+    """F11: healed within a second of the event, and reported."""
+    before = rules(world)
+    reports = world.fwd_log().count(REPORT)
+    world.nft(damage)
+    start = time.monotonic()
+    wait_until(lambda: _same(world, before), CHANGE_S * 10, "the table as before")
+    took = time.monotonic() - start
+    wait_until(lambda: world.fwd_log().count(REPORT) > reports, 20, "report")
+    assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+    print("healed after %.3f s" % took)
+
+
+def test_another_table_is_left_alone(world):
+    """F1: only the table inet culvert is ours."""
+    world.nft("add table inet other")
+    world.nft("add chain inet other c")
+    world.owner.set("devices", "extra", device("extra", number=77, profile="full"))
+    world.wait_applied("devices")
+    assert "chain c" in world.nft("list", "table", "inet", "other")
+    assert "10.9.0.77" in world.nft("list", "map", "inet", "culvert", "devices4")
+    world.nft("delete table inet other")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_rules_outlive_fwd(world, flow, how):
+    """F8; a start takes them over without a gap, live flows go on (C3)."""
+    one = flow("full", SITE[4], 1234)
+    before = rules(world)
+    status = world.stop_fwd(how)
+    assert status == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+    assert sorted(rules(world)) == sorted(before)
+    allowed, refused = world.probe([("full", SITE[4], "tcp", 1234), ("intranet", SITE[4], "tcp", 1234)])
+    assert (allowed[0], refused[0]) == ("answer", "reset")
+    world.start_fwd()
+    assert one.talk() == "answer"
+    assert sorted(rules(world)) == sorted(before)
+
+
+def test_starts_from_the_last_good_state_without_redis(world):
+    """F8, DESIGN 2.3: Redis gone at a start."""
+    assert world.stop_fwd() == 0
+    world.nft("delete table inet culvert")
+    os.rename(world.socket, world.socket + ".away")
+    try:
+        with open(world.log, "ab") as log:
+            world.fwd = world.gw.start(os.path.join(BUILD, "bin", "fwd"), "-c", world.conf, stderr=log)
+        wait_until(lambda: "10.9.0.2" in world.gw.run("nft", "list", "map", "inet", "culvert",
+                                                      "devices4", check=False))
+        allowed, refused = world.probe([("full", SITE[4], "tcp", 1234),
+                                        ("intranet", SITE[4], "tcp", 1234)])
+        assert (allowed[0], refused[0]) == ("answer", "reset")
+    finally:
+        os.rename(world.socket + ".away", world.socket)
+    world.wait_applied("devices")
+
+
+def test_forwarding_is_on_with_the_rules(world):
+    """F8"""
+    assert world.gw.read("/proc/sys/net/ipv4/ip_forward") == "1"
+    assert world.gw.read("/proc/sys/net/ipv6/conf/all/forwarding") == "1"
+
+
+FLOOD = """
+import socket, sys, time
+socks = []
+for source, to in zip(sys.argv[1:4], sys.argv[4:7]):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source, 0))
+    socks.append((s, (to, 1234)))
+sent = 0
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    for s, to in socks:
+        try:
+            s.sendto(b'x', to)
+            sent += 1
+        except OSError:
+            pass
+"""
+
+
+def test_nothing_leaks_while_rules_are_rewritten(world):
+    """F1: a flood of refused packets, 50 full rewrites beside it: none arrives."""
+    count = ("add table inet watch; add chain inet watch c { type filter hook prerouting priority 0; };"
+             "add rule inet watch c udp dport 1234 counter")
+    for host in (world.inet, world.lan):
+        host.run("nft", count)
+    # intranet to the Internet, internet to the LAN, nobody to the Internet
+    flood = world.client.start(PYTHON, "-c", FLOOD, TUNNEL[4] % DEVICES["intranet"],
+                               TUNNEL[4] % DEVICES["internet"], TUNNEL[4] % DEVICES["stranger"],
+                               SITE[4], LAN[4], SITE[4])
+    try:
+        def refused():
+            text = world.nft("list", "counter", "inet", "culvert", "profile")
+            return int(text.split("packets ")[1].split()[0])
+        begin = refused()
+        wait_until(lambda: refused() > begin + 1000, 20, "flood")
+        rewrites = world.status()["rewrites"]
+        for _ in range(50):
+            done = world.fwd_log().count("reloaded")
+            world.fwd.send_signal(signal.SIGHUP)
+            wait_until(lambda n=done: world.fwd_log().count("reloaded") > n)
+        wait_until(lambda: world.status()["rewrites"] >= rewrites + 50, 20)
+    finally:
+        flood.kill()
+        flood.wait()
+    for host in (world.inet, world.lan):
+        text = host.run("nft", "list", "chain", "inet", "watch", "c")
+        host.run("nft", "delete", "table", "inet", "watch")
+        assert "packets 0 " in text, text
+
