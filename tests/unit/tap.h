@@ -24,7 +24,7 @@ static bool tap_ok;
 #define STR_IS(got, want)                                                                          \
 	do {                                                                                       \
 		const char *tap_got = (got), *tap_want = (want);                                   \
-		if (!tap_got || strcmp(tap_got, tap_want)) {                                       \
+		if (!tap_got || strcmp(tap_got, tap_want) != 0) {                                  \
 			tap_ok = false;                                                            \
 			printf("# %s:%d: got \"%s\", want \"%s\"\n", __FILE__, __LINE__,           \
 				tap_got ? tap_got : "(null)", tap_want);                           \
