@@ -154,7 +154,7 @@ size_t http_head_remove(struct http_head *h, const char *name)
 	size_t kept = 0, before = h->n_headers;
 
 	for (size_t i = 0; i < before; i++)
-		if (strcasecmp(h->headers[i].name, name))
+		if (strcasecmp(h->headers[i].name, name) != 0)
 			h->headers[kept++] = h->headers[i];
 	h->n_headers = kept;
 	return before - kept;
@@ -162,7 +162,7 @@ size_t http_head_remove(struct http_head *h, const char *name)
 
 size_t http_head_find(const struct http_head *h, const char *name, size_t i)
 {
-	while (i < h->n_headers && strcasecmp(h->headers[i].name, name))
+	while (i < h->n_headers && strcasecmp(h->headers[i].name, name) != 0)
 		i++;
 	return i;
 }
@@ -216,7 +216,7 @@ static void strip_named(struct http_head *h)
 		const char *p = h->headers[i].value, *t;
 		size_t len;
 
-		if (strcasecmp(h->headers[i].name, "connection"))
+		if (strcasecmp(h->headers[i].name, "connection") != 0)
 			continue;
 		while (next_token(&p, &t, &len)) {
 			bool keep = false;
@@ -226,7 +226,7 @@ static void strip_named(struct http_head *h)
 			for (size_t k = 0; !keep && k < h->n_headers; k++)
 				if (strlen(h->headers[k].name) == len &&
 					!strncasecmp(h->headers[k].name, t, len) &&
-					strcasecmp(h->headers[k].name, "connection"))
+					strcasecmp(h->headers[k].name, "connection") != 0)
 					h->headers[k].name = "";
 		}
 	}

@@ -121,7 +121,7 @@ static int check_framing(struct http_parser *p, bool *has_encoding)
 		return refuse(p, 400, "Transfer-Encoding in HTTP/1.0");
 	if (http_head_find(h, "transfer-encoding", te + 1) < h->n_headers)
 		return refuse(p, 400, "more than one Transfer-Encoding");
-	if (strcasecmp(h->headers[te].value, "chunked"))
+	if (strcasecmp(h->headers[te].value, "chunked") != 0)
 		return refuse(p, 501, "unknown Transfer-Encoding");
 	return 0;
 }
@@ -150,7 +150,7 @@ static int check_request(struct http_parser *p, llhttp_t *ll, bool has_encoding)
 	h->target = http_head_strndup(h, p->url, p->url_len);
 	if (!h->target)
 		return refuse(p, 503, "out of memory");
-	if (expect && strcasecmp(expect, "100-continue"))
+	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return refuse(p, 417, "unknown expectation");
 	if (ll->method == HTTP_CONNECT) {
 		if (has_encoding || http_head_get(h, "content-length"))

@@ -97,7 +97,8 @@ static int write_chunk(struct stream *s, const void *data, size_t len)
 		return -ENOMEM;
 	n = sprintf(out, "%zx\r\n", len);
 	memcpy(out + n, data, len);
-	memcpy(out + n + len, "\r\n", 2);
+	out[(size_t)n + len] = '\r';
+	out[(size_t)n + len + 1] = '\n';
 	return stream_write_owned(s, out, (size_t)n + len + 2);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The writing half of a stream: what the kernel does not take at once waits in owned buffers. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,7 @@ int stream_write_owned(struct stream *s, void *data, size_t len)
 {
 	int err = check_writable(s);
 
+	assert(data || !len);
 	if (!err && len && !s->tls)
 		return raw_write(s, data, len, data);
 	if (!err && len)

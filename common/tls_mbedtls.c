@@ -15,6 +15,8 @@
 /* A peer's handshake flight or a read of the stream fits many times. */
 #define TLS_INPUT_MAX  (1024 * 1024)
 #define TLS_OUTPUT_MAX (64 * 1024 * 1024)
+/* Twice the tickets that a peer may send in a row. */
+#define TICKETS_MAX 32
 
 static int on_send(void *arg, const unsigned char *data, size_t len)
 {
@@ -176,10 +178,35 @@ int tls_handshake(struct tls *t)
 	t->done = true;
 	if (!t->ctx->is_server) {
 		t->resumed = t->session_set && !t->verify_seen;
-		if (!t->resumed)
+		/* With TLS 1.3 the ticket comes later, in tls_read. */
+		if (!t->resumed && !strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.2"))
 			tls_session_save(t);
 	}
 	return 0;
+}
+
+/* One read of the library; with TLS 1.3 past the tickets that come in between. */
+static int read_once(struct tls *t, void *buf, size_t len)
+{
+	int ret;
+
+	t->ctx->current = t;
+	ret = mbedtls_ssl_read(&t->ssl, buf, len);
+#if MBEDTLS_VERSION_MAJOR >= 3
+	/* A ticket takes two calls, of which the first asks for more. */
+	for (int i = 0; i < TICKETS_MAX; i++) {
+		if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+			tls_session_save(t);
+		else if (ret != MBEDTLS_ERR_SSL_WANT_READ ||
+			 t->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_HANDSHAKE_OVER)
+			break;
+		ret = mbedtls_ssl_read(&t->ssl, buf, len);
+	}
+	if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+		ret = MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
+#endif
+	t->ctx->current = NULL;
+	return ret;
 }
 
 int tls_read(struct tls *t, void *buf, size_t len)
@@ -190,18 +217,7 @@ int tls_read(struct tls *t, void *buf, size_t len)
 		return t->err;
 	if (t->eof)
 		return 0;
-	do {
-		t->ctx->current = t;
-		ret = mbedtls_ssl_read(&t->ssl, buf, len);
-		t->ctx->current = NULL;
-#if MBEDTLS_VERSION_MAJOR >= 3
-		if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-			tls_session_save(t);
-			continue;
-		}
-#endif
-		break;
-	} while (true);
+	ret = read_once(t, buf, len);
 	if (ret > 0)
 		return ret;
 	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {

@@ -417,6 +417,11 @@ static int client_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 	mbedtls_ssl_conf_ca_chain(&ctx->conf, &ctx->cas, NULL);
 	mbedtls_ssl_conf_session_tickets(&ctx->conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 	ctx->session_cache = cfg->session_cache;
+#ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
+	/* Else the library drops TLS 1.3 tickets unseen. */
+	mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+		&ctx->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
 	return 0;
 }
 

@@ -107,10 +107,12 @@ static void expect_refused(const struct cert_ca *issuer, const struct cert_ca *t
 
 	open_pair(&p, c, s, name, 0);
 	INT_IS(p.c_err, -EBADMSG);
-	INT_IS(p.s_err, -ECONNABORTED);
+	/* mbedtls 3.6 sends this alert of TLS 1.3 under keys that its own server does not have yet.
+	 */
+	OK(p.s_err == -ECONNABORTED || p.s_err == -EPROTO);
 	INT_IS(info_of(p.c).verify, why);
 	STR_IS(info_of(p.c).error, tls_verify_text(why));
-	OK(info_of(p.s).peer_alert != 0);
+	OK((p.s_err == -ECONNABORTED) == (info_of(p.s).peer_alert != 0));
 	close_pair(&p);
 	tls_ctx_free(s);
 	tls_ctx_free(c);
@@ -287,7 +289,7 @@ static struct tls_cert *on_select(void *data, void *conn_data, const char *sni)
 	OK(conn_data == ch);
 	ch->calls++;
 	snprintf(ch->last, sizeof(ch->last), "%s", sni ? sni : "(none)");
-	return sni && strcmp(sni, "refused.example") ? cert_minter_get(ch->minter, sni) : NULL;
+	return sni && strcmp(sni, "refused.example") != 0 ? cert_minter_get(ch->minter, sni) : NULL;
 }
 
 static void choose(struct chooser *ch, struct tls_ctx *c, struct tls_ctx *s, const char *name,
