@@ -2,6 +2,7 @@
 #include "wgd/peers.h"
 
 #include "common/log.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +298,7 @@ int peers_settle(struct peers *p, int64_t now_ms)
 		mark(p, container_of(it, struct peer, duplicate));
 	list_foreach (&p->dirty, it)
 		count++;
+	assert(count); /* dirty was not empty */
 	struct was *was = calloc(count, sizeof(*was));
 	if (!was)
 		return -ENOMEM;

@@ -79,7 +79,7 @@ static int choose_backend(struct tunnel *t, const struct link *link)
 		return 0;
 	if (t->choice == WGD_BACKEND_KERNEL)
 		return open_backend(t, &backend_kernel);
-	if (t->choice == WGD_BACKEND_UAPI || (link->index && strcmp(link->kind, "wireguard")))
+	if (t->choice == WGD_BACKEND_UAPI || (link->index && strcmp(link->kind, "wireguard") != 0))
 		return open_backend(t, &backend_uapi);
 	int err = link->index ? 0 : link_create_wireguard(t->route, t->conf->interface);
 	if (err && err != -EOPNOTSUPP)
