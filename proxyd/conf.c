@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/conf.h"
+
+#define AT(field) offsetof(struct proxyd_conf, field)
+const struct conf_row proxyd_conf_rows[] = {
+	{ "proxyd", "port", CONF_INT, AT(port), "8080", .min = 1, .max = 65535,
+		.help = "Port of the explicit proxy on every tunnel address." },
+	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",
+		.help = "Directory of root.pem, intermediate.pem and their keys; default state_dir/proxyd/ca." },
+	{ "proxyd", "upstream_ca", CONF_PATH, AT(upstream_ca), "/etc/ssl/certs/ca-certificates.crt",
+		.help = "CAs that certificates of web servers must come from." },
+	{ "proxyd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253,
+		.env = "PORTAL_HOST", .help = "Host name of the portal in links of block pages." },
+	{ "proxyd", "connect_ports", CONF_INTS, AT(connect_ports), "443, 80", .min = 1,
+		.max = 65535, .help = "Ports that CONNECT may ask for." },
+	{ "proxyd", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
+		.help = "dnsd's system listener." },
+};
+const size_t proxyd_conf_count = sizeof(proxyd_conf_rows) / sizeof(proxyd_conf_rows[0]);

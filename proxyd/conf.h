@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/conf.h"
+
+/* Section [proxyd]. */
+struct proxyd_conf {
+	struct conf_shared shared;
+	int64_t port;
+	char *ca_dir; /* empty: <state_dir>/ca */
+	char *upstream_ca;
+	char *portal_host; /* empty: none */
+	struct conf_ints connect_ports;
+	struct endpoint resolver;
+};
+
+extern const struct conf_row proxyd_conf_rows[];
+extern const size_t proxyd_conf_count;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/guard.h"
+#include "common/timer.h"
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+/* How long the list of own addresses is used, ms. */
+#define OWN_AGE_MS 2000
+
+static const struct {
+	uint8_t family;
+	uint8_t bytes[16];
+	uint8_t len;
+} never[] = {
+	{ AF_INET, { 0 }, 8 }, /* this network */
+	{ AF_INET, { 127 }, 8 },
+	{ AF_INET, { 169, 254 }, 16 },
+	{ AF_INET, { 192, 0, 0 }, 24 }, /* protocol assignments, DS-Lite */
+	{ AF_INET, { 224 }, 4 }, /* multicast */
+	{ AF_INET, { 240 }, 4 }, /* reserved, broadcast */
+	{ AF_INET6, { 0 }, 96 }, /* unspecified, loopback, IPv4-compatible */
+	{ AF_INET6, { 0x00, 0x64, 0xff, 0x9b }, 32 }, /* NAT64, both prefixes */
+	{ AF_INET6, { 0x20, 0x02 }, 16 }, /* 6to4 */
+	{ AF_INET6, { 0x20, 0x01, 0, 0 }, 32 }, /* Teredo */
+	{ AF_INET6, { 0xfe, 0x80 }, 10 },
+	{ AF_INET6, { 0xff }, 8 },
+};
+
+static bool is_never(const struct addr *a)
+{
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		struct prefix p = { .addr.family = never[i].family, .len = never[i].len };
+		memcpy(p.addr.bytes, never[i].bytes, sizeof(p.addr.bytes));
+		if (prefix_contains(&p, a))
+			return true;
+	}
+	return false;
+}
+
+/* Number of leading one bits. */
+static uint8_t mask_len(const struct sockaddr *mask)
+{
+	struct addr a = { .family = (uint8_t)mask->sa_family };
+	uint8_t len = 0;
+
+	/* Not addr_from_sockaddr: a mask is no address and may look like a mapped one. */
+	if (mask->sa_family == AF_INET)
+		memcpy(a.bytes, &((const struct sockaddr_in *)(const void *)mask)->sin_addr, 4);
+	else if (mask->sa_family == AF_INET6)
+		memcpy(a.bytes, &((const struct sockaddr_in6 *)(const void *)mask)->sin6_addr, 16);
+	while (len < addr_len(&a) * 8 && (a.bytes[len / 8] & (0x80 >> (len % 8))))
+		len++;
+	return len;
+}
+
+static void read_own(struct guard *g)
+{
+	uv_interface_address_t *list;
+	int count;
+
+	g->read_at = clock_mono_ms();
+	if (uv_interface_addresses(&list, &count))
+		return;
+	struct prefix *own = calloc((size_t)count + 1, sizeof(*own));
+	if (own) {
+		for (int i = 0; i < count; i++) {
+			own[i].addr = addr_from_sockaddr((const struct sockaddr *)&list[i].address);
+			own[i].len = mask_len((const struct sockaddr *)&list[i].netmask);
+		}
+		free(g->own);
+		g->own = own;
+		g->own_count = (size_t)count;
+	}
+	uv_free_interface_addresses(list, count);
+}
+
+static bool is_own(const struct guard *g, const struct addr *a)
+{
+	for (size_t i = 0; i < g->own_count; i++) {
+		if (addr_equal(&g->own[i].addr, a))
+			return true;
+	}
+	return !g->own; /* not known: closed */
+}
+
+static bool is_lan(const struct guard *g, const struct settings *s, const struct addr *a)
+{
+	for (size_t i = 0; i < s->lan_prefix_count; i++) {
+		if (prefix_contains(&s->lan_prefixes[i], a))
+			return true;
+	}
+	for (size_t i = 0; i < g->own_count; i++) {
+		if (prefix_contains(&g->own[i], a))
+			return true;
+	}
+	return false;
+}
+
+void guard_fini(struct guard *g)
+{
+	free(g->own);
+	*g = (struct guard){ 0 };
+}
+
+const char *guard_check(struct guard *g, const struct device_view *dev,
+	const struct settings *settings, const struct addr *to)
+{
+	bool lan;
+
+	if (!g->own || clock_mono_ms() - g->read_at > OWN_AGE_MS)
+		read_own(g);
+	lan = is_lan(g, settings, to);
+	if (is_never(to))
+		return "the address is special";
+	if (is_own(g, to))
+		return "the address is the gateway's own";
+	if (!strcmp(dev->profile, "full"))
+		return NULL;
+	if (!strcmp(dev->profile, "internet"))
+		return lan ? "the address is in the local network" : NULL;
+	if (!strcmp(dev->profile, "intranet"))
+		return lan ? NULL : "the address is not in the local network";
+	return "the device's profile allows no connection";
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/addr.h"
+#include "common/policy/directory.h"
+#include <stdbool.h>
+
+/*
+ * Where proxyd may connect for a device (SPEC P15): the device's profile holds, and never an address
+ * of this host, 0/8, 127/8, 169.254/16, multicast, reserved, or a form that hides another address
+ * (NAT64, 6to4, IPv4-compatible). The local network is settings.lan_prefixes and what
+ * this host's interfaces are in (SPEC F2).
+ */
+struct guard {
+	struct prefix *own; /* of this host's interfaces, host bits kept */
+	size_t own_count;
+	uint64_t read_at; /* monotonic ms */
+};
+
+void guard_fini(struct guard *g);
+/* NULL = allowed, else why not, for the log and the error page. Profiles defined by an admin are
+ * refused: the kernel alone knows their rules. */
+const char *guard_check(struct guard *g, const struct device_view *dev,
+	const struct settings *settings, const struct addr *to);

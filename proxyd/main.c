@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/log.h"
+#include "proxyd/bus.h"
+#include "proxyd/exchange.h"
+#include "proxyd/session.h"
+#include "proxyd/tunnel.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAVES_MAX 4096
+#define UPSTREAM_SESSIONS 1024
+
+static void ca_path(const struct proxyd_conf *conf, char out[static 4096])
+{
+	if (*conf->ca_dir)
+		snprintf(out, 4096, "%s", conf->ca_dir);
+	else
+		snprintf(out, 4096, "%s/ca", conf->shared.state_dir);
+}
+
+static int open_ca(struct proxy *p)
+{
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct tls_config cfg = {
+		.is_server = true,
+		.select_cert = session_select_cert,
+		.select_data = p,
+		.alpn = alpn,
+	};
+	struct cert_ca *intermediate = NULL;
+	char dir[4096];
+	int err;
+
+	ca_path(p->conf, dir);
+	err = ca_open(dir, &p->root, &intermediate);
+	if (err == -ENOENT || err == -EINVAL)
+		log_error("no CA in %s: run proxyd -c %s --init-ca", dir, p->d->conf_file);
+	if (!err)
+		err = cert_minter_new(intermediate, LEAVES_MAX, &p->minter);
+	if (!err)
+		err = tls_ctx_new(&cfg, &p->mitm_tls);
+	return err;
+}
+
+static int open_upstream(struct proxy *p)
+{
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct tls_config cfg = {
+		.ca_file = p->conf->upstream_ca,
+		.session_cache = UPSTREAM_SESSIONS,
+		.alpn = alpn,
+	};
+	int err = tls_ctx_new(&cfg, &p->upstream_tls);
+
+	if (err) {
+		log_error("cannot read upstream_ca file=%s error=%s", p->conf->upstream_ca,
+			strerror(-err));
+		return err;
+	}
+	p->resolver = resolver_open(&p->d->loop, &p->conf->resolver);
+	return p->resolver ? 0 : -ENOMEM;
+}
+
+static void on_accept(struct listener *l, int fd, const struct sockaddr *peer, void *data)
+{
+	struct addr device = addr_from_sockaddr(peer);
+
+	(void)l;
+	session_accept(data, fd, &device);
+}
+
+static int listen_at(struct proxy *p, const struct addr *a)
+{
+	static const struct listener_options options = { .reuse_port = true, .freebind = true };
+	struct sockaddr_storage ss;
+	char text[ADDR_STRLEN];
+	int err;
+
+	if (p->listener_count == PROXY_LISTENERS_MAX)
+		return -ENOSPC;
+	addr_to_sockaddr(a, (uint16_t)p->conf->port, &ss);
+	err = listener_open(&p->d->loop, (const struct sockaddr *)&ss, &options, on_accept, p,
+		&p->listeners[p->listener_count]);
+	addr_format(a, text);
+	if (err) {
+		log_error("cannot listen address=%s port=%lld error=%s", text,
+			(long long)p->conf->port, strerror(-err));
+		return err;
+	}
+	p->listener_count++;
+	return 0;
+}
+
+static int open_listeners(struct proxy *p)
+{
+	const struct conf_shared *c = &p->conf->shared;
+	int err = 0;
+
+	for (size_t i = 0; i < c->tunnel_count && !err; i++) {
+		const struct conf_prefixes *a = &c->tunnels[i].addresses;
+		for (size_t k = 0; k < a->n && !err; k++)
+			err = listen_at(p, &a->v[k].addr);
+	}
+	return err;
+}
+
+static int on_start(struct daemon *d)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	d->state = p;
+	p->d = d;
+	p->conf = d->conf;
+	list_init(&p->sessions);
+	list_init(&p->tunnels);
+	list_init(&p->dials);
+	list_init(&p->exchanges);
+	err = open_ca(p);
+	if (!err)
+		err = open_upstream(p);
+	if (!err)
+		err = proxy_bus_open(p);
+	if (!err)
+		err = open_listeners(p);
+	return err;
+}
+
+static void on_stop(struct daemon *d)
+{
+	struct proxy *p = d->state;
+
+	if (!p)
+		return;
+	p->stopping = true;
+	for (size_t i = 0; i < p->listener_count; i++)
+		listener_close(p->listeners[i]);
+	exchange_close_all(p);
+	list_foreach_safe (&p->sessions, it)
+		session_close(container_of(it, struct session, node));
+	tunnel_close_all(p);
+	if (p->resolver)
+		resolver_close(p->resolver);
+	proxy_bus_close(p);
+}
+
+static void on_fini(struct daemon *d)
+{
+	struct proxy *p = d->state;
+
+	if (!p)
+		return;
+	tls_ctx_free(p->mitm_tls);
+	tls_ctx_free(p->upstream_tls);
+	if (p->minter)
+		cert_minter_free(p->minter);
+	cert_ca_free(p->root);
+	guard_fini(&p->guard);
+	free(p);
+}
+
+static int on_init_ca(struct daemon *d, const char *arg)
+{
+	char dir[4096];
+	int err;
+
+	(void)arg;
+	ca_path(d->conf, dir);
+	err = ca_init(dir);
+	if (err)
+		log_error("cannot make the CA directory=%s error=%s", dir, strerror(-err));
+	else
+		printf("%s/root.pem\n", dir);
+	return err ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_command commands[] = {
+		{ "init-ca", "make the root and intermediate certificates that are missing",
+			on_init_ca },
+		{ 0 },
+	};
+	const struct daemon_info info = {
+		.name = "proxyd",
+		.summary = "Filtering proxy of Culvert: decrypts, judges and answers with block pages.",
+		.id = BUS_PROXYD,
+		.conf = proxyd_conf_rows,
+		.conf_count = proxyd_conf_count,
+		.conf_size = sizeof(struct proxyd_conf),
+		.caps = 1ULL << CAP_NET_BIND_SERVICE,
+		.commands = commands,
+		.start = on_start,
+		.stop = on_stop,
+		.fini = on_fini,
+	};
+
+	return daemon_main(&info, argc, argv);
+}

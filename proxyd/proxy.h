@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/daemon.h"
+#include "common/list.h"
+#include "common/policy/policy.h"
+#include "common/resolver.h"
+#include "common/stream.h"
+#include "proxyd/ca.h"
+#include "proxyd/conf.h"
+#include "proxyd/guard.h"
+
+#define PROXY_LISTENERS_MAX 128
+
+/* Everything proxyd has; hangs off struct daemon. */
+struct proxy {
+	struct daemon *d;
+	const struct proxyd_conf *conf;
+	struct directory *dir;
+	struct policy *policy;
+	struct resolver *resolver;
+	struct guard guard;
+	struct cert_ca *root;
+	struct cert_minter *minter;
+	struct tls_ctx *mitm_tls; /* towards clients */
+	struct tls_ctx *upstream_tls; /* towards web servers */
+	struct listener *listeners[PROXY_LISTENERS_MAX];
+	size_t listener_count;
+	struct list sessions; /* struct session */
+	struct list tunnels; /* struct tunnel */
+	struct list dials; /* struct dial */
+	struct list exchanges; /* struct exchange */
+	bool stopping;
+	/* since the start */
+	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;
+};
+
+/* The device behind an address; NULL = unknown or no policy yet. */
+struct device_view *proxy_device(struct proxy *p, const struct addr *a);

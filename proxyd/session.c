@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/session.h"
+#include "common/log.h"
+#include "proxyd/exchange.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct stream_limits limits = {
+	.connect_ms = 10000,
+	.handshake_ms = 10000,
+	.idle_ms = 300000,
+	.write_ms = 60000,
+};
+
+/* ---- idle connection upstream ---- */
+
+static void on_idle_nothing(struct http_client *c)
+{
+	(void)c;
+}
+
+static void on_idle_body(struct http_client *c, const void *data, size_t len)
+{
+	(void)c;
+	(void)data;
+	(void)len;
+}
+
+static void on_idle_close(struct http_client *c, int why)
+{
+	struct session *s = http_client_data(c);
+
+	(void)why;
+	if (s && s->idle == c)
+		s->idle = NULL;
+}
+
+static const struct http_client_ops idle_ops = {
+	.on_response = on_idle_nothing,
+	.on_body = on_idle_body,
+	.on_response_end = on_idle_nothing,
+	.on_close = on_idle_close,
+};
+
+static void drop_idle(struct session *s)
+{
+	struct http_client *c = s->idle;
+
+	if (!c)
+		return;
+	s->idle = NULL;
+	http_client_set_ops(c, &idle_ops, NULL);
+	http_client_close(c, 0);
+}
+
+static void free_session(struct session *s)
+{
+	drop_idle(s);
+	list_remove(&s->node);
+	free(s);
+}
+
+void session_forget(struct session *s)
+{
+	s->conn = NULL;
+	free_session(s);
+}
+
+struct http_client *session_take_idle(struct session *s, const struct target *t)
+{
+	struct http_client *c = s->idle;
+
+	if (!c)
+		return NULL;
+	if (!http_client_is_idle(c) || strcmp(s->idle_target.host, t->host) ||
+		s->idle_target.port != t->port || s->idle_target.is_https != t->is_https) {
+		drop_idle(s);
+		return NULL;
+	}
+	s->idle = NULL;
+	return c;
+}
+
+void session_put_idle(struct session *s, const struct target *t, struct http_client *c)
+{
+	drop_idle(s);
+	s->idle = c;
+	s->idle_target = *t;
+	http_client_set_ops(c, &idle_ops, s);
+}
+
+/* ---- HTTP ---- */
+
+static void on_request(struct http_request *req)
+{
+	exchange_begin(http_conn_data(http_request_conn(req)), req);
+}
+
+static void on_conn_close(struct http_conn *c, int why)
+{
+	struct session *s = http_conn_data(c);
+
+	(void)why;
+	free_session(s);
+}
+
+static const struct http_server_ops http_ops = {
+	.on_request = on_request,
+	.on_body = exchange_on_body,
+	.on_body_end = exchange_on_body_end,
+	.on_drain = exchange_on_drain,
+	.on_end = exchange_on_end,
+	.on_close = on_conn_close,
+};
+
+static void start_http(struct session *s, struct stream *stream)
+{
+	s->state = SESSION_HTTP;
+	s->stream = NULL;
+	s->conn = http_conn_new(stream, &http_ops, NULL, s);
+	if (!s->conn)
+		free_session(s);
+}
+
+/* ---- after CONNECT ---- */
+
+static void on_inner_open(struct stream *stream)
+{
+	struct session *s = stream_data(stream);
+
+	if (s->state == SESSION_TLS)
+		start_http(s, stream);
+}
+
+/* TLS starts with a handshake record, HTTP with a method; nothing else may pass undecrypted. */
+static void on_first_bytes(struct stream *stream, const void *data, size_t len)
+{
+	struct session *s = stream_data(stream);
+	uint8_t first = *(const uint8_t *)data;
+	bool is_tls = first == 0x16, is_http = first >= 'A' && first <= 'Z';
+	int err = is_tls || is_http ? stream_unread(stream, data, len) : -EPROTO;
+
+	if (!err && is_tls) {
+		s->state = SESSION_TLS;
+		s->target.is_https = true;
+		err = stream_start_tls_server(stream, s->p->mitm_tls, s->target.host);
+	} else if (!err) {
+		start_http(s, stream);
+	}
+	if (err)
+		stream_close(stream, err);
+}
+
+static void on_inner_close(struct stream *stream, int why)
+{
+	struct session *s = stream_data(stream);
+
+	if (s->state == SESSION_TLS && why)
+		log_debug("handshake with a client failed host=%s error=\"%s\"", s->target.host,
+			stream_error(stream));
+	s->stream = NULL;
+	free_session(s);
+}
+
+struct tls_cert *session_select_cert(void *data, void *conn_data, const char *sni)
+{
+	struct proxy *p = data;
+	struct session *s = conn_data;
+
+	if (!sni)
+		return cert_minter_get(p->minter, s->target.host);
+	s->is_mismatched = strcasecmp(sni, s->target.host) != 0;
+	return cert_minter_get(p->minter, sni);
+}
+
+void session_start_inner(struct session *s, struct http_request *req)
+{
+	static const struct stream_ops ops = {
+		.on_open = on_inner_open,
+		.on_read = on_first_bytes,
+		.on_close = on_inner_close,
+	};
+	struct http_head ok;
+	struct stream *stream;
+
+	http_head_init(&ok);
+	http_head_set_status(&ok, 200);
+	stream = http_request_handover(req, &ok);
+	http_head_fini(&ok);
+	if (!stream) {
+		http_conn_close(s->conn, -EPROTO);
+		return;
+	}
+	s->conn = NULL;
+	s->is_inner = true;
+	s->state = SESSION_PEEK;
+	s->stream = stream;
+	stream_set_limits(stream, &limits);
+	stream_set_ops(stream, &ops, s);
+	stream_resume(stream);
+}
+
+/* ---- life ---- */
+
+static void on_plain_close(struct stream *stream, int why)
+{
+	(void)why;
+	free_session(stream_data(stream));
+}
+
+void session_accept(struct proxy *p, int fd, const struct addr *device)
+{
+	static const struct stream_ops ops = { .on_close = on_plain_close };
+	struct session *s = calloc(1, sizeof(*s));
+	struct stream *stream;
+
+	p->accepted++;
+	if (!s || stream_accept(&p->d->loop, fd, NULL, &limits, &ops, s, &stream)) {
+		free(s);
+		return;
+	}
+	s->p = p;
+	s->device = *device;
+	list_add(&p->sessions, &s->node);
+	if (!proxy_device(p, device)) {
+		p->refused_clients++;
+		stream_close(stream, -EACCES);
+		return;
+	}
+	start_http(s, stream);
+}
+
+void session_close(struct session *s)
+{
+	if (s->conn)
+		http_conn_close(s->conn, -ECANCELED);
+	else if (s->stream)
+		stream_close(s->stream, -ECANCELED);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/http.h"
+#include "proxyd/proxy.h"
+#include "proxyd/target.h"
+
+/*
+ * One client connection to the explicit proxy: plain HTTP with absolute targets or CONNECT; after
+ * CONNECT the inner HTTP, decrypted (TLS) or plain, whose requests must all be for that host.
+ */
+enum session_state {
+	SESSION_HTTP, /* conn */
+	SESSION_PEEK, /* after CONNECT, waiting for the first byte */
+	SESSION_TLS, /* handshake towards the client */
+};
+
+struct exchange;
+
+struct session {
+	struct list node;
+	struct proxy *p;
+	struct addr device;
+	enum session_state state;
+	struct http_conn *conn;
+	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
+	bool is_inner; /* after CONNECT: target is fixed */
+	struct target target; /* of CONNECT */
+	bool is_mismatched; /* the SNI was another name */
+	/* A connection to a web server, idle, for the next request to the same place. */
+	struct http_client *idle;
+	struct target idle_target;
+};
+
+/* Takes an accepted socket over. Unknown devices are hung up on. */
+void session_accept(struct proxy *p, int fd, const struct addr *device);
+void session_close(struct session *s);
+/* Its connection was handed over to somebody else: frees the rest. */
+void session_forget(struct session *s);
+/* The idle connection fits that place: it is taken out. NULL else. */
+struct http_client *session_take_idle(struct session *s, const struct target *t);
+/* Keeps a connection for the next request, in place of an older one. */
+void session_put_idle(struct session *s, const struct target *t, struct http_client *c);
+/* tls_select_cert of the context towards clients; conn_data is the session. */
+struct tls_cert *session_select_cert(void *data, void *conn_data, const char *sni);
+/* Goes on after CONNECT was allowed: decrypts and reads the inner requests. */
+void session_start_inner(struct session *s, struct http_request *req);
