@@ -44,9 +44,8 @@ static void add_device(struct db_batch *b, const cJSON *record)
 	db_add(b,
 		"INSERT INTO devices (id, tunnel, record, origin) VALUES (?, ?, ?, 'seed') "
 		"ON DUPLICATE KEY UPDATE record = VALUES(record), origin = 'seed', tunnel = "
-		"IF(EXISTS (SELECT 1 FROM device_keys k WHERE k.device = VALUES(id)), tunnel, "
-		"VALUES(tunnel))",
-		"sss", id, text_of(record, "tunnel"), rest ? rest : "");
+		"IF(EXISTS (SELECT 1 FROM device_keys WHERE device = ?), tunnel, VALUES(tunnel))",
+		"ssss", id, text_of(record, "tunnel"), rest ? rest : "", id);
 	free(rest);
 }
 

@@ -16,3 +16,6 @@ UNIT_SRCS_wgd_key = wgd/key.c
 UNIT_SRCS_wgd_peers = wgd/device.c wgd/key.c wgd/peers.c
 UNIT_SRCS_wgd_reconcile = wgd/device.c wgd/key.c wgd/reconcile.c
 UNIT_SRCS_wgd_uapi = wgd/device.c wgd/key.c wgd/uapi.c
+UNITS += apid_request apid_seed
+UNIT_SRCS_apid_request = apid/provision_request.c
+UNIT_SRCS_apid_seed = apid/api_keys.c apid/digest.c apid/provision_request.c apid/seed.c apid/topics.c

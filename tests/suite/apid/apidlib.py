@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""apid with a private Redis and a private MariaDB, and somebody who answers in wgd's place."""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bus"))
+from buslib import BUILD, Redis  # noqa: E402,F401
+
+API_KEY = "0123456789abcdef0123456789abcdef"
+DB_PASSWORD = "apid-password"
+UID = 64105
+DEADLINE_S = 20
+KEYS = ["xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+        "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
+        "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="]
+SEED = {
+    "settings": [{"id": "endpoint", "value": "gw.example"}],
+    "devices": [{"id": "phone", "name": "Phone", "active": True, "tunnel": "mitm",
+                 "addresses": ["10.9.0.2", "fd09::2"], "unknown_sites": "block"}],
+    "categories": [{"id": "games", "name": "Games", "default": "block"}],
+}
+
+
+def wait_until(predicate, what="condition", seconds=DEADLINE_S):
+    until = time.monotonic() + seconds
+    while True:
+        value = predicate()
+        if value:
+            return value
+        assert time.monotonic() < until, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+
+
+def own(path, mode=None):
+    """Readable by the user that apid runs as."""
+    if os.geteuid() == 0:
+        os.chown(path, UID, UID)
+    if mode is not None:
+        os.chmod(path, mode)
+    return path
+
+
+def owned_file(path, text, mode=0o400):
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    return own(path, mode)
+
+
+class MariaDB:
+    """mariadbd on a unix socket."""
+
+    def __init__(self, directory):
+        self.dir = directory
+        self.socket = directory / "db.sock"
+        self.process = None
+        self.log = (directory / "db.log").open("a")
+        user = ["--user=mysql"] if os.geteuid() == 0 else []
+        if user:
+            shutil.chown(directory, "mysql")
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={directory}/data", "--skip-test-db",
+                        "--auth-root-authentication-method=normal", "--skip-name-resolve",
+                        "--innodb-log-file-size=8M", *user], check=True, stdout=self.log, stderr=self.log, cwd="/")
+        self.command = ["mariadbd", "--no-defaults", f"--datadir={directory}/data", f"--socket={self.socket}",
+                        f"--pid-file={directory}/db.pid", "--skip-networking", "--innodb-log-file-size=8M",
+                        "--innodb-buffer-pool-size=16M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=2",
+                        *user]
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, cwd="/")
+        wait_until(lambda: self.sql("SELECT 1", check=False) == [["1"]], "mariadbd answers")
+        return self
+
+    def sql(self, statement, database="", check=True):
+        done = subprocess.run(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "-N",
+                               database], input=statement, capture_output=True, text=True, check=False)
+        if done.returncode and not check:
+            return None
+        assert not done.returncode, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def create(self):
+        self.sql(f"DROP DATABASE IF EXISTS culvert; CREATE DATABASE culvert CHARACTER SET utf8mb4; "
+                 f"CREATE OR REPLACE USER 'culvert-apid'@'localhost' IDENTIFIED BY '{DB_PASSWORD}'; "
+                 f"GRANT ALL ON culvert.* TO 'culvert-apid'@'localhost'")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.resume()
+            self.process.terminate()
+            self.process.wait()
+
+
+class Wgd:
+    """Answers peer_applied. answer: None = silent, "ok", or a reason to refuse."""
+
+    def __init__(self, redis):
+        self.answer = "ok"
+        self.calls = []
+        self.publisher = redis.connect()
+        self.client = redis.connect()
+        self.client("SUBSCRIBE", "culvert:req:wgd:apid")
+        self.client.socket.settimeout(None)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            while True:
+                self._reply(json.loads(self.client.read()[2]))
+        except (OSError, ValueError):
+            pass
+
+    def _reply(self, message):
+        assert message["op"] == "peer_applied"
+        self.calls.append(message["args"])
+        if self.answer is None:
+            return
+        reply = {"v": 1, "id": message["id"], "ok": self.answer == "ok"}
+        if reply["ok"]:
+            reply["result"] = {"state": "applied"}
+        else:
+            reply["error"] = {"code": "refused", "detail": self.answer}
+        self.publisher("PUBLISH", message["reply"], json.dumps(reply))
+
+    def close(self):
+        self.client.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Apid:
+    """One apid process and its HTTP client."""
+
+    def __init__(self, directory, redis, database, seed=None):
+        self.dir, self.redis, self.database = directory, redis, database
+        self.process = None
+        self.port = free_port()
+        for name in ("state", "cache"):
+            own(directory / name, None) if (directory / name).exists() else own_dir(directory / name)
+        owned_file(directory / "redis-password", "secret-apid\n")
+        owned_file(directory / "api-key", API_KEY + "\n")
+        owned_file(directory / "db-password", DB_PASSWORD + "\n")
+        self.seed_file = directory / "seed.json"
+        if seed is not None:
+            self.seed(seed)
+        self.conf = directory / "culvert.conf"
+        self.write_conf("" if seed is None else f"seed_file = {self.seed_file}")
+
+    def write_conf(self, more):
+        owned_file(self.conf, f"""
+[culvert]
+state_dir = {self.dir}/state
+cache_dir = {self.dir}/cache
+log_level = debug
+[bus]
+redis = unix:{self.redis.socket}
+[tunnel mitm]
+addresses = 10.9.0.1/24, fd09::1/64
+[tunnel other]
+interface = wg1
+addresses = 10.8.0.1/24
+port = 51821
+[apid]
+user = {UID if os.geteuid() == 0 else os.geteuid()}
+redis_password_file = {self.dir}/redis-password
+provision = 127.0.0.1:{self.port}
+api_key_file = {self.dir}/api-key
+db_socket = {self.database.socket}
+db_password_file = {self.dir}/db-password
+{more}
+""", 0o444)
+
+    def seed(self, content):
+        text = content if isinstance(content, str) else json.dumps(content)
+        owned_file(self.seed_file, text, 0o444)
+
+    def log(self):
+        return (self.dir / "apid.log").read_text()
+
+    def launch(self):
+        self.process = subprocess.Popen([str(BUILD / "bin" / "apid"), "-c", str(self.conf)],
+                                        stdout=(self.dir / "apid.log").open("a"), stderr=subprocess.STDOUT)
+        return self
+
+    def start(self):
+        before = self.log().count("database ready") if (self.dir / "apid.log").exists() else 0
+        self.launch()
+        wait_until(lambda: self.ended() or self.log().count("database ready") > before, "apid is ready")
+        assert not self.ended(), self.log()
+        return self
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def reload(self):
+        before = self.log().count("sha256=") + self.log().count("refused")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log().count("sha256=") + self.log().count("refused") > before, "seed is reloaded")
+
+    def stop(self):
+        """A clean end: no handle left, nothing for a sanitizer to say."""
+        if self.process and not self.ended():
+            self.process.terminate()
+            status = self.process.wait(DEADLINE_S)
+            assert status == 0, f"apid ended with {status}:\n{self.log()[-4000:]}"
+        assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
+
+    def request(self, method="POST", body=None, path="/", headers=None, key=API_KEY):
+        """(status, decoded body)."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            send = {"Content-Type": "application/json"} if body is not None else {}
+            if key is not None:
+                send["x-api-key"] = key
+            send.update(headers or {})
+            text = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
+            conn.request(method, path, text, {k: v for k, v in send.items() if v is not None})
+            answer = conn.getresponse()
+            data = answer.read()
+            return answer.status, json.loads(data) if data else None
+        finally:
+            conn.close()
+
+    def upsert(self, name="a", key=KEYS[0], address="10.9.0.5", **more):
+        return self.request(body={"task": "wg_upsert", "id": name, "publicKey": key, "address": address, **more})
+
+    def remove(self, name="a"):
+        return self.request(body={"task": "wg_remove", "id": name})
+
+    def state(self, topic):
+        """What Redis has of a topic: id -> record."""
+        flat = self.redis("HGETALL", f"culvert:state:{topic}:apid")
+        return {k: json.loads(v) for k, v in zip(flat[::2], flat[1::2])}
+
+    def gens(self):
+        flat = self.redis("HGETALL", "culvert:gens:apid")
+        return dict(zip(flat[::2], flat[1::2]))
+
+    def rows(self):
+        """All that the database says about devices."""
+        return [self.database.sql(s, "culvert") for s in (
+            "SELECT id, tunnel, record FROM devices ORDER BY id",
+            "SELECT device, address FROM device_addresses ORDER BY device, position",
+            "SELECT device, public_key FROM device_keys ORDER BY device")]
+
+
+def own_dir(path):
+    path.mkdir()
+    return own(path, 0o700)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import os
+import pathlib
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import apidlib  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    # A short path: a unix socket's name has 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="cvdb") as d:
+        os.chmod(d, 0o755)
+        database = apidlib.MariaDB(pathlib.Path(d)).start()
+        yield database
+        database.stop()
+
+
+@pytest.fixture
+def database(mariadb):
+    mariadb.create()
+    yield mariadb
+    mariadb.resume()
+    if mariadb.process.poll() is not None:
+        mariadb.start()
+
+
+@pytest.fixture
+def place():
+    with tempfile.TemporaryDirectory(prefix="cvapid") as d:
+        os.chmod(d, 0o755)
+        yield pathlib.Path(d)
+
+
+@pytest.fixture
+def redis(place):
+    server = apidlib.Redis(place).start()
+    os.chmod(server.socket, 0o777)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wgd(redis):
+    one = apidlib.Wgd(redis)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def make_apid(place, redis, database):
+    """make_apid(seed=...) → Apid, not started."""
+    made = []
+
+    def make(seed=None):
+        made.append(apidlib.Apid(place, redis, database, seed))
+        return made[-1]
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def apid(make_apid, wgd):
+    """apid with the usual seed, running, wgd answering."""
+    return make_apid(apidlib.SEED).start()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SPEC A7: the seed file."""
+import pytest
+from apidlib import KEYS, SEED, wait_until
+
+SUCCESS = (200, {"status": "success"})
+
+
+def test_reload_adds_changes_and_removes_what_the_seed_gave(apid):
+    seed = {**SEED, "categories": [{"id": "games", "name": "Games", "default": "allow"}, {"id": "news"}],
+            "settings": []}
+    apid.seed(seed)
+    apid.reload()
+    assert apid.state("categories") == {"games": seed["categories"][0], "news": {"id": "news"}}
+    assert apid.state("settings") == {}
+    apid.seed({"categories": []})
+    apid.reload()
+    assert apid.state("categories") == {}
+    # A topic that the seed does not name stays.
+    assert "phone" in apid.state("devices")
+
+
+def test_reload_leaves_what_others_added(apid):
+    apid.upsert()
+    apid.seed({**SEED, "devices": []})
+    apid.reload()
+    assert set(apid.state("devices")) == {"a"}
+
+
+def test_reload_keeps_the_address_of_a_provisioned_device(apid):
+    assert apid.upsert("phone", KEYS[0], "10.9.0.77") == SUCCESS
+    apid.seed({**SEED, "devices": [{**SEED["devices"][0], "name": "Renamed"}]})
+    apid.reload()
+    device = apid.state("devices")["phone"]
+    assert device["name"] == "Renamed" and device["addresses"] == ["10.9.0.77", "fd09::4d"]
+
+
+def test_devices_may_exchange_their_addresses(apid):
+    devices = [{"id": "x", "addresses": ["10.9.0.20"]}, {"id": "y", "addresses": ["10.9.0.21"]}]
+    apid.seed({"devices": devices})
+    apid.reload()
+    devices[0]["addresses"], devices[1]["addresses"] = devices[1]["addresses"], devices[0]["addresses"]
+    apid.seed({"devices": devices})
+    apid.reload()
+    assert apid.state("devices")["x"]["addresses"] == ["10.9.0.21"]
+
+
+BAD = {
+    "json": ("{", "not one JSON object"),
+    "topic": ({"lists": []}, "lists: no topic"),
+    "enum": ({**SEED, "categories": [{"id": "c", "default": "deny"}]}, "categories[0] c: category.default"),
+    "unknown field": ({**SEED, "groups": [{"id": "g", "colour": 1}]}, "groups[0] g: group.colour: unknown field"),
+    "address": ({"devices": [{"id": "d", "addresses": ["192.0.2.1"]}]}, "devices[0] d: device.addresses"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_seed_is_a_start_up_error(make_apid, database, name):
+    content, message = BAD[name]
+    apid = make_apid(content)
+    apid.launch()
+    assert apid.process.wait(20) == 1
+    assert message in apid.log() and str(apid.seed_file) in apid.log()
+    assert database.sql("SHOW TABLES", "culvert") == []
+
+
+def test_a_bad_seed_on_reload_changes_nothing(apid):
+    before = apid.rows(), apid.gens()
+    for content, message in BAD.values():
+        apid.seed(content)
+        apid.process.send_signal(1)
+        wait_until(lambda m=message: m in apid.log(), message)
+    assert (apid.rows(), apid.gens()) == before
+    assert apid.upsert() == SUCCESS
+
+
+def test_an_address_of_another_device_refuses_the_whole_seed(apid):
+    apid.upsert("other", KEYS[0], "10.9.0.9")
+    before = apid.rows(), apid.gens()
+    apid.seed({**SEED, "categories": [], "devices": [{"id": "phone", "addresses": ["10.9.0.9"]}]})
+    apid.reload()
+    assert "at=devices phone addresses" in apid.log()
+    assert (apid.rows(), apid.gens()) == before
+
+
+def test_an_address_of_another_device_stops_the_start(apid, database):
+    apid.upsert("other", KEYS[0], "10.9.0.9")
+    apid.stop()
+    before = apid.rows()
+    apid.seed({**SEED, "devices": [{"id": "phone", "addresses": ["10.9.0.9"]}]})
+    apid.launch()
+    assert apid.process.wait(20) == 1
+    assert "at=devices phone addresses" in apid.log()
+    assert apid.rows() == before
+
+
+def test_the_same_seed_does_not_undo_changes_at_a_restart(apid, database):
+    apid.remove("phone")
+    apid.stop()
+    apid.start()
+    assert "phone" not in apid.state("devices")
+    apid.reload()
+    assert "phone" in apid.state("devices")
+
+
+def test_a_reload_without_mariadb_waits_for_it(apid, database):
+    database.kill()
+    wait_until(lambda: "connection lost" in apid.log(), "apid knows")
+    apid.seed({**SEED, "categories": [{"id": "late"}]})
+    apid.process.send_signal(1)
+    wait_until(lambda: "seed waits" in apid.log(), "seed waits")
+    database.start()
+    wait_until(lambda: set(apid.state("categories")) == {"late"}, "seed written")

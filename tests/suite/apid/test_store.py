@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SPEC A7, DESIGN 2 and 4: what is in MariaDB is on the bus, and stays there when MariaDB goes."""
+import json
+
+from apidlib import KEYS, SEED, wait_until
+
+SUCCESS = (200, {"status": "success"})
+
+
+def test_every_kept_topic_is_published_even_if_empty(apid):
+    topics = set(apid.gens())
+    assert {"devices", "device_keys", "groups", "settings", "profiles", "dns_rules", "dns_records", "list_sources",
+            "categories", "websites", "site_overrides", "device_prefs"} <= topics
+    assert "watch" not in topics and "lists" not in topics
+    assert apid.state("settings") == {"endpoint": {"id": "endpoint", "value": "gw.example"}}
+    assert apid.state("devices")["phone"]["addresses"] == ["10.9.0.2", "fd09::2"]
+
+
+def test_a_restart_publishes_what_was_there(apid):
+    apid.upsert()
+    devices, keys = apid.state("devices"), apid.state("device_keys")
+    apid.stop()
+    apid.start()
+    assert apid.state("devices") == devices and apid.state("device_keys") == keys
+    assert apid.upsert() == SUCCESS
+
+
+def test_migrations_run_once(apid, database):
+    assert database.sql("SELECT version FROM schema_versions", "culvert") == [["1"]]
+    apid.stop()
+    apid.start()
+    assert database.sql("SELECT version FROM schema_versions", "culvert") == [["1"]]
+
+
+def test_mariadb_killed_and_back(apid, database):
+    apid.upsert()
+    devices, gens = apid.state("devices"), apid.gens()
+    database.kill()
+    status, body = apid.upsert("b", KEYS[1], "10.9.0.6")
+    assert status == 503 and body["status"] == "failure"
+    assert apid.state("devices") == devices and apid.gens() == gens
+    database.start()
+    wait_until(lambda: apid.upsert("b", KEYS[1], "10.9.0.6") == SUCCESS, "upsert succeeds again")
+    assert set(apid.state("devices")) == {"phone", "a", "b"}
+
+
+def test_started_without_mariadb_publishes_nothing(apid, database):
+    apid.upsert()
+    devices, gens = apid.state("devices"), apid.gens()
+    apid.stop()
+    database.kill()
+    apid.launch()
+    wait_until(lambda: "provisioning listens" in apid.log().rsplit("stopping", 1)[1], "apid listens")
+    wait_until(lambda: "database does not answer" in apid.log().rsplit("stopping", 1)[1], "apid tried")
+    assert apid.request("GET") == (200, {"status": "ok"})
+    assert apid.upsert()[0] == 503
+    assert apid.state("devices") == devices and apid.gens() == gens
+    database.start()
+    wait_until(lambda: apid.upsert() == SUCCESS, "upsert succeeds again")
+    assert apid.state("devices") == devices
+
+
+def test_a_change_beside_apid_is_published_after_a_reconnect(apid, database):
+    """A commit whose answer was lost is found again."""
+    database.sql("UPDATE devices SET record = JSON_SET(record, '$.name', 'Other') WHERE id = 'phone'", "culvert")
+    database.kill()
+    database.start()
+    wait_until(lambda: apid.state("devices")["phone"]["name"] == "Other", "the change is published")
+
+
+def test_redis_emptied_is_filled_again(apid, redis):
+    apid.upsert()
+    devices = apid.state("devices")
+    redis.kill()
+    redis.start()
+    redis.socket.chmod(0o777)
+    wait_until(lambda: apid.state("devices") == devices, "published again")
+
+
+def test_api_keys_are_stored_hashed(apid, database):
+    rows = database.sql("SELECT name, HEX(hash), revoked_at FROM api_keys", "culvert")
+    assert len(rows) == 1 and rows[0][0] == "file" and len(rows[0][1]) == 64
+    assert "0123456789abcdef0123456789abcdef" not in json.dumps(rows).lower()
+
+
+def test_a_revoked_key_is_401_and_stays_revoked(apid, database):
+    database.sql("UPDATE api_keys SET revoked_at = 1", "culvert")
+    apid.stop()
+    apid.start()
+    assert apid.upsert()[0] == 401
+
+
+def test_another_key_in_the_file_replaces_the_first(apid):
+    from apidlib import owned_file
+    owned_file(apid.dir / "api-key", "another-key\n")
+    apid.process.send_signal(1)
+    wait_until(lambda: apid.request(body={"task": "wg_remove", "id": "x"}, key="another-key") == SUCCESS, "new key")
+    assert apid.upsert()[0] == 401
+
+
+def test_changes_are_audited(apid, database):
+    apid.upsert()
+    apid.upsert(address="10.9.0.6")
+    apid.remove()
+    rows = database.sql("SELECT action, subject FROM audit WHERE subject = 'a' ORDER BY id", "culvert")
+    assert rows == [["device_add", "a"], ["device_change", "a"], ["device_remove", "a"]]
+
+
+def test_two_apids_start_at_once(make_apid, wgd, place, redis, database):
+    """Migrations run under a lock (C3: several apid processes)."""
+    import apidlib
+    one = make_apid(SEED)
+    other_dir = place / "second"
+    other_dir.mkdir()
+    other = apidlib.Apid(other_dir, redis, database, SEED)
+    one.launch()
+    other.launch()
+    try:
+        for a in (one, other):
+            wait_until(lambda a=a: a.ended() or "database ready" in a.log(), "ready")
+            assert not a.ended(), a.log()
+    finally:
+        other.stop()
+    assert len(SEED["devices"]) == len(one.state("devices"))
