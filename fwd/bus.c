@@ -19,7 +19,7 @@ struct entry {
 static const char *find_interface(const struct fwd *f, const char *tunnel)
 {
 	const struct conf_shared *conf = &f->conf->shared;
-	if (!tunnel)
+	if (!tunnel || !*tunnel)
 		return conf->tunnel_count ? conf->tunnels[0].interface : NULL;
 	for (size_t i = 0; i < conf->tunnel_count; i++)
 		if (!strcmp(conf->tunnels[i].name, tunnel))

@@ -42,8 +42,8 @@ void match_iifname_daddr_in(struct rule_writer *r, uint8_t family, const char *s
 /* (mark & mask) is value, or is not. */
 void match_mark(struct rule_writer *r, uint32_t mask, uint32_t value, bool equal);
 
-/* One of the states (1 << (ctinfo + 1) as nft's ct state; see CT_… below). */
-enum { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8 };
+/* Any of the states, numbered as the kernel does in NF_CT_STATE_BIT. */
+enum { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8, CT_UNTRACKED = 64 };
 void match_ct_state(struct rule_writer *r, uint32_t states);
 void match_ct_reply(struct rule_writer *r);
 void match_ct_dnat(struct rule_writer *r);

@@ -157,11 +157,8 @@ static void rule_refuse_port(struct rule_writer *r, const char *chain, uint8_t p
 	end_refused(r, counter);
 }
 
-/* Flows that were approved under the current policy epoch go on without being judged again. */
-static void rule_accept_approved(struct rule_writer *r, const char *chain, bool replies_only)
+static void end_approved(struct rule_writer *r, bool replies_only)
 {
-	rule_begin(r, chain);
-	match_ct_state(r, CT_ESTABLISHED | CT_RELATED);
 	if (replies_only)
 		match_ct_reply(r);
 	match_ct_mark_in(r, CT_MARK_EPOCH, "epoch_ok");
@@ -169,10 +166,26 @@ static void rule_accept_approved(struct rule_writer *r, const char *chain, bool 
 	rule_end(r);
 }
 
+/* Flows that were approved under the current policy epoch go on without being judged again, and so
+ * do ICMP errors about them. Further connections that a helper calls related are judged. */
+static void rules_accept_approved(struct rule_writer *r, const char *chain, bool replies_only)
+{
+	rule_begin(r, chain);
+	match_ct_state(r, CT_ESTABLISHED);
+	end_approved(r, replies_only);
+	foreach_family (f) {
+		rule_begin(r, chain);
+		match_ct_state(r, CT_RELATED);
+		match_l4proto(r, f->icmp);
+		end_approved(r, replies_only);
+	}
+}
+
+/* Without a flow there is nothing to judge. */
 static void rule_drop_invalid(struct rule_writer *r, const char *chain)
 {
 	rule_begin(r, chain);
-	match_ct_state(r, CT_INVALID);
+	match_ct_state(r, CT_INVALID | CT_UNTRACKED);
 	do_count(r, "invalid");
 	do_drop(r);
 	rule_end(r);
@@ -349,7 +362,7 @@ static void write_input(struct rule_writer *r, const struct ruleset_options *o)
 	do_goto(r, "input_device");
 	rule_end(r);
 
-	rule_accept_approved(r, "input_device", false);
+	rules_accept_approved(r, "input_device", false);
 	rules_accept_neighbours(r, "input_device");
 	rule_drop_invalid(r, "input_device");
 	rule_begin(r, "input_device");
@@ -390,7 +403,7 @@ static void write_forward(struct rule_writer *r)
 	do_accept(r);
 	rule_end(r);
 
-	rule_accept_approved(r, "from_device", false);
+	rules_accept_approved(r, "from_device", false);
 	rule_drop_invalid(r, "from_device");
 	rule_begin(r, "from_device");
 	match_ct_reply(r);
@@ -402,7 +415,7 @@ static void write_forward(struct rule_writer *r)
 	end_refused(r, "to_device");
 	rule_goto(r, "from_device", "judge");
 
-	rule_accept_approved(r, "to_device", true);
+	rules_accept_approved(r, "to_device", true);
 	/* An answer to a flow of an older epoch: judged as the device's own packet would be. */
 	rule_begin(r, "to_device");
 	do_set_mark(r, 0);
