@@ -259,6 +259,7 @@ struct bus *bus_open(uv_loop_t *loop, enum bus_daemon self, const struct conf_sh
 	bus_sync_init(b);
 	bus_event_init(b);
 	bus_disk_open(b);
+	bus_queue_open(b);
 	if (bus_request_init(b) || open_connections(b)) {
 		bus_close(b);
 		return NULL;

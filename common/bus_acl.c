@@ -117,7 +117,7 @@ static void print_queues(unsigned d)
 		const char *name = bus_queues[q].name;
 
 		if (bus_queues[q].producers & BIT(d))
-			printf(" (+xadd +publish ~culvert:queue:%s &culvert:queue:%s)", name, name);
+			printf(" (+xadd +xrange +publish ~culvert:queue:%s &culvert:queue:%s)", name, name);
 		if (bus_queues[q].consumers & BIT(d))
 			printf(" (+xgroup|create +xreadgroup +xack +xadd +publish ~culvert:queue:%s"
 			       " ~culvert:confirm:%s &culvert:confirm:%s)",
@@ -128,9 +128,9 @@ static void print_queues(unsigned d)
 static void print_blobs(unsigned d)
 {
 	if (bus_blob_writers & BIT(d))
-		printf(" (+setrange +getrange +strlen +expire +persist +unlink ~culvert:blob:*)");
+		printf(" (+setrange +getrange +expire ~culvert:blob:*)");
 	else if (bus_blob_readers & BIT(d))
-		printf(" (+getrange +strlen %%R~culvert:blob:*)");
+		printf(" (+getrange %%R~culvert:blob:*)");
 }
 
 int main(void)

@@ -224,6 +224,7 @@ void bus_status_fini(struct bus *b);
 void bus_status_publish(struct bus *b);
 
 /* bus_queue.c */
+void bus_queue_open(struct bus *b); /* reads the spools of the queues it produces */
 void bus_queue_on_up(struct bus *b);
 void bus_queue_on_beat(struct bus *b);
 void bus_queue_fini(struct bus *b);

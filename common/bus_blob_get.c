@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/bus_blob.h"
+#include "common/log.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEEP_NEWEST 4
+#define KEEP_S	    3600
+
+/* ---- the cache ---- */
+
+static void sum_begin(mbedtls_md_context_t *sum)
+{
+	mbedtls_md_init(sum);
+	mbedtls_md_setup(sum, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 0);
+	mbedtls_md_starts(sum);
+}
+
+static bool sum_is(mbedtls_md_context_t *sum, const char *digest)
+{
+	uint8_t out[32];
+	char hex[65];
+
+	mbedtls_md_finish(sum, out);
+	bus_hex(out, sizeof(out), hex);
+	return !strcmp(hex, digest);
+}
+
+static bool cache_is_good(const char *path, const char *digest)
+{
+	static const size_t step = 65536;
+	uint8_t *chunk = malloc(step);
+	FILE *f = chunk ? fopen(path, "rbe") : NULL;
+	mbedtls_md_context_t sum;
+	bool good = false;
+	size_t n;
+
+	sum_begin(&sum);
+	while (f && (n = fread(chunk, 1, step, f)) > 0)
+		mbedtls_md_update(&sum, chunk, n);
+	if (f) {
+		good = !ferror(f) && sum_is(&sum, digest);
+		fclose(f);
+	}
+	mbedtls_md_free(&sum);
+	free(chunk);
+	return good;
+}
+
+/* How many cached files are newer. */
+static unsigned count_newer(const char *dir, const struct stat *st)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+	struct dirent *e;
+	struct stat other;
+
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] != '.' && !fstatat(dirfd(d), e->d_name, &other, 0))
+			n += other.st_mtime > st->st_mtime;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+void blob_trim_cache(const char *cache_dir)
+{
+	char dir[512];
+	struct dirent *e;
+	struct stat st;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%s/blobs", cache_dir);
+	d = opendir(dir);
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+			st.st_mtime + KEEP_S > time(NULL))
+			continue;
+		if (count_newer(dir, &st) >= KEEP_NEWEST)
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* ---- fetching ---- */
+
+static void drop_tmp(struct blob_get *g)
+{
+	if (g->fd < 0)
+		return;
+	close(g->fd);
+	unlink(g->tmp);
+	g->fd = -1;
+	mbedtls_md_free(&g->sum);
+}
+
+static void get_done(struct blob_get *g, int status)
+{
+	list_remove(&g->node);
+	drop_tmp(g);
+	g->on_done(g->arg, status, status ? NULL : g->path);
+	free(g);
+}
+
+void blob_get_cancel(struct blob_get *g)
+{
+	if (!g->busy)
+		get_done(g, -ECANCELED);
+}
+
+static int begin_tmp(struct blob_get *g)
+{
+	snprintf(g->tmp, sizeof(g->tmp), "%s.XXXXXX", g->path);
+	g->fd = mkostemp(g->tmp, O_CLOEXEC);
+	if (g->fd < 0)
+		return -errno;
+	g->offset = 0;
+	sum_begin(&g->sum);
+	return 0;
+}
+
+static int append_tmp(struct blob_get *g, const char *data, size_t len)
+{
+	if (g->offset + len > BLOB_MAX)
+		return -EFBIG;
+	mbedtls_md_update(&g->sum, (const uint8_t *)data, len);
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(g->fd, data + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	g->offset += len;
+	return 0;
+}
+
+/* The last slice is there: right digest → the cache; else it is asked for again at the next beat. */
+static void end_tmp(struct blob_get *g)
+{
+	int err = 0;
+
+	if (!sum_is(&g->sum, g->digest)) {
+		log_error("bus: blob has another content than its digest, asking again");
+		drop_tmp(g);
+		return;
+	}
+	mbedtls_md_free(&g->sum);
+	if (fchmod(g->fd, 0640) || rename(g->tmp, g->path))
+		err = -errno;
+	close(g->fd);
+	g->fd = -1;
+	if (err)
+		unlink(g->tmp);
+	get_done(g, err);
+}
+
+static void on_slice(void *arg, const redisReply *r)
+{
+	struct blob_get *g = arg;
+	int err;
+
+	g->busy = false;
+	if (!r || g->bus->closing) {
+		drop_tmp(g);
+		return;
+	}
+	if (r->type != REDIS_REPLY_STRING) {
+		log_error("bus: blob unreadable error=%s", r->type == REDIS_REPLY_ERROR ? r->str : "type");
+		drop_tmp(g);
+		return;
+	}
+	if (r->len == 0 && g->offset == 0) { /* not there yet */
+		drop_tmp(g);
+		return;
+	}
+	err = append_tmp(g, r->str, r->len);
+	if (err)
+		get_done(g, err);
+	else if (r->len < BLOB_SLICE)
+		end_tmp(g);
+	else
+		blob_get_more(g);
+}
+
+void blob_get_more(struct blob_get *g)
+{
+	char key[BUS_NAME_MAX], from[24], to[24];
+	int err;
+
+	if (g->busy || !g->bus->cmd.up || g->bus->closing)
+		return;
+	if (g->fd < 0) {
+		err = begin_tmp(g);
+		if (err) {
+			get_done(g, err);
+			return;
+		}
+	}
+	blob_key(g->digest, key);
+	snprintf(from, sizeof(from), "%zu", g->offset);
+	snprintf(to, sizeof(to), "%zu", g->offset + BLOB_SLICE - 1);
+	g->busy = !bus_conn_send(&g->bus->cmd, on_slice, g, "GETRANGE", key, from, to, NULL);
+	if (!g->busy)
+		drop_tmp(g);
+}
+
+static void on_look_work(uv_work_t *work)
+{
+	struct blob_get *g = container_of(work, struct blob_get, work);
+
+	g->cached = cache_is_good(g->path, g->digest);
+	if (g->cached)
+		utimensat(AT_FDCWD, g->path, NULL, 0); /* in use: trimmed last */
+	blob_trim_cache(g->bus->cache_dir);
+}
+
+static void on_looked(uv_work_t *work, int status)
+{
+	struct blob_get *g = container_of(work, struct blob_get, work);
+	struct bus *b = g->bus;
+
+	(void)status;
+	g->busy = false;
+	if (b->closing)
+		get_done(g, -ECANCELED);
+	else if (g->cached)
+		get_done(g, 0);
+	else
+		blob_get_more(g);
+	bus_unref(b);
+}
+
+int bus_blob_get(struct bus *b, const char *digest,
+	void (*on_done)(void *arg, int status, const char *path), void *arg)
+{
+	struct bus_blobs *blobs = b->closing ? NULL : blobs_get(b);
+	struct blob_get *g;
+
+	if (!blob_digest_is_valid(digest))
+		return -EINVAL;
+	g = blobs ? calloc(1, sizeof(*g)) : NULL;
+	if (!g)
+		return b->closing ? -ESHUTDOWN : -ENOMEM;
+	g->bus = b;
+	g->fd = -1;
+	memcpy(g->digest, digest, sizeof(g->digest));
+	blob_path(b, digest, g->path, sizeof(g->path));
+	g->on_done = on_done;
+	g->arg = arg;
+	g->busy = true;
+	list_add(&blobs->gets, &g->node);
+	bus_ref(b);
+	uv_queue_work(b->loop, &g->work, on_look_work, on_looked);
+	return 0;
+}
