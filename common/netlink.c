@@ -130,10 +130,10 @@ static int read_error(struct nl *nl, const struct nlmsghdr *msg)
 	if (!(msg->nlmsg_flags & NLM_F_ACK_TLVS) || offset > mnl_nlmsg_get_payload_len(msg))
 		return e->error;
 	const struct nlattr *attr;
-	mnl_attr_for_each(attr, msg, offset) if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
-						 !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) &&
-						 e->error)
-		snprintf(nl->error, sizeof(nl->error), "%s", mnl_attr_get_str(attr));
+	mnl_attr_for_each (attr, msg, offset)
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+			!mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) && e->error)
+			snprintf(nl->error, sizeof(nl->error), "%s", mnl_attr_get_str(attr));
 	return e->error;
 }
 
@@ -330,10 +330,10 @@ static int on_family(const struct nlmsghdr *msg, void *arg)
 {
 	uint16_t *family = arg;
 	const struct nlattr *attr;
-	mnl_attr_for_each(attr, msg,
-		sizeof(struct genlmsghdr)) if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
-					       mnl_attr_validate(attr, MNL_TYPE_U16) >= 0) *family =
-		mnl_attr_get_u16(attr);
+	mnl_attr_for_each (attr, msg, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
+			mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
+			*family = mnl_attr_get_u16(attr);
 	return 0;
 }
 

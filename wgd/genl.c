@@ -212,8 +212,7 @@ int genl_read_device(const struct nlmsghdr *msg, struct wg_device *dev)
 	int err = 0;
 	if (mnl_nlmsg_get_payload_len(msg) < sizeof(struct genlmsghdr))
 		return -EBADMSG;
-	mnl_attr_for_each(attr, msg, sizeof(struct genlmsghdr))
-	{
+	mnl_attr_for_each (attr, msg, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == WGDEVICE_A_PRIVATE_KEY)
 			err = read_key(attr, &dev->private_key);
 		else if (mnl_attr_get_type(attr) == WGDEVICE_A_LISTEN_PORT &&

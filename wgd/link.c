@@ -29,8 +29,7 @@ static int on_link(const struct nlmsghdr *msg, void *arg)
 		return 0;
 	out->index = ifi->ifi_index;
 	out->up = ifi->ifi_flags & IFF_UP;
-	mnl_attr_for_each(attr, msg, sizeof(*ifi))
-	{
+	mnl_attr_for_each (attr, msg, sizeof(*ifi)) {
 		if (mnl_attr_get_type(attr) == IFLA_MTU && !mnl_attr_validate(attr, MNL_TYPE_U32))
 			out->mtu = mnl_attr_get_u32(attr);
 		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
@@ -123,8 +122,7 @@ static int on_address(const struct nlmsghdr *msg, void *arg)
 	if (msg->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != has->index ||
 		ifa->ifa_scope == RT_SCOPE_LINK || has->count == ADDRESSES_MAX)
 		return 0;
-	mnl_attr_for_each(attr, msg, sizeof(*ifa))
-	{
+	mnl_attr_for_each (attr, msg, sizeof(*ifa)) {
 		if (mnl_attr_get_type(attr) == IFA_ADDRESS)
 			address = attr;
 		else if (mnl_attr_get_type(attr) == IFA_LOCAL)

@@ -29,8 +29,7 @@ static void on_link(struct wgd *w, const struct nlmsghdr *msg)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
 	const struct nlattr *attr;
 	const char *name = NULL;
-	mnl_attr_for_each(attr, msg, sizeof(*ifi))
-	{
+	mnl_attr_for_each (attr, msg, sizeof(*ifi)) {
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
 			name = mnl_attr_get_str(attr);
 	}

@@ -19,8 +19,7 @@ struct fake {
 static void count_flags(const struct nlmsghdr *msg, struct fake *f)
 {
 	const struct nlattr *attr, *peer, *inner;
-	mnl_attr_for_each(attr, msg, sizeof(struct genlmsghdr))
-	{
+	mnl_attr_for_each (attr, msg, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) != WGDEVICE_A_PEERS)
 			continue;
 		mnl_attr_for_each_nested(peer, attr)
