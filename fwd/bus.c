@@ -29,7 +29,8 @@ static const char *find_interface(const struct fwd *f, const char *tunnel)
 
 static uint32_t make_mark(const struct fwd *f, const struct device_view *v, const struct addr *a)
 {
-	/* F7: both switches together are walled. A device without IPv6 is refused there, at once. */
+	/* F7: both switches together are walled. A device without IPv6 is refused there, at once.
+	 */
 	if ((v->offline_vpn && v->offline_browser) || (a->family == AF_INET6 && !v->v6))
 		return PROFILE_WALLED;
 	uint32_t mark = profiles_find(&f->firewall.profiles, v->profile);
@@ -54,8 +55,8 @@ static bool is_still_its(const struct device_view *v, const struct entry *e, con
 }
 
 /* Takes out what the device had and has no more; an address that is another's by now stays. */
-static void remove_stale(struct fwd *f, struct device_view *v, struct entry *e,
-	const char *interface)
+static void remove_stale(
+	struct fwd *f, struct device_view *v, struct entry *e, const char *interface)
 {
 	for (size_t i = 0; i < e->count; i++) {
 		const struct addr *a = &e->addresses[i];
@@ -159,8 +160,8 @@ static void on_settings(void *arg, const struct settings *s)
 
 /* ---- profiles ---- */
 
-static void on_profile(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_profile(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	(void)topic, (void)owner;
 	struct fwd *f = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/doh.h"
 
+/* clang-format off */
 const char *const doh_addresses[] = {
 	/* Cloudflare: plain, security, family; Mozilla's */
 	"1.1.1.1", "1.0.0.1", "1.1.1.2", "1.0.0.2", "1.1.1.3", "1.0.0.3", "2606:4700:4700::1111",
@@ -37,4 +38,5 @@ const char *const doh_addresses[] = {
 	"2a0f:fc81::",
 };
 
+/* clang-format on */
 const size_t doh_address_count = sizeof(doh_addresses) / sizeof(*doh_addresses);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-	SETTLE_MS = 10, /* one foreign command makes many events */
-	INTERVAL_MS = 250, /* at most so often, whatever others do */
+	SETTLE_MS = 10,	       /* one foreign command makes many events */
+	INTERVAL_MS = 250,     /* at most so often, whatever others do */
 	ROOM_BYTES = 32 << 20, /* own changes come back as events too */
 	/* In every message on tables, chains, rules, sets, elements and objects. */
 	ATTR_TABLE = 1,
@@ -34,7 +34,7 @@ static bool is_ours(const struct nlmsghdr *msg)
 	mnl_attr_for_each (attr, msg, sizeof(*nfg))
 		if (mnl_attr_get_type(attr) == ATTR_TABLE)
 			return !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) &&
-				!strcmp(mnl_attr_get_str(attr), NFT_TABLE);
+			       !strcmp(mnl_attr_get_str(attr), NFT_TABLE);
 	return false;
 }
 
@@ -51,7 +51,8 @@ static void take_author(struct drift *d, const struct nlmsghdr *msg)
 static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 {
 	struct drift *d = nl->data;
-	if (msg->nlmsg_pid == d->own_port || NFNL_SUBSYS_ID(msg->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
+	if (msg->nlmsg_pid == d->own_port ||
+		NFNL_SUBSYS_ID(msg->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
 		mnl_nlmsg_get_payload_len(msg) < sizeof(struct nfgenmsg))
 		return;
 	if (NFNL_MSG_TYPE(msg->nlmsg_type) == NFT_MSG_NEWGEN) {

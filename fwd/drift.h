@@ -9,8 +9,8 @@ struct drift {
 	struct nl events;
 	struct timer settle;
 	uint32_t own_port; /* changes from this netlink port are ours */
-	bool foreign; /* seen since the last call of on_drift; false: events were lost */
-	char who[32]; /* name of the program that did it, "" when unknown */
+	bool foreign;	   /* seen since the last call of on_drift; false: events were lost */
+	char who[32];	   /* name of the program that did it, "" when unknown */
 	uint64_t last_ms;
 	void (*on_drift)(void *arg, bool foreign, const char *who);
 	void *arg;

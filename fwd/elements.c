@@ -278,7 +278,8 @@ static void write_elements(struct nft_batch *b, const struct set_info *info, uin
 		mnl_attr_put_strz(msg, NFTA_SET_ELEM_LIST_SET, info->name);
 		struct nlattr *list = mnl_attr_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS);
 		for (size_t i = 0; i < CHUNK && done < n; i++, done++)
-			put_element(msg, v[done], type == NFT_MSG_NEWSETELEM ? &v[done]->want : NULL);
+			put_element(
+				msg, v[done], type == NFT_MSG_NEWSETELEM ? &v[done]->want : NULL);
 		mnl_attr_nest_end(msg, list);
 		nft_message_end(b, msg);
 	}

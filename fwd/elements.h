@@ -10,7 +10,7 @@
  * Elements of the named sets: what each should be and what the kernel has, so that a transaction
  * carries only the difference. The cost of a change does not grow with what is unchanged.
  */
-#define KEY_MAX 32
+#define KEY_MAX	  32
 #define VALUE_MAX 16
 
 struct value {
@@ -21,7 +21,7 @@ struct value {
 
 struct elements {
 	struct element_set {
-		struct hmap map; /* key and end flag → struct element */
+		struct hmap map;   /* key and end flag → struct element */
 		struct list dirty; /* those whose wanted and present value differ */
 		size_t dirty_count;
 	} sets[SETS];

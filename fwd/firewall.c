@@ -82,8 +82,8 @@ static int set_tunnel(struct firewall *f, const struct conf_tunnel *t)
 	return err;
 }
 
-int firewall_set_conf(struct firewall *f, const struct conf_shared *conf,
-	const struct ruleset_options *options)
+int firewall_set_conf(
+	struct firewall *f, const struct conf_shared *conf, const struct ruleset_options *options)
 {
 	static const enum set_id sets[] = { SET_TUNNELS, SET_GATEWAY4, SET_GATEWAY6, SET_LOCAL4,
 		SET_LOCAL6 };
@@ -98,8 +98,8 @@ int firewall_set_conf(struct firewall *f, const struct conf_shared *conf,
 	return err;
 }
 
-int firewall_set_device(struct firewall *f, const char *interface, const struct addr *a,
-	uint32_t mark)
+int firewall_set_device(
+	struct firewall *f, const char *interface, const struct addr *a, uint32_t mark)
 {
 	struct interface_key key = make_key(interface, a);
 	enum set_id set = by_family(a, SET_DEVICES4);
@@ -120,7 +120,8 @@ void firewall_remove_device(struct firewall *f, const char *interface, const str
 
 size_t firewall_device_count(const struct firewall *f)
 {
-	return elements_count(&f->elements, SET_DEVICES4) + elements_count(&f->elements, SET_DEVICES6);
+	return elements_count(&f->elements, SET_DEVICES4) +
+	       elements_count(&f->elements, SET_DEVICES6);
 }
 
 static int set_lan_family(struct firewall *f, int family, const struct prefix *v, size_t n)
@@ -134,9 +135,11 @@ static int set_lan_family(struct firewall *f, int family, const struct prefix *v
 	if (!err)
 		err = ranges_complement(&lan, &wan);
 	if (!err)
-		err = elements_set_ranges(&f->elements, family == AF_INET ? SET_LAN4 : SET_LAN6, &lan);
+		err = elements_set_ranges(
+			&f->elements, family == AF_INET ? SET_LAN4 : SET_LAN6, &lan);
 	if (!err)
-		err = elements_set_ranges(&f->elements, family == AF_INET ? SET_WAN4 : SET_WAN6, &wan);
+		err = elements_set_ranges(
+			&f->elements, family == AF_INET ? SET_WAN4 : SET_WAN6, &wan);
 	ranges_fini(&lan);
 	ranges_fini(&wan);
 	return err;

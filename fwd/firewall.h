@@ -15,10 +15,10 @@ struct firewall {
 	struct elements elements;
 	struct profiles profiles;
 	struct ruleset_options options;
-	uint32_t epoch; /* policy epoch (marks.h) in the kernel; 0 = not read yet */
-	bool rules_due; /* every rule is to be written */
-	bool load_due; /* what the kernel has is to be read first */
-	bool anew_due; /* the table has another shape and is to be made anew */
+	uint32_t epoch;	  /* policy epoch (marks.h) in the kernel; 0 = not read yet */
+	bool rules_due;	  /* every rule is to be written */
+	bool load_due;	  /* what the kernel has is to be read first */
+	bool anew_due;	  /* the table has another shape and is to be made anew */
 	bool tighten_due; /* something was allowed that is not any more */
 	uint64_t rewrites, updates, conflicts; /* transactions: with all rules, with elements only;
 						  stale ones */
@@ -28,17 +28,18 @@ int firewall_init(struct firewall *f);
 void firewall_fini(struct firewall *f);
 
 /* What the configuration says: interfaces, the gateway's addresses, options. */
-int firewall_set_conf(struct firewall *f, const struct conf_shared *conf,
-	const struct ruleset_options *options);
+int firewall_set_conf(
+	struct firewall *f, const struct conf_shared *conf, const struct ruleset_options *options);
 /* Mark of the device with this address behind the interface; a device with another mark or none
  * before. A changed mark tightens. */
-int firewall_set_device(struct firewall *f, const char *interface, const struct addr *a,
-	uint32_t mark);
+int firewall_set_device(
+	struct firewall *f, const char *interface, const struct addr *a, uint32_t mark);
 void firewall_remove_device(struct firewall *f, const char *interface, const struct addr *a);
 size_t firewall_device_count(const struct firewall *f);
 /* Prefixes of the LAN (F2). */
 int firewall_set_lan(struct firewall *f, const struct prefix *v, size_t n);
-/* A profile was set in or removed from f->profiles: all rules are written, all flows judged again. */
+/* A profile was set in or removed from f->profiles: all rules are written, all flows judged again.
+ */
 int firewall_profiles_changed(struct firewall *f);
 /* Devices are not known: the maps keep what the kernel has from before, until they are. */
 int firewall_adopt_devices(struct firewall *f);

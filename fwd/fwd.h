@@ -16,10 +16,10 @@ struct fwd {
 	struct networks networks;
 	struct drift drift;
 	struct directory *directory;
-	struct timer settle; /* runs from a change until it is in the kernel */
-	bool known; /* devices have replaced what a former run left in the maps */
-	bool forwarding; /* allowed since the first rules */
-	bool failing; /* the last transaction was refused */
+	struct timer settle;   /* runs from a change until it is in the kernel */
+	bool known;	       /* devices have replaced what a former run left in the maps */
+	bool forwarding;       /* allowed since the first rules */
+	bool failing;	       /* the last transaction was refused */
 	uint64_t profiles_gen; /* of `profiles`, as delivered */
 	uint64_t heals;
 	bool started, closing;

@@ -86,7 +86,8 @@ static void on_drift(void *arg, bool foreign, const char *who)
 	firewall_distrust(&f->firewall);
 	if (foreign) {
 		f->heals++;
-		log_warning("rules were changed by another program, restoring them program=\"%s\"", who);
+		log_warning("rules were changed by another program, restoring them program=\"%s\"",
+			who);
 		fwd_alarm(f, "rules_changed", who);
 	}
 	if (fwd_settle(f))

@@ -42,21 +42,25 @@ static int append(struct collection *c, const struct prefix *p)
 static int on_address(const struct nlmsghdr *msg, void *arg)
 {
 	struct collection *c = arg;
-	if (msg->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(msg) < sizeof(struct ifaddrmsg))
+	if (msg->nlmsg_type != RTM_NEWADDR ||
+		mnl_nlmsg_get_payload_len(msg) < sizeof(struct ifaddrmsg))
 		return 0;
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
 	char name[IFNAMSIZ];
 	size_t want = ifa->ifa_family == AF_INET ? 4 : 16;
-	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) || ifa->ifa_prefixlen == 0 ||
-		!if_indextoname(ifa->ifa_index, name) || !strcmp(name, "lo") || is_tunnel(c->w, name))
+	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
+		ifa->ifa_prefixlen == 0 || !if_indextoname(ifa->ifa_index, name) ||
+		!strcmp(name, "lo") || is_tunnel(c->w, name))
 		return 0;
 	const struct nlattr *attr;
 	mnl_attr_for_each (attr, msg, sizeof(*ifa)) {
 		/* IFA_ADDRESS is the other end of a point-to-point link, IFA_LOCAL the own one. */
 		uint16_t type = mnl_attr_get_type(attr);
-		if ((type != IFA_ADDRESS && type != IFA_LOCAL) || mnl_attr_get_payload_len(attr) != want)
+		if ((type != IFA_ADDRESS && type != IFA_LOCAL) ||
+			mnl_attr_get_payload_len(attr) != want)
 			continue;
-		struct prefix p = { .addr = addr_from_bytes(ifa->ifa_family, mnl_attr_get_payload(attr)),
+		struct prefix p = { .addr = addr_from_bytes(
+					    ifa->ifa_family, mnl_attr_get_payload(attr)),
 			.len = ifa->ifa_prefixlen };
 		int err = append(c, &p);
 		if (err)

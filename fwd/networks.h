@@ -19,6 +19,7 @@ struct networks {
 /* Reads them once and watches from then on; on_change is called when they differ. */
 int networks_open(struct networks *w, uv_loop_t *loop, const struct conf_shared *conf,
 	void (*on_change)(void *arg), void *arg);
-/* Closes the handles, also those of a failed or never tried open (zeroed); the memory may go when the loop has ended (networks_fini). */
+/* Closes the handles, also those of a failed or never tried open (zeroed); the memory may go when
+ * the loop has ended (networks_fini). */
 void networks_close(struct networks *w);
 void networks_fini(struct networks *w);

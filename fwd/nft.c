@@ -89,8 +89,8 @@ static int add_label(struct nft_batch *b, const char *fmt, va_list ap)
 	return 0;
 }
 
-struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type, uint16_t flags, const char *fmt,
-	...)
+struct nlmsghdr *nft_message(
+	struct nft_batch *b, uint16_t type, uint16_t flags, const char *fmt, ...)
 {
 	if (b->failed)
 		return NULL;
@@ -173,8 +173,8 @@ static int on_genid(const struct nlmsghdr *msg, void *arg)
 int nft_read_genid(struct nft *n)
 {
 	uint8_t buf[256];
-	struct nlmsghdr *msg = nftnl_nlmsg_build_hdr((char *)buf, NFT_MSG_GETGEN, AF_UNSPEC, 0,
-		++n->nl.seq);
+	struct nlmsghdr *msg =
+		nftnl_nlmsg_build_hdr((char *)buf, NFT_MSG_GETGEN, AF_UNSPEC, 0, ++n->nl.seq);
 	n->genid = 0;
 	int err = nl_request(&n->nl, msg, on_genid, n);
 	if (err)
@@ -204,8 +204,8 @@ static void read_elem(struct set_reading *r, struct nftnl_set_elem *e)
 	out.key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &len);
 	out.key_len = len;
 	if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_FLAGS))
-		out.interval_end = nftnl_set_elem_get_u32(e, NFTNL_SET_ELEM_FLAGS) &
-			NFT_SET_ELEM_INTERVAL_END;
+		out.interval_end =
+			nftnl_set_elem_get_u32(e, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END;
 	if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_CHAIN)) {
 		out.chain = nftnl_set_elem_get_str(e, NFTNL_SET_ELEM_CHAIN);
 	} else if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_DATA)) {
@@ -239,8 +239,8 @@ out:
 	return err;
 }
 
-int nft_read_set(struct nft *n, const char *set, void (*on_elem)(void *arg, const struct nft_elem *e),
-	void *arg)
+int nft_read_set(struct nft *n, const char *set,
+	void (*on_elem)(void *arg, const struct nft_elem *e), void *arg)
 {
 	uint8_t buf[512];
 	struct nlmsghdr *msg = prepare(n, buf, NFT_MSG_GETSETELEM);
@@ -272,7 +272,8 @@ static int on_counter_message(const struct nlmsghdr *msg, void *arg)
 }
 
 int nft_read_counters(struct nft *n,
-	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes), void *arg)
+	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes),
+	void *arg)
 {
 	uint8_t buf[512];
 	struct nlmsghdr *msg = prepare(n, buf, NFT_MSG_GETOBJ);

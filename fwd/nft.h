@@ -15,8 +15,8 @@
 
 struct nft {
 	struct nl nl;
-	/* Generation of the kernel's tables on which the next batch builds; a batch meets -ERESTART when
-	 * anybody changed any table since. 0 = not checked. */
+	/* Generation of the kernel's tables on which the next batch builds; a batch meets -ERESTART
+	 * when anybody changed any table since. 0 = not checked. */
 	uint32_t genid;
 	char fault[320]; /* what the kernel refused in the last batch, for the log */
 };
@@ -54,8 +54,8 @@ struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type, uint16_t flags,
 	...) __attribute__((format(printf, 4, 5)));
 void nft_message_end(struct nft_batch *b, struct nlmsghdr *msg);
 /*
- * Sends it all in one transaction. 0 (n->genid is the new generation then), -ERESTART when genid was
- * stale, or the first refusal with n->fault telling which object; nothing was changed then.
+ * Sends it all in one transaction. 0 (n->genid is the new generation then), -ERESTART when genid
+ * was stale, or the first refusal with n->fault telling which object; nothing was changed then.
  */
 int nft_batch_commit(struct nft_batch *b);
 
@@ -73,8 +73,9 @@ struct nft_elem {
 };
 /* Gives every element of one set. -ENOENT when there is no such table or set. -EINTR: changed
  * meanwhile. */
-int nft_read_set(struct nft *n, const char *set, void (*on_elem)(void *arg, const struct nft_elem *e),
-	void *arg);
+int nft_read_set(struct nft *n, const char *set,
+	void (*on_elem)(void *arg, const struct nft_elem *e), void *arg);
 /* Gives every named counter. */
 int nft_read_counters(struct nft *n,
-	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes), void *arg);
+	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes),
+	void *arg);

@@ -66,7 +66,8 @@ static int parse_port_range(const char *text, struct port_range *out)
 	return *text || out->to < out->from ? -EINVAL : 0;
 }
 
-static int parse_prefixes(const struct rec_strs *in, struct profile_rule *out, char *why, size_t len)
+static int parse_prefixes(
+	const struct rec_strs *in, struct profile_rule *out, char *why, size_t len)
 {
 	out->prefixes = calloc(in->n ? in->n : 1, sizeof(*out->prefixes));
 	if (!out->prefixes)
@@ -101,8 +102,8 @@ static int parse_ports(const struct rec_strs *ports, const uint8_t *with, size_t
 	return 0;
 }
 
-static int parse_rule(const struct rec_profile_rule *in, struct profile_rule *out, char *why,
-	size_t len)
+static int parse_rule(
+	const struct rec_profile_rule *in, struct profile_rule *out, char *why, size_t len)
 {
 	static const uint8_t both[] = { IPPROTO_TCP, IPPROTO_UDP };
 	*out = (struct profile_rule){ .allow = in->action == ACTION_ALLOW };
@@ -136,7 +137,8 @@ static size_t kernel_rules(const struct profile_rule *r)
 
 int profile_parse(const struct rec_profile *rec, struct profile *out, char *why, size_t why_len)
 {
-	*out = (struct profile){ .rules = calloc(rec->rules.n ? rec->rules.n : 1, sizeof(*out->rules)) };
+	*out = (struct profile){ .rules = calloc(
+					 rec->rules.n ? rec->rules.n : 1, sizeof(*out->rules)) };
 	if (!out->rules)
 		return -ENOMEM;
 	int err = rec->head.closed ? -EINVAL : 0;
@@ -176,7 +178,8 @@ void profile_fini(struct profile *p)
 /* ---- kernel rules ---- */
 
 static void write_one(const struct profile_rule *rule, const struct prefix *to,
-	const struct port_range *port, const uint8_t *protocol, struct rule_writer *r, const char *chain)
+	const struct port_range *port, const uint8_t *protocol, struct rule_writer *r,
+	const char *chain)
 {
 	rule_begin(r, chain);
 	if (to)

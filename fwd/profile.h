@@ -40,7 +40,7 @@ void profile_write(const struct profile *p, struct rule_writer *r, const char *c
 
 struct profiles {
 	struct hmap by_name; /* name → struct profile_entry */
-	uint8_t used[256]; /* id → 1 */
+	uint8_t used[256];   /* id → 1 */
 };
 
 void profiles_init(struct profiles *p);

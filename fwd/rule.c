@@ -80,8 +80,8 @@ static void store_meta(struct rule_writer *r, uint32_t key, uint32_t reg)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, reg);
 }
 
-static void load_payload(struct rule_writer *r, uint32_t base, uint32_t offset, uint32_t len,
-	uint32_t reg)
+static void load_payload(
+	struct rule_writer *r, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
 {
 	struct nftnl_expr *e = add(r, "payload");
 	if (!e)
@@ -109,7 +109,8 @@ static void load_flow(struct rule_writer *r, uint32_t key, uint32_t reg)
 		nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
-static void compare(struct rule_writer *r, uint32_t reg, uint32_t op, const void *data, uint32_t len)
+static void compare(
+	struct rule_writer *r, uint32_t reg, uint32_t op, const void *data, uint32_t len)
 {
 	struct nftnl_expr *e = add(r, "cmp");
 	if (!e)

@@ -74,7 +74,7 @@ void do_set_mark_from_source(struct rule_writer *r, uint8_t family, const char *
 void do_set_mark_from_flow(struct rule_writer *r, uint8_t family, const char *map);
 /* ct mark = map[family of the packet]. */
 void do_set_ct_mark_from_family(struct rule_writer *r, const char *map);
-void do_reset(struct rule_writer *r); /* reject with tcp reset */
+void do_reset(struct rule_writer *r);  /* reject with tcp reset */
 void do_reject(struct rule_writer *r); /* reject with icmpx admin-prohibited */
 /* dnat to map[incoming interface]:port */
 void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, uint16_t port);

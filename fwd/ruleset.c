@@ -72,8 +72,8 @@ static const struct family {
 } families[] = {
 	{ NFPROTO_IPV4, IPPROTO_ICMP, ICMP_ECHO, "gateway4", "local4", "devices4", "lan4", "wan4",
 		"doh4" },
-	{ NFPROTO_IPV6, IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, "gateway6", "local6", "devices6", "lan6",
-		"wan6", "doh6" },
+	{ NFPROTO_IPV6, IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, "gateway6", "local6", "devices6",
+		"lan6", "wan6", "doh6" },
 };
 #define foreach_family(f)                                                                          \
 	for (const struct family *f = families; f < families + COUNT(families); f++)
@@ -239,8 +239,8 @@ static void rule_return_mark(struct rule_writer *r, uint32_t mask, uint32_t valu
 	rule_end(r);
 }
 
-static void rule_redirect(struct rule_writer *r, const struct family *f, uint8_t protocol,
-	uint16_t port, uint16_t to)
+static void rule_redirect(
+	struct rule_writer *r, const struct family *f, uint8_t protocol, uint16_t port, uint16_t to)
 {
 	rule_begin(r, "redirect_device");
 	match_nfproto(r, f->number);
@@ -308,8 +308,8 @@ static void write_route(struct rule_writer *r)
 
 /* ---- the gateway itself ---- */
 
-static void rule_allow_service(struct rule_writer *r, const struct family *f, uint8_t protocol,
-	uint16_t port)
+static void rule_allow_service(
+	struct rule_writer *r, const struct family *f, uint8_t protocol, uint16_t port)
 {
 	rule_begin(r, "input_device");
 	match_iifname_daddr_in(r, f->number, f->gateway);

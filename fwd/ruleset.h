@@ -15,7 +15,7 @@ struct profiles;
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
-	uint16_t dns_port; /* of dnsd on the tunnel address */
+	uint16_t dns_port;   /* of dnsd on the tunnel address */
 	uint16_t proxy_port; /* of the explicit proxy */
 };
 

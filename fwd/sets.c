@@ -65,14 +65,14 @@ static void describe(struct nftnl_set *s, const struct set_info *info)
 
 static void write_set(struct nft_batch *b, const struct set_info *info, uint32_t id)
 {
-	struct nlmsghdr *msg =
-		nft_message(b, NFT_MSG_NEWSET, NLM_F_CREATE, "set %s", info->name);
+	struct nlmsghdr *msg = nft_message(b, NFT_MSG_NEWSET, NLM_F_CREATE, "set %s", info->name);
 	struct nftnl_set *s = msg ? nftnl_set_alloc() : NULL;
 	if (!s) {
 		b->failed = -ENOMEM;
 		return;
 	}
-	uint32_t flags = (info->interval ? NFT_SET_INTERVAL : 0) | (info->data_type ? NFT_SET_MAP : 0);
+	uint32_t flags =
+		(info->interval ? NFT_SET_INTERVAL : 0) | (info->data_type ? NFT_SET_MAP : 0);
 	nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, info->name);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);

@@ -8,7 +8,7 @@
  * lives; only their elements change.
  */
 enum set_id {
-	SET_TUNNELS, /* names of the tunnel interfaces */
+	SET_TUNNELS,  /* names of the tunnel interfaces */
 	SET_GATEWAY4, /* tunnel interface . gateway's own address on it */
 	SET_GATEWAY6,
 	SET_LOCAL4, /* tunnel interface : gateway's first address on it */
@@ -16,14 +16,14 @@ enum set_id {
 	SET_DEVICES4, /* tunnel interface . device's address : mark (marks.h) */
 	SET_DEVICES6,
 	SET_PROFILES, /* profile id : goto its chain */
-	SET_LAN4, /* LAN of F2 */
+	SET_LAN4,     /* LAN of F2 */
 	SET_LAN6,
 	SET_WAN4, /* everything else: profiles accept on a hit, never on a miss */
 	SET_WAN6,
 	SET_DOH4, /* dedicated DoH resolvers */
 	SET_DOH6,
 	SET_EPOCH_OK, /* policy epochs whose flows pass */
-	SET_EPOCH, /* family : epoch to write */
+	SET_EPOCH,    /* family : epoch to write */
 	SETS
 };
 
@@ -31,8 +31,8 @@ enum value_kind { VALUE_NONE, VALUE_DATA, VALUE_PROFILE };
 
 struct set_info {
 	const char *name;
-	uint32_t key_type; /* as nft names it, so that `nft list` is readable */
-	uint8_t key_len; /* bytes */
+	uint32_t key_type;  /* as nft names it, so that `nft list` is readable */
+	uint8_t key_len;    /* bytes */
 	uint32_t data_type; /* 0: a set */
 	uint8_t data_len;
 	enum value_kind value; /* of its elements */

@@ -11,15 +11,17 @@
 #include <sched.h>
 #include <stdlib.h>
 
-static const struct ruleset_options options = { .masquerade = true, .dns_port = 53, .proxy_port = 8080 };
+static const struct ruleset_options options = {
+	.masquerade = true, .dns_port = 53, .proxy_port = 8080
+};
 
 static struct conf_shared make_conf(void)
 {
 	static struct prefix addresses[2];
 	static char name[] = "mitm", interface[] = "wgT";
-	static struct conf_tunnel tunnel = { .name = name,
-		.interface = interface,
-		.addresses = { addresses, 2 } };
+	static struct conf_tunnel tunnel = {
+		.name = name, .interface = interface, .addresses = { addresses, 2 }
+	};
 	prefix_parse("10.9.0.1/24", &addresses[0]);
 	prefix_parse("fd09::1/64", &addresses[1]);
 	return (struct conf_shared){ .tunnels = &tunnel, .tunnel_count = 1 };
@@ -185,7 +187,8 @@ static void test_takes_50000_devices_in_one_transaction(void)
 	apply(&f);
 	for (uint32_t i = 0; i < 50000; i++) {
 		struct addr a = { .family = AF_INET,
-			.bytes = { 10, (uint8_t)(100 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i } };
+			.bytes = {
+				10, (uint8_t)(100 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i } };
 		firewall_set_device(&f, "wgT", &a, PROFILE_INTERNET);
 	}
 	uint64_t updates = f.updates;

@@ -66,9 +66,11 @@ static void test_refuses_wrong_prefixes_protocols_and_actions(void)
 static void test_refuses_more_combinations_than_the_kernel_should_hold(void)
 {
 	static char json[20000];
-	int at = snprintf(json, sizeof(json), "{\"name\":\"a\",\"rules\":[{\"action\":\"allow\",\"prefixes\":[");
+	int at = snprintf(json, sizeof(json),
+		"{\"name\":\"a\",\"rules\":[{\"action\":\"allow\",\"prefixes\":[");
 	for (int i = 0; i < 250; i++)
-		at += snprintf(json + at, sizeof(json) - (size_t)at, "%s\"10.0.%d.0/24\"", i ? "," : "", i);
+		at += snprintf(json + at, sizeof(json) - (size_t)at, "%s\"10.0.%d.0/24\"",
+			i ? "," : "", i);
 	snprintf(json + at, sizeof(json) - (size_t)at,
 		"],\"ports\":[\"1\",\"2\",\"3\",\"4\",\"5\"]}]}");
 	struct profile p;

@@ -54,8 +54,8 @@ static void test_host_bits_are_cleared(void)
 static void test_overlapping_and_adjacent_are_joined(void)
 {
 	is(AF_INET,
-		(const char *const[]){ "11.0.0.0/8", "10.0.0.0/8", "10.1.0.0/16", "192.168.0.0/16",
-			NULL },
+		(const char *const[]){
+			"11.0.0.0/8", "10.0.0.0/8", "10.1.0.0/16", "192.168.0.0/16", NULL },
 		"10.0.0.0-11.255.255.255 192.168.0.0-192.168.255.255",
 		"0.0.0.0-9.255.255.255 12.0.0.0-192.167.255.255 192.169.0.0-255.255.255.255");
 }
@@ -63,8 +63,8 @@ static void test_overlapping_and_adjacent_are_joined(void)
 static void test_nothing_leaves_everything(void)
 {
 	is(AF_INET, (const char *const[]){ NULL }, "", "0.0.0.0-255.255.255.255");
-	is(AF_INET, (const char *const[]){ "0.0.0.0/0", "10.0.0.0/8", NULL }, "0.0.0.0-255.255.255.255",
-		"");
+	is(AF_INET, (const char *const[]){ "0.0.0.0/0", "10.0.0.0/8", NULL },
+		"0.0.0.0-255.255.255.255", "");
 }
 
 static void test_ends_of_the_space(void)
@@ -78,8 +78,10 @@ static void test_ends_of_the_space(void)
 static void test_families_do_not_mix(void)
 {
 	is(AF_INET6, (const char *const[]){ "10.0.0.0/8", "fc00::/7", "fe80::/10", NULL },
-		"fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		"::-fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff fe00::-fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		"fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		"fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		"::-fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		"fe00::-fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
 		"fec0::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
 }
 
