@@ -9,3 +9,5 @@ FUZZ_LIBS_list_parse = -lidn2 -lpsl
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
+FUZZERS += target
+FUZZ_SRCS_target = proxyd/target.c

@@ -19,3 +19,6 @@ UNIT_SRCS_wgd_uapi = wgd/device.c wgd/key.c wgd/uapi.c
 UNITS += apid_request apid_seed
 UNIT_SRCS_apid_request = apid/provision_request.c
 UNIT_SRCS_apid_seed = apid/api_keys.c apid/digest.c apid/provision_request.c apid/seed.c apid/topics.c
+UNITS += target guard
+UNIT_SRCS_target = proxyd/target.c
+UNIT_SRCS_guard = proxyd/guard.c
