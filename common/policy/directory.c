@@ -112,22 +112,23 @@ static void unindex(struct directory *d, struct entry *e)
 	}
 }
 
-/* An address belongs to the first device that has it; the second is refused it (W8). */
+/* An address belongs to one device (W8): of several that claim it, the one with the smallest id, so
+ * that every daemon says the same whatever it read first. */
 static void index_addresses(struct directory *d, struct entry *e)
 {
 	for (size_t i = 0; i < e->view.address_count; i++) {
 		const struct addr *a = &e->view.addresses[i];
 		struct entry *other = hmap_find(&d->by_addr, a, sizeof(*a));
+		bool is_mine = !other || other == e || strcmp(e->rec.id, other->rec.id) < 0;
 		char text[ADDR_STRLEN];
 
-		if (!other) {
+		if (is_mine)
 			hmap_set(&d->by_addr, a, sizeof(*a), e);
-		} else if (other != e) {
-			addr_format(a, text);
-			log_warning("address refused, it belongs to another device device=%s "
-				    "address=%s holder=%s",
-				e->view.id, text, other->view.id);
-		}
+		if (!other || other == e)
+			continue;
+		addr_format(a, text);
+		log_warning("address refused, it belongs to another device device=%s address=%s holder=%s",
+			(is_mine ? other : e)->rec.id, text, (is_mine ? e : other)->rec.id);
 	}
 }
 

@@ -335,7 +335,7 @@ static void test_unapproved_website_does_not_count(void)
 	world_fini(&w);
 }
 
-static void test_address_belongs_to_its_first_holder_until_it_goes(void)
+static void test_address_belongs_to_the_smallest_id_until_it_goes(void)
 {
 	struct world w;
 	struct addr a;
@@ -345,6 +345,10 @@ static void test_address_belongs_to_its_first_holder_until_it_goes(void)
 	put(&w, TOPIC_devices, "thief", "{\"id\":\"thief\",\"addresses\":[\"10.9.0.2\"]}");
 	fake_bus_end_all(w.bus);
 	STR_IS(directory_find(w.dir, &a)->id, "phone");
+	put(&w, TOPIC_devices, "early", "{\"id\":\"early\",\"addresses\":[\"10.9.0.2\"]}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find(w.dir, &a)->id, "early");
+	put(&w, TOPIC_devices, "early", NULL);
 	put(&w, TOPIC_devices, "phone", NULL);
 	fake_bus_end_all(w.bus);
 	STR_IS(directory_find(w.dir, &a)->id, "thief");
@@ -394,7 +398,7 @@ int main(void)
 	TAP_RUN(test_expired_device_is_walled_but_may_renew);
 	TAP_RUN(test_wrong_restricting_field_closes_the_record);
 	TAP_RUN(test_unapproved_website_does_not_count);
-	TAP_RUN(test_address_belongs_to_its_first_holder_until_it_goes);
+	TAP_RUN(test_address_belongs_to_the_smallest_id_until_it_goes);
 	TAP_RUN(test_images_follow_the_category_and_the_device);
 	TAP_RUN(test_applied_generations_are_reported);
 	return tap_done();
