@@ -59,6 +59,7 @@ struct directory {
 	struct timer expiry;
 	int64_t next_expiry; /* epoch ms, 0 = none */
 	bool all_dirty, settings_dirty, known;
+	bool has_conflicts; /* an address is claimed twice: any change may free it for another */
 	uint64_t gens[SOURCES];
 	struct hmap_iter next; /* of directory_next */
 };
@@ -126,6 +127,7 @@ static void index_addresses(struct directory *d, struct entry *e)
 			hmap_set(&d->by_addr, a, sizeof(*a), e);
 		if (!other || other == e)
 			continue;
+		d->has_conflicts = true;
 		addr_format(a, text);
 		log_warning("address refused, it belongs to another device device=%s address=%s holder=%s",
 			(is_mine ? other : e)->rec.id, text, (is_mine ? e : other)->rec.id);
@@ -195,7 +197,7 @@ static void resolve(struct directory *d, struct entry *e)
 
 static void resolve_all(struct directory *d)
 {
-	d->all_dirty = false;
+	d->all_dirty = d->has_conflicts = false;
 	d->next_expiry = 0;
 	hmap_foreach (&d->by_id, it)
 		resolve(d, it.value);
@@ -217,7 +219,7 @@ static void remove_device(struct directory *d, const char *id)
 		d->ops.on_gone(d->arg, &e->view);
 	unindex(d, e);
 	free_entry(e);
-	d->all_dirty = true; /* another device may have waited for its address */
+	d->all_dirty |= d->has_conflicts;
 }
 
 static void set_device(struct directory *d, const char *id, const struct rec_device *rec)
@@ -248,6 +250,7 @@ static void set_device(struct directory *d, const char *id, const struct rec_dev
 	}
 	retire(d, REC_device, old);
 	resolve(d, e);
+	d->all_dirty |= d->has_conflicts;
 }
 
 static void on_device_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,

@@ -348,7 +348,9 @@ static void test_address_belongs_to_the_smallest_id_until_it_goes(void)
 	put(&w, TOPIC_devices, "early", "{\"id\":\"early\",\"addresses\":[\"10.9.0.2\"]}");
 	fake_bus_end_all(w.bus);
 	STR_IS(directory_find(w.dir, &a)->id, "early");
-	put(&w, TOPIC_devices, "early", NULL);
+	put(&w, TOPIC_devices, "early", "{\"id\":\"early\",\"addresses\":[\"10.9.0.9\"]}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find(w.dir, &a)->id, "phone");
 	put(&w, TOPIC_devices, "phone", NULL);
 	fake_bus_end_all(w.bus);
 	STR_IS(directory_find(w.dir, &a)->id, "thief");
