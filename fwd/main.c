@@ -2,6 +2,7 @@
 #include "fwd/fwd.h"
 
 #include "common/log.h"
+#include "fwd/dump.h"
 #include "fwd/sysctl.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -201,8 +202,26 @@ static void fini(struct daemon *d)
 	d->state = NULL;
 }
 
+static int dump(struct daemon *d, const char *arg)
+{
+	(void)d, (void)arg;
+	struct nft n;
+	int err = nft_open(&n);
+	if (!err) {
+		err = dump_table(&n, stdout);
+		nft_close(&n);
+	}
+	if (err)
+		log_error("table not read error=%s", strerror(-err));
+	return err ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
+	static const struct daemon_command commands[] = {
+		{ "dump", "Print the table that is in force and exit.", dump },
+		{ 0 },
+	};
 	const struct daemon_info info = {
 		.name = "fwd",
 		.summary = "Keeps the table inet culvert as the bus says.",
@@ -211,6 +230,7 @@ int main(int argc, char **argv)
 		.conf_count = fwd_conf_count,
 		.conf_size = sizeof(struct fwd_conf),
 		.caps = 1ULL << CAP_NET_ADMIN,
+		.commands = commands,
 		.start = start,
 		.reload = reload,
 		.stop = stop,

@@ -1,10 +1,11 @@
 FWD_SRCS = fwd/doh.c fwd/elements.c fwd/firewall.c fwd/nft.c fwd/profile.c fwd/range.c fwd/rule.c \
 	fwd/ruleset.c fwd/sets.c
-fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/drift.c fwd/main.c fwd/networks.c fwd/sysctl.c
+fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
-UNITS += fwd_firewall fwd_profile fwd_range
+UNITS += fwd_firewall fwd_profile fwd_range fwd_sysctl
 UNIT_SRCS_fwd_firewall = $(FWD_SRCS)
 UNIT_LIBS_fwd_firewall = -lnftnl -lmnl
 UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/rule.c
 UNIT_LIBS_fwd_profile = -lnftnl -lmnl
 UNIT_SRCS_fwd_range = fwd/range.c
+UNIT_SRCS_fwd_sysctl = fwd/sysctl.c

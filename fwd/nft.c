@@ -282,3 +282,11 @@ int nft_read_counters(struct nft *n,
 	struct counter_reading r = { .on_counter = on_counter, .arg = arg };
 	return nl_dump(&n->nl, msg, on_counter_message, NULL, &r);
 }
+
+int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg)
+{
+	uint8_t buf[512];
+	struct nlmsghdr *msg = prepare(n, buf, NFT_MSG_GETRULE);
+	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFT_TABLE);
+	return nl_dump(&n->nl, msg, on_rule, NULL, arg);
+}

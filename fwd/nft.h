@@ -79,3 +79,5 @@ int nft_read_set(struct nft *n, const char *set,
 int nft_read_counters(struct nft *n,
 	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes),
 	void *arg);
+/* Gives every rule of the table as the kernel's message, in the order of chains and rules. */
+int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg);

@@ -201,6 +201,29 @@ def test_a_foreign_change_is_undone(world, damage):
     print("healed after %.3f s" % took)
 
 
+def test_a_foreign_change_is_told_to_apid(world):
+    """F11: event `alarm`, with the name of the program."""
+    listener = subprocess.Popen(["redis-cli", "-s", world.socket, "SUBSCRIBE",
+                                 "culvert:event:fwd:alarm"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert [listener.stdout.readline().strip() for _ in range(3)][0] == "subscribe"
+        world.nft("flush chain inet culvert judge")
+        message = [listener.stdout.readline().strip() for _ in range(3)][2]
+    finally:
+        listener.kill()
+        listener.wait()
+        listener.stdout.close()
+    assert "rules_changed" in message and "nft" in message
+
+
+def test_dump_shows_the_table(world):
+    """The table without nft."""
+    text = world.gw.run(os.path.join(BUILD, "bin", "fwd"), "-c", world.conf, "--dump")
+    assert '"wgT" . 10.9.0.2 : 0x00000002' in text
+    assert "counter unknown_source" in text and "chain judge {" in text
+    assert "reject" in text
+
+
 def test_another_table_is_left_alone(world):
     """F1: only the table inet culvert is ours."""
     world.nft("add table inet other")
