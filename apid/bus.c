@@ -56,8 +56,8 @@ static void apply_setting(struct publisher *p, const char *id, const cJSON *reco
 	}
 }
 
-static void on_usage(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_usage(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct publisher *p = arg;
 	const struct rec_usage *usage = rec;
@@ -79,8 +79,8 @@ enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *d
 
 	if (codec_decode(REC_device, CODEC_LENIENT, device, &d, NULL, 0))
 		return NOT_ENTITLED_INVALID;
-	e = device_entitlement(&d, &p->settings, hmap_find_str(&p->over_quota, d.id),
-		clock_wall_ms());
+	e = device_entitlement(
+		&d, &p->settings, hmap_find_str(&p->over_quota, d.id), clock_wall_ms());
 	rec_fini(REC_device, &d);
 	return e;
 }
@@ -214,13 +214,14 @@ int publisher_load_end(struct publisher *p)
 		if (!topic_is_kept(topic))
 			continue;
 		count += p->loads[t].n;
-		r = p->is_loaded ? publish_difference(p, topic, &p->loads[t]) :
-				   publish_whole(p, topic, &p->loads[t]);
+		r = p->is_loaded ? publish_difference(p, topic, &p->loads[t])
+				 : publish_whole(p, topic, &p->loads[t]);
 	}
 	publisher_load_cancel(p);
 	if (!r) {
 		p->is_loaded = true;
-		log_info("state loaded records=%zu devices=%zu", count, p->ids[TOPIC_devices].count);
+		log_info(
+			"state loaded records=%zu devices=%zu", count, p->ids[TOPIC_devices].count);
 	}
 	return r;
 }
@@ -341,9 +342,9 @@ void publisher_await_peer(struct publisher *p, const char *id, const char *publi
 	timer_start(&w->deadline, WAIT_MS, 0);
 	list_add(&p->waiters, &w->node);
 	p->waiter_count++;
-	r = w->id && (w->public_key || !public_key) ?
-		    bus_state_flush(p->bus, TOPIC_device_keys, on_keys_flushed, w) :
-		    -ENOMEM;
+	r = w->id && (w->public_key || !public_key)
+		    ? bus_state_flush(p->bus, TOPIC_device_keys, on_keys_flushed, w)
+		    : -ENOMEM;
 	if (r) {
 		waiter_tell(w, r, NULL);
 		waiter_release(w);

@@ -18,8 +18,8 @@ void publisher_free(struct publisher *p);
 /* Was a complete state published? */
 bool publisher_is_loaded(const struct publisher *p);
 
-/* A complete load: add every record, then end (publishes the difference) or cancel. add takes record
- * over, also on error. */
+/* A complete load: add every record, then end (publishes the difference) or cancel. add takes
+ * record over, also on error. */
 int publisher_load_add(struct publisher *p, enum bus_topic topic, const char *id, cJSON *record);
 int publisher_load_end(struct publisher *p);
 void publisher_load_cancel(struct publisher *p);
@@ -32,9 +32,9 @@ int publisher_remove(struct publisher *p, enum bus_topic topic, const char *id);
 enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *device);
 
 /*
- * Waits until what was published so far is in force in wgd, for that device. on_done: 0; -EPERM with
- * why: wgd refuses the peer (W8); -ETIMEDOUT (2 s), -EBUSY (too many wait), -ECANCELED. public_key:
- * the key that the peer must have, NULL = whichever.
+ * Waits until what was published so far is in force in wgd, for that device. on_done: 0; -EPERM
+ * with why: wgd refuses the peer (W8); -ETIMEDOUT (2 s), -EBUSY (too many wait), -ECANCELED.
+ * public_key: the key that the peer must have, NULL = whichever.
  */
 void publisher_await_peer(struct publisher *p, const char *id, const char *public_key,
 	void (*on_done)(void *arg, int status, const char *why), void *arg);

@@ -229,7 +229,8 @@ static int next_statement(struct db *db)
 	if (!err) {
 		struct db_statement *s = &b->statements[b->next];
 
-		wait = s->is_text ? db_op_begin_text(db, s->sql) : db_op_begin_prepared(db, s, &err);
+		wait = s->is_text ? db_op_begin_text(db, s->sql)
+				  : db_op_begin_prepared(db, s, &err);
 		if (!err)
 			return wait;
 	}
@@ -334,16 +335,16 @@ static void submit(struct db *db, struct list *queue, struct db_batch *b, uint32
 		kick(db);
 }
 
-void db_submit(struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done,
-	void *arg)
+void db_submit(
+	struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done, void *arg)
 {
 	b->on_done = on_done;
 	b->arg = arg;
 	submit(db, &db->queue, b, deadline_ms);
 }
 
-void db_submit_setup(struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done,
-	void *arg)
+void db_submit_setup(
+	struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done, void *arg)
 {
 	b->on_done = on_done;
 	b->arg = arg;

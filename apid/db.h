@@ -7,17 +7,17 @@
 #include <uv.h>
 
 /*
- * One connection to MariaDB on the event loop, over libmariadb's non-blocking API. It reconnects for
- * ever (100 ms, doubling to 5 s). Work is given as batches: statements that run one after another on
- * the connection, undisturbed by other batches. A batch whose deadline passes while the server is
- * at work on it costs the connection.
+ * One connection to MariaDB on the event loop, over libmariadb's non-blocking API. It reconnects
+ * for ever (100 ms, doubling to 5 s). Work is given as batches: statements that run one after
+ * another on the connection, undisturbed by other batches. A batch whose deadline passes while the
+ * server is at work on it costs the connection.
  */
 struct db;
 struct db_batch;
 
 struct db_options {
 	const char *socket; /* path */
-	const char *name; /* database */
+	const char *name;   /* database */
 	const char *user;
 	const char *password; /* NULL = the socket's user is enough */
 	/* The connection stands: submit set-up batches (db_submit_setup), then db_set_ready. */
@@ -56,8 +56,8 @@ static inline size_t db_cell_len(const struct db_rows *r, size_t row, size_t col
 
 /*
  * Called when all statements are through (0) or one failed (the others are not run):
- *   -EEXIST a unique key is taken, -EAGAIN a deadlock or a lock that was not free in time, -ENOENT a
- *   foreign key points nowhere, -EINVAL a statement that the server refuses, -ENOTCONN, -ETIMEDOUT,
+ *   -EEXIST a unique key is taken, -EAGAIN a deadlock or a lock that was not free in time, -ENOENT
+ * a foreign key points nowhere, -EINVAL a statement that the server refuses, -ENOTCONN, -ETIMEDOUT,
  *   -ECANCELED, -ENOMEM.
  * With status 0 it may add statements: they run next, with the connection still held, and it is
  * called again, unless it closed or reset the database itself. When it has added none the batch is
@@ -68,8 +68,8 @@ typedef void (*db_on_done)(void *arg, struct db_batch *b, int status);
 struct db_batch *db_batch_new(void); /* NULL without memory */
 /*
  * Adds a prepared statement; sql must be a constant (statements are kept per connection by their
- * text). One letter per parameter: s const char * (NULL = NULL), i int64_t, b const void *, size_t. All
- * copied. Returns the statement's number for db_batch_rows.
+ * text). One letter per parameter: s const char * (NULL = NULL), i int64_t, b const void *, size_t.
+ * All copied. Returns the statement's number for db_batch_rows.
  */
 size_t db_add(struct db_batch *b, const char *sql, const char *types, ...);
 /* A statement without parameters and rows, sent as text (DDL, BEGIN, COMMIT); copied. */
@@ -84,8 +84,8 @@ const char *db_batch_failed(const struct db_batch *b);
 const char *db_batch_error(const struct db_batch *b);
 
 /* Takes the batch over. deadline_ms counts from now, waiting for the connection included. */
-void db_submit(struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done,
-	void *arg);
+void db_submit(
+	struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done, void *arg);
 /* The same for set-up, which runs before db_set_ready. */
-void db_submit_setup(struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done,
-	void *arg);
+void db_submit_setup(
+	struct db *db, struct db_batch *b, uint32_t deadline_ms, db_on_done on_done, void *arg);

@@ -85,7 +85,8 @@ static struct db_statement *add_statement(struct db_batch *b, const char *sql)
 		b->cap = cap;
 	}
 	s = &b->statements[b->n];
-	*s = (struct db_statement){ .sql = strdup(sql), .label = b->label ? strdup(b->label) : NULL };
+	*s = (struct db_statement){ .sql = strdup(sql),
+		.label = b->label ? strdup(b->label) : NULL };
 	if (!s->sql || (b->label && !s->label)) {
 		free(s->sql);
 		b->no_memory = 1;

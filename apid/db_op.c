@@ -135,4 +135,3 @@ void db_op_follow(struct db *db, enum db_op ended, struct db_statement *s, int *
 		break;
 	}
 }
-

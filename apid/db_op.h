@@ -24,14 +24,14 @@ struct db {
 	MYSQL *mysql; /* NULL when down */
 	uv_poll_t *poll;
 	struct hmap prepared; /* SQL text → MYSQL_STMT */
-	MYSQL_STMT *stmt; /* of the operation */
+	MYSQL_STMT *stmt;     /* of the operation */
 	int ret;
 	MYSQL *connected;
 	MYSQL_RES *result;
 
 	struct list queue, setup_queue;
 	struct db_batch *active;
-	bool is_turning; /* in turn(): what is submitted now is found by it */
+	bool is_turning;    /* in turn(): what is submitted now is found by it */
 	struct timer timer; /* down: connect again; connecting: give up */
 };
 

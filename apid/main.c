@@ -16,8 +16,8 @@ struct apid {
 };
 
 /* 0 with *out NULL when none is configured. */
-static int read_seed(const struct apid_conf *conf, const struct conf_shared *shared,
-	struct seed **out)
+static int read_seed(
+	const struct apid_conf *conf, const struct conf_shared *shared, struct seed **out)
 {
 	struct buf err;
 	int r;
@@ -44,6 +44,14 @@ static const char *api_key(const struct apid_conf *conf)
 static void on_bad_seed(void *arg)
 {
 	daemon_stop(arg, 1);
+}
+
+static void fill_status(void *arg, cJSON *status)
+{
+	const struct apid *a = arg;
+
+	cJSON_AddBoolToObject(status, "database", a->store && store_is_ready(a->store));
+	cJSON_AddBoolToObject(status, "published", publisher_is_loaded(a->publisher));
 }
 
 static struct store *open_store(struct daemon *d, struct apid *a, struct seed *seed)
@@ -86,6 +94,7 @@ static int start(struct daemon *d)
 		seed_free(seed);
 	if (!a->store)
 		return -ENOMEM;
+	bus_set_status_source(d->bus, fill_status, a);
 	options.store = a->store;
 	options.publisher = a->publisher;
 	return provision_open(&d->loop, &options, &a->provision);

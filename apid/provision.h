@@ -16,7 +16,8 @@ struct provision_options {
 };
 
 /* 0 or -errno. */
-int provision_open(uv_loop_t *loop, const struct provision_options *options, struct provision **out);
+int provision_open(
+	uv_loop_t *loop, const struct provision_options *options, struct provision **out);
 /* Requests under way end without an answer. */
 void provision_close(struct provision *p);
 void provision_free(struct provision *p); /* after the loop has ended */

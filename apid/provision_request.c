@@ -16,7 +16,8 @@ static int refuse(char why[static 128], const char *field, const char *text)
 
 bool device_id_is_good(const char *id)
 {
-	size_t len = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
+	size_t len =
+		strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
 
 	return len && len <= DEVICE_ID_MAX && !id[len];
 }
@@ -88,8 +89,8 @@ const char *tunnel_refuses(const struct conf_tunnel *t, const struct addr *a)
 }
 
 /* The IPv6 address with the host number that v4 has in its network. */
-static struct addr derive_v6(const struct prefix *v4_net, const struct addr *v4,
-	const struct prefix *v6_net)
+static struct addr derive_v6(
+	const struct prefix *v4_net, const struct addr *v4, const struct prefix *v6_net)
 {
 	struct addr out = prefix_network(v6_net).addr;
 
@@ -167,8 +168,8 @@ static int parse_addresses(const cJSON *value, struct provision_request *out, ch
 	return r ? r : complete_addresses(out, why);
 }
 
-static const struct conf_tunnel *find_tunnel(const struct conf_tunnel *tunnels, size_t n,
-	const char *name)
+static const struct conf_tunnel *find_tunnel(
+	const struct conf_tunnel *tunnels, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!strcmp(tunnels[i].name, name))

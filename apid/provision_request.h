@@ -7,7 +7,7 @@
 /* The body of POST / (SPEC A1), checked against the configured tunnels. Pure. */
 enum provision_task { PROVISION_UPSERT, PROVISION_REMOVE };
 
-#define DEVICE_ID_MAX 64
+#define DEVICE_ID_MAX  64
 #define PUBLIC_KEY_LEN 44
 
 struct provision_request {

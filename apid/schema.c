@@ -104,7 +104,8 @@ int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *
 	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
 		       "innodb_lock_wait_timeout = 2, time_zone = '+00:00'");
 	m->lock = db_add(b, "SELECT GET_LOCK(CONCAT('culvert.', DATABASE()), 30)", "");
-	db_add_text(b, "CREATE TABLE IF NOT EXISTS schema_versions (version INT NOT NULL PRIMARY KEY)");
+	db_add_text(
+		b, "CREATE TABLE IF NOT EXISTS schema_versions (version INT NOT NULL PRIMARY KEY)");
 	m->version = db_add(b, "SELECT MAX(version) FROM schema_versions", "");
 	db_submit_setup(db, b, MIGRATE_MS, on_batch, m);
 	return 0;

@@ -61,8 +61,8 @@ static const char *address_refused(const struct reader *r, const char *name, con
 	return why;
 }
 
-static int check_address(struct reader *r, const struct rec_device *d, const char *text,
-	unsigned *families)
+static int check_address(
+	struct reader *r, const struct rec_device *d, const char *text, unsigned *families)
 {
 	char canonical[ADDR_STRLEN];
 	const char *why;
@@ -159,7 +159,8 @@ static int check_topic(struct reader *r, const cJSON *records)
 
 	r->topic = topic_find(records->string);
 	if (r->topic == BUS_TOPICS) {
-		buf_printf(r->err, "%s: %s: no topic that a seed may hold", r->name, records->string);
+		buf_printf(
+			r->err, "%s: %s: no topic that a seed may hold", r->name, records->string);
 		return -EINVAL;
 	}
 	if (!cJSON_IsArray(records)) {

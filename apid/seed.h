@@ -6,9 +6,9 @@
 #include "common/json.h"
 
 /*
- * The seed file (SPEC A7): a JSON object, topic → array of records. Reading checks all of it: topics
- * that apid keeps, records that the codec takes strictly, keys that are there once, devices with
- * addresses that a tunnel has room for.
+ * The seed file (SPEC A7): a JSON object, topic → array of records. Reading checks all of it:
+ * topics that apid keeps, records that the codec takes strictly, keys that are there once, devices
+ * with addresses that a tunnel has room for.
  */
 struct seed {
 	cJSON *root;

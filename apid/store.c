@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "apid/store_impl.h"
 #include "apid/schema.h"
+#include "apid/store_impl.h"
 #include "common/log.h"
 #include "common/timer.h"
 
@@ -16,7 +16,7 @@ enum { SETUP_MS = 60000 };
 struct setup {
 	struct store *s;
 	enum { SETUP_LOOK, SETUP_READ } turn;
-	bool has_seed; /* the seed is written in this batch */
+	bool has_seed;	  /* the seed is written in this batch */
 	size_t key, seed; /* statements */
 	struct store_load load;
 };
@@ -68,9 +68,9 @@ static bool is_bad_data(int status)
 static void log_bad_seed(const struct db_batch *b, int status)
 {
 	log_error("seed refused, nothing was changed at=%s reason=%s", db_batch_failed(b),
-		status == -EEXIST ? "an address or key of another device" :
-		status == -ENOENT ? "no such device" :
-				    "refused by the database");
+		status == -EEXIST   ? "an address or key of another device"
+		: status == -ENOENT ? "no such device"
+				    : "refused by the database");
 	log_debug("seed refused error=%s", db_batch_error(b));
 }
 
@@ -253,6 +253,7 @@ struct store *store_open(uv_loop_t *loop, struct publisher *p, const struct stor
 void store_close(struct store *s)
 {
 	db_close(s->db);
+	s->db = NULL; /* it frees itself */
 }
 
 void store_free(struct store *s)
@@ -264,6 +265,11 @@ void store_free(struct store *s)
 	free(s->actor);
 	api_keys_fini(&s->keys);
 	free(s);
+}
+
+bool store_is_ready(const struct store *s)
+{
+	return s->db && db_is_ready(s->db);
 }
 
 void store_set_api_key(struct store *s, const char *api_key)

@@ -15,8 +15,8 @@ struct store;
 
 struct store_options {
 	struct db_options db; /* its callbacks are the store's own */
-	const char *api_key; /* NULL = none; becomes the key named `file` */
-	const char *actor; /* of the audit rows */
+	const char *api_key;  /* NULL = none; becomes the key named `file` */
+	const char *actor;    /* of the audit rows */
 	/* The seed does not fit what the database holds at the first start: nothing was changed. */
 	void (*on_bad_seed)(void *arg);
 	void *arg;
@@ -30,6 +30,8 @@ void store_close(struct store *s);
 void store_free(struct store *s); /* after the loop has ended */
 /* Writes the seed, whether it has changed or not; taken over. */
 void store_seed(struct store *s, struct seed *seed);
+/* Is the database there, with its set-up done? */
+bool store_is_ready(const struct store *s);
 /* Another first key; written with the next set-up, which begins now when it differs. */
 void store_set_api_key(struct store *s, const char *api_key);
 /* NULL until they are known: the database has not answered yet. */
@@ -41,16 +43,16 @@ struct device_state {
 	char tunnel[33]; /* "" = none */
 	struct addr addresses[8];
 	size_t address_count;
-	char public_key[PUBLIC_KEY_LEN + 1]; /* "" = none */
+	char public_key[PUBLIC_KEY_LEN + 1];	/* "" = none */
 	char preshared_key[PUBLIC_KEY_LEN + 1]; /* "" = none */
 };
 
 struct store_result {
 	int status; /* 0; -EEXIST: why says whose; -ETIMEDOUT and others: try again later */
 	const char *why;
-	bool changed; /* something was written */
+	bool changed;			   /* something was written */
 	const struct device_state *before; /* status 0 */
-	enum entitlement entitlement; /* status 0, the device exists now */
+	enum entitlement entitlement;	   /* status 0, the device exists now */
 };
 
 /*

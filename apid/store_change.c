@@ -107,7 +107,8 @@ static void add_upsert(struct change *c, struct db_batch *b)
 	db_add(b, "DELETE FROM device_keys WHERE device = ?", "s", c->id);
 	if (d->public_key[0])
 		db_add(b,
-			"INSERT INTO device_keys (device, public_key, preshared_key) VALUES (?, ?, ?)",
+			"INSERT INTO device_keys (device, public_key, preshared_key) VALUES (?, ?, "
+			"?)",
 			"sss", c->id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL);
 }
 
@@ -118,9 +119,9 @@ static void add_writes(struct change *c, struct db_batch *b)
 	else
 		add_upsert(c, b);
 	store_audit_add(b, c->s->actor,
-		!c->wanted.exists ? "device_remove" :
-		c->before.exists  ? "device_change" :
-				    "device_add",
+		!c->wanted.exists  ? "device_remove"
+		: c->before.exists ? "device_change"
+				   : "device_add",
 		c->id);
 	db_add_text(b, "COMMIT");
 }
@@ -135,8 +136,8 @@ static cJSON *device_record(const struct change *c)
 		addr_format(&d->addresses[i], texts[i]);
 		list[i] = texts[i];
 	}
-	return store_device_record(c->id, d->tunnel[0] ? d->tunnel : NULL, list, d->address_count,
-		c->record);
+	return store_device_record(
+		c->id, d->tunnel[0] ? d->tunnel : NULL, list, d->address_count, c->record);
 }
 
 static int publish(struct change *c, cJSON *device)
@@ -155,8 +156,8 @@ static int publish(struct change *c, cJSON *device)
 	if (!d->public_key[0])
 		return publisher_remove(p, TOPIC_device_keys, c->id);
 	return publisher_set(p, TOPIC_device_keys, c->id,
-		store_key_record(c->id, d->public_key,
-			d->preshared_key[0] ? d->preshared_key : NULL));
+		store_key_record(
+			c->id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL));
 }
 
 /* The database is as wanted. */
@@ -231,8 +232,8 @@ static void add_address_owner(struct change *c, struct db_batch *b)
 	for (size_t i = 0; i < c->wanted.address_count && i < 2; i++)
 		addr_format(&c->wanted.addresses[i], texts[i]);
 	c->address_owner = db_add(b,
-		"SELECT device FROM device_addresses WHERE address IN (?, ?) AND device <> ?", "sss",
-		texts[0], texts[1], c->id);
+		"SELECT device FROM device_addresses WHERE address IN (?, ?) AND device <> ?",
+		"sss", texts[0], texts[1], c->id);
 }
 
 void store_change(struct store *s, const char *id, const struct device_state *wanted,
@@ -259,10 +260,12 @@ void store_change(struct store *s, const char *id, const struct device_state *wa
 		"device_keys k ON k.device = d.id WHERE d.id = ? FOR UPDATE",
 		"s", c->id);
 	c->addresses = db_add(b,
-		"SELECT address FROM device_addresses WHERE device = ? ORDER BY position FOR UPDATE",
+		"SELECT address FROM device_addresses WHERE device = ? ORDER BY position FOR "
+		"UPDATE",
 		"s", c->id);
-	c->key_owner = db_add(b, "SELECT device FROM device_keys WHERE public_key = ? AND device <> ?",
-		"ss", c->wanted.public_key, c->id);
+	c->key_owner =
+		db_add(b, "SELECT device FROM device_keys WHERE public_key = ? AND device <> ?",
+			"ss", c->wanted.public_key, c->id);
 	add_address_owner(c, b);
 	db_submit(s->db, b, CHANGE_MS, on_change, c);
 }

@@ -12,8 +12,8 @@ struct store {
 	void (*on_bad_seed)(void *arg);
 	void *arg;
 	struct seed *seed; /* to be written, NULL = none */
-	bool seed_always; /* also when it is the one written last */
-	bool is_started; /* was ready once */
+	bool seed_always;  /* also when it is the one written last */
+	bool is_started;   /* was ready once */
 	struct api_keys keys;
 	bool keys_known;
 };
@@ -35,4 +35,5 @@ cJSON *store_key_record(const char *id, const char *public_key, const char *pres
 void store_seed_add(struct db_batch *b, const struct seed *seed);
 
 /* One row of the audit. */
-void store_audit_add(struct db_batch *b, const char *actor, const char *action, const char *subject);
+void store_audit_add(
+	struct db_batch *b, const char *actor, const char *action, const char *subject);

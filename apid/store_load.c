@@ -14,8 +14,8 @@ void store_load_add(struct db_batch *b, struct store_load *l)
 {
 	db_add_text(b, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
 	l->devices = db_add(b, "SELECT id, tunnel, record FROM devices ORDER BY id", "");
-	l->addresses = db_add(b,
-		"SELECT device, address FROM device_addresses ORDER BY device, position", "");
+	l->addresses = db_add(
+		b, "SELECT device, address FROM device_addresses ORDER BY device, position", "");
 	l->device_keys = db_add(b, "SELECT device, public_key, preshared_key FROM device_keys", "");
 	l->records = db_add(b, "SELECT topic, id, record FROM records", "");
 	l->api_keys = db_add(b, "SELECT name, hash FROM api_keys WHERE revoked_at IS NULL", "");
@@ -75,8 +75,8 @@ cJSON *store_key_record(const char *id, const char *public_key, const char *pres
 }
 
 /* Both lists are sorted by the device's id, in the same order. */
-static int take_devices(struct store *s, const struct db_rows *devices,
-	const struct db_rows *addresses)
+static int take_devices(
+	struct store *s, const struct db_rows *devices, const struct db_rows *addresses)
 {
 	struct hmap first; /* device → its first row among the addresses, plus one */
 	int r = 0;
@@ -94,8 +94,8 @@ static int take_devices(struct store *s, const struct db_rows *devices,
 			!strcmp(db_cell(addresses, at - 1, 0), id);
 			at++)
 			list[n++] = db_cell(addresses, at - 1, 1);
-		record = store_device_record(id, db_cell(devices, i, 1), list, n,
-			db_cell(devices, i, 2));
+		record = store_device_record(
+			id, db_cell(devices, i, 1), list, n, db_cell(devices, i, 2));
 		if (record)
 			r = publisher_load_add(s->publisher, TOPIC_devices, id, record);
 		else
@@ -144,8 +144,8 @@ static int take_api_keys(struct store *s, const struct db_rows *rows)
 	int r = 0;
 
 	for (size_t i = 0; i < rows->n && !r; i++)
-		r = api_keys_add(&keys, db_cell(rows, i, 0), db_cell(rows, i, 1),
-			db_cell_len(rows, i, 1));
+		r = api_keys_add(
+			&keys, db_cell(rows, i, 0), db_cell(rows, i, 1), db_cell_len(rows, i, 1));
 	if (r) {
 		api_keys_fini(&keys);
 		return r;

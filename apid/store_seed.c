@@ -64,7 +64,8 @@ static void add_device_addresses(struct db_batch *b, const cJSON *record)
 			continue;
 		addr_format(&a, text);
 		db_add(b,
-			"INSERT INTO device_addresses (address, device, position) SELECT ?, ?, ? FROM DUAL "
+			"INSERT INTO device_addresses (address, device, position) SELECT ?, ?, ? "
+			"FROM DUAL "
 			"WHERE NOT EXISTS (SELECT 1 FROM device_keys WHERE device = ?)",
 			"ssis", text, id, position++, id);
 	}
@@ -100,7 +101,8 @@ static void add_device_keys(struct db_batch *b, const cJSON *records)
 	cJSON_ArrayForEach (record, records) {
 		label(b, "device_keys", text_of(record, "id"), "public_key");
 		db_add(b,
-			"INSERT INTO device_keys (device, public_key, preshared_key) VALUES (?, ?, ?)",
+			"INSERT INTO device_keys (device, public_key, preshared_key) VALUES (?, ?, "
+			"?)",
 			"sss", text_of(record, "id"), text_of(record, "public_key"),
 			text_of(record, "preshared_key"));
 	}

@@ -3,7 +3,8 @@
 
 #include "common/bus.h"
 
-/* The topics that apid keeps in MariaDB and publishes: all it owns but `watch`, which is not kept. */
+/* The topics that apid keeps in MariaDB and publishes: all it owns but `watch`, which is not kept.
+ */
 bool topic_is_kept(enum bus_topic topic);
 /* A kept topic by its name; BUS_TOPICS when there is none. */
 enum bus_topic topic_find(const char *name);

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* Parses exactly one JSON value of len bytes: depth at most 32, nothing but blanks behind it, valid
- * UTF-8, no NUL in strings, no duplicate keys in an object. NULL when it is not; free with cJSON_Delete. */
+ * UTF-8, no NUL in strings, no duplicate keys in an object. NULL when it is not; free with
+ * cJSON_Delete. */
 cJSON *json_parse(const char *text, size_t len);
 /* Compact text, free with free(). NULL without memory. */
 char *json_format(const cJSON *value);

@@ -11,3 +11,5 @@ FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
 FUZZERS += target
 FUZZ_SRCS_target = proxyd/target.c
+FUZZERS += apid_request
+FUZZ_SRCS_apid_request = apid/provision_request.c

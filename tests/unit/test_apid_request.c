@@ -47,7 +47,7 @@ static void refuses(const char *body, const char *reason)
 	STR_IS(why, reason);
 }
 
-#define UPSERT(rest) "{\"task\":\"wg_upsert\",\"id\":\"a\",\"publicKey\":\"" KEY "\"," rest "}"
+#define UPSERT(rest)   "{\"task\":\"wg_upsert\",\"id\":\"a\",\"publicKey\":\"" KEY "\"," rest "}"
 #define ADDRESS(value) UPSERT("\"address\":" value)
 
 static void test_upsert_takes_a_string_and_derives_v6(void)
@@ -104,8 +104,10 @@ static void test_refuses_missing_fields(void)
 {
 	refuses("{}", "task: missing");
 	refuses("{\"task\":\"wg_upsert\"}", "id: missing");
-	refuses("{\"task\":\"wg_upsert\",\"id\":\"a\",\"address\":\"10.9.0.5\"}", "publicKey: missing");
-	refuses("{\"task\":\"wg_upsert\",\"id\":\"a\",\"publicKey\":\"" KEY "\"}", "address: missing");
+	refuses("{\"task\":\"wg_upsert\",\"id\":\"a\",\"address\":\"10.9.0.5\"}",
+		"publicKey: missing");
+	refuses("{\"task\":\"wg_upsert\",\"id\":\"a\",\"publicKey\":\"" KEY "\"}",
+		"address: missing");
 }
 
 static void test_refuses_bodies_that_are_no_object(void)

@@ -25,7 +25,8 @@ static void test_reads_topics_that_apid_keeps(void)
 {
 	static const char text[] =
 		"{\"settings\":[{\"id\":\"endpoint\",\"value\":\"h\"}],"
-		"\"devices\":[{\"id\":\"a\",\"tunnel\":\"mitm\",\"addresses\":[\"10.9.0.2\",\"fd09::2\"]}],"
+		"\"devices\":[{\"id\":\"a\",\"tunnel\":\"mitm\",\"addresses\":[\"10.9.0.2\",\"fd09:"
+		":2\"]}],"
 		"\"device_keys\":[{\"id\":\"a\",\"public_key\":"
 		"\"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\"}],"
 		"\"profiles\":[{\"name\":\"p\",\"rules\":[]}],\"list_sources\":[]}";
