@@ -19,9 +19,10 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "labfiles"))
 
-from culvertlab import gateway, stores  # noqa: E402
-from culvertlab.hosts import Host  # noqa: E402
+from culvertlab import gateway  # noqa: E402
 from culvertlab.places import DAEMONS, GATEWAY, HOSTS, Places, write_file  # noqa: E402,F401
+from launcher import stores  # noqa: E402
+from launcher.hosts import Host  # noqa: E402
 from culvertlab.scenery import site_addresses  # noqa: E402,F401
 
 LAB = os.path.join(TOP, "tests", "lab")

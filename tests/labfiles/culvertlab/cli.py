@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 
-from .hosts import Host
+from launcher.hosts import Host
+from launcher.process import log_tail
+
 from .places import HOSTS, LabError, Places
-from .process import log_tail
 
 USAGE = """usage: tests/lab up | down | status
        tests/lab exec HOST CMD...           HOST: gw phone laptop lan inet

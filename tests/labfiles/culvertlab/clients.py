@@ -3,9 +3,10 @@
 import os
 import subprocess
 
+from launcher.process import wait_until
+
 from .gateway import provision_device, start_wireguard_go
 from .places import CLIENTS, TUNNEL, UPLINK, WG_PORT, LabError, make_dir, write_file
-from .process import wait_until
 
 PEER = """
 [Peer]

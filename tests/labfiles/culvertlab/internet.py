@@ -4,10 +4,11 @@ import os
 import shutil
 import socket
 
+from launcher.process import Process
+
 from .certificates import make_certificates
 from .pages import write_pages
 from .places import make_dir, write_file
-from .process import Process
 from .scenery import ALIASES, DOH_UPSTREAM_PORT, RESOLVERS, SITES, site_addresses
 
 NGINX_HEAD = """

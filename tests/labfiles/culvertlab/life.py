@@ -9,10 +9,12 @@ import socket
 import sys
 import time
 
-from . import clients, gateway, network, stores
-from .hosts import Host, await_reaped, kill_all
+from launcher import stores
+from launcher.hosts import Host, await_reaped, kill_all
+from launcher.process import Process, log_tail
+
+from . import clients, gateway, network
 from .places import DAEMONS, HOSTS, LabError, make_dir, write_file
-from .process import Process, log_tail
 
 TOOLS = {
     "redis-server": "redis-server", "redis-cli": "redis-tools", "mariadbd": "mariadb-server",

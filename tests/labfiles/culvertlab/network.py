@@ -1,30 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Links, addresses and routes between the hosts."""
+from launcher.network import SYSCTLS, ip_batch, set_sysctls
+
 from .places import (CLIENTS, LAN, LAN_GATEWAY, MOBILE, UPLINK, UPLINK_PEER)
 from .scenery import inet_addresses
-
-SYSCTLS = (
-    "net/ipv6/conf/all/disable_ipv6=0", "net/ipv6/conf/default/disable_ipv6=0",
-    "net/ipv6/conf/all/accept_dad=0", "net/ipv6/conf/default/accept_dad=0",
-    "net/ipv6/conf/default/accept_ra=0",
-    "net/ipv4/conf/all/rp_filter=0", "net/ipv4/conf/default/rp_filter=0",
-    "net/ipv4/ip_forward=0", "net/ipv6/conf/all/forwarding=0",
-)
-
-
-def _set_sysctls(lines):
-    for line in lines:
-        path, value = line.split("=")
-        with open("/proc/sys/" + path, "w", encoding="ascii") as out:
-            out.write(value)
-
-
-def set_sysctls(host, *lines):
-    host.call(_set_sysctls, lines)
-
-
-def _ip(host, lines):
-    host.run(["ip", "-batch", "-"], text="\n".join(lines) + "\n")
 
 
 def _gateway_lines(hosts):
@@ -62,18 +41,18 @@ def connect(hosts):
     """Wires all hosts. Forwarding on the gateway stays off."""
     for host in hosts.values():
         set_sysctls(host, *SYSCTLS)
-    _ip(hosts["gw"], _gateway_lines(hosts))
+    ip_batch(hosts["gw"], _gateway_lines(hosts))
     for client in CLIENTS:
-        _ip(hosts[client], [
+        ip_batch(hosts[client], [
             "link set lo up",
             "address add %s/24 dev mobile" % MOBILE[client][1],
             "link set mobile up",
             "route add %s via %s" % (UPLINK[0], MOBILE[client][0])])
-    _ip(hosts["lan"], [
+    ip_batch(hosts["lan"], [
         "link set lo up",
         "address add %s/24 dev gw" % LAN[0],
         "address add %s/64 dev gw nodad" % LAN[1],
         "link set gw up",
         "route add default via " + LAN_GATEWAY[0],
         "route add ::/0 via " + LAN_GATEWAY[1]])
-    _ip(hosts["inet"], _inet_lines())
+    ip_batch(hosts["inet"], _inet_lines())

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from culvertlab import clients, network
+from culvertlab import clients
 from culvertlab.places import LabError
+from launcher.network import set_sysctls
 from lablib import LAB, TOP, Lab, site_addresses, wait_until
 
 CF = "1.1.1.1"
@@ -235,6 +236,8 @@ def test_two_labs_from_clones_below_private_directories(bare, tmp_path):
     tmp_path.chmod(0o700)
     shutil.copytree(os.path.join(TOP, "tests", "labfiles"), tmp_path / "c/tests/labfiles",
                     ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(os.path.join(TOP, "deploy/launcher"), tmp_path / "c/deploy/launcher",
+                    ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(LAB, tmp_path / "c/tests/lab")
     script = str(tmp_path / "c/tests/lab")
     env = {k: v for k, v in bare.env.items() if k not in ("B", "LAB_DIR")}
@@ -288,7 +291,7 @@ def test_clients_reach_the_gateway_through_a_tunnel_set_by_hand(tmp_path):
                 "address add fd09::1/64 dev wg0 nodad\nlink set wg0 mtu 1420 up\n")
         one.run("gw", "nft", "-f", "-", data="table inet t { chain p { type nat hook postrouting "
                 "priority 100; oifname \"uplink\" masquerade; }; }\n")
-        network.set_sysctls(gw, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
+        set_sysctls(gw, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
         clients.connect_clients(one.places, one.hosts, False)
         for client in clients.CLIENTS:
             wait_until(lambda c=client: clients.has_handshake(one.hosts[c]), 30, "handshake")

@@ -2,9 +2,10 @@
 """The gateway's private Redis and MariaDB, and the secrets of everybody there."""
 import os
 import secrets
+import shutil
 import subprocess
 
-from .places import DAEMONS, UIDS, LabError, make_dir, write_file
+from .places import DAEMONS, UIDS, LaunchError, make_dir, write_file
 from .process import Process
 
 REDIS_CONF = """
@@ -20,9 +21,12 @@ loglevel notice
 DB_INIT = """
 CREATE DATABASE IF NOT EXISTS culvert CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS 'culvert-apid'@'localhost' IDENTIFIED BY '{apid}';
+ALTER USER 'culvert-apid'@'localhost' IDENTIFIED BY '{apid}';
 GRANT ALL PRIVILEGES ON culvert.* TO 'culvert-apid'@'localhost';
-CREATE USER IF NOT EXISTS 'lab'@'localhost' IDENTIFIED BY '{lab}';
-GRANT ALL PRIVILEGES ON *.* TO 'lab'@'localhost' WITH GRANT OPTION;
+CREATE USER IF NOT EXISTS 'launcher'@'localhost' IDENTIFIED BY '{launcher}';
+ALTER USER 'launcher'@'localhost' IDENTIFIED BY '{launcher}';
+GRANT ALL PRIVILEGES ON *.* TO 'launcher'@'localhost' WITH GRANT OPTION;
+ALTER USER 'root'@'localhost' ACCOUNT LOCK;
 """
 
 
@@ -35,13 +39,15 @@ def as_uid(name, *argv, caps=""):
 
 
 def make_secrets(places):
-    """Random secrets, each 0400 and readable by the one user that needs it."""
-    make_dir(places.in_run("secrets"))
+    """Random secrets, each 0400 and readable by the one user that needs it; kept ones stay."""
+    make_dir(places.in_kept("secrets"))
     owners = {"redis-" + name: name for name in DAEMONS}
-    owners.update({"db-apid": "apid", "api-key": "apid", "redis-lab": None, "db-lab": None})
+    owners.update({"db-apid": "apid", "api-key": "apid", "redis-launcher": None,
+                   "db-launcher": None})
     for name, owner in owners.items():
-        write_file(places.secret(name), secrets.token_hex(24) + "\n", 0o400,
-                   UIDS[owner] if owner else 0)
+        if not os.path.exists(places.secret(name)):
+            write_file(places.secret(name), secrets.token_hex(24) + "\n", 0o400,
+                       UIDS[owner] if owner else 0)
 
 
 def read_secret(places, name):
@@ -65,7 +71,8 @@ def _acl_rules(places):
 
 
 def _write_acl(places):
-    lines = ["user default off", "user lab on >%s ~* &* +@all" % read_secret(places, "redis-lab")]
+    lines = ["user default off",
+             "user launcher on >%s ~* &* +@all" % read_secret(places, "redis-launcher")]
     for user, rules in _acl_rules(places).items():
         name = user[len("culvert-"):] if user.startswith("culvert-") else user
         if name in DAEMONS:
@@ -76,10 +83,10 @@ def _write_acl(places):
 
 
 def redis_command(places, host, *words):
-    """Runs one command as the lab's own user and gives redis-cli's raw answer."""
-    env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-lab"))
+    """Runs one command as the launcher's own user and gives redis-cli's raw answer."""
+    env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-launcher"))
     done = subprocess.run(
-        ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "lab",
+        ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "launcher",
          "--no-auth-warning", *words],
         preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
     return done.stdout.strip()
@@ -103,28 +110,41 @@ def run_redis(process):
 
 
 def start_mariadb(places, host):
-    """Installs an empty server; mariadb_ready waits for it."""
+    """Starts the server, on what is kept or on an empty database; mariadb_ready waits for it."""
     make_dir(places.in_run("db"), 0o755, UIDS["mariadb"])
-    data = make_dir(places.in_run("db", "data"), 0o700, UIDS["mariadb"])
+    make_dir(places.in_kept("db"), 0o755, UIDS["mariadb"])
     write_file(places.in_run("db", "init.sql"),
                DB_INIT.format(apid=read_secret(places, "db-apid"),
-                              lab=read_secret(places, "db-lab")), 0o400, UIDS["mariadb"])
+                              launcher=read_secret(places, "db-launcher")), 0o400,
+               UIDS["mariadb"])
+    _make_database(places, host)
+    launch_mariadb(Process(host, "mariadb"))
+
+
+def _make_database(places, host):
+    """The whole directory or nothing: it gets its name when it is complete."""
+    data, new = places.in_kept("db", "data"), places.in_kept("db", "data.new")
+    if os.path.exists(data):
+        return
+    shutil.rmtree(new, ignore_errors=True)
+    make_dir(new, 0o700, UIDS["mariadb"])
     with open(places.log("mariadb"), "ab") as log:
         done = subprocess.run(
-            as_uid("mariadb", "mariadb-install-db", "--no-defaults", "--datadir=" + data,
+            as_uid("mariadb", "mariadb-install-db", "--no-defaults", "--datadir=" + new,
                    "--auth-root-authentication-method=normal", "--skip-test-db",
                    "--skip-name-resolve", "--innodb-log-file-size=8M"),
             preexec_fn=host.enter, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
             cwd="/")
     if done.returncode != 0:
-        raise LabError("mariadb-install-db failed", places.log("mariadb"))
-    launch_mariadb(Process(host, "mariadb"))
+        raise LaunchError("mariadb-install-db failed", places.log("mariadb"))
+    os.rename(new, data)
 
 
 def launch_mariadb(process):
     run = process.places.in_run("db")
+    data = process.places.in_kept("db", "data")
     process.start(as_uid(
-        "mariadb", "mariadbd", "--no-defaults", "--datadir=%s/data" % run,
+        "mariadb", "mariadbd", "--no-defaults", "--datadir=" + data,
         "--socket=%s/db.sock" % run, "--pid-file=%s/db.pid" % run, "--skip-networking",
         "--init-file=%s/init.sql" % run, "--innodb-log-file-size=8M",
         "--innodb-buffer-pool-size=32M", "--skip-log-bin", "--plugin-maturity=unknown",
@@ -138,10 +158,10 @@ def mariadb_ready(process):
 
 
 def sql(places, host, statement):
-    """Runs one statement as the lab's own user; rows as text, None when refused."""
-    env = dict(os.environ, MYSQL_PWD=read_secret(places, "db-lab"))
+    """Runs one statement as the launcher's own user; rows as text, None when refused."""
+    env = dict(os.environ, MYSQL_PWD=read_secret(places, "db-launcher"))
     done = subprocess.run(
-        ["mariadb", "--no-defaults", "--socket=" + places.in_run("db", "db.sock"), "--user=lab",
-         "--batch", "--skip-column-names", "culvert"], input=statement, text=True,
+        ["mariadb", "--no-defaults", "--socket=" + places.in_run("db", "db.sock"),
+         "--user=launcher", "--batch", "--skip-column-names", "culvert"], input=statement, text=True,
         preexec_fn=host.enter, env=env, capture_output=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Long-running programs of a lab: started in a host, known by pid, their exit status kept."""
+"""Long-running programs: started in a host, known by pid, their exit status kept."""
 import os
 import signal
 import time
 
 from .hosts import start_time
-from .places import LabError, write_file
+from .places import LaunchError, write_file
 
 # The shell stays as the parent: it reaps the program and keeps its exit status.
 _KEEPER = ('rm -f "$1.rc"; "${@:3}" & echo $! >"$1.pid.new"; mv "$1.pid.new" "$1.pid"; '
@@ -13,14 +13,14 @@ _KEEPER = ('rm -f "$1.rc"; "${@:3}" & echo $! >"$1.pid.new"; mv "$1.pid.new" "$1
 
 
 def wait_until(what, predicate, seconds, log=None):
-    """Polls until predicate() is true and gives its value; a LabError after the deadline."""
+    """Polls until predicate() is true and gives its value; a LaunchError after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise LabError("%s: not within %g s" % (what, seconds), log)
+            raise LaunchError("%s: not within %g s" % (what, seconds), log)
         time.sleep(0.02)
 
 
@@ -52,10 +52,14 @@ class Process:
         """The shell's idea of the exit status (128 + signal), None before the end."""
         return self._read(".rc")
 
+    def has_ended(self):
+        """Whether it has run and ended; its status is known then."""
+        return self.pid() is None and self.status() is not None
+
     def start(self, argv, env=None):
         """Starts it in its host with the log as stdout and stderr; waits for nothing else."""
         if self.pid() is not None:
-            raise LabError("%s runs already" % self.name)
+            raise LaunchError("%s runs already" % self.name)
         for suffix in (".pid", ".rc"):
             if os.path.exists(self.base + suffix):
                 os.unlink(self.base + suffix)
@@ -68,7 +72,7 @@ class Process:
 
     def check_alive(self):
         if self.pid() is None:
-            raise LabError("%s ended with status %s" % (self.name, self.status()), self.log)
+            raise LaunchError("%s ended with status %s" % (self.name, self.status()), self.log)
         return True
 
     def await_ready(self, predicate, seconds=10):
@@ -88,8 +92,8 @@ class Process:
         if self.pid() is None:
             return None
         self.send(number)
-        wait_until("%s: end after signal %d" % (self.name, number),
-                   lambda: self.pid() is None, seconds, self.log)
+        wait_until("%s: end after signal %d" % (self.name, number), self.has_ended, seconds,
+                   self.log)
         return self.status()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts of the lab: per host a process that holds a network and a mount namespace."""
+"""Hosts: per host a process that holds a network and a mount namespace."""
 import ctypes
 import json
 import os
@@ -8,7 +8,7 @@ import stat
 import subprocess
 import time
 
-from .places import HOSTS, UIDS, LabError, write_file
+from .places import UIDS, LaunchError, write_file
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -63,7 +63,7 @@ def _private_run(places, host):
     """A /run of the host's own: WireGuard's sockets lie below a fixed path there."""
     keep = [name for name in ("user", "lock") if os.path.isdir("/run/" + name)]
     staging = places.in_run("hosts", host)
-    _mount("culvert-lab", staging, "tmpfs", MS_NOSUID, "mode=0755,size=64m")
+    _mount("culvert", staging, "tmpfs", MS_NOSUID, "mode=0755,size=256m")
     for name in keep + [os.path.basename(places.run)]:
         os.mkdir(os.path.join(staging, name), 0o755)
         _mount("/run/" + name, os.path.join(staging, name), None, MS_BIND | MS_REC)
@@ -101,7 +101,7 @@ def _become_holder(places, host, report):
         _private_run(places, host)
         _private_etc(places, host)
         os.chdir("/")
-        os.execv("/usr/bin/sleep", ["culvert-lab-%s-%s" % (places.id, host), "infinity"])
+        os.execv("/usr/bin/sleep", ["%s-%s" % (os.path.basename(places.run), host), "infinity"])
     except BaseException as exc:  # pylint: disable=broad-except
         os.write(report, ("%s: %s" % (host, exc)).encode())
         os._exit(1)
@@ -134,7 +134,7 @@ class Host:
         with os.fdopen(read_end, "rb") as src:
             first, _, error = src.read().decode().partition("\n")
         if error or not first.startswith("pid "):
-            raise LabError("cannot make host %s: %s" % (self.name, error or first))
+            raise LaunchError("cannot make host %s: %s" % (self.name, error or first))
         holder = int(first[4:])
         state = {"pid": holder, "start": start_time(holder)}
         for kind in ("net", "mnt"):
@@ -159,7 +159,8 @@ class Host:
         """Moves the calling (single-threaded) process into the host."""
         pid = self.pid()
         if pid is None:
-            raise LabError("host %s is not up (tests/lab up)" % self.name)
+            raise LaunchError("host %s is not up (%s)" % (
+                self.name, self.places.start_with))
         here = os.getcwd()
         _setns("/proc/%d/ns/net" % pid, CLONE_NEWNET)
         _setns("/proc/%d/ns/mnt" % pid, CLONE_NEWNS)
@@ -172,11 +173,11 @@ class Host:
         return subprocess.Popen(argv, preexec_fn=self.enter, **kwargs)
 
     def run(self, argv, text=None, check=True, timeout=60):
-        """Runs a command in the host; stdout as text. A failure is a LabError with its stderr."""
+        """Runs a command in the host; stdout as text. A failure is a LaunchError with its stderr."""
         done = subprocess.run(argv, preexec_fn=self.enter, input=text, text=True, timeout=timeout,
                               capture_output=True, check=False)
         if check and done.returncode != 0:
-            raise LabError("%s: %s: status %d: %s" % (
+            raise LaunchError("%s: %s: status %d: %s" % (
                 self.name, " ".join(argv[:4]), done.returncode,
                 (done.stderr or done.stdout).strip()))
         return done.stdout
@@ -201,7 +202,7 @@ class Host:
         os.waitpid(pid, 0)
         answer = json.loads(data or '{"error": "died"}')
         if "error" in answer:
-            raise LabError("%s: %s" % (self.name, answer["error"]))
+            raise LaunchError("%s: %s" % (self.name, answer["error"]))
         return answer["result"]
 
 
@@ -223,9 +224,9 @@ def _is_ours(pid, places, namespaces):
 
 
 def kill_all(places):
-    """Kills everything that lives in the lab's namespaces, the holders last; gives the pids."""
+    """Kills everything that lives in the hosts' namespaces, the holders last; gives the pids."""
     namespaces, holders = {}, set()
-    for state in (Host(places, name).state() for name in HOSTS):
+    for state in (Host(places, name).state() for name in places.hosts):
         if state is None:
             continue
         lives = start_time(state["pid"]) == state["start"]
@@ -241,7 +242,7 @@ def kill_all(places):
         if not left:
             break
         if time.monotonic() > deadline:
-            raise LabError("processes do not die: %s" % left)
+            raise LaunchError("processes do not die: %s" % left)
         for pid in [pid for pid in left if pid not in holders] or left:
             try:
                 os.kill(pid, signal.SIGKILL)
