@@ -222,34 +222,37 @@ static void remove_device(struct directory *d, const char *id)
 	d->all_dirty |= d->has_conflicts;
 }
 
+static void add_device(struct directory *d, const char *id, const struct rec_device *rec)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (!e || rec_copy(REC_device, rec, &e->rec) || hmap_set_str(&d->by_id, id, e)) {
+		log_error("no memory for a device device=%s", id);
+		if (e)
+			free_entry(e);
+		return;
+	}
+	resolve(d, e);
+}
+
 static void set_device(struct directory *d, const char *id, const struct rec_device *rec)
 {
 	struct entry *e = hmap_find_str(&d->by_id, id);
-	struct rec_device *old = NULL;
+	struct rec_device old;
 
 	if (!e) {
-		e = calloc(1, sizeof(*e));
-		if (!e || rec_copy(REC_device, rec, &e->rec) || hmap_set_str(&d->by_id, id, e)) {
-			log_error("no memory for a device device=%s", id);
-			if (e)
-				free_entry(e);
-			return;
-		}
-		resolve(d, e);
+		add_device(d, id, rec);
+		return;
+	}
+	old = e->rec;
+	if (rec_copy(REC_device, rec, &e->rec)) {
+		log_error("no memory for a device device=%s", id);
+		e->rec = old;
 		return;
 	}
 	/* The view points into the old record until it is resolved anew. */
-	old = malloc(sizeof(*old));
-	if (!old)
-		return;
-	*old = e->rec;
-	if (rec_copy(REC_device, rec, &e->rec)) {
-		e->rec = *old;
-		free(old);
-		return;
-	}
-	retire(d, REC_device, old);
 	resolve(d, e);
+	rec_fini(REC_device, &old);
 	d->all_dirty |= d->has_conflicts;
 }
 

@@ -19,32 +19,43 @@ void rule_index_fini(struct rule_index *x)
 	hmap_fini(&x->suffix);
 }
 
-/* Where rules of this form hang: a hash of hosts, or NULL for those tried one by one. */
-static struct hmap *map_of(struct rule_index *x, const struct pattern *p)
+/* Is a rule of this form found by a hash of its host? */
+static bool is_hashed(const struct pattern *p)
 {
 	if (p->is_url)
+		return false;
+	return p->match == MATCH_EXACT || (p->match == MATCH_ENDSWITH && p->text[0] != '.');
+}
+
+static struct hmap *map_of(struct rule_index *x, const struct pattern *p)
+{
+	return p->match == MATCH_EXACT ? &x->exact : &x->suffix;
+}
+
+/* The chain of that host, made when there is none. NULL without memory. */
+static struct list *make_chain(struct hmap *map, const struct pattern *p)
+{
+	struct list *chain = hmap_find(map, p->text, p->len);
+
+	if (chain)
+		return chain;
+	chain = malloc(sizeof(*chain));
+	if (!chain || hmap_set(map, p->text, p->len, chain)) {
+		free(chain);
 		return NULL;
-	if (p->match == MATCH_EXACT)
-		return &x->exact;
-	return p->match == MATCH_ENDSWITH && p->text[0] != '.' ? &x->suffix : NULL;
+	}
+	list_init(chain);
+	return chain;
 }
 
 int rule_index_add(struct rule_index *x, struct rule *rule)
 {
-	struct hmap *map = map_of(x, &rule->pattern);
-	struct list *chain = &x->others;
+	struct list *chain = is_hashed(&rule->pattern) ?
+		make_chain(map_of(x, &rule->pattern), &rule->pattern) :
+		&x->others;
 
-	if (map) {
-		chain = hmap_find(map, rule->pattern.text, rule->pattern.len);
-		if (!chain) {
-			chain = malloc(sizeof(*chain));
-			if (!chain || hmap_set(map, rule->pattern.text, rule->pattern.len, chain)) {
-				free(chain);
-				return -ENOMEM;
-			}
-			list_init(chain);
-		}
-	}
+	if (!chain)
+		return -ENOMEM;
 	list_add(chain, &rule->node);
 	x->count++;
 	return 0;
@@ -52,13 +63,14 @@ int rule_index_add(struct rule_index *x, struct rule *rule)
 
 void rule_index_remove(struct rule_index *x, struct rule *rule)
 {
-	struct hmap *map = map_of(x, &rule->pattern);
 	const struct list *chain;
+	struct hmap *map;
 
 	list_remove(&rule->node);
 	x->count--;
-	if (!map)
+	if (!is_hashed(&rule->pattern))
 		return;
+	map = map_of(x, &rule->pattern);
 	chain = hmap_find(map, rule->pattern.text, rule->pattern.len);
 	if (chain && list_is_empty(chain))
 		hmap_remove(map, rule->pattern.text, rule->pattern.len);
