@@ -112,7 +112,7 @@ static void on_push(struct bus_conn *c, const redisReply *r)
 		if (ch->on_ready)
 			ch->on_ready(ch->arg);
 	} else if (!strcmp(kind + pattern, "message") && r->elements == payload + 1 &&
-		r->element[payload]->type == REDIS_REPLY_STRING) {
+		   r->element[payload]->type == REDIS_REPLY_STRING) {
 		ch->on_message(ch->arg, r->element[payload - 1]->str, r->element[payload]->str,
 			r->element[payload]->len);
 	}
@@ -233,8 +233,8 @@ static int open_connections(struct bus *b)
 	return err;
 }
 
-struct bus *bus_open(uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf,
-	const char *version)
+struct bus *bus_open(
+	uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf, const char *version)
 {
 	struct bus *b = calloc(1, sizeof(*b));
 

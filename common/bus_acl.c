@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * bus-acl: prints the Redis ACL file of the bus, made from the schema. One user per daemon; its first
- * part reads and subscribes, each selector in parentheses allows one kind of writing with its own
- * keys and channels: Redis tells reading from writing for keys but not for channels, so that who may
- * listen to a topic must not hold PUBLISH on it. Passwords are written as >@PASSWORD_<daemon>@.
+ * bus-acl: prints the Redis ACL file of the bus, made from the schema. One user per daemon; its
+ * first part reads and subscribes, each selector in parentheses allows one kind of writing with its
+ * own keys and channels: Redis tells reading from writing for keys but not for channels, so that
+ * who may listen to a topic must not hold PUBLISH on it. Passwords are written as
+ * >@PASSWORD_<daemon>@.
  */
 #include "common/bus_impl.h"
 #include <stdio.h>
@@ -76,14 +77,15 @@ static void print_own_state(unsigned d, const char *self)
 		any |= (bus_topics[t].owners & BIT(d)) != 0;
 	if (!any)
 		return;
-	printf(" (+evalsha +eval +get +set +hget +hgetall +hset +hdel +hlen +unlink +rename +persist"
+	printf(" (+evalsha +eval +get +set +hget +hgetall +hset +hdel +hlen +unlink +rename "
+	       "+persist"
 	       " +expire +publish ~culvert:epoch:%s ~culvert:gen:%s ~culvert:gens:%s",
 		self, self, self);
 	for (int t = 0; t < BUS_TOPICS; t++) {
 		if (bus_topics[t].owners & BIT(d))
 			printf(" ~culvert:state:%s:%s ~culvert:stage:%s:%s:* &culvert:state:%s:%s",
-				bus_topics[t].name, self, bus_topics[t].name, self, bus_topics[t].name,
-				self);
+				bus_topics[t].name, self, bus_topics[t].name, self,
+				bus_topics[t].name, self);
 	}
 	printf(")");
 }
@@ -117,7 +119,8 @@ static void print_queues(unsigned d)
 		const char *name = bus_queues[q].name;
 
 		if (bus_queues[q].producers & BIT(d))
-			printf(" (+xadd +xrange +publish ~culvert:queue:%s &culvert:queue:%s)", name, name);
+			printf(" (+xadd +xrange +publish ~culvert:queue:%s &culvert:queue:%s)",
+				name, name);
 		if (bus_queues[q].consumers & BIT(d))
 			printf(" (+xgroup|create +xreadgroup +xack +xadd +publish ~culvert:queue:%s"
 			       " ~culvert:confirm:%s &culvert:confirm:%s)",
@@ -139,7 +142,8 @@ int main(void)
 	for (unsigned d = 0; d < BUS_DAEMONS; d++) {
 		const char *self = bus_daemon_name((enum bus_daemon)d);
 
-		printf("user %s on >@PASSWORD_%s@ resetkeys resetchannels -@all +ping +get +hget +hmget"
+		printf("user %s on >@PASSWORD_%s@ resetkeys resetchannels -@all +ping +get +hget "
+		       "+hmget"
 		       " +hgetall +hscan +subscribe +psubscribe +xread",
 			self, self);
 		print_read_state(d);

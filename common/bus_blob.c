@@ -8,7 +8,8 @@
 
 /*
  * Blobs live under their digest in <cache_dir>/blobs and in Redis, there with a time to live that
- * the writer renews while an own record names them; one that no record names any more stays an hour.
+ * the writer renews while an own record names them; one that no record names any more stays an
+ * hour.
  */
 #define TTL_S	   "604800"
 #define OLD_TTL_S  "3600"
@@ -98,8 +99,8 @@ static void put_renew(struct blob_put *p)
 	char key[BUS_NAME_MAX];
 
 	blob_key(p->digest, key);
-	p->busy = !bus_conn_send(&p->bus->cmd, on_renewed, p, "EXPIRE", key,
-		p->dropping ? OLD_TTL_S : TTL_S, NULL);
+	p->busy = !bus_conn_send(
+		&p->bus->cmd, on_renewed, p, "EXPIRE", key, p->dropping ? OLD_TTL_S : TTL_S, NULL);
 }
 
 static void on_slice_put(void *arg, const redisReply *r)
@@ -204,7 +205,8 @@ int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static
 	p->busy = true;
 	list_add(&blobs->puts, &p->node);
 	bus_ref(b);
-	uv_queue_work(b->loop, &p->work, on_cached_work, on_cached); /* fails only without a callback */
+	uv_queue_work(
+		b->loop, &p->work, on_cached_work, on_cached); /* fails only without a callback */
 	return 0;
 }
 

@@ -15,8 +15,8 @@ struct blob_put {
 	char digest[65];
 	uint8_t *data; /* until it is in the cache */
 	size_t len, offset;
-	FILE *file; /* while slices are sent */
-	bool busy; /* a worker or a command is under way */
+	FILE *file;  /* while slices are sent */
+	bool busy;   /* a worker or a command is under way */
 	bool stored; /* all slices were accepted by this Redis */
 	bool dropping;
 	int error;

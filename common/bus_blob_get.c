@@ -143,7 +143,8 @@ static int append_tmp(struct blob_get *g, const char *data, size_t len)
 	return 0;
 }
 
-/* The last slice is there: right digest → the cache; else it is asked for again at the next beat. */
+/* The last slice is there: right digest → the cache; else it is asked for again at the next beat.
+ */
 static void end_tmp(struct blob_get *g)
 {
 	int err = 0;
@@ -174,7 +175,8 @@ static void on_slice(void *arg, const redisReply *r)
 		return;
 	}
 	if (r->type != REDIS_REPLY_STRING) {
-		log_error("bus: blob unreadable error=%s", r->type == REDIS_REPLY_ERROR ? r->str : "type");
+		log_error("bus: blob unreadable error=%s",
+			r->type == REDIS_REPLY_ERROR ? r->str : "type");
 		drop_tmp(g);
 		return;
 	}

@@ -179,8 +179,8 @@ static int enqueue(struct bus_conn *c, void (*on_reply)(void *arg, const redisRe
 	return 0;
 }
 
-int bus_conn_command(struct bus_conn *c, void (*on_reply)(void *arg, const redisReply *r), void *arg,
-	int argc, const char *const *argv, const size_t *lens)
+int bus_conn_command(struct bus_conn *c, void (*on_reply)(void *arg, const redisReply *r),
+	void *arg, int argc, const char *const *argv, const size_t *lens)
 {
 	if (!c->up)
 		return -ENOTCONN;
@@ -318,8 +318,8 @@ static void greet(struct bus_conn *c)
 {
 	const char *auth[] = { "AUTH", c->conf.user, c->conf.password };
 	const char *ping[] = { "PING" };
-	int err = c->conf.password ? enqueue(c, on_greeting, c, 3, auth, NULL) :
-				     enqueue(c, on_greeting, c, 1, ping, NULL);
+	int err = c->conf.password ? enqueue(c, on_greeting, c, 3, auth, NULL)
+				   : enqueue(c, on_greeting, c, 1, ping, NULL);
 
 	if (err)
 		give_up(c, strerror(-err));

@@ -17,7 +17,7 @@ struct bus_conn;
 struct bus_link;
 
 struct bus_conn_ops {
-	void (*on_up)(struct bus_conn *c); /* authenticated, ready for commands */
+	void (*on_up)(struct bus_conn *c);   /* authenticated, ready for commands */
 	void (*on_down)(struct bus_conn *c); /* after every pending command was told */
 	/* Message or confirmation of a subscription; only on a subscribing connection. */
 	void (*on_push)(struct bus_conn *c, const redisReply *r);
@@ -38,7 +38,7 @@ struct bus_conn {
 	const struct bus_conn_ops *ops;
 	void *data;
 	struct bus_link *link; /* NULL between attempts */
-	struct list pending; /* commands without an answer, oldest first */
+	struct list pending;   /* commands without an answer, oldest first */
 	size_t pending_count;
 	struct timer retry, watchdog;
 	unsigned silent_ticks; /* of the watchdog, while an answer was due */
@@ -57,12 +57,12 @@ void bus_conn_close(struct bus_conn *c);
 size_t bus_conn_backlog(const struct bus_conn *c);
 
 /*
- * Sends a command. on_reply is called exactly once: with the reply (valid during the call; may be an
- * error reply) or NULL when the connection was lost; may be NULL itself. -ENOTCONN when not up,
+ * Sends a command. on_reply is called exactly once: with the reply (valid during the call; may be
+ * an error reply) or NULL when the connection was lost; may be NULL itself. -ENOTCONN when not up,
  * -ENOMEM: on_reply is not called then.
  */
-int bus_conn_command(struct bus_conn *c, void (*on_reply)(void *arg, const redisReply *r), void *arg,
-	int argc, const char *const *argv, const size_t *lens);
+int bus_conn_command(struct bus_conn *c, void (*on_reply)(void *arg, const redisReply *r),
+	void *arg, int argc, const char *const *argv, const size_t *lens);
 /* The same with strings, ended by NULL. */
 int bus_conn_send(struct bus_conn *c, void (*on_reply)(void *arg, const redisReply *r), void *arg,
 	...) __attribute__((sentinel));

@@ -12,10 +12,10 @@
  * handle is closed), and on_up / on_down for the command connection.
  */
 
-#define BUS_NAME_MAX   192 /* bytes of a key or channel with its zero */
+#define BUS_NAME_MAX   192	  /* bytes of a key or channel with its zero */
 #define BUS_RECORD_MAX (1u << 20) /* bytes of one record's JSON */
-#define BUS_STAMP_MAX  128 /* bytes of a generation's stamp with its zero */
-#define BUS_SLICE_NS   2000000u /* work per turn of the loop */
+#define BUS_STAMP_MAX  128	  /* bytes of a generation's stamp with its zero */
+#define BUS_SLICE_NS   2000000u	  /* work per turn of the loop */
 
 /* What the schema says about one topic, event, operation, queue. */
 struct topic_info {
@@ -57,6 +57,7 @@ struct stamp {
 	char wid[33];
 };
 bool stamp_parse(const char *text, size_t len, struct stamp *out);
+/* Members gen and wid only: in an announcement `full` is a boolean. */
 bool stamp_from_json(const cJSON *json, struct stamp *out);
 bool stamp_equal(const struct stamp *a, const struct stamp *b);
 
@@ -80,8 +81,8 @@ struct bus_requests {
 	char reply_channel[BUS_NAME_MAX];
 	uint64_t next_id;
 	struct {
-		void (*on_call)(void *arg, struct bus_call *call, enum bus_daemon caller,
-			const void *args);
+		void (*on_call)(
+			void *arg, struct bus_call *call, enum bus_daemon caller, const void *args);
 		void *arg;
 	} served[BUS_OPS];
 	struct list calls;
@@ -121,7 +122,7 @@ struct bus_disk {
 
 struct bus_counters {
 	uint64_t bad_messages; /* not JSON, wrong shape, too large */
-	uint64_t unusable; /* records that kept their last good version */
+	uint64_t unusable;     /* records that kept their last good version */
 	uint64_t ignored_fields, closed;
 	uint64_t refused; /* mass removals */
 	uint64_t rereads;
@@ -140,9 +141,9 @@ struct bus {
 
 	struct bus_conn cmd, sub;
 	struct hmap channels; /* name → struct bus_channel */
-	struct timer soon; /* the end of this turn: what was gathered is sent */
-	struct timer beat; /* every 5 s */
-	unsigned open; /* handles, connections and jobs; freed at 0 */
+	struct timer soon;    /* the end of this turn: what was gathered is sent */
+	struct timer beat;    /* every 5 s */
+	unsigned open;	      /* handles, connections and jobs; freed at 0 */
 	bool closing;
 
 	struct own_topic *own[BUS_TOPICS];
@@ -150,9 +151,9 @@ struct bus {
 	bool own_checking;
 
 	struct mirror *mirrors[BUS_TOPICS][BUS_DAEMONS];
-	struct mirror *reader; /* the one that reads or applies now */
-	struct timer work; /* slices of the reader */
-	int last_read; /* index of the mirror that was read last */
+	struct mirror *reader;	 /* the one that reads or applies now */
+	struct timer work;	 /* slices of the reader */
+	int last_read;		 /* index of the mirror that was read last */
 	bool check[BUS_DAEMONS]; /* compare that owner's generations */
 	bool checking[BUS_DAEMONS];
 	struct bus_disk disk;

@@ -15,7 +15,8 @@
 
 /*
  * The file: HEAD; per topic a line of JSON {"topic","owner","epoch","gen","wid","full","n"}, then n
- * records, each "<id bytes> <text bytes>\n<id><text>\n"; last line: SHA-256 of all before it, in hex.
+ * records, each "<id bytes> <text bytes>\n<id><text>\n"; last line: SHA-256 of all before it, in
+ * hex.
  */
 
 /* ---- writing ---- */
@@ -30,7 +31,8 @@ static void add_topic(struct buf *out, const struct mirror *m)
 		"{\"topic\":\"%s\",\"owner\":\"%s\",\"epoch\":\"%s\",\"gen\":%llu,\"wid\":\"%s\","
 		"\"full\":%llu,\"n\":%zu}\n",
 		bus_topics[m->topic].name, bus_daemon_name(m->owner), m->epoch,
-		(unsigned long long)m->stamp.gen, m->stamp.wid, (unsigned long long)m->stamp.full, n);
+		(unsigned long long)m->stamp.gen, m->stamp.wid, (unsigned long long)m->stamp.full,
+		n);
 	hmap_foreach (&m->records, it) {
 		const struct mirror_rec *r = it.value;
 
@@ -72,8 +74,8 @@ static int write_image(struct buf *image, const char *path)
 	bus_hex(sum, sizeof(sum), hex);
 	buf_append_str(image, hex);
 	buf_append_str(image, "\n");
-	err = image->failed ? image->failed :
-			      file_write_atomic(path, image->data, image->len, 0600);
+	err = image->failed ? image->failed
+			    : file_write_atomic(path, image->data, image->len, 0600);
 	explicit_bzero(image->data, image->len);
 	buf_fini(image);
 	return err;
@@ -181,8 +183,8 @@ static bool take_lengths(struct reader *r, size_t *id_len, size_t *len)
 		return false;
 	memcpy(text, line, n);
 	text[n] = '\0';
-	return sscanf(text, "%zu %zu", id_len, len) == 2 && *id_len < 512 && *len <= BUS_RECORD_MAX &&
-	       *id_len + *len + 1 <= (size_t)(r->end - r->at);
+	return sscanf(text, "%zu %zu", id_len, len) == 2 && *id_len < 512 &&
+	       *len <= BUS_RECORD_MAX && *id_len + *len + 1 <= (size_t)(r->end - r->at);
 }
 
 static bool read_records(struct reader *r, struct mirror *m, int64_t n)
@@ -224,13 +226,14 @@ static bool read_topic(struct bus *b, struct reader *r)
 	const char *epoch = json_text(head, "epoch");
 	struct mirror *m = head ? find_target(b, head) : NULL;
 	struct stamp stamp;
-	int64_t n;
+	int64_t n, full;
 	bool ok = epoch && strlen(epoch) < sizeof(m->epoch) && stamp_from_json(head, &stamp) &&
 		  json_get_int(json_get(head, "n"), &n) && n >= 0 && read_records(r, m, n);
 
 	if (ok && m) {
 		memcpy(m->epoch, epoch, strlen(epoch) + 1);
 		m->stamp = stamp;
+		m->stamp.full = json_get_int(json_get(head, "full"), &full) ? (uint64_t)full : 0;
 		m->known = true;
 	}
 	cJSON_Delete(head);

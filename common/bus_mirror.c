@@ -97,8 +97,8 @@ static void free_decoded(const struct mirror *m, void *rec)
 	free(rec);
 }
 
-static void set_unusable(struct mirror *m, struct mirror_rec *r, const char *id, const char *text,
-	const char *why)
+static void set_unusable(
+	struct mirror *m, struct mirror_rec *r, const char *id, const char *text, const char *why)
 {
 	m->bus->counters.unusable++;
 	m->unusable += !r->bad;
@@ -268,8 +268,8 @@ static void on_message(void *arg, const char *channel, const char *text, size_t 
 	a->json = len <= ANNOUNCEMENT_MAX ? json_parse(text, len) : NULL;
 	if (!a->json || !read_announcement(a)) {
 		m->bus->counters.bad_messages++;
-		log_warning("bus: announcement unusable topic=%s owner=%s", bus_topics[m->topic].name,
-			bus_daemon_name(m->owner));
+		log_warning("bus: announcement unusable topic=%s owner=%s",
+			bus_topics[m->topic].name, bus_daemon_name(m->owner));
 		announcement_free(a);
 		m->bus->check[m->owner] = true;
 		bus_soon(m->bus);
@@ -318,13 +318,15 @@ int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,
 	char name[BUS_NAME_MAX];
 	int err;
 
-	assert((bus_topics[topic].readers & (1u << b->self)) && (bus_topics[topic].owners & (1u << owner)));
+	assert((bus_topics[topic].readers & (1u << b->self)) &&
+		(bus_topics[topic].owners & (1u << owner)));
 	if (!m || !s) {
 		free(s);
 		return -ENOMEM;
 	}
 	*s = (struct subscriber){ .ops = ops, .arg = arg };
-	snprintf(name, sizeof(name), "culvert:state:%s:%s", bus_topics[topic].name, bus_daemon_name(owner));
+	snprintf(name, sizeof(name), "culvert:state:%s:%s", bus_topics[topic].name,
+		bus_daemon_name(owner));
 	err = bus_channel_add(b, name, &ch);
 	if (err && err != -EEXIST) {
 		free(s);

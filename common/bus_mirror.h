@@ -6,7 +6,7 @@
 /* One mirrored record. */
 struct mirror_rec {
 	char *text; /* last usable version; NULL when there was none */
-	char *bad; /* the version in Redis when it is unusable, else NULL */
+	char *bad;  /* the version in Redis when it is unusable, else NULL */
 };
 
 /* A change that was announced while a read was under way. */
@@ -21,10 +21,10 @@ struct announcement {
 
 enum mirror_phase {
 	MIRROR_IDLE,
-	MIRROR_READING, /* HSCAN into the shadow */
+	MIRROR_READING,	 /* HSCAN into the shadow */
 	MIRROR_SETTLING, /* read; waits for announcements that reach `after` */
 	MIRROR_FETCHING, /* HMGET of announced ids */
-	MIRROR_SETTING, /* the shadow's records are compared and delivered */
+	MIRROR_SETTING,	 /* the shadow's records are compared and delivered */
 	MIRROR_REMOVING, /* what the shadow does not have is removed */
 };
 
@@ -35,15 +35,15 @@ struct mirror {
 	struct list subscribers;
 	struct hmap records; /* id → struct mirror_rec */
 	char epoch[33];
-	struct stamp stamp; /* of the records */
-	uint64_t applied; /* reported by the daemon */
+	struct stamp stamp;	   /* of the records */
+	uint64_t applied;	   /* reported by the daemon */
 	bool known, live, current; /* live: its channel is subscribed */
-	bool failed; /* the last read failed: logged once */
-	bool wanted; /* to be read when the reader is free */
-	uint64_t unusable; /* records without a usable current version */
+	bool failed;		   /* the last read failed: logged once */
+	bool wanted;		   /* to be read when the reader is free */
+	uint64_t unusable;	   /* records without a usable current version */
 
 	enum mirror_phase phase;
-	unsigned run; /* counts reads: replies of an older one are dropped */
+	unsigned run;	    /* counts reads: replies of an older one are dropped */
 	struct hmap shadow; /* id → text */
 	size_t shadow_bytes;
 	char target_epoch[33];
@@ -55,7 +55,7 @@ struct mirror {
 	struct announcement *fetch; /* whose ids are being fetched */
 	char refused_epoch[33];
 	struct stamp refused; /* a mass removal that is not read again */
-	bool changed; /* this batch delivered something */
+	bool changed;	      /* this batch delivered something */
 };
 
 struct mirror *bus_mirror_get(struct bus *b, enum bus_topic topic, enum bus_daemon owner);

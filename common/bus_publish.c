@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DELTA_MAX   500 /* records; more are published as a whole */
+#define DELTA_MAX   500	  /* records; more are published as a whole */
 #define VALUES_MAX  65536 /* bytes of values in an announcement */
 #define CHUNK_PAIRS 128
 #define CHUNK_BYTES 65536
@@ -55,11 +55,11 @@ static const char script[] =
 
 struct publication {
 	struct own_topic *own; /* outlives it */
-	bool full, by_text; /* by_text: EVAL instead of EVALSHA */
+	bool full, by_text;    /* by_text: EVAL instead of EVALSHA */
 	uint64_t seq;
 	struct own_rec **recs; /* sets first, then removals */
 	size_t sets, count;
-	size_t next; /* full: staged so far */
+	size_t next;	   /* full: staged so far */
 	unsigned inflight; /* commands without an answer */
 	bool committing;
 	int failed;
@@ -97,8 +97,8 @@ static void release(struct publication *p)
 		finish(p);
 }
 
-static int send_one(struct publication *p, void (*on_reply)(void *arg, const redisReply *r), int argc,
-	const char *const *argv, const size_t *lens)
+static int send_one(struct publication *p, void (*on_reply)(void *arg, const redisReply *r),
+	int argc, const char *const *argv, const size_t *lens)
 {
 	int err = bus_conn_command(&p->own->bus->cmd, on_reply, p, argc, argv, lens);
 
@@ -249,8 +249,8 @@ static int take_result(struct publication *p, const redisReply *r)
 	own->stamp = stamp;
 	snprintf(own->epoch, sizeof(own->epoch), "%s", r->element[1]->str);
 	snprintf(own->stored, sizeof(own->stored), "%s", r->element[2]->str);
-	log_debug("bus: published topic=%s gen=%llu records=%zu full=%d", bus_topics[own->topic].name,
-		(unsigned long long)stamp.gen, p->count, p->full);
+	log_debug("bus: published topic=%s gen=%llu records=%zu full=%d",
+		bus_topics[own->topic].name, (unsigned long long)stamp.gen, p->count, p->full);
 	return 0;
 }
 
@@ -290,7 +290,8 @@ static void on_staged(void *arg, const redisReply *r)
 	if (!r)
 		p->failed = -ENOTCONN;
 	else if (r->type == REDIS_REPLY_ERROR && !p->failed) {
-		log_error("bus: staging failed topic=%s error=%s", bus_topics[p->own->topic].name, r->str);
+		log_error("bus: staging failed topic=%s error=%s", bus_topics[p->own->topic].name,
+			r->str);
 		p->failed = -EIO;
 	}
 	if (!p->failed)

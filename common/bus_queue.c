@@ -30,13 +30,13 @@ struct bus_queue_state {
 	struct spool spool;
 	unsigned inflight;
 	char last_added[48]; /* entry; when it is gone from Redis all is added again */
-	char cursor[48]; /* in the stream of confirmations */
+	char cursor[48];     /* in the stream of confirmations */
 	bool reading_confirms, checking;
 	/* consumer */
 	void (*on_message)(void *arg, const char *entry, const cJSON *record);
 	void *arg;
 	struct hmap entries; /* entry → struct entry */
-	char from[48]; /* own unacknowledged entries behind this one, then ">" */
+	char from[48];	     /* own unacknowledged entries behind this one, then ">" */
 	bool grouped, reading;
 	/* final storer */
 	struct hmap to_confirm; /* uuid → uuid */
@@ -111,8 +111,8 @@ static bool add_one(struct bus_queue_state *s, struct spooled *m)
 		return false;
 	a->s = s;
 	snprintf(a->uuid, sizeof(a->uuid), "%s", m->uuid);
-	if (bus_conn_send(&s->bus->cmd, on_added, a, "XADD", s->stream, "MAXLEN", "~", STREAM_MAX, "*",
-		    "record", m->text, NULL)) {
+	if (bus_conn_send(&s->bus->cmd, on_added, a, "XADD", s->stream, "MAXLEN", "~", STREAM_MAX,
+		    "*", "record", m->text, NULL)) {
 		free(a);
 		return false;
 	}
@@ -247,8 +247,8 @@ static void check_added(struct bus_queue_state *s)
 
 static void send_ack(struct bus_queue_state *s, const char *id)
 {
-	if (!bus_conn_send(&s->bus->cmd, NULL, NULL, "XACK", s->stream, bus_daemon_name(s->bus->self), id,
-		    NULL))
+	if (!bus_conn_send(&s->bus->cmd, NULL, NULL, "XACK", s->stream,
+		    bus_daemon_name(s->bus->self), id, NULL))
 		hmap_remove_str(&s->entries, id);
 }
 
@@ -340,11 +340,12 @@ static void read_more(struct bus_queue_state *s)
 		s->entries.count >= UNACKED_MAX)
 		return;
 	if (!s->grouped)
-		s->reading = !bus_conn_send(&s->bus->cmd, on_group, s, "XGROUP", "CREATE", s->stream,
-			group, "0", "MKSTREAM", NULL);
+		s->reading = !bus_conn_send(&s->bus->cmd, on_group, s, "XGROUP", "CREATE",
+			s->stream, group, "0", "MKSTREAM", NULL);
 	else
-		s->reading = !bus_conn_send(&s->bus->cmd, on_entries, s, "XREADGROUP", "GROUP", group,
-			s->bus->instance, "COUNT", READ_COUNT, "STREAMS", s->stream, s->from, NULL);
+		s->reading = !bus_conn_send(&s->bus->cmd, on_entries, s, "XREADGROUP", "GROUP",
+			group, s->bus->instance, "COUNT", READ_COUNT, "STREAMS", s->stream, s->from,
+			NULL);
 }
 
 static void on_kick(void *arg, const char *channel, const char *text, size_t len)
@@ -400,8 +401,8 @@ static void send_confirm(struct bus_queue_state *s, const char *uuid)
 		return;
 	a->s = s;
 	snprintf(a->uuid, sizeof(a->uuid), "%s", uuid);
-	if (bus_conn_send(&s->bus->cmd, on_confirmed, a, "XADD", s->confirms, "MAXLEN", "~", CONFIRM_MAX,
-		    "*", "uuid", uuid, NULL))
+	if (bus_conn_send(&s->bus->cmd, on_confirmed, a, "XADD", s->confirms, "MAXLEN", "~",
+		    CONFIRM_MAX, "*", "uuid", uuid, NULL))
 		free(a);
 	bus_conn_send(&s->bus->cmd, NULL, NULL, "PUBLISH", s->confirms, "confirmed", NULL);
 }
@@ -411,7 +412,8 @@ void bus_queue_confirm(struct bus *b, enum bus_queue q, const char *uuid)
 	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
 	char *copy = s && strlen(uuid) <= 64 ? strdup(uuid) : NULL;
 
-	if (!copy || s->to_confirm.count >= CONFIRMS_MAX || hmap_set_str(&s->to_confirm, uuid, copy)) {
+	if (!copy || s->to_confirm.count >= CONFIRMS_MAX ||
+		hmap_set_str(&s->to_confirm, uuid, copy)) {
 		free(copy);
 		return; /* the producer adds it again, it is confirmed then */
 	}

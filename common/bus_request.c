@@ -17,7 +17,7 @@ struct request {
 	struct bus *bus;
 	char id[ID_MAX];
 	uint64_t due; /* monotonic ms */
-	int status; /* decided before any answer, else 0 */
+	int status;   /* decided before any answer, else 0 */
 	void (*on_reply)(void *arg, int status, const cJSON *result);
 	void *arg;
 };
@@ -242,7 +242,8 @@ static int find_op(const struct bus *b, const char *name)
 	return -1;
 }
 
-static void serve(struct bus_call *call, enum bus_daemon caller, const char *name, const cJSON *args)
+static void serve(
+	struct bus_call *call, enum bus_daemon caller, const char *name, const cJSON *args)
 {
 	struct bus *b = call->bus;
 	int op = find_op(b, name);
@@ -288,7 +289,8 @@ static void on_request_message(void *arg, const char *channel, const char *text,
 	const struct door *door = arg;
 	struct bus *b = door->bus;
 	cJSON *m = len <= MESSAGE_MAX ? json_parse(text, len) : NULL;
-	const char *id = json_text(m, "id"), *op = json_text(m, "op"), *reply = json_text(m, "reply");
+	const char *id = json_text(m, "id"), *op = json_text(m, "op"),
+		   *reply = json_text(m, "reply");
 	const cJSON *args = json_get(m, "args");
 	struct bus_call *call;
 
@@ -351,8 +353,8 @@ int bus_request_init(struct bus *b)
 
 	bus_timer_init(b, &b->requests.deadline, on_deadline);
 	bus_random_id(id);
-	snprintf(b->requests.reply_channel, sizeof(b->requests.reply_channel), "culvert:reply:%s:%s",
-		bus_daemon_name(b->self), id);
+	snprintf(b->requests.reply_channel, sizeof(b->requests.reply_channel),
+		"culvert:reply:%s:%s", bus_daemon_name(b->self), id);
 	for (int op = 0; op < BUS_OPS; op++) {
 		if (bus_ops[op].callers & (1u << b->self))
 			return bus_channel_add(b, b->requests.reply_channel, &ch);
@@ -363,8 +365,8 @@ int bus_request_init(struct bus *b)
 void bus_request_cancel(struct bus *b)
 {
 	while (!list_is_empty(&b->requests.waiting))
-		end_request(container_of(b->requests.waiting.next, struct request, node), -ECANCELED,
-			NULL);
+		end_request(container_of(b->requests.waiting.next, struct request, node),
+			-ECANCELED, NULL);
 	while (!list_is_empty(&b->requests.calls)) {
 		struct bus_call *call = container_of(b->requests.calls.next, struct bus_call, node);
 

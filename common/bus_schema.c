@@ -12,12 +12,14 @@ static const char *const daemon_names[BUS_DAEMONS] = {
 };
 
 /* The schema writes daemons in lower case where they name an event or request. */
-enum { DAEMON_wgd = BUS_WGD,
+enum {
+	DAEMON_wgd = BUS_WGD,
 	DAEMON_fwd = BUS_FWD,
 	DAEMON_dnsd = BUS_DNSD,
 	DAEMON_proxyd = BUS_PROXYD,
 	DAEMON_apid = BUS_APID,
-	DAEMON_syncd = BUS_SYNCD };
+	DAEMON_syncd = BUS_SYNCD
+};
 
 /* clang-format off */
 #define TOPIC(name, record, owners, readers, flags) { #name, REC_##record, owners, readers, flags },

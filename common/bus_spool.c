@@ -19,7 +19,8 @@ static bool uuid_is_valid(const char *uuid)
 	size_t len = strlen(uuid);
 
 	return len && len <= UUID_MAX &&
-	       strspn(uuid, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == len;
+	       strspn(uuid, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") ==
+		       len;
 }
 
 static void free_spooled(void *value)

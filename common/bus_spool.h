@@ -6,13 +6,13 @@
 #include <stddef.h>
 
 /*
- * The producer's truth of a durable queue: one fsynced file <dir>/<uuid>.json per message, until the
- * final storer has confirmed it.
+ * The producer's truth of a durable queue: one fsynced file <dir>/<uuid>.json per message, until
+ * the final storer has confirmed it.
  */
 struct spooled {
 	size_t len;
 	bool added; /* is in the stream, as far as known */
-	bool busy; /* being added */
+	bool busy;  /* being added */
 	char *text;
 	char uuid[];
 };

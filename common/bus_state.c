@@ -78,7 +78,8 @@ static void changed(struct own_topic *own, const char *id)
 	bus_soon(own->bus);
 }
 
-/* Puts one record into the desired set; takes over json. Tells nothing when the text is the same. */
+/* Puts one record into the desired set; takes over json. Tells nothing when the text is the same.
+ */
 static int set_record(struct own_topic *own, struct hmap *into, const char *id, cJSON *json)
 {
 	char *text = json_format(json);
@@ -147,8 +148,8 @@ int bus_state_replace(struct bus *b, enum bus_topic topic, const char *const *id
 		else
 			cJSON_Delete(records[i]);
 		if (failed && !err) {
-			log_error("bus: record left out topic=%s id=%s error=%s", bus_topic_name(topic),
-				ids[i], strerror(-failed));
+			log_error("bus: record left out topic=%s id=%s error=%s",
+				bus_topic_name(topic), ids[i], strerror(-failed));
 			err = failed;
 		}
 	}
@@ -266,7 +267,8 @@ static void on_gens(void *arg, const redisReply *r)
 		if (!strcmp(stored, own->stored) && !strcmp(b->epoch, own->epoch))
 			continue;
 		if (own->stored[0] && !own->full_needed)
-			log_notice("bus: redis has another state, publishing again topic=%s gen=%llu",
+			log_notice(
+				"bus: redis has another state, publishing again topic=%s gen=%llu",
 				bus_topics[t].name, (unsigned long long)own->stamp.gen);
 		own->full_needed = true;
 		bus_soon(b);

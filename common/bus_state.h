@@ -17,13 +17,13 @@ struct publication;
 struct own_topic {
 	struct bus *bus;
 	enum bus_topic topic;
-	struct hmap records; /* id → struct own_rec */
-	struct hmap dirty; /* ids changed since the last publication began */
+	struct hmap records;	/* id → struct own_rec */
+	struct hmap dirty;	/* ids changed since the last publication began */
 	uint64_t seq, done_seq; /* counts changes: made, and accepted by Redis */
 	bool full_needed;
 	bool held; /* failed twice: waits for the next beat */
 	unsigned failures;
-	struct publication *pub; /* under way, or NULL */
+	struct publication *pub;	       /* under way, or NULL */
 	char epoch[33], stored[BUS_STAMP_MAX]; /* as Redis accepted them last, "" = never */
 	struct stamp stamp;
 	struct list waiters;

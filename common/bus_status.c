@@ -22,7 +22,8 @@ static void add_counters(const struct bus *b, cJSON *status)
 	cJSON *o = cJSON_AddObjectToObject(status, "bus");
 
 	cJSON_AddNumberToObject(o, "connects", (double)b->cmd.connects);
-	cJSON_AddNumberToObject(o, "connection_failures", (double)(b->cmd.failures + b->sub.failures));
+	cJSON_AddNumberToObject(
+		o, "connection_failures", (double)(b->cmd.failures + b->sub.failures));
 	cJSON_AddNumberToObject(o, "bad_messages", (double)c->bad_messages);
 	cJSON_AddNumberToObject(o, "unusable", (double)c->unusable);
 	cJSON_AddNumberToObject(o, "ignored_fields", (double)c->ignored_fields);

@@ -53,16 +53,12 @@ const char *json_text(const cJSON *object, const char *name)
 bool stamp_from_json(const cJSON *json, struct stamp *out)
 {
 	const char *wid = json_text(json, "wid");
-	/* A stored stamp has the generation of the last full write, an announcement says true. */
-	const cJSON *last_full = json_get(json, "full");
-	int64_t gen, full = 0;
+	int64_t gen;
 
 	if (!wid || strlen(wid) >= sizeof(out->wid) || !json_get_int(json_get(json, "gen"), &gen) ||
 		gen <= 0)
 		return false;
-	if (last_full && !cJSON_IsBool(last_full) && (!json_get_int(last_full, &full) || full < 0))
-		return false;
-	*out = (struct stamp){ .gen = (uint64_t)gen, .full = (uint64_t)full };
+	*out = (struct stamp){ .gen = (uint64_t)gen };
 	memcpy(out->wid, wid, strlen(wid) + 1);
 	return true;
 }
@@ -70,8 +66,13 @@ bool stamp_from_json(const cJSON *json, struct stamp *out)
 bool stamp_parse(const char *text, size_t len, struct stamp *out)
 {
 	cJSON *json = len < BUS_STAMP_MAX ? json_parse(text, len) : NULL;
-	bool ok = json && stamp_from_json(json, out);
+	int64_t full = 0;
+	bool ok = json && stamp_from_json(json, out) &&
+		  (!json_get(json, "full") || json_get_int(json_get(json, "full"), &full)) &&
+		  full >= 0;
 
+	if (ok)
+		out->full = (uint64_t)full;
 	cJSON_Delete(json);
 	return ok;
 }

@@ -35,8 +35,8 @@ COMMON_SRCS += common/policy/decide.c common/policy/directory.c common/policy/en
 	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c
 
 # The bus.
-COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_blob_get.c common/bus_conn.c common/bus_event.c common/bus_lastgood.c \
-	common/bus_mirror.c common/bus_publish.c common/bus_queue.c common/bus_request.c common/bus_schema.c \
+COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_blob_get.c common/bus_check.c common/bus_conn.c common/bus_event.c common/bus_follow.c common/bus_lastgood.c \
+	common/bus_mirror.c common/bus_publish.c common/bus_queue.c common/bus_read.c common/bus_request.c common/bus_schema.c \
 	common/bus_spool.c common/bus_state.c common/bus_status.c common/bus_sync.c common/bus_text.c
 TOOLS += bus-acl
 bus-acl_SRCS := common/bus_acl.c

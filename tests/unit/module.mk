@@ -22,3 +22,4 @@ UNIT_SRCS_apid_seed = apid/api_keys.c apid/digest.c apid/provision_request.c api
 UNITS += target guard
 UNIT_SRCS_target = proxyd/target.c
 UNIT_SRCS_guard = proxyd/guard.c
+UNITS += bus_text bus_spool

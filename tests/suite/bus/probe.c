@@ -239,7 +239,8 @@ static void do_fill(struct probe *p, cJSON *cmd)
 		cJSON *a = cJSON_CreateArray();
 
 		snprintf(id, sizeof(id), "d%zu", i);
-		snprintf(address, sizeof(address), "10.%zu.%zu.%zu", i >> 16 & 255, i >> 8 & 255, i & 255);
+		snprintf(address, sizeof(address), "10.%zu.%zu.%zu", i >> 16 & 255, i >> 8 & 255,
+			i & 255);
 		ids[i] = strdup(id);
 		recs[i] = cJSON_CreateObject();
 		cJSON_AddStringToObject(recs[i], "id", id);
@@ -271,6 +272,7 @@ static void do_flush(struct probe *p, cJSON *cmd)
 /* ---- events and requests ---- */
 
 /* The schema's names of events and operations, "wgd.peer". */
+/* clang-format off */
 static const char *const event_names[] = {
 #define EVENT(daemon, kind, record, readers) #daemon "." #kind,
 #include "common/bus_schema_blank.h"
@@ -289,6 +291,8 @@ static const char *const op_names[] = {
 #include "common/bus_schema.def"
 #include "common/bus_schema_undef.h"
 };
+
+/* clang-format on */
 
 static int find_name(const char *const *names, int n, const char *name)
 {
@@ -311,7 +315,8 @@ static enum bus_op op_of(const cJSON *cmd)
 
 static void do_event(struct probe *p, cJSON *cmd)
 {
-	bus_event_send(p->bus, event_of(cmd), cJSON_DetachItemFromObjectCaseSensitive(cmd, "record"));
+	bus_event_send(
+		p->bus, event_of(cmd), cJSON_DetachItemFromObjectCaseSensitive(cmd, "record"));
 }
 
 static void on_event(void *arg, enum bus_event ev, const void *rec)
@@ -340,8 +345,8 @@ static void on_reply(void *arg, int status, const cJSON *result)
 
 static void do_request(struct probe *p, cJSON *cmd)
 {
-	bus_request(p->bus, op_of(cmd), cJSON_DetachItemFromObjectCaseSensitive(cmd, "args"), on_reply,
-		want(p, cmd));
+	bus_request(p->bus, op_of(cmd), cJSON_DetachItemFromObjectCaseSensitive(cmd, "args"),
+		on_reply, want(p, cmd));
 }
 
 static void on_call(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
@@ -394,8 +399,8 @@ static void do_watch(struct probe *p, cJSON *cmd)
 
 static void do_queue_add(struct probe *p, cJSON *cmd)
 {
-	int err = bus_queue_add(p->bus, QUEUE_appeals,
-		cJSON_DetachItemFromObjectCaseSensitive(cmd, "record"));
+	int err = bus_queue_add(
+		p->bus, QUEUE_appeals, cJSON_DetachItemFromObjectCaseSensitive(cmd, "record"));
 
 	say_done(want(p, cmd), "queued", err, NULL);
 }
@@ -491,29 +496,29 @@ static const struct {
 	void (*run)(struct probe *p, cJSON *cmd);
 } commands[] = {
 	{ "subscribe", do_subscribe }, /* topic owner */
-	{ "find", do_find }, /* topic owner id */
-	{ "applied", do_applied }, /* topic owner gen */
+	{ "find", do_find },	       /* topic owner id */
+	{ "applied", do_applied },     /* topic owner gen */
 	{ "quiet", do_quiet },
 	{ "stats", do_stats },
-	{ "set", do_set }, /* topic id record */
-	{ "del", do_del }, /* topic id */
+	{ "set", do_set },	   /* topic id record */
+	{ "del", do_del },	   /* topic id */
 	{ "replace", do_replace }, /* topic records */
-	{ "fill", do_fill }, /* n name */
-	{ "flush", do_flush }, /* topic tag */
-	{ "event", do_event }, /* event record */
-	{ "listen", do_listen }, /* event */
+	{ "fill", do_fill },	   /* n name */
+	{ "flush", do_flush },	   /* topic tag */
+	{ "event", do_event },	   /* event record */
+	{ "listen", do_listen },   /* event */
 	{ "request", do_request }, /* op args tag */
-	{ "serve", do_serve }, /* op hold */
-	{ "answer", do_answer }, /* code */
+	{ "serve", do_serve },	   /* op hold */
+	{ "answer", do_answer },   /* code */
 	{ "watch", do_watch },
 	{ "queue_add", do_queue_add }, /* record tag */
 	{ "queue_consume", do_queue_consume },
-	{ "queue_ack", do_queue_ack }, /* entry */
+	{ "queue_ack", do_queue_ack },	       /* entry */
 	{ "queue_confirm", do_queue_confirm }, /* uuid */
 	{ "spooled", do_spooled },
 	{ "blob_put", do_blob_put }, /* len seed tag */
 	{ "blob_get", do_blob_get }, /* digest tag */
-	{ "ping", do_ping }, /* tag */
+	{ "ping", do_ping },	     /* tag */
 	{ "quit", do_quit },
 };
 

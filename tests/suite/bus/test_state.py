@@ -37,6 +37,10 @@ def test_a_late_consumer_reads_everything(probe):
     fwd.subscribe("devices", "apid")
     fwd.wait("batch", gen=gen)
     assert len(fwd.records["devices:apid"]) == 400
+    apid.do("replace", topic="devices", records=buslib.devices(2))
+    fwd.wait("batch", gen=apid.flush("devices"))
+    assert len(fwd.records["devices:apid"]) == 2
+    assert "unusable" not in fwd.text() and "refused" not in fwd.text()
 
 
 def test_an_empty_topic_is_known_and_a_missing_one_is_not(probe):
