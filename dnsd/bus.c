@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dnsd/dnsd.h"
+#include <errno.h>
+
+static void on_gone(void *arg, struct device_view *v)
+{
+	(void)arg;
+	client_unref(v->user);
+	v->user = NULL;
+}
+
+static void report_applied(struct dnsd *d)
+{
+	if (d->directory && directory_is_known(d->directory))
+		directory_applied(d->directory);
+}
+
+static void on_batch_end(void *arg)
+{
+	report_applied(arg);
+}
+
+static void on_settings(void *arg, const struct settings *s)
+{
+	(void)s;
+	report_applied(arg);
+}
+
+/* Nothing that is kept depends on policy: it acts behind the cache. */
+static void on_policy_change(void *arg)
+{
+	(void)arg;
+}
+
+static void add_count(cJSON *status, const char *name, uint64_t value)
+{
+	cJSON_AddNumberToObject(status, name, (double)value);
+}
+
+static void fill_status(void *arg, cJSON *status)
+{
+	const struct dnsd *d = arg;
+	const struct dnsd_counters *c = &d->counters;
+
+	if (d->policy)
+		cJSON_AddBoolToObject(status, "policy_known", policy_is_known(d->policy));
+	add_count(status, "queries", c->queries);
+	add_count(status, "strangers", c->strangers);
+	add_count(status, "malformed", c->malformed);
+	add_count(status, "unready", c->unready);
+	add_count(status, "cache_hits", c->hits);
+	add_count(status, "stale", c->stale);
+	add_count(status, "blocked", c->blocked);
+	add_count(status, "failed", c->failed);
+	add_count(status, "busy", c->busy);
+	add_count(status, "cache_entries", d->cache.count);
+	add_count(status, "cache_bytes", d->cache.bytes);
+}
+
+int dnsd_bus_start(struct dnsd *d)
+{
+	static const struct directory_ops ops = {
+		.on_gone = on_gone, .on_batch_end = on_batch_end, .on_settings = on_settings
+	};
+	struct bus *bus = d->daemon->bus;
+
+	bus_set_status_source(bus, fill_status, d);
+	d->directory = directory_open(&d->daemon->loop, bus, &ops, d);
+	if (!d->directory)
+		return -ENOMEM;
+	d->policy = policy_open(&d->daemon->loop, bus, d->directory, on_policy_change, d);
+	if (!d->policy)
+		return -ENOMEM;
+	report_applied(d);
+	return 0;
+}
+
+void dnsd_bus_stop(struct dnsd *d)
+{
+	if (d->policy)
+		policy_close(d->policy);
+	d->policy = NULL;
+	if (!d->directory)
+		return;
+	for (struct device_view *v = NULL; (v = directory_next(d->directory, v));)
+		on_gone(d, v);
+	directory_close(d->directory);
+	d->directory = NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/hmap.h"
+#include <stddef.h>
+
+/* Names that are answered the same for every device (SPEC D4): canaries that switch a client's own
+ * encrypted DNS off, and the names of public encrypted resolvers. */
+enum canary_kind {
+	CANARY_NONE,
+	CANARY_NXDOMAIN,
+	CANARY_NODATA,
+	CANARY_BLOCK, /* a resolver's name: blocked as a listed name is */
+};
+
+struct canary {
+	struct hmap names; /* name → its row of the built-in table */
+};
+/* -ENOMEM */
+int canary_init(struct canary *c);
+void canary_fini(struct canary *c);
+/* name: lower-case text without the final dot. What lies below a name of the table is like it. */
+enum canary_kind canary_find(const struct canary *c, const char *name, size_t len);

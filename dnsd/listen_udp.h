@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "dnsd/reply.h"
+#include <uv.h>
+
+/*
+ * One UDP socket bound to one address: batches of 64 in and out (recvmmsg, sendmmsg). As it is bound
+ * to the address that was asked, answers come from it. The address need not exist yet.
+ */
+typedef void (*listen_on_query)(void *arg, const uint8_t *msg, size_t len, struct reply_to *to);
+
+int udp_listener_open(uv_loop_t *loop, const struct endpoint *at, bool system,
+	listen_on_query on_query, void *arg, struct udp_listener **out);
+void udp_listener_close(struct udp_listener *l); /* frees itself in the loop */
+/* For reply.c. */
+uint8_t *udp_listener_begin(struct udp_listener *l, size_t *cap);
+void udp_listener_end(struct udp_listener *l, const struct addr *to, uint16_t port, size_t len);
