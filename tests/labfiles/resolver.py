@@ -52,10 +52,18 @@ class Resolver:
     def _exists(self, name):
         return any(other.is_subdomain(name) for other in self.zone.nodes)
 
+    def _source(self, name):
+        """Whose records name has: its own or those of the wildcard above it (RFC 4592)."""
+        if self._exists(name) or len(name) < 2:
+            return name
+        star = dns.name.Name((b"*",) + name.parent().labels)
+        return star if star in self.zone.nodes else name
+
     def _fill(self, answer, name, kind):
         for _ in range(8):
-            found = self.zone.get_rdataset(name, kind)
-            alias = self.zone.get_rdataset(name, dns.rdatatype.CNAME)
+            source = self._source(name)
+            found = self.zone.get_rdataset(source, kind)
+            alias = self.zone.get_rdataset(source, dns.rdatatype.CNAME)
             rdataset = found or alias
             if rdataset is None:
                 break
@@ -63,7 +71,7 @@ class Resolver:
             if found:
                 return
             name = alias[0].target
-        if not self._exists(name):
+        if not self._exists(self._source(name)):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         soa = SOA.split()
         answer.authority.append(dns.rrset.from_text(

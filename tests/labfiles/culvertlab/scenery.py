@@ -41,7 +41,8 @@ RESOLVERS = {
 DNS_ADDRESSES = RESOLVERS["one.one.one.one"] + RESOLVERS["dns.google"]
 DOH_UPSTREAM_PORT = 8053
 
-# Odd names; "slow" answers after a second, "drop" and what is below it never.
+# Odd names; "slow" answers after a second, "drop" and what is below it never. Below fresh.example and
+# listed.example every name exists, so that a test can have one that no cache knows.
 EXTRA_ZONE = """
 cloaked.example.      300 IN CNAME tracker.ads.listed.example.
 tracker.ads.listed.example. 300 IN A 93.184.216.16
@@ -57,6 +58,10 @@ short.example.        1   IN A 93.184.216.10
 txt.example.          300 IN TXT "culvert lab"
 mx.example.           300 IN MX 10 allowed.example.
 slow.example.         300 IN A 93.184.216.10
+*.fresh.example.      300 IN A 93.184.216.10
+*.fresh.example.      300 IN AAAA 2606:2800:220:1::10
+*.listed.example.     300 IN A 93.184.216.20
+*.listed.example.     300 IN AAAA 2606:2800:220:1::20
 """
 
 
