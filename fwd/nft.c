@@ -73,20 +73,19 @@ bool nft_batch_is_empty(const struct nft_batch *b)
 	return b->label_count == 0;
 }
 
-static int add_label(struct nft_batch *b, const char *fmt, va_list ap)
+static struct nft_label *add_label(struct nft_batch *b)
 {
 	if (b->label_count == b->label_cap) {
 		size_t cap = b->label_cap ? b->label_cap * 2 : 64;
 		struct nft_label *labels = realloc(b->labels, cap * sizeof(*labels));
 		if (!labels)
-			return -ENOMEM;
+			return NULL;
 		b->labels = labels;
 		b->label_cap = cap;
 	}
 	struct nft_label *l = &b->labels[b->label_count++];
 	l->seq = b->nft->nl.seq;
-	vsnprintf(l->what, sizeof(l->what), fmt, ap);
-	return 0;
+	return l;
 }
 
 struct nlmsghdr *nft_message(
@@ -99,11 +98,16 @@ struct nlmsghdr *nft_message(
 		return NULL;
 	struct nlmsghdr *msg = prepare(b->nft, b->buf.data + b->buf.len, type);
 	msg->nlmsg_flags |= flags;
+	struct nft_label *label = add_label(b);
+	if (!label) {
+		b->failed = -ENOMEM;
+		return NULL;
+	}
 	va_list ap;
 	va_start(ap, fmt);
-	b->failed = add_label(b, fmt, ap);
+	vsnprintf(label->what, sizeof(label->what), fmt, ap);
 	va_end(ap);
-	return b->failed ? NULL : msg;
+	return msg;
 }
 
 void nft_message_end(struct nft_batch *b, struct nlmsghdr *msg)
