@@ -90,6 +90,58 @@ static void note_success(struct list_source *s, bool content)
 	schedule(s, refresh_ms(s));
 }
 
+/* ---- watching the file ---- */
+
+/* Path of the file, and where its own name begins in it. */
+static char *file_path(const struct list_source *s, char path[static 4096])
+{
+	const char *name = file_name(s);
+
+	if (!name || snprintf(path, 4096, "%s/%s", s->env->lists_dir, name) >= 4096)
+		return NULL;
+	return strrchr(path, '/') + 1;
+}
+
+static void stop_watch(struct list_source *s)
+{
+	uv_fs_event_stop(&s->watch);
+	s->watching = false;
+}
+
+static void on_watch(uv_fs_event_t *handle, const char *filename, int events, int status)
+{
+	struct list_source *s = handle->data;
+	char path[4096];
+	const char *name = file_path(s, path);
+	uint64_t now = clock_mono_ms();
+
+	(void)events;
+	if (!name || status)
+		return;
+	if (filename && strcmp(filename, name)) {
+		/* An event with the directory's own name: it went away. */
+		if (!strcmp(filename, basename(dirname(path)))) {
+			stop_watch(s);
+			schedule(s, TOUCH_QUIET_MS);
+		}
+		return;
+	}
+	if (!s->touched_at)
+		s->touched_at = now;
+	if (now - s->touched_at < TOUCH_LONGEST_MS)
+		schedule(s, TOUCH_QUIET_MS);
+}
+
+/* Watches the directory, so that files that are replaced or made are seen. */
+static void start_watch(struct list_source *s)
+{
+	char path[4096];
+
+	if (s->watching || !file_path(s, path))
+		return;
+	s->watching = !uv_fs_event_start(&s->watch, on_watch, dirname(path), 0);
+}
+
 /* ---- content ---- */
 
 static void log_report(const struct list_source *s)
@@ -291,47 +343,15 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk)
 	s->accept_shrunk |= accept_shrunk;
 	s->touched_at = 0;
 	timer_stop(&s->timer);
-	if (s->busy)
+	if (s->busy) {
 		s->again = true;
-	else if (file_name(s))
-		start_take(s, LIST_TAKE_FILE, NULL);
-	else
+	} else if (!file_name(s)) {
 		start_download(s);
-}
-
-/* ---- watching the file ---- */
-
-static void on_watch(uv_fs_event_t *handle, const char *filename, int events, int status)
-{
-	struct list_source *s = handle->data;
-	const char *name = file_name(s), *slash = name ? strrchr(name, '/') : NULL;
-	uint64_t now = clock_mono_ms();
-
-	(void)events;
-	if (!name || status || (filename && strcmp(filename, slash ? slash + 1 : name)))
-		return;
-	if (!s->touched_at)
-		s->touched_at = now;
-	if (now - s->touched_at < TOUCH_LONGEST_MS)
-		schedule(s, TOUCH_QUIET_MS);
-}
-
-/* Watches the directory, so that files that are replaced or made are seen. */
-static void start_watch(struct list_source *s)
-{
-	const char *name = file_name(s);
-	char path[4096];
-
-	if (s->watching || !name ||
-		snprintf(path, sizeof(path), "%s/%s", s->env->lists_dir, name) >= (int)sizeof(path))
-		return;
-	s->watching = !uv_fs_event_start(&s->watch, on_watch, dirname(path), 0);
-}
-
-static void stop_watch(struct list_source *s)
-{
-	uv_fs_event_stop(&s->watch);
-	s->watching = false;
+	} else {
+		/* Before the file is read, so that no change falls between. */
+		start_watch(s);
+		start_take(s, LIST_TAKE_FILE, NULL);
+	}
 }
 
 /* ---- life ---- */
@@ -340,7 +360,6 @@ static void on_timer(struct timer *t)
 {
 	struct list_source *s = t->data;
 
-	start_watch(s);
 	list_source_fetch(s, false);
 }
 
@@ -376,7 +395,6 @@ struct list_source *list_source_new(
 
 void list_source_start(struct list_source *s)
 {
-	start_watch(s);
 	if (*s->kept.digest)
 		start_take(s, LIST_TAKE_CACHE, NULL);
 	else
@@ -396,7 +414,6 @@ int list_source_set(struct list_source *s, const struct rec_list_source *rec)
 	if (moved) {
 		s->stamp = (struct list_file_stamp){ 0 };
 		stop_watch(s);
-		start_watch(s);
 		list_source_fetch(s, false);
 	}
 	if (!s->busy && has_other_options(s))

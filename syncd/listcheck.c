@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * culvert-listcheck [--subtree] FILE…: what each list would become, as JSON on stdout; then, for each
- * name on stdin, a line `NAME BLOCKED EXCEPTED` (masks in hex; list n = n-th file). For admins who
- * write lists, and for tests.
+ * listcheck [--subtree] FILE…: what each list would become, as JSON on stdout; then, for each name on
+ * stdin, a line `NAME BLOCKED EXCEPTED PATHS` (masks in hex; bit n = n-th file).
+ * listcheck --image FILE: the same look-ups in a compiled domain set.
+ * For admins who write lists, and for tests.
  */
 #include "common/domainset.h"
 #include "syncd/list_parse.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,31 +72,36 @@ static void look_up(const struct domainset *s)
 		if (line[n - 1] == '\n')
 			line[--n] = 0;
 		domainset_find(s, line, (size_t)n, ~0ULL, &hit);
-		printf("%s %lx %lx\n", line, hit.blocked, hit.excepted);
+		printf("%s %lx %lx %lx\n", line, hit.blocked, hit.excepted, hit.paths);
 	}
 	free(line);
 }
 
-int main(int argc, char **argv)
+static int check_image(const char *path)
+{
+	struct domainset s;
+	int err = domainset_open_file(path, &s);
+
+	if (err) {
+		fprintf(stderr, "%s: %s\n", path, strerror(-err));
+		return err;
+	}
+	printf("{\"count\":%lu,\"bytes\":%zu}\n", s.count, s.len);
+	look_up(&s);
+	domainset_close(&s);
+	return 0;
+}
+
+static int check_files(char **files, int n, const struct list_options *options)
 {
 	struct target t = { domainset_builder_new(), 0 };
-	struct list_options options = { 0 };
 	struct domainset s;
 	struct buf image;
 	double start;
-	int err = 0, i = 1;
+	int err = t.builder ? 0 : -ENOMEM;
 
-	if (argc > 1 && !strcmp(argv[1], "--subtree")) {
-		options.subtree = true;
-		i++;
-	}
-	if (!t.builder || i >= argc || argc - i > 64) {
-		fprintf(stderr, "usage: culvert-listcheck [--subtree] FILE… (at most 64)\n");
-		domainset_builder_free(t.builder);
-		return 2;
-	}
-	for (; i < argc && !err; i++, t.list++)
-		err = check_file(argv[i], &options, &t);
+	for (int i = 0; i < n && !err; i++, t.list++)
+		err = check_file(files[i], options, &t);
 	buf_init(&image, 1u << 30);
 	start = now_ms();
 	if (!err)
@@ -109,5 +116,24 @@ int main(int argc, char **argv)
 	}
 	domainset_builder_free(t.builder);
 	buf_fini(&image);
-	return err ? 1 : 0;
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct list_options options = { 0 };
+	int i = 1;
+
+	if (argc == 3 && !strcmp(argv[1], "--image"))
+		return check_image(argv[2]) ? 1 : 0;
+	if (argc > 1 && !strcmp(argv[1], "--subtree")) {
+		options.subtree = true;
+		i++;
+	}
+	if (i >= argc || argc - i > 64) {
+		fprintf(stderr, "usage: listcheck [--subtree] FILE… (at most 64)\n"
+				"       listcheck --image FILE\n");
+		return 2;
+	}
+	return check_files(argv + i, argc - i, &options) ? 1 : 0;
 }

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A syncd on a private bus: lists in a directory or on an HTTPS server of the test's own."""
+import email.utils
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/suite/bus"))
+import buslib  # noqa: E402
+
+BUILD = buslib.BUILD
+DEADLINE_S = 20
+
+
+def wait_until(what, predicate, seconds=DEADLINE_S):
+    until = time.monotonic() + seconds
+    while True:
+        value = predicate()
+        if value:
+            return value
+        assert time.monotonic() < until, f"{what}: not within {seconds} s"
+        time.sleep(0.01)
+
+
+UID = 64106  # syncd's own; a daemon never stays root
+
+
+class Redis(buslib.Redis):
+    """With a socket that another user may use."""
+
+    def start(self):
+        super().start()
+        self.socket.chmod(0o777)
+        return self
+
+
+class Syncd:
+    """The daemon with its directories; start, stop and kill as often as needed."""
+
+    def __init__(self, place, redis, dns_port):
+        self.dir = place / "gateway"
+        self.lists = place / "lists"
+        self.log = place / "syncd.log"
+        self.lists.mkdir()
+        self.ca = place / "ca.pem"
+        for kind in ("state", "cache"):
+            (self.dir / kind / "syncd").mkdir(parents=True)
+        secret = place / "redis-syncd"
+        secret.write_text("secret-syncd\n")
+        secret.chmod(0o600)
+        os.chown(secret, UID, UID)
+        self.conf = place / "culvert.conf"
+        self.text = f"""[culvert]
+state_dir = {self.dir}/state
+cache_dir = {self.dir}/cache
+log_level = debug
+[bus]
+redis = unix:{redis.socket}
+[syncd]
+user = {UID}
+redis_password_file = {secret}
+lists_dir = {self.lists}
+list_ca = {self.ca}
+resolver = 127.0.0.1:{dns_port}
+"""
+        self.private = True
+        self.process = None
+
+    def start(self):
+        self.conf.write_text(self.text + ("allow_private = yes\n" if self.private else ""))
+        self.process = subprocess.Popen([BUILD / "bin/syncd", "-c", self.conf],
+                                        stderr=self.log.open("a"))
+        return self
+
+    def stop(self):
+        """A clean end: no handle left, nothing for a sanitizer to say."""
+        if self.process and self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            status = self.process.wait(timeout=DEADLINE_S)
+            assert status == 0, f"syncd ended with {status}:\n{self.output()[-4000:]}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def output(self):
+        return self.log.read_text()
+
+    def write(self, name, text):
+        """Replaces a list file at one stroke."""
+        new = self.lists / (name + ".new")
+        new.write_text(text)
+        new.rename(self.lists / name)
+
+
+class Gateway:
+    """syncd between apid (who says which lists there are) and dnsd (who gets the set)."""
+
+    def __init__(self, place, redis, probe, dns_port):
+        self.syncd = Syncd(place, redis, dns_port)
+        self.apid = probe("apid")
+        self.dnsd = probe("dnsd")
+        self.apid.do("listen", event="syncd.alarm")
+        self.dnsd.subscribe("domainset", "syncd")
+        self.dnsd.subscribe("lists", "syncd")
+
+    def sources(self, **sources):
+        """NAME=source or NAME={record}."""
+        records = {name: {"id": name, "default_on": True,
+                          **(s if isinstance(s, dict) else {"source": s})}
+                   for name, s in sources.items()}
+        self.apid.do("replace", topic="list_sources", records=records)
+        self.apid.flush("list_sources")
+
+    def _records(self, topic):
+        self.dnsd.drain()
+        return self.dnsd.records.get(f"{topic}:syncd", {})
+
+    def lists(self):
+        return self._records("lists")
+
+    def domainset(self):
+        return self._records("domainset").get("main")
+
+    def wait_list(self, name, seconds=DEADLINE_S, **want):
+        """Until the list's record has these members (None: absent); gives it."""
+        def look():
+            one = self.lists().get(name)
+            good = one and all(one.get(k) == v for k, v in want.items())
+            return one if good else None
+        try:
+            return wait_until(f"list {name} {want}", look, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; {self.lists()}\n{self.syncd.output()[-3000:]}") from None
+
+    def image(self):
+        record = wait_until("domain set", self.domainset)
+        self.dnsd.do("blob_get", digest=record["blob"], tag=record["blob"][:16])
+        got = self.dnsd.wait("blob_got", tag=record["blob"][:16])
+        assert got["status"] == 0
+        return record, got["path"]
+
+    def blocked(self, *names):
+        """Which lists block each name: [{id, …}, …]."""
+        record, path = self.image()
+        run = subprocess.run([BUILD / "bin/listcheck", "--image", path], check=True, text=True,
+                             input="\n".join(names) + "\n", capture_output=True)
+        rows = [line.split() for line in run.stdout.splitlines()[1:]]
+        assert [r[0] for r in rows] == list(names)
+        return [{record["lists"][bit] for bit in range(64) if int(r[1], 16) >> bit & 1} for r in rows]
+
+    def wait_blocked(self, name, lists, seconds=DEADLINE_S):
+        wait_until(f"{name} on {lists}", lambda: self.domainset() and self.blocked(name)[0] == set(lists),
+                   seconds)
+
+    def alarm(self, **more):
+        return self.apid.wait("event", event="syncd.alarm", **more)["rec"]
+
+    def request(self, op, **args):
+        self.apid.do("request", op=op, args=args, tag=op)
+        return self.apid.wait("reply", tag=op)
+
+
+# ---- the outside world ----
+
+class Dns(threading.Thread):
+    """Answers A for the names it knows, NXDOMAIN for the rest."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.names = {}
+
+    def run(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            at, labels = 12, []
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            question = query[12:at + 5]
+            kind = struct.unpack("!H", query[at + 1:at + 3])[0]
+            address = self.names.get(".".join(labels).lower())
+            answer = b""
+            if address and kind == 1:
+                answer = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + socket.inet_aton(address)
+            flags = 0x8180 if address else 0x8183
+            self.socket.sendto(query[:2] + struct.pack("!HHHHH", flags, 1, bool(answer), 0, 0)
+                               + question + answer, peer)
+
+
+def make_certificate(place, name, *hosts, days=2):
+    """A CA of that name (once) and a leaf for the hosts; gives the leaf's PEM with its key."""
+    def run(*args, text=None):
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True, input=text, text=True)
+    ca, key = place / f"{name}.pem", place / f"{name}.key"
+    if not ca.exists():
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 9,
+            "-subj", f"/CN={name}", "-keyout", key, "-out", ca)
+    leaf = place / f"leaf-{hosts[0]}-{name}.pem"
+    extra = place / "san.cnf"
+    extra.write_text("subjectAltName=" + ",".join(f"DNS:{h}" for h in hosts))
+    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={hosts[0]}",
+        "-keyout", f"{leaf}.key", "-out", f"{leaf}.csr")
+    run("x509", "-req", "-in", f"{leaf}.csr", "-CA", ca, "-CAkey", key, "-CAcreateserial", "-days", days,
+        "-extfile", extra, "-out", leaf)
+    leaf.write_text(leaf.read_text() + pathlib.Path(f"{leaf}.key").read_text())
+    return leaf
+
+
+class Web(http.server.ThreadingHTTPServer):
+    """An HTTPS server: path → (status, headers, body); remembers the requests' headers."""
+
+    daemon_threads = True
+
+    def __init__(self, certificate):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.port = self.server_address[1]
+        self.pages, self.requests = {}, []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def finish_request(self, request, client_address):
+        try:
+            super().finish_request(self.context.wrap_socket(request, server_side=True), client_address)
+        except OSError:
+            pass
+
+    def page(self, path, body, status=200, **headers):
+        self.pages[path] = (status, {k.replace("_", "-"): v for k, v in headers.items()},
+                            body.encode() if isinstance(body, str) else body)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, headers, body = self.server.pages.get(self.path, (404, {}, b"nothing here"))
+        self.server.requests.append((self.path, dict(self.headers)))
+        if status == 200 and headers.get("ETag") and self.headers.get("If-None-Match") == headers["ETag"]:
+            status, body = 304, b""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 304:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def http_date(when):
+    return email.utils.formatdate(when, usegmt=True)
+
+
+def listcheck(*args, names=()):
+    """(reports per file, summary, rows of the names)"""
+    run = subprocess.run([BUILD / "bin/listcheck", *map(str, args)], check=True, text=True,
+                         input="".join(n + "\n" for n in names), capture_output=True)
+    lines = run.stdout.splitlines()
+    heads = [json.loads(line) for line in lines if line.startswith("{")]
+    return heads[:-1], heads[-1], [line.split() for line in lines[len(heads):]]

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists from files: compiled, published, renewed, guarded, kept (SPEC S2, S4, P6, D3)."""
+import time
+
+import synclib
+from synclib import wait_until
+
+
+def many(count, word="n"):
+    return "".join(f"||{word}{i}.example^\n" for i in range(count))
+
+
+def test_lists_become_one_set_with_a_bit_each(gateway):
+    """S4, P6."""
+    s = gateway.syncd
+    s.write("a.txt", "! ads\n||ads.example^\n@@||good.ads.example^\n0.0.0.0 host.example\nhttp://u.example/p\n"
+                     "ads.example##.x\n")
+    s.write("b.txt", "ads.example\n*.below.example\nhttps://shop.example/p\n")
+    gateway.sources(a="file:a.txt", b="file:b.txt")
+    s.start()
+    a = gateway.wait_list("a", error=None, count=3, url_count=1, skipped=1)
+    b = gateway.wait_list("b", error=None, count=3, url_count=1, skipped=0)
+    assert a["bit"] != b["bit"] and a["fetched_at"] and a["changed_at"]
+    assert gateway.blocked("ads.example", "x.ads.example", "good.ads.example", "host.example", "x.host.example",
+                           "below.example", "x.below.example", "shop.example", "u.example") == [
+        {"a", "b"}, {"a", "b"}, {"b"}, {"a"}, set(), set(), {"b"}, {"b"}, set()]
+
+
+def test_subtree_option_makes_hosts_lines_cover_below(gateway):
+    """P6: as K's lists do."""
+    s = gateway.syncd
+    s.write("a.txt", "0.0.0.0 host.example\n")
+    gateway.sources(a={"source": "file:a.txt", "subtree": True})
+    s.start()
+    gateway.wait_blocked("x.host.example", {"a"})
+    gateway.sources(a={"source": "file:a.txt", "subtree": False})
+    gateway.wait_blocked("x.host.example", set())
+    assert gateway.blocked("host.example") == [{"a"}]
+
+
+def test_changed_file_is_in_force_within_a_second(gateway):
+    """S2, S3: the time limit of the test is ten times the promise."""
+    s = gateway.syncd
+    s.write("a.txt", many(50000))
+    gateway.sources(a="file:a.txt")
+    s.start()
+    gateway.wait_blocked("n7.example", {"a"})
+    start = time.monotonic()
+    s.write("a.txt", many(50000) + "new.example\n")
+    gateway.wait_list("a", 10, count=50001)
+    print(f"replaced file in force after {time.monotonic() - start:.2f} s")
+    assert gateway.blocked("new.example") == [{"a"}]
+    with open(s.lists / "a.txt", "a", encoding="utf-8") as f:  # written in place
+        f.write("newer.example\n")
+    gateway.wait_list("a", 10, count=50002)
+    assert gateway.blocked("newer.example") == [{"a"}]
+
+
+def test_file_that_appears_later_is_taken(gateway):
+    s = gateway.syncd
+    gateway.sources(a="file:sub/a.txt")
+    s.start()
+    gateway.wait_list("a", error="file not found")
+    (s.lists / "sub").mkdir()
+    s.write("sub/a.txt", "a.example\n")
+    assert gateway.request("syncd.sync_now", list="a")["result"] == {"lists": 1}
+    gateway.wait_list("a", error=None, count=1)
+    s.write("sub/a.txt", "a.example\nb.example\n")  # and watched from now on
+    gateway.wait_list("a", 10, count=2)
+    (s.lists / "sub/a.txt").unlink()
+    (s.lists / "sub").rmdir()
+    gateway.wait_list("a", 10, error="file not found", count=2)
+
+
+def test_nothing_outside_the_directory_is_read(gateway, place):
+    """S2: files below one directory."""
+    s = gateway.syncd
+    (place / "secret.txt").write_text("secret.example\n")
+    (s.lists / "link.txt").symlink_to(place / "secret.txt")
+    (s.lists / "up").symlink_to("..")
+    (s.lists / "dir.txt").mkdir()
+    import os
+    os.mkfifo(s.lists / "fifo.txt")
+    s.write("in.txt", "in.example\n")
+    (s.lists / "fine.txt").symlink_to("in.txt")
+    gateway.sources(dots="file:../secret.txt", link="file:link.txt", up="file:up/secret.txt",
+                    absolute=f"file:{place}/secret.txt", dir="file:dir.txt", fifo="file:fifo.txt",
+                    fine="file:fine.txt", none="file:", http="http://lists.test/x", odd="ftp:x")
+    s.start()
+    out = "leads out of lists_dir"
+    for name in ("dots", "link", "up", "absolute"):
+        gateway.wait_list(name, error=out)
+    gateway.wait_list("dir", error="not a regular file")
+    gateway.wait_list("fifo", error="not a regular file")
+    gateway.wait_list("none", error="file not found")
+    gateway.wait_list("http", error="source is neither file:NAME nor an https URL")
+    gateway.wait_list("odd", error="source is neither file:NAME nor an https URL")
+    gateway.wait_list("fine", error=None, count=1)
+    assert gateway.blocked("secret.example", "in.example") == [set(), {"fine"}]
+
+
+def test_last_good_stays_when_the_source_goes_or_is_garbage(gateway):
+    """S4."""
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    s.start()
+    gateway.wait_blocked("a.example", {"a"})
+    (s.lists / "a.txt").unlink()
+    gateway.wait_list("a", 10, error="file not found", count=1)
+    assert gateway.alarm()["detail"] == "a: file not found"
+    for bad in ("<!DOCTYPE html><title>503</title>", "a\0b\n", "bad(name\n" * 50, "com\nnet\n"):
+        s.write("a.txt", bad)
+        wait_until("refusal", lambda: "not a list" in (gateway.lists()["a"].get("error") or ""))
+        assert gateway.blocked("a.example") == [{"a"}]
+        (s.lists / "a.txt").unlink()
+        gateway.wait_list("a", 10, error="file not found")
+    s.write("a.txt", "b.example\n")
+    gateway.wait_list("a", error=None)
+    assert gateway.blocked("a.example", "b.example") == [set(), {"a"}]
+
+
+def test_list_that_shrinks_by_half_keeps_the_last_good(gateway):
+    """S4: shrink guard; a sync of that list by the admin accepts it."""
+    s = gateway.syncd
+    s.write("a.txt", many(3000))
+    gateway.sources(a="file:a.txt")
+    s.start()
+    gateway.wait_list("a", count=3000)
+    s.write("a.txt", many(1400))
+    gateway.wait_list("a", 10, error="shrank from 3000 to 1400 entries; the old ones stay")
+    assert "shrank" in gateway.alarm()["detail"]
+    assert gateway.blocked("n2999.example") == [{"a"}]
+    gateway.request("syncd.sync_now")
+    assert gateway.blocked("n2999.example") == [{"a"}]
+    gateway.request("syncd.sync_now", list="a")
+    gateway.wait_list("a", error=None, count=1400)
+    assert gateway.blocked("n2999.example") == [set()]
+    s.write("a.txt", many(600))  # fewer than a thousand lost
+    gateway.wait_list("a", 10, error=None, count=600)
+
+
+def test_restart_without_sources_gives_the_same_set(gateway):
+    """S4: last good raw lists in the cache; the same digest, bits and key."""
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    s.write("b.txt", "b.example\n")
+    gateway.sources(a="file:a.txt", b="file:b.txt")
+    s.start()
+    gateway.wait_list("a", count=1, error=None)
+    gateway.wait_list("b", count=1, error=None)
+    before = gateway.image()[0]
+    s.stop()
+    for f in ("a.txt", "b.txt"):
+        (s.lists / f).unlink()
+    s.start()
+    gateway.wait_list("a", error="file not found", count=1)
+    gateway.wait_list("b", error="file not found", count=1)
+    assert gateway.image()[0] == before
+    assert gateway.blocked("a.example", "b.example") == [{"a"}, {"b"}]
+
+
+def test_kill_at_any_time_leaves_a_state_that_starts(gateway):
+    """C3."""
+    s = gateway.syncd
+    gateway.sources(a="file:a.txt")
+    for i in range(6):
+        s.write("a.txt", many(1000 + 500 * i))
+        s.start()
+        time.sleep(0.02 * i)
+        s.kill()
+    s.start()
+    gateway.wait_list("a", error=None, count=3500)
+    wait_until("set", lambda: gateway.domainset()["count"] == 3500)
+    assert gateway.blocked("n3499.example") == [{"a"}]
+
+
+def test_corrupt_cache_is_not_used(gateway):
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    s.start()
+    gateway.wait_blocked("a.example", {"a"})
+    s.stop()
+    for f in (s.dir / "cache/syncd/lists").iterdir():
+        f.write_text("evil.example\n")
+    s.start()
+    wait_until("refusal", lambda: "cannot be used" in s.output())
+    wait_until("the file itself", lambda: s.output().count("list in use") == 2)
+    assert gateway.blocked("a.example", "evil.example") == [{"a"}, set()]
+
+
+def test_bits_stay_when_lists_come_and_go(gateway):
+    """DESIGN 5: bits stable per list."""
+    s = gateway.syncd
+    for n in "abc":
+        s.write(n, f"{n}.example\n")
+    gateway.sources(a="file:a", b="file:b")
+    s.start()
+    a, b = gateway.wait_list("a", error=None, count=1)["bit"], gateway.wait_list("b", count=1)["bit"]
+    gateway.sources(b="file:b", c="file:c")
+    c = gateway.wait_list("c", count=1)["bit"]
+    wait_until("a gone", lambda: "a" not in gateway.lists())
+    assert gateway.wait_list("b")["bit"] == b and c not in (a, b)
+    assert gateway.blocked("a.example", "b.example", "c.example") == [set(), {"b"}, {"c"}]
+    s.stop()
+    s.start()
+    gateway.sources(a="file:a", b="file:b", c="file:c")
+    wait_until("bits", lambda: [gateway.lists().get(n, {}).get("bit") for n in "abc"] == [a, b, c])
+
+
+def test_no_lists_is_an_empty_set_and_unknown_is_none(gateway):
+    """DESIGN 4: an empty topic exists, an unknown one keeps last good."""
+    s = gateway.syncd.start()
+    wait_until("running", lambda: "started" in s.output())
+    time.sleep(0.3)  # nothing to wait for: nothing may come
+    assert gateway.domainset() is None
+    gateway.sources()
+    assert wait_until("empty set", gateway.domainset)["count"] == 0
+
+
+def test_sixty_five_lists_leave_one_out_with_an_alarm(gateway):
+    s = gateway.syncd
+    for i in range(65):
+        s.write(f"l{i}", f"l{i}.example\n")
+    gateway.sources(**{f"l{i}": f"file:l{i}" for i in range(65)})
+    s.start()
+    assert "more than 64" in gateway.alarm()["detail"]
+    wait_until("records", lambda: sum("bit" in r for r in gateway.lists().values()) == 64)
+    names = [f"l{i}.example" for i in range(65)]
+    rows = gateway.blocked(*names)
+    assert sum(r == {n.split(".")[0]} for r, n in zip(rows, names)) == 64
+
+
+def test_set_is_published_once_redis_is_there(gateway, redis):
+    """DESIGN 4, C3: any order of starts."""
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    s.start()
+    gateway.wait_blocked("a.example", {"a"})
+    redis.kill()
+    s.write("a.txt", "a.example\nb.example\n")
+    wait_until("renewed", lambda: "names=2" in s.output())
+    redis.start()
+    gateway.wait_list("a", count=2)
+    assert gateway.blocked("b.example") == [{"a"}]
+
+
+def test_unknown_list_is_refused_by_sync_now(gateway):
+    s = gateway.syncd
+    gateway.sources()
+    s.start()
+    wait_until("empty set", gateway.domainset)
+    assert gateway.request("syncd.sync_now", list="nope")["status"] != 0
+    assert gateway.request("syncd.sync_now")["result"] == {"lists": 0}
+
+
+def test_applied_is_reported_after_the_set_is_out(gateway):
+    """C4: applied means in force."""
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    gateway.apid.do("watch")
+    s.start()
+
+    def applied():
+        status = gateway.apid.wait("status")
+        return "list_sources:apid" in synclib.json.dumps(status)
+    wait_until("applied", applied)
+    assert gateway.blocked("a.example") == [{"a"}]
