@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated Internet's public resolvers: UDP, TCP, DoT, and DoH behind nginx.
+"""The simulated Internet's public resolvers: UDP, TCP, DoT, and DoH behind nginx; and what its web
+sites have at /echo, which answers with the body of the request.
 
 resolver.py CERTIFICATES QUERY_LOG
 Every query becomes one JSON line in the log: t src dst transport name type.
@@ -173,6 +174,11 @@ def doh_handler(resolver):
             key, _, value = header.partition(":")
             headers[key.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if target == "/echo":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+                         b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+            return True
         if method == "GET":
             text = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query).get("dns", [""])[0]
             body = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

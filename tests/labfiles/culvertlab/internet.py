@@ -59,7 +59,11 @@ HEADERS_PAGE = """
 			default_type text/plain;
 			return 200 "$host\\n";
 		}
-"""
+		location = /echo {
+			proxy_pass http://127.0.0.1:@PORT@;
+			proxy_http_version 1.1;
+		}
+""".replace("@PORT@", str(DOH_UPSTREAM_PORT))
 
 
 def _bracket(address):
