@@ -163,6 +163,13 @@ class Gateway:
         wait_until(f"{name} on {lists}", lambda: self.domainset() and self.blocked(name)[0] == set(lists),
                    seconds)
 
+    def expect(self, lists, *names):
+        """The names are on these lists, soon: a list's record may be seen before its set."""
+        try:
+            wait_until("set", lambda: self.blocked(*names) == lists)
+        except AssertionError:
+            assert self.blocked(*names) == lists
+
     def alarm(self, **more):
         return self.apid.wait("event", event="syncd.alarm", **more)["rec"]
 

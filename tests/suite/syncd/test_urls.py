@@ -14,7 +14,7 @@ def test_list_is_fetched_by_name_over_tls(gateway, web, dns):
     web.page("/a.txt", "||a.example^\n", ETag='"one"')
     start(gateway, web, dns)
     gateway.wait_list("a", error=None, count=1)
-    assert gateway.blocked("x.a.example") == [{"a"}]
+    gateway.expect([{"a"}], "x.a.example")
     path, headers = web.requests[0]
     assert path == "/a.txt" and headers["Host"] == f"lists.test:{web.port}"
     assert "If-None-Match" not in headers
@@ -59,7 +59,7 @@ def test_errors_keep_the_last_good_and_say_why(gateway, web, dns):
     del dns.names["lists.test"]
     gateway.request("syncd.sync_now")
     gateway.wait_list("a", error="no address for lists.test", count=1)
-    assert gateway.blocked("a.example") == [{"a"}]
+    gateway.expect([{"a"}], "a.example")
     dns.names["lists.test"] = "127.0.0.1"
     web.page("/a.txt", "a.example\n")
     gateway.request("syncd.sync_now")
