@@ -82,13 +82,15 @@ struct bus_topic_ops {
 	 * version and is counted. */
 	void (*on_record)(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
 		const void *rec);
-	/* A batch of on_record calls is through: the mirror is at generation gen. Also called once when the
-	 * topic becomes known without records. May be NULL. */
+	/* A batch of on_record calls is through: the mirror is at generation gen. Also called without
+	 * records when the topic becomes known or current (bus_topic_is_current), e.g. when the state on
+	 * disk turns out to be what Redis has. May be NULL. */
 	void (*on_batch_end)(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 };
 
 /* Mirrors the topic of that owner. In the call itself the last good state on disk, if any, is
- * delivered. Before the first delivery a topic is unknown. */
+ * delivered. Before the first delivery a topic is unknown. Several subscribers may share a topic;
+ * ops must outlive the bus. */
 int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,
 	const struct bus_topic_ops *ops, void *arg);
 /* Has a state of this topic been delivered, from disk or from Redis? */
@@ -135,14 +137,15 @@ int bus_state_flush(struct bus *b, enum bus_topic topic,
 	void (*on_done)(void *arg, int status, uint64_t gen), void *arg);
 
 /* ---- events ---- */
-/* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. */
+/* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. One subscriber per event: -EEXIST. */
 void bus_event_send(struct bus *b, enum bus_event ev, cJSON *record);
 int bus_event_subscribe(struct bus *b, enum bus_event ev,
 	void (*on_event)(void *arg, enum bus_event ev, const void *rec), void *arg);
 
 /* ---- requests ---- */
-/* on_reply: status 0 and result (valid during the call), or -errno (-ETIMEDOUT after 2 s, -ENOTCONN,
- * -EREMOTEIO: the other side's error, its code and detail in result). Takes over args. */
+/* Returns 0, and on_reply is called exactly once, later: status 0 and result (valid during the
+ * call), or -errno: -ETIMEDOUT after 2 s, -ENOTCONN without Redis or when nobody serves, -EREMOTEIO
+ * the other side's error (its code and detail in result). Takes over args. */
 int bus_request(struct bus *b, enum bus_op op, cJSON *args,
 	void (*on_reply)(void *arg, int status, const cJSON *result), void *arg);
 struct bus_call; /* one request being served; answered exactly once, now or later */

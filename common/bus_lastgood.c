@@ -23,10 +23,18 @@
 
 static void add_topic(struct buf *out, const struct mirror *m)
 {
-	size_t n = 0;
+	size_t n = 0, bytes = 0, len;
+	char line[48];
 
-	hmap_foreach (&m->records, it)
-		n += ((const struct mirror_rec *)it.value)->text != NULL;
+	hmap_foreach (&m->records, it) {
+		const struct mirror_rec *r = it.value;
+
+		if (!r->text)
+			continue;
+		n++;
+		bytes += it.len + strlen(r->text) + sizeof(line);
+	}
+	buf_reserve(out, bytes); /* growing step by step would cost most of the time */
 	buf_printf(out,
 		"{\"topic\":\"%s\",\"owner\":\"%s\",\"epoch\":\"%s\",\"gen\":%llu,\"wid\":\"%s\","
 		"\"full\":%llu,\"n\":%zu}\n",
@@ -38,9 +46,11 @@ static void add_topic(struct buf *out, const struct mirror *m)
 
 		if (!r->text)
 			continue;
-		buf_printf(out, "%zu %zu\n", it.len, strlen(r->text));
+		len = strlen(r->text);
+		buf_append(
+			out, line, (size_t)snprintf(line, sizeof(line), "%zu %zu\n", it.len, len));
 		buf_append(out, it.key, it.len);
-		buf_append_str(out, r->text);
+		buf_append(out, r->text, len);
 		buf_append_byte(out, '\n');
 	}
 }

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Not 0: libuv before 1.45 fires a timer started in a timer's callback before it polls. */
+#define TURN_MS 1
+
 const char *sync_topic(const struct mirror *m)
 {
 	return bus_topics[m->topic].name;
@@ -175,7 +178,7 @@ static void on_work(struct timer *t)
 	if (m->phase == MIRROR_REMOVING && uv_hrtime() <= until && !b->closing)
 		work_remove(m, until);
 	if (b->reader == m && (m->phase == MIRROR_SETTING || m->phase == MIRROR_REMOVING))
-		timer_start(&b->work, 0, 0);
+		timer_start(&b->work, TURN_MS, 0);
 }
 
 static void refuse(struct mirror *m, size_t removals)
@@ -203,7 +206,7 @@ void sync_apply(struct mirror *m)
 	}
 	m->phase = MIRROR_SETTING;
 	m->cursor = (struct hmap_iter){ 0 };
-	timer_start(&m->bus->work, 0, 0);
+	timer_start(&m->bus->work, TURN_MS, 0);
 }
 
 /* A shadow that is complete is still applied; everything before is given up. */

@@ -21,6 +21,7 @@ class Redis:
 
     def __init__(self, directory):
         self.dir = directory
+        self.port = 0
         self.socket = directory / "redis.sock"
         self.acl = directory / "culvert.acl"
         self.process = None
@@ -28,7 +29,7 @@ class Redis:
         self.acl.write_text(re.sub(r"@PASSWORD_(\w+)@", r"secret-\1", text) + "user root on >root ~* &* +@all\n")
 
     def start(self):
-        command = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.dir, "--save", "",
+        command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket, "--dir", self.dir, "--save", "",
                    "--aclfile", self.acl, "--daemonize", "no", "--appendonly", "no", "--loglevel", "warning",
                    "--dbfilename", "dump.rdb"]
         self.process = subprocess.Popen([str(c) for c in command], stdout=(self.dir / "redis.log").open("a"))

@@ -8,11 +8,10 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timer.h"
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINE_MAX_BYTES (8u << 20)
 
@@ -21,8 +20,7 @@ struct probe {
 	struct bus *bus;
 	uv_pipe_t in;
 	uv_prepare_t prepare;
-	uv_check_t check;
-	uint64_t woke, busy_max; /* ns */
+	uint64_t turn, idle, busy_max; /* ns */
 	char *line;
 	size_t len;
 	char chunk[65536];
@@ -488,7 +486,6 @@ static void do_quit(struct probe *p, cJSON *cmd)
 	p->bus = NULL;
 	uv_close((uv_handle_t *)&p->in, NULL);
 	uv_close((uv_handle_t *)&p->prepare, NULL);
-	uv_close((uv_handle_t *)&p->check, NULL);
 }
 
 static const struct {
@@ -564,19 +561,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	}
 }
 
-/* Time from waking to sleeping again: what one turn of the loop took. */
+/* One turn of the loop, without the time it slept. */
 static void on_prepare(uv_prepare_t *h)
 {
 	struct probe *p = h->data;
-	uint64_t busy = uv_hrtime() - p->woke;
+	uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&p->loop);
+	uint64_t busy = (now - p->turn) - (idle - p->idle);
 
-	if (p->woke && busy > p->busy_max)
+	if (p->turn && busy > p->busy_max)
 		p->busy_max = busy;
-}
-
-static void on_check(uv_check_t *h)
-{
-	((struct probe *)h->data)->woke = uv_hrtime();
+	p->turn = now;
+	p->idle = idle;
 }
 
 int main(int argc, char **argv)
@@ -588,6 +583,7 @@ int main(int argc, char **argv)
 	if (argc < 6)
 		fatal("usage: bus-probe DAEMON SERVER STATE_DIR CACHE_DIR INSTANCE [PASSWORD]");
 	log_open("bus-probe", LOG_LEVEL_DEBUG);
+	signal(SIGPIPE, SIG_IGN);
 	conf.redis = argv[2];
 	conf.state_dir = argv[3];
 	conf.cache_dir = argv[4];
@@ -595,13 +591,12 @@ int main(int argc, char **argv)
 	conf.redis_password.value = argc > 6 ? argv[6] : NULL;
 	p->line = malloc(LINE_MAX_BYTES);
 	uv_loop_init(&p->loop);
-	p->in.data = p->prepare.data = p->check.data = p;
+	uv_loop_configure(&p->loop, UV_METRICS_IDLE_TIME);
+	p->in.data = p->prepare.data = p;
 	uv_pipe_init(&p->loop, &p->in, 0);
 	uv_pipe_open(&p->in, 0);
 	uv_prepare_init(&p->loop, &p->prepare);
 	uv_prepare_start(&p->prepare, on_prepare);
-	uv_check_init(&p->loop, &p->check);
-	uv_check_start(&p->check, on_check);
 	p->bus = bus_open(&p->loop, daemon_named(argv[1]), &conf, "0.0.1");
 	uv_read_start((uv_stream_t *)&p->in, on_alloc, on_read);
 	uv_run(&p->loop, UV_RUN_DEFAULT);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Redis may do to the bus: vanish, come back empty, old or slow (SPEC W2, W3; DESIGN 4)."""
+import socket
 import threading
 import time
 
@@ -102,7 +103,6 @@ class SlowProxy:
     """Hands bytes on, late."""
 
     def __init__(self, redis, path, delay_s):
-        import socket
         self.target, self.delay_s = str(redis.socket), delay_s
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
@@ -110,7 +110,6 @@ class SlowProxy:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        import socket
         while True:
             try:
                 a, _ = self.listener.accept()
@@ -225,6 +224,18 @@ def test_flushall_under_a_live_connection_is_repaired(redis, pair):
     fwd.wait_gen("devices", "apid", gen)
     assert redis("HLEN", "culvert:state:devices:apid") == 30
     assert [e["id"] for e in records_after(fwd, start)] == ["d1"]
+
+
+def test_over_tcp(redis, probe):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        redis.port = s.getsockname()[1]
+    redis.kill()
+    redis.start()
+    apid, fwd = (probe(d, server=f"tcp:127.0.0.1:{redis.port}") for d in ("apid", "fwd"))
+    fwd.subscribe("devices", "apid")
+    apid.do("replace", topic="devices", records=buslib.devices(3))
+    fwd.wait_gen("devices", "apid", apid.flush("devices"))
 
 
 def test_a_wrong_password_is_logged_and_tried_again(redis, probe):
