@@ -78,7 +78,7 @@ static bool is_header_sane(const struct domainset_header *h, size_t len)
 	if (!h->home_buckets || h->home_buckets > h->buckets || !h->class_count)
 		return false;
 	need = sizeof(*h) + h->class_count * sizeof(struct domainset_class) +
-		h->buckets * DOMAINSET_BUCKET * 8 + h->overflow_count * 12;
+	       h->buckets * DOMAINSET_BUCKET * 8 + h->overflow_count * 12;
 	return len - need < 8 && need <= len;
 }
 
@@ -150,8 +150,8 @@ int domainset_open_file(const char *path, struct domainset *out)
 		err = -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct domainset_header))
 		err = -EBADMSG;
-	image = err ? MAP_FAILED :
-		      mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	image = err ? MAP_FAILED
+		    : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (!err && image == MAP_FAILED)
 		err = -errno;
 	close(fd);
@@ -203,8 +203,8 @@ static const struct domainset_class *find_class(const struct domainset *s, uint6
 			class = diff - 1 < DOMAINSET_OVERFLOW ? diff : class;
 		}
 		if (class)
-			return class == DOMAINSET_OVERFLOW ? find_overflow(s, hash) :
-							     &s->classes[class];
+			return class == DOMAINSET_OVERFLOW ? find_overflow(s, hash)
+							   : &s->classes[class];
 		if (!b[DOMAINSET_BUCKET - 1])
 			return NULL;
 	}
@@ -225,8 +225,8 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 	for (size_t i = 0; i < n; i++) {
 		if (!(s->depths >> (suffix[i].labels < 63 ? suffix[i].labels : 63) & 1))
 			continue;
-		__builtin_prefetch(s->slots +
-			domainset_home(suffix[i].hash, s->home_buckets) * DOMAINSET_BUCKET);
+		__builtin_prefetch(s->slots + domainset_home(suffix[i].hash, s->home_buckets) *
+						      DOMAINSET_BUCKET);
 		suffix[used++] = suffix[i];
 	}
 	for (size_t i = 0; i < used; i++) {
@@ -237,8 +237,9 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 			continue;
 		out->paths |= (self ? c->paths_self : c->paths_below) & lists;
 		whole |= (self ? c->block_self : c->block_below) & lists;
-		hit[hits].block = (self ? c->block_self | c->paths_self :
-					  c->block_below | c->paths_below) & lists;
+		hit[hits].block =
+			(self ? c->block_self | c->paths_self : c->block_below | c->paths_below) &
+			lists;
 		hit[hits].except = (self ? c->except_self : c->except_below) & lists;
 		hit[hits].offset = suffix[i].offset;
 		out->blocked |= hit[hits].block;

@@ -8,9 +8,9 @@
 
 /*
  * An immutable set of domain names with up to 64 lists, compiled by syncd into an image that every
- * daemon maps read-only: keyed 54-bit suffix hashes in u64 slots with a 10-bit index into a table of
- * (list masks); ≤ 11 bytes per name (MEASURED 5). A name may be entered per list as
- *   exact (that name), subtree (it and all below), below (only below), and as an exception of the list.
+ * daemon maps read-only: keyed 54-bit suffix hashes in u64 slots with a 10-bit index into a table
+ * of (list masks); ≤ 11 bytes per name (MEASURED 5). A name may be entered per list as exact (that
+ * name), subtree (it and all below), below (only below), and as an exception of the list.
  */
 enum domainset_kind {
 	DOMAINSET_EXACT,
@@ -24,12 +24,14 @@ enum domainset_kind {
 struct domainset_builder;
 struct domainset_builder *domainset_builder_new(void);
 void domainset_builder_free(struct domainset_builder *b);
-/* name: lower-case ASCII (A-labels), no final dot, 1..253 bytes. list 0..63. -EINVAL, -ENOMEM, -E2BIG. */
+/* name: lower-case ASCII (A-labels), no final dot, 1..253 bytes. list 0..63. -EINVAL, -ENOMEM,
+ * -E2BIG. */
 int domainset_builder_add(struct domainset_builder *b, const char *name, size_t len, unsigned list,
 	enum domainset_kind kind, bool exception);
-/* Adds every rule of one list's builder (which has the same key and stays as it is) as rules of `list`. */
-int domainset_builder_merge(struct domainset_builder *b, const struct domainset_builder *from,
-	unsigned list);
+/* Adds every rule of one list's builder (which has the same key and stays as it is) as rules of
+ * `list`. */
+int domainset_builder_merge(
+	struct domainset_builder *b, const struct domainset_builder *from, unsigned list);
 /* Before the first add: the same key and the same rules give the same image, whatever their order.
  * Without it the key is random. -EBUSY after an add. */
 int domainset_builder_set_key(struct domainset_builder *b, const uint8_t key[static 16]);
@@ -55,18 +57,20 @@ struct domainset {
 	unsigned max_labels;
 };
 
-/* Checks header, bounds, checksum and every slot: a corrupt byte is -EBADMSG, never an "allow". The image
- * is at an address divisible by 8 (-EINVAL else), stays the caller's and must outlive the set. */
+/* Checks header, bounds, checksum and every slot: a corrupt byte is -EBADMSG, never an "allow". The
+ * image is at an address divisible by 8 (-EINVAL else), stays the caller's and must outlive the
+ * set. */
 int domainset_open(const void *image, size_t len, struct domainset *out);
 /* Maps a file read-only. */
 int domainset_open_file(const char *path, struct domainset *out);
 void domainset_close(struct domainset *s);
 
 struct domainset_hit {
-	uint64_t blocked; /* lists with a rule for it, less excepted */
-	uint64_t paths; /* those of blocked that hold it for https paths only: may pass where decrypted */
+	uint64_t blocked;  /* lists with a rule for it, less excepted */
+	uint64_t paths;	   /* those of blocked that hold it for https paths only: may pass where
+			      decrypted */
 	uint64_t excepted; /* lists whose own exception covers it, however long their other rules */
-	size_t offset; /* of the longest matching suffix within name, for the rule's text */
+	size_t offset;	   /* of the longest matching suffix within name, for the rule's text */
 };
 /* lists: bits that are on. Any host name, lower-case, no final dot; no allocation. */
 void domainset_find(const struct domainset *s, const char *name, size_t len, uint64_t lists,

@@ -10,10 +10,10 @@
 /* Names per home bucket, 6 of 8: bytes per name against buckets that spill. */
 #define LOAD 6u
 
-#define RULE_SELF 1u
-#define RULE_BELOW 2u
+#define RULE_SELF   1u
+#define RULE_BELOW  2u
 #define RULE_EXCEPT 4u
-#define RULE_PATHS 8u
+#define RULE_PATHS  8u
 
 struct entry {
 	uint64_t hash;
@@ -41,9 +41,9 @@ struct plan {
 	struct domainset_class *classes;
 	uint32_t *uses; /* names per class */
 	size_t class_count, class_cap;
-	uint32_t *class_hash; /* open addressing: number of the class + 1 */
+	uint32_t *class_hash;  /* open addressing: number of the class + 1 */
 	size_t class_hash_cap; /* power of two */
-	uint32_t *number; /* class → its place in the image's table */
+	uint32_t *number;      /* class → its place in the image's table */
 };
 
 struct domainset_builder *domainset_builder_new(void)
@@ -90,7 +90,7 @@ static unsigned count_labels(const char *name, size_t len)
 			label = 0;
 			labels++;
 		} else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-			c == '_') {
+			   c == '_') {
 			if (++label > 63)
 				return 0;
 		} else {
@@ -140,8 +140,8 @@ int domainset_builder_add(struct domainset_builder *b, const char *name, size_t 
 	return 0;
 }
 
-int domainset_builder_merge(struct domainset_builder *b, const struct domainset_builder *from,
-	unsigned list)
+int domainset_builder_merge(
+	struct domainset_builder *b, const struct domainset_builder *from, unsigned list)
 {
 	size_t need = b->count + from->count;
 
@@ -279,8 +279,8 @@ static int grow_classes(struct plan *p, const uint8_t key[static 16])
 }
 
 /* The class's number in the plan, made if it is new; -ENOMEM. */
-static int64_t intern_class(struct plan *p, const uint8_t key[static 16],
-	const struct domainset_class *c)
+static int64_t intern_class(
+	struct plan *p, const uint8_t key[static 16], const struct domainset_class *c)
 {
 	size_t at = siphash13(key, c, sizeof(*c));
 	uint32_t i;
@@ -308,7 +308,8 @@ static int plan_names(struct plan *p, const struct domainset_builder *b)
 	for (size_t i = 0, next; i < b->count; i = next) {
 		struct domainset_class c = { 0 };
 
-		for (next = i; next < b->count && b->entries[next].hash == b->entries[i].hash; next++)
+		for (next = i; next < b->count && b->entries[next].hash == b->entries[i].hash;
+			next++)
 			add_rule(&c, &b->entries[next]);
 		/* Neighbours are mostly of one class. */
 		if (class < 0 || memcmp(&p->classes[class], &c, sizeof(c)))
@@ -316,7 +317,7 @@ static int plan_names(struct plan *p, const struct domainset_builder *b)
 		if (class < 0)
 			return (int)class;
 		p->uses[class]++;
-		p->names[p->name_count++] = (struct name){ b->entries[i].hash, (uint32_t)class };
+		p->names[p->name_count++] = (struct name){ b->entries[i].hash, (uint32_t) class };
 	}
 	return 0;
 }
@@ -427,8 +428,8 @@ static int write_image(const struct plan *p, const struct domainset_builder *b, 
 	overflow = (void *)(classes + h.class_count);
 	write_overflow(p, overflow, (void *)(overflow + h.overflow_count));
 	memcpy(out->data + from, &h, sizeof(h));
-	h.checksum = siphash13(h.key, out->data + from + DOMAINSET_CHECKED_FROM,
-		h.len - DOMAINSET_CHECKED_FROM);
+	h.checksum = siphash13(
+		h.key, out->data + from + DOMAINSET_CHECKED_FROM, h.len - DOMAINSET_CHECKED_FROM);
 	memcpy(out->data + from, &h, sizeof(h));
 	out->len += h.len;
 	return 0;

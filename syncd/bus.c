@@ -128,8 +128,8 @@ static void on_stored(void *arg, int status)
 	lists_published(&s->lists, 0);
 }
 
-static void on_image(void *arg, const struct buf *image, uint64_t count,
-	const char *const ids[LIST_BITS])
+static void on_image(
+	void *arg, const struct buf *image, uint64_t count, const char *const ids[LIST_BITS])
 {
 	struct syncd *s = arg;
 	char digest[65];
@@ -160,8 +160,7 @@ const struct lists_ops syncd_lists_ops = { on_image, on_records, on_alarm };
 
 /* ---- requests, status ---- */
 
-static void on_sync_now(
-	void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
 	const struct rec_sync_request *request = args;
 	struct syncd *s = arg;
@@ -198,8 +197,7 @@ static void fill_status(void *arg, cJSON *status)
 		skipped = cJSON_AddObjectToObject(row, "skipped");
 		for (unsigned i = 0; i < LIST_SKIPS; i++) {
 			if (one->content->report.skipped_by[i])
-				cJSON_AddNumberToObject(skipped,
-					list_skip_text((enum list_skip)i),
+				cJSON_AddNumberToObject(skipped, list_skip_text((enum list_skip)i),
 					(double)one->content->report.skipped_by[i]);
 		}
 	}

@@ -12,7 +12,7 @@ struct list_compile {
 	uv_work_t work;
 	uint8_t key[16];
 	char *texts_dir, *state_file;
-	char *state; /* text of the state file */
+	char *state;	  /* text of the state file */
 	char (*keep)[65]; /* digests of texts in use */
 	size_t keep_count;
 	bool wanted;
@@ -22,7 +22,7 @@ struct list_compile {
 	int save_err, err;
 	struct buf image;
 	char digest[65]; /* of the image */
-	uint64_t count; /* distinct names */
+	uint64_t count;	 /* distinct names */
 	uint64_t ms;
 	void *arg;
 	void (*on_done)(struct list_compile *job); /* freed after it */

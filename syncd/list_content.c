@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SHRINK_MIN 1000
 
@@ -34,8 +35,9 @@ static int on_entry(void *arg, const struct list_entry *e)
 	return domainset_builder_add(c->rules, e->name, e->name_len, 0, e->kind, e->exception);
 }
 
-int list_content_make(const void *text, size_t len, const struct list_options *options,
-	const uint8_t key[static 16], struct list_content **out, char *why, size_t why_len)
+int list_content_make(const void *text, size_t len, const char digest[static 65],
+	const struct list_options *options, const uint8_t key[static 16], struct list_content **out,
+	char *why, size_t why_len)
 {
 	struct list_content *c = calloc(1, sizeof(*c));
 	int err = -ENOMEM;
@@ -48,7 +50,7 @@ int list_content_make(const void *text, size_t len, const struct list_options *o
 	if (!c->rules)
 		goto fail;
 	domainset_builder_set_key(c->rules, key);
-	list_digest(text, len, c->digest);
+	memcpy(c->digest, digest, sizeof(c->digest));
 	err = list_parse(text, len, options, on_entry, c, &c->report);
 	if (!err && !list_content_size(c) && c->report.skipped)
 		err = -EBADMSG;

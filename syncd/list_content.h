@@ -20,10 +20,11 @@ void list_content_unref(struct list_content *c); /* NULL allowed */
 uint64_t list_content_size(const struct list_content *c);
 
 /*
- * Text to content, in the work pool. 0 with *out (one reference), or -errno with why filled:
- * -EBADMSG no list, or nothing in it can be used; -ENOMEM; -E2BIG.
+ * Text to content, in the work pool; digest is the text's. 0 with *out (one reference), or -errno
+ * with why filled: -EBADMSG no list, or nothing in it can be used; -ENOMEM; -E2BIG.
  */
-int list_content_make(const void *text, size_t len, const struct list_options *options,
-	const uint8_t key[static 16], struct list_content **out, char *why, size_t why_len);
+int list_content_make(const void *text, size_t len, const char digest[static 65],
+	const struct list_options *options, const uint8_t key[static 16], struct list_content **out,
+	char *why, size_t why_len);
 /* Has it lost more than half and more than 1000 entries against the last good version? */
 bool list_content_is_shrunk(const struct list_content *c, uint64_t size_before);

@@ -35,8 +35,8 @@ static bool is_same_time(struct timespec a, struct timespec b)
 
 static bool is_same(const struct list_file_stamp *a, const struct list_file_stamp *b)
 {
-	return a->inode == b->inode && a->size == b->size && is_same_time(a->modified, b->modified) &&
-		is_same_time(a->changed, b->changed);
+	return a->inode == b->inode && a->size == b->size &&
+	       is_same_time(a->modified, b->modified) && is_same_time(a->changed, b->changed);
 }
 
 static int read_all(int fd, struct buf *out)
@@ -58,8 +58,8 @@ static int read_all(int fd, struct buf *out)
 	}
 }
 
-int list_file_read(const char *lists_dir, const char *name, struct list_file_stamp *stamp,
-	struct buf *out)
+int list_file_read(
+	const char *lists_dir, const char *name, struct list_file_stamp *stamp, struct buf *out)
 {
 	struct list_file_stamp before, after;
 	struct stat st = { 0 };

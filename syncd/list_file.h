@@ -15,9 +15,10 @@ struct list_file_stamp {
 };
 
 /*
- * Reads lists_dir/name, which may have directories in it but never leads out of lists_dir, by dots or
- * links. Blocks: for the work pool. 0 with out filled and *stamp new; 1 when *stamp still holds;
- * -ENOENT, -EACCES, -EXDEV (leads out), -EINVAL (no regular file), -EFBIG, -EAGAIN (changed meanwhile).
+ * Reads lists_dir/name, which may have directories in it but never leads out of lists_dir, by dots
+ * or links. Blocks: for the work pool. 0 with out filled and *stamp new; 1 when *stamp still holds;
+ * -ENOENT, -EACCES, -EXDEV (leads out), -EINVAL (no regular file), -EFBIG, -EAGAIN (changed
+ * meanwhile).
  */
-int list_file_read(const char *lists_dir, const char *name, struct list_file_stamp *stamp,
-	struct buf *out);
+int list_file_read(
+	const char *lists_dir, const char *name, struct list_file_stamp *stamp, struct buf *out);

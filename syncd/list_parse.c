@@ -100,22 +100,40 @@ static bool is_host_name(const char *name, size_t len)
 	return !digits;
 }
 
-/* Would the rule take a whole top-level domain or a registry's suffix (co.uk)? Suffixes that a company
- * lets out (github.io) are names like others. */
-static bool is_suffix(const struct parser *p, const char *name, size_t len)
+/* Top-level domains of most names on lists whose registries sell nothing below a second level: they
+ * spare the search. test_list_parse holds them against the public suffix list. */
+static bool is_flat(const char *top)
 {
-	unsigned dots = 0;
-
-	for (size_t i = 0; i < len; i++)
-		dots += name[i] == '.';
-	return !dots || (dots <= 3 && psl_is_public_suffix2(p->psl, name,
-					      PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE));
+	return !strcmp(top, "com") || !strcmp(top, "net") || !strcmp(top, "org") ||
+	       !strcmp(top, "info") || !strcmp(top, "xyz") || !strcmp(top, "top") ||
+	       !strcmp(top, "online") || !strcmp(top, "site") || !strcmp(top, "shop") ||
+	       !strcmp(top, "club");
 }
 
-static bool is_address(const char *name)
+/* Would the rule take a whole top-level domain or a registry's suffix (co.uk)? Suffixes that a
+ * company lets out (github.io) are names like others. */
+static bool is_suffix(const struct parser *p, const char *name, size_t len)
+{
+	const char *top = memrchr(name, '.', len);
+	unsigned dots = 0;
+
+	if (!top)
+		return true;
+	if (is_flat(top + 1))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		dots += name[i] == '.';
+	return (dots <= 3 &&
+		psl_is_public_suffix2(p->psl, name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE));
+}
+
+static bool is_address(const char *name, size_t len)
 {
 	struct addr a;
 
+	/* Most are not, which their end tells. */
+	if (len && (name[len - 1] < '0' || name[len - 1] > '9') && !memchr(name, ':', len))
+		return false;
 	return !addr_parse(name, &a);
 }
 
@@ -163,7 +181,7 @@ static unsigned normalise(
 		if (!to_ascii(copy, out, len))
 			return 1 + LIST_SKIP_NAME;
 	}
-	if (out[0] == '[' || is_address(out))
+	if (out[0] == '[' || is_address(out, *len))
 		return 1 + LIST_SKIP_ADDRESS;
 	if (!is_host_name(out, *len))
 		return 1 + LIST_SKIP_NAME;
@@ -293,7 +311,7 @@ static struct text take_word(struct text *t)
 static bool is_sink_address(const char *a)
 {
 	return !strcmp(a, "0.0.0.0") || !strcmp(a, "127.0.0.1") || !strcmp(a, "::") ||
-		!strcmp(a, "::1") || !strcmp(a, "0");
+	       !strcmp(a, "::1") || !strcmp(a, "0");
 }
 
 /* ADDRESS NAME…: first is the word before names. */
@@ -308,7 +326,8 @@ static int parse_hosts(struct parser *p, struct text first, struct text names)
 	memcpy(address, first.p, first.len);
 	address[first.len] = 0;
 	if (!is_sink_address(address))
-		return skip(p, is_address(address) ? LIST_SKIP_MAPPING : LIST_SKIP_PATTERN);
+		return skip(
+			p, is_address(address, first.len) ? LIST_SKIP_MAPPING : LIST_SKIP_PATTERN);
 	for (struct text word = take_word(&names); word.len && !err; word = take_word(&names)) {
 		if (is_local_name(word))
 			skip(p, LIST_SKIP_LOCAL);
@@ -337,30 +356,41 @@ static int parse_word(struct parser *p, struct text t)
 	return give_name(p, t.p[0] == '.' ? after(t, 1) : t, DOMAINSET_SUBTREE, false);
 }
 
+static bool is_cosmetic(struct text t)
+{
+	return contains(t, "##") || contains(t, "#@#") || contains(t, "#?#") ||
+	       contains(t, "#$#") || contains(t, "#%#");
+}
+
+static struct text cut_comment(struct text t)
+{
+	for (size_t i = 1; i < t.len; i++) {
+		if (t.p[i] == '#' && is_blank(t.p[i - 1]))
+			return trim((struct text){ t.p, i });
+	}
+	return t;
+}
+
 static int parse_line(struct parser *p, struct text t)
 {
 	struct text word, rest;
 
 	t = trim(t);
-	if (!t.len || t.p[0] == '!' || t.p[0] == ';' || (t.p[0] == '#' && !has_prefix(t, "##") &&
-								!has_prefix(t, "#@#")))
+	if (!t.len || t.p[0] == '!' || t.p[0] == ';' ||
+		(t.p[0] == '#' && !has_prefix(t, "##") && !has_prefix(t, "#@#")))
 		return 0;
 	if (t.p[0] == '[' && has_prefix(t, "[Adblock")) {
 		p->adblock = true;
 		return 0;
 	}
-	if (contains(t, "##") || contains(t, "#@#") || contains(t, "#?#") || contains(t, "#$#") ||
-		contains(t, "#%#"))
-		return skip(p, LIST_SKIP_COSMETIC);
-	for (size_t i = 1; i < t.len; i++) {
-		if (t.p[i] == '#' && is_blank(t.p[i - 1])) {
-			t = trim((struct text){ t.p, i });
-			break;
-		}
+	if (memchr(t.p, '#', t.len)) {
+		if (is_cosmetic(t))
+			return skip(p, LIST_SKIP_COSMETIC);
+		t = cut_comment(t);
 	}
 	if (has_prefix(t, "@@"))
-		return has_prefix(t, "@@||") ? parse_anchored(p, after(t, 4), true) :
-					       skip(p, LIST_SKIP_PATTERN);
+		return has_prefix(t, "@@||") ? parse_anchored(p, after(t, 4), true)
+					     : skip(p, LIST_SKIP_PATTERN);
 	if (has_prefix(t, "||"))
 		return parse_anchored(p, after(t, 2), false);
 	rest = t;

@@ -28,10 +28,10 @@ enum list_skip {
 	LIST_SKIP_PATTERN, /* wildcards, parts of URLs, || without ^ */
 	LIST_SKIP_ADDRESS, /* an IP address as the subject */
 	LIST_SKIP_MAPPING, /* a hosts line that maps to a real address */
-	LIST_SKIP_LOCAL, /* localhost and its kin in a hosts file */
-	LIST_SKIP_SUFFIX, /* a top-level domain or public suffix: would take everything below it */
+	LIST_SKIP_LOCAL,   /* localhost and its kin in a hosts file */
+	LIST_SKIP_SUFFIX,  /* a top-level domain or public suffix: would take everything below it */
 	LIST_SKIP_HTTPS_PATH, /* https://d/p of a list with https_paths=skip: no name from it */
-	LIST_SKIP_NAME, /* not a host name, or one that IDNA refuses */
+	LIST_SKIP_NAME,	      /* not a host name, or one that IDNA refuses */
 	LIST_SKIPS
 };
 /* "cosmetic", "option" … */
@@ -52,18 +52,18 @@ struct list_entry {
 };
 
 struct list_report {
-	uint64_t lines; /* all */
-	uint64_t names; /* entries given with a name, repeated ones too */
+	uint64_t lines;	     /* all */
+	uint64_t names;	     /* entries given with a name, repeated ones too */
 	uint64_t exceptions; /* of them */
-	uint64_t urls; /* entries given with a URL */
-	uint64_t skipped; /* sum of the next */
+	uint64_t urls;	     /* entries given with a URL */
+	uint64_t skipped;    /* sum of the next */
 	uint64_t skipped_by[LIST_SKIPS];
 	uint64_t first_line[LIST_SKIPS]; /* where each first happened, from 1; 0 = never */
 };
 
 /*
- * Calls on_entry for each entry; the strings are valid during the call; a value other than 0 ends the
- * parsing and is returned. -EBADMSG: this is no list (binary, HTML, JSON, or mostly not names);
+ * Calls on_entry for each entry; the strings are valid during the call; a value other than 0 ends
+ * the parsing and is returned. -EBADMSG: this is no list (binary, HTML, JSON, or mostly not names);
  * whatever on_entry was given until then is to be thrown away. -ENOMEM.
  */
 int list_parse(const char *text, size_t len, const struct list_options *options,

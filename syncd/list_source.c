@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_REFRESH_S 30
-#define URL_REFRESH_S 86400
-#define REFRESH_MIN_S 5
-#define RETRY_FIRST_S 60
-#define RETRY_MAX_S 3600
-#define TOUCH_QUIET_MS 100 /* a file is read when nothing happened to it for so long … */
+#define FILE_REFRESH_S	 30
+#define URL_REFRESH_S	 86400
+#define REFRESH_MIN_S	 5
+#define RETRY_FIRST_S	 60
+#define RETRY_MAX_S	 3600
+#define TOUCH_QUIET_MS	 100 /* a file is read when nothing happened to it for so long … */
 #define TOUCH_LONGEST_MS 500 /* … or it is being touched for so long */
-#define DOWNLOADS_MAX 2
+#define DOWNLOADS_MAX	 2
 #define DOWNLOAD_WAIT_MS 250
 
 static const char *file_name(const struct list_source *s)
@@ -152,8 +152,8 @@ static void log_report(const struct list_source *s)
 		s->rec.id, r->lines, r->names, r->exceptions, r->urls, r->skipped);
 	for (unsigned i = 0; i < LIST_SKIPS; i++) {
 		if (r->skipped_by[i])
-			log_info("lines skipped id=%s reason=%s count=%lu first_line=%lu", s->rec.id,
-				list_skip_text((enum list_skip)i), r->skipped_by[i],
+			log_info("lines skipped id=%s reason=%s count=%lu first_line=%lu",
+				s->rec.id, list_skip_text((enum list_skip)i), r->skipped_by[i],
 				r->first_line[i]);
 	}
 }
@@ -193,7 +193,8 @@ static bool has_other_options(const struct list_source *s)
 				     s->content->options.https_paths_skip != want.https_paths_skip);
 }
 
-static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res);
+static void start_take(
+	struct list_source *s, enum list_take_from from, struct list_url_result *res);
 
 static void on_cache_taken(struct list_source *s, struct list_take *t)
 {
@@ -267,7 +268,8 @@ static void on_taken(struct list_take *t)
 
 static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
 {
-	struct list_take *t = list_take_new(from, s->env->lists_dir, s->env->texts_dir, s->env->key);
+	struct list_take *t =
+		list_take_new(from, s->env->lists_dir, s->env->texts_dir, s->env->key);
 
 	if (!t) {
 		note_failure(s, "out of memory");
@@ -320,7 +322,7 @@ static void start_download(struct list_source *s)
 {
 	/* What the validators stand for must be here, and from this source. */
 	bool known = s->content && s->kept.source && !strcmp(s->kept.source, s->rec.source) &&
-		!s->accept_shrunk;
+		     !s->accept_shrunk;
 	int err;
 
 	if (s->env->fetching >= DOWNLOADS_MAX) {
@@ -330,8 +332,8 @@ static void start_download(struct list_source *s)
 	err = list_url_start(&s->env->url, s->rec.source, known ? s->kept.etag : NULL,
 		known ? s->kept.last_modified : NULL, on_downloaded, s, &s->url);
 	if (err) {
-		note_failure(s, err == -EINVAL ? "source is neither file:NAME nor an https URL" :
-						 strerror(-err));
+		note_failure(s, err == -EINVAL ? "source is neither file:NAME nor an https URL"
+					       : strerror(-err));
 		return;
 	}
 	s->env->fetching++;

@@ -9,9 +9,9 @@
 #include "syncd/list_url.h"
 
 /*
- * One list: where it comes from, its last good version, when it is looked for again. A step at a time:
- * from the cache at start, then from the source whenever the timer, a change of the file or the admin
- * says so. What fails leaves the last good version in force and says why in `error`.
+ * One list: where it comes from, its last good version, when it is looked for again. A step at a
+ * time: from the cache at start, then from the source whenever the timer, a change of the file or
+ * the admin says so. What fails leaves the last good version in force and says why in `error`.
  */
 struct list_source;
 
@@ -34,10 +34,10 @@ struct list_source {
 	struct rec_list_source rec; /* own copy */
 	struct list_kept kept;
 	struct list_content *content; /* NULL = no good version yet */
-	char *error; /* NULL = the last attempt was good */
-	unsigned failures; /* in a row */
-	bool tried; /* the first attempt has ended, or there is content */
-	int bit; /* -1 = none */
+	char *error;		      /* NULL = the last attempt was good */
+	unsigned failures;	      /* in a row */
+	bool tried;		      /* the first attempt has ended, or there is content */
+	int bit;		      /* -1 = none */
 	/* private */
 	struct list_file_stamp stamp;
 	struct timer timer;
@@ -49,8 +49,8 @@ struct list_source {
 	unsigned refs; /* handles and jobs */
 };
 
-/* Copies rec, takes over kept's memory (*kept is empty then). NULL without memory. Nothing moves before
- * list_source_start. */
+/* Copies rec, takes over kept's memory (*kept is empty then). NULL without memory. Nothing moves
+ * before list_source_start. */
 struct list_source *list_source_new(
 	struct list_env *env, const struct rec_list_source *rec, struct list_kept *kept);
 void list_source_start(struct list_source *s);

@@ -116,8 +116,7 @@ static void read_bits(const cJSON *json, struct list_bits *out)
 	const cJSON *row;
 	int i = 0;
 
-	cJSON_ArrayForEach(row, json)
-	{
+	cJSON_ArrayForEach (row, json) {
 		const char *id = cJSON_GetStringValue(json_get(row, "id"));
 
 		if (i == LIST_BITS)
@@ -261,7 +260,7 @@ static bool is_old(int dir, const char *name)
 	struct stat st;
 
 	return !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
-		st.st_mtime < time(NULL) - SWEEP_AGE_S;
+	       st.st_mtime < time(NULL) - SWEEP_AGE_S;
 }
 
 void list_texts_sweep(const char *texts_dir, const char (*keep)[65], size_t n)

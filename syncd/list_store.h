@@ -13,7 +13,7 @@
  *   <cache_dir>/lists/SHA256    last good texts
  * Everything that touches files blocks: for start-up and the work pool.
  */
-#define LIST_BITS 64
+#define LIST_BITS   64
 #define LIST_ID_MAX 64
 
 /* Stable numbers of lists in the domain set. A number is given to another list only when all have
@@ -22,7 +22,7 @@
 struct list_bits {
 	struct {
 		char id[LIST_ID_MAX + 1]; /* "" = never used */
-		int64_t freed_at; /* epoch ms, 0 = in use */
+		int64_t freed_at;	  /* epoch ms, 0 = in use */
 	} bit[LIST_BITS];
 };
 /* The list's number, its old one if it had one; -ENOSPC. */
@@ -31,9 +31,9 @@ void list_bits_release(struct list_bits *bits, const char *id, int64_t now_ms);
 
 /* The last good version of one list. */
 struct list_kept {
-	char digest[65]; /* SHA-256 of the text in hex, "" = none */
-	char *source; /* that gave it; NULL = none */
-	char *etag, *last_modified; /* NULL = none */
+	char digest[65];		/* SHA-256 of the text in hex, "" = none */
+	char *source;			/* that gave it; NULL = none */
+	char *etag, *last_modified;	/* NULL = none */
 	int64_t fetched_at, changed_at; /* epoch ms, 0 = never */
 };
 void list_kept_fini(struct list_kept *k);
@@ -47,8 +47,8 @@ struct list_store {
 	uint8_t key[16];
 	char *state_file, *key_file, *texts_dir;
 };
-/* Reads what is there, makes key and directory when missing. A state file that cannot be read right is
- * as good as none (logged). */
+/* Reads what is there, makes key and directory when missing. A state file that cannot be read right
+ * is as good as none (logged). */
 int list_store_open(struct list_store *s, const char *state_dir, const char *cache_dir);
 void list_store_close(struct list_store *s);
 /* The text for the state file; free with free(). lists is taken over. */

@@ -31,7 +31,8 @@ static int get_text(struct list_take *t)
 	if (t->from == LIST_TAKE_CACHE)
 		err = list_text_read(t->texts_dir, t->digest, &t->text);
 	else if (t->from == LIST_TAKE_FILE)
-		err = list_file_read(t->lists_dir, t->source + strlen("file:"), &t->stamp, &t->text);
+		err = list_file_read(
+			t->lists_dir, t->source + strlen("file:"), &t->stamp, &t->text);
 	if (err < 0 && err != -EAGAIN)
 		snprintf(t->why, sizeof(t->why), "%s", file_error_text(err));
 	return err;
@@ -56,11 +57,15 @@ static void on_work(uv_work_t *work)
 		t->err = t->err == 1 ? 0 : t->err;
 		return;
 	}
-	list_digest(t->text.data, t->text.len, digest);
+	/* A text from the cache was held against its digest when it was read. */
+	if (t->from == LIST_TAKE_CACHE)
+		memcpy(digest, t->digest, sizeof(digest));
+	else
+		list_digest(t->text.data, t->text.len, digest);
 	if (t->from != LIST_TAKE_CACHE && t->has_content && !strcmp(digest, t->digest))
 		return;
-	t->err = list_content_make(t->text.data, t->text.len, &t->options, t->key, &t->content,
-		t->why, sizeof(t->why));
+	t->err = list_content_make(t->text.data, t->text.len, digest, &t->options, t->key,
+		&t->content, t->why, sizeof(t->why));
 	if (t->err)
 		return;
 	if (t->from == LIST_TAKE_CACHE)

@@ -17,12 +17,12 @@ struct list_take {
 	const char *lists_dir, *texts_dir; /* of the environment */
 	uint8_t key[16];
 	struct list_options options;
-	char *source; /* that it is taken from */
-	char digest[65]; /* in: of the version in force, "" = none */
-	bool has_content; /* that version is parsed already */
-	uint64_t size_before; /* its entries for the shrink guard, 0 = no guard */
+	char *source;		      /* that it is taken from */
+	char digest[65];	      /* in: of the version in force, "" = none */
+	bool has_content;	      /* that version is parsed already */
+	uint64_t size_before;	      /* its entries for the shrink guard, 0 = no guard */
 	struct list_file_stamp stamp; /* in and out */
-	char *etag, *last_modified; /* passed through */
+	char *etag, *last_modified;   /* passed through */
 	struct buf text;
 	/* out */
 	int err; /* 0, -EAGAIN (file being written), or -errno with why */

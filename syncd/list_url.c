@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define REDIRECTS_MAX 5
-#define TOTAL_MS 600000
+#define TOTAL_MS      600000
 
 struct list_url {
 	struct list_url_env env;

@@ -55,22 +55,22 @@ int list_url_parse(const char *url, struct list_url_parts *out)
 	literal = *host == '[';
 	if (literal) {
 		host_end = memchr(host, ']', (size_t)(end - host));
-		if (!host_end || !take_host(host + 1, (size_t)(host_end - host - 1), true, out->host,
-					 sizeof(out->host)))
+		if (!host_end || !take_host(host + 1, (size_t)(host_end - host - 1), true,
+					 out->host, sizeof(out->host)))
 			return -EINVAL;
 		host_end++;
 	} else {
 		host_end = memchr(host, ':', (size_t)(end - host));
 		if (!host_end)
 			host_end = end;
-		if (!take_host(host, (size_t)(host_end - host), false, out->host, sizeof(out->host)))
+		if (!take_host(
+			    host, (size_t)(host_end - host), false, out->host, sizeof(out->host)))
 			return -EINVAL;
 	}
 	if (!take_port(host_end, (size_t)(end - host_end), &out->port))
 		return -EINVAL;
-	snprintf(out->authority, sizeof(out->authority),
-		out->port == 443 ? "%s%s%s" : "%s%s%s:%u", literal ? "[" : "", out->host,
-		literal ? "]" : "", out->port);
+	snprintf(out->authority, sizeof(out->authority), out->port == 443 ? "%s%s%s" : "%s%s%s:%u",
+		literal ? "[" : "", out->host, literal ? "]" : "", out->port);
 	fragment = end + strcspn(end, "#");
 	n = snprintf(out->target, sizeof(out->target), "%s%.*s", *end == '/' ? "" : "/",
 		(int)(fragment - end), end);

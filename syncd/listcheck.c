@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * listcheck [--subtree] FILE…: what each list would become, as JSON on stdout; then, for each name on
- * stdin, a line `NAME BLOCKED EXCEPTED PATHS` (masks in hex; bit n = n-th file).
- * listcheck --image FILE: the same look-ups in a compiled domain set.
- * For admins who write lists, and for tests.
+ * listcheck [--subtree] FILE…: what each list would become, as JSON on stdout; then, for each name
+ * on stdin, a line `NAME BLOCKED EXCEPTED PATHS` (masks in hex; bit n = n-th file). listcheck
+ * --image FILE: the same look-ups in a compiled domain set. For admins who write lists, and for
+ * tests.
  */
 #include "common/domainset.h"
 #include "syncd/list_parse.h"
@@ -22,9 +22,9 @@ static int on_entry(void *arg, const struct list_entry *e)
 {
 	struct target *t = arg;
 
-	return e->name ? domainset_builder_add(t->builder, e->name, e->name_len, t->list, e->kind,
-				 e->exception) :
-			 0;
+	return e->name ? domainset_builder_add(
+				 t->builder, e->name, e->name_len, t->list, e->kind, e->exception)
+		       : 0;
 }
 
 static double now_ms(void)
@@ -51,7 +51,8 @@ static int check_file(const char *path, const struct list_options *options, stru
 	}
 	start = now_ms();
 	err = list_parse((const char *)text.data, text.len, options, on_entry, t, &r);
-	printf("{\"file\":%u,\"error\":%d,\"lines\":%lu,\"names\":%lu,\"exceptions\":%lu,\"urls\":%lu,"
+	printf("{\"file\":%u,\"error\":%d,\"lines\":%lu,\"names\":%lu,\"exceptions\":%lu,\"urls\":%"
+	       "lu,"
 	       "\"skipped\":%lu,\"parse_ms\":%.1f",
 		t->list, err, r.lines, r.names, r.exceptions, r.urls, r.skipped, now_ms() - start);
 	for (unsigned i = 0; i < LIST_SKIPS; i++)

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GATHER_MS 10
+#define GATHER_MS   10
 #define PATIENCE_MS 15000
-#define RETRY_MS 2000
+#define RETRY_MS    2000
 
 static void schedule(struct lists *l, uint64_t delay_ms)
 {

@@ -5,8 +5,9 @@
 #include "syncd/list_source.h"
 
 /*
- * All lists: which there are (the topic list_sources), their bit numbers, and the domain set compiled
- * from their last good versions on the work pool. Knows nothing of the bus: who opens it publishes.
+ * All lists: which there are (the topic list_sources), their bit numbers, and the domain set
+ * compiled from their last good versions on the work pool. Knows nothing of the bus: who opens it
+ * publishes.
  */
 struct lists_ops {
 	/* A new image of all lists; id of each bit ("" = none). Answer with lists_published once
@@ -23,14 +24,14 @@ struct lists {
 	struct list_store store;
 	const struct lists_ops *ops;
 	void *arg;
-	struct hmap sources; /* id → struct list_source */
-	struct timer soon; /* gathers changes */
+	struct hmap sources;   /* id → struct list_source */
+	struct timer soon;     /* gathers changes */
 	struct timer patience; /* the first compile waits for slow sources, not for ever */
-	bool known; /* which lists there are */
-	bool patient; /* before the first compile */
+	bool known;	       /* which lists there are */
+	bool patient;	       /* before the first compile */
 	bool compile_due, save_due, busy, publishing, closing;
 	struct buf image;
-	char digest[65]; /* of the image published last, "" = none since start */
+	char digest[65];		/* of the image published last, "" = none since start */
 	bool published_bits[LIST_BITS]; /* in the published set */
 };
 
@@ -45,7 +46,8 @@ void lists_fini(struct lists *l);
 void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec);
 /* lists_set was called for all there are. */
 void lists_set_end(struct lists *l);
-/* The image of on_image is with the consumers (0), or could not be given to them: it comes again. */
+/* The image of on_image is with the consumers (0), or could not be given to them: it comes again.
+ */
 void lists_published(struct lists *l, int status);
 struct list_source *lists_find(const struct lists *l, const char *id);
 /* Is everything that was told to this component in force? */

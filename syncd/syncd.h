@@ -15,9 +15,9 @@ struct syncd {
 	struct resolver *resolver;
 	struct lists lists;
 	bool started;
-	bool published; /* the topics are ours: replaced whole once since start */
+	bool published;	      /* the topics are ours: replaced whole once since start */
 	uint64_t sources_gen; /* of list_sources, not yet reported as applied; 0 = none */
-	cJSON *domainset; /* record that waits for its blob */
+	cJSON *domainset;     /* record that waits for its blob */
 };
 
 /* Publishes what lists give. */

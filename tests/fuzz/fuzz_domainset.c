@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Domain set: a hostile image (with the checksum put right, so that the checks behind it are reached)
- * must be refused or be safe to look names up in; a built one must find what was put in. */
+/* Domain set: a hostile image (with the checksum put right, so that the checks behind it are
+ * reached) must be refused or be safe to look names up in; a built one must find what was put in.
+ */
 #include "common/domainset.h"
 #include "common/domainset_image.h"
 #include "common/siphash.h"
@@ -35,8 +36,8 @@ static void try_image(const uint8_t *data, size_t len, bool repair)
 		h.version = DOMAINSET_VERSION;
 		h.len = len;
 		memcpy(image, &h, sizeof(h));
-		h.checksum = siphash13(h.key, image + DOMAINSET_CHECKED_FROM,
-			len - DOMAINSET_CHECKED_FROM);
+		h.checksum = siphash13(
+			h.key, image + DOMAINSET_CHECKED_FROM, len - DOMAINSET_CHECKED_FROM);
 		memcpy(image, &h, sizeof(h));
 	}
 	if (!domainset_open(image, len, &s)) {
@@ -73,7 +74,8 @@ static void try_names(const uint8_t *data, size_t len)
 		size_t n = (end ? (size_t)(end - data) : len) - i - 1;
 		struct domainset_builder *check = domainset_builder_new();
 
-		if (check && !domainset_builder_add(check, (const char *)data + i + 1, n, 0, 0, 0)) {
+		if (check &&
+			!domainset_builder_add(check, (const char *)data + i + 1, n, 0, 0, 0)) {
 			uint64_t bit = 1ULL << (data[i] & 63);
 
 			domainset_find(&s, (const char *)data + i + 1, n, ~0ULL, &hit);

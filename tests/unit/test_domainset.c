@@ -245,7 +245,7 @@ static bool covers(const struct rule *r, const char *name)
 	if (a == b)
 		return r->kind != DOMAINSET_BELOW && !strcmp(r->name, name);
 	return r->kind != DOMAINSET_EXACT && b > a && name[b - a - 1] == '.' &&
-		!strcmp(name + b - a, r->name);
+	       !strcmp(name + b - a, r->name);
 }
 
 static struct domainset_hit naive_find(const struct naive *set, const char *name, uint64_t lists)
@@ -268,8 +268,8 @@ static struct domainset_hit naive_find(const struct naive *set, const char *name
 		const struct rule *r = &set->rules[i];
 		uint64_t want = hit.blocked ? hit.blocked : hit.excepted;
 
-		if (r->exception == !hit.blocked && covers(r, name) &&
-			(want >> r->list & 1) && strlen(r->name) > longest)
+		if (r->exception == !hit.blocked && covers(r, name) && (want >> r->list & 1) &&
+			strlen(r->name) > longest)
 			longest = strlen(r->name);
 	}
 	hit.offset = longest ? strlen(name) - longest : 0;
@@ -292,18 +292,20 @@ static void test_agrees_with_naive_search(void)
 {
 	srandom(7);
 	for (unsigned round = 0; round < 40; round++) {
-		struct naive set = { calloc(400, sizeof(struct rule)), 10 + (size_t)random() % 390 };
+		struct naive set = { calloc(400, sizeof(struct rule)),
+			10 + (size_t)random() % 390 };
 		struct buf image;
 		struct domainset s;
 		char name[64];
 
 		for (size_t i = 0; i < set.n; i++)
-			set.rules[i] = (struct rule){ strdup(random_name(name)),
-				(unsigned)random() % 64, (enum domainset_kind)(random() % 3),
-				random() % 5 == 0 };
+			set.rules[i] =
+				(struct rule){ strdup(random_name(name)), (unsigned)random() % 64,
+					(enum domainset_kind)(random() % 3), random() % 5 == 0 };
 		s = compile(set.rules, set.n, &image);
 		for (unsigned i = 0; i < 400; i++) {
-			uint64_t lists = i % 2 ? ~0ULL : (uint64_t)random() << 32 ^ (uint64_t)random();
+			uint64_t lists =
+				i % 2 ? ~0ULL : (uint64_t)random() << 32 ^ (uint64_t)random();
 			struct domainset_hit want, got;
 
 			random_name(name);
@@ -340,8 +342,8 @@ static void test_more_than_1023_classes_stay_right(void)
 		number_name(name, i);
 		for (unsigned bit = 0; bit < 13; bit++)
 			if ((i + 1) >> bit & 1)
-				OK(!domainset_builder_add(b, name, strlen(name), bit,
-					DOMAINSET_SUBTREE, false));
+				OK(!domainset_builder_add(
+					b, name, strlen(name), bit, DOMAINSET_SUBTREE, false));
 	}
 	OK(!domainset_builder_finish(b, &image));
 	domainset_builder_free(b);
@@ -367,8 +369,8 @@ static struct buf small_image(void)
 	buf_init(&image, 0);
 	for (unsigned i = 0; i < 2000; i++) {
 		number_name(name, i);
-		OK(!domainset_builder_add(b, name, strlen(name), i % 64, DOMAINSET_SUBTREE,
-			i % 7 == 0));
+		OK(!domainset_builder_add(
+			b, name, strlen(name), i % 64, DOMAINSET_SUBTREE, i % 7 == 0));
 	}
 	OK(!domainset_builder_finish(b, &image));
 	domainset_builder_free(b);

@@ -18,8 +18,8 @@ static int on_entry(void *arg, const struct list_entry *e)
 	struct buf *b = arg;
 
 	if (e->name)
-		buf_printf(b, "%s%s %.*s", e->exception ? "@" : "", kinds[e->kind], (int)e->name_len,
-			e->name);
+		buf_printf(b, "%s%s %.*s", e->exception ? "@" : "", kinds[e->kind],
+			(int)e->name_len, e->name);
 	if (e->url)
 		buf_printf(b, "%surl %.*s", e->name ? " " : "", (int)e->url_len, e->url);
 	return buf_append_str(b, "\n");
@@ -71,14 +71,16 @@ static void check_skipped(const char *text, enum list_skip why)
 
 static void test_hosts_lines_name_exactly(void)
 {
-	check("0.0.0.0 a.example\n127.0.0.1\tb.example c.example  \r\n:: d.example\n::1 e.example # x\n",
-		"exact a.example\nexact b.example\nexact c.example\nexact d.example\nexact e.example\n");
+	check("0.0.0.0 a.example\n127.0.0.1\tb.example c.example  \r\n:: d.example\n::1 e.example "
+	      "# x\n",
+		"exact a.example\nexact b.example\nexact c.example\nexact d.example\nexact "
+		"e.example\n");
 }
 
 static void test_hosts_lines_take_subtree_with_the_option(void)
 {
-	struct got g = parse_with("0.0.0.0 a.example\nb.example",
-		(struct list_options){ .subtree = true });
+	struct got g = parse_with(
+		"0.0.0.0 a.example\nb.example", (struct list_options){ .subtree = true });
 
 	STR_IS((char *)g.text.data, "subtree a.example\nsubtree b.example\n");
 	done(&g);
@@ -118,8 +120,7 @@ static void test_urls_are_counted_and_have_no_name(void)
 {
 	struct got g = parse("http://a.example/p\nb.example/x/y?z\nhttp://c.example:81/\n");
 
-	STR_IS((char *)g.text.data,
-		"url a.example/p\nurl b.example/x/y?z\nurl c.example:81/\n");
+	STR_IS((char *)g.text.data, "url a.example/p\nurl b.example/x/y?z\nurl c.example:81/\n");
 	INT_IS(g.report.urls, 3);
 	INT_IS(g.report.names, 0);
 	done(&g);
@@ -150,10 +151,12 @@ static void test_https_path_gives_the_name_too(void)
 
 static void test_case_final_dot_and_idn_are_normalised(void)
 {
-	check("A.Example.\n||b\xc3\xbc" "cher.example^\n0.0.0.0 XN--BCHER-KVA.example\n",
+	check("A.Example.\n||b\xc3\xbc"
+	      "cher.example^\n0.0.0.0 XN--BCHER-KVA.example\n",
 		"subtree a.example\nsubtree xn--bcher-kva.example\nexact xn--bcher-kva.example\n");
 	/* Capital U with diaeresis; sharp s stays itself (nontransitional). */
-	check("B\xc3\x9c" "CHER.example\nfa\xc3\x9f.example\n",
+	check("B\xc3\x9c"
+	      "CHER.example\nfa\xc3\x9f.example\n",
 		"subtree xn--bcher-kva.example\nsubtree xn--fa-hia.example\n");
 }
 
@@ -189,6 +192,28 @@ static void test_top_levels_and_public_suffixes_are_skipped(void)
 	check_skipped("0.0.0.0 com.au", LIST_SKIP_SUFFIX);
 	check_skipped("\xe5\x85\xac\xe5\x8f\xb8.cn", LIST_SKIP_SUFFIX); /* xn--55qx5d.cn */
 	check("||github.io^\nbbc.co.uk\n", "subtree github.io\nsubtree bbc.co.uk\n");
+}
+
+/* The parser does not search the public suffix list below some top-level domains. */
+static void test_every_icann_suffix_is_skipped(void)
+{
+	FILE *f = fopen("/usr/share/publicsuffix/public_suffix_list.dat", "r");
+	char line[512];
+	unsigned count = 0;
+
+	if (!f) {
+		printf("# no public suffix list here\n");
+		return;
+	}
+	while (fgets(line, sizeof(line), f) && !strstr(line, "===END ICANN")) {
+		line[strcspn(line, " \n")] = 0;
+		if (!*line || *line == '/' || *line == '*' || *line == '!')
+			continue;
+		check_skipped(line, LIST_SKIP_SUFFIX);
+		count++;
+	}
+	OK(count > 5000);
+	fclose(f);
 }
 
 static void test_hosts_boilerplate_is_skipped(void)
@@ -249,7 +274,8 @@ static void test_garbage_is_refused(void)
 	done(&g);
 	buf_init(&g.text, 0);
 	INT_IS(list_parse("a.example\0b", 11, &(struct list_options){ 0 }, on_entry, &g.text,
-		       &g.report), -EBADMSG);
+		       &g.report),
+		-EBADMSG);
 	done(&g);
 }
 
@@ -266,7 +292,8 @@ static void test_callback_ends_the_parsing(void)
 	int calls = 0;
 
 	INT_IS(list_parse("a.example\nb.example", 19, &(struct list_options){ 0 }, on_entry_stop,
-		       &calls, &report), -ENOMEM);
+		       &calls, &report),
+		-ENOMEM);
 	INT_IS(calls, 1);
 }
 
@@ -285,6 +312,7 @@ int main(void)
 	TAP_RUN(test_names_that_are_none_are_skipped);
 	TAP_RUN(test_addresses_are_skipped);
 	TAP_RUN(test_top_levels_and_public_suffixes_are_skipped);
+	TAP_RUN(test_every_icann_suffix_is_skipped);
 	TAP_RUN(test_hosts_boilerplate_is_skipped);
 	TAP_RUN(test_rules_that_mean_no_name_are_skipped);
 	TAP_RUN(test_bare_words_of_an_adblock_list_are_patterns);
