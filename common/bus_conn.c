@@ -74,10 +74,10 @@ static void schedule_retry(struct bus_conn *c)
 
 static void drop_pending(struct bus_conn *c)
 {
-	while (!list_is_empty(&c->pending)) {
-		struct command *cmd = container_of(c->pending.next, struct command, node);
+	list_foreach_safe (&c->pending, it) {
+		struct command *cmd = container_of(it, struct command, node);
 
-		list_remove(&cmd->node);
+		list_remove(it);
 		c->pending_count--;
 		if (cmd->on_reply)
 			cmd->on_reply(cmd->arg, NULL);

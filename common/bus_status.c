@@ -38,7 +38,7 @@ static void add_counters(const struct bus *b, cJSON *status)
 static char *make_status(const struct bus *b)
 {
 	cJSON *s = cJSON_CreateObject();
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_wall_ms(), uptime_s = (now - b->started_at) / 1000;
 	char *text;
 
 	cJSON_AddNumberToObject(s, "v", 1);
@@ -46,7 +46,7 @@ static char *make_status(const struct bus *b)
 	cJSON_AddStringToObject(s, "instance", b->instance);
 	cJSON_AddStringToObject(s, "version", b->version);
 	cJSON_AddNumberToObject(s, "at", (double)now);
-	cJSON_AddNumberToObject(s, "uptime_s", (double)((now - b->started_at) / 1000));
+	cJSON_AddNumberToObject(s, "uptime_s", (double)uptime_s);
 	cJSON_AddStringToObject(s, "state", "running");
 	bus_mirror_report(b, s);
 	add_counters(b, s);

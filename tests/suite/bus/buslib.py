@@ -29,7 +29,8 @@ class Redis:
         self.acl.write_text(re.sub(r"@PASSWORD_(\w+)@", r"secret-\1", text) + "user root on >root ~* &* +@all\n")
 
     def start(self):
-        command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket, "--dir", self.dir, "--save", "",
+        command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket,
+                   "--dir", self.dir, "--save", "",
                    "--aclfile", self.acl, "--daemonize", "no", "--appendonly", "no", "--loglevel", "warning",
                    "--dbfilename", "dump.rdb"]
         self.process = subprocess.Popen([str(c) for c in command], stdout=(self.dir / "redis.log").open("a"))
