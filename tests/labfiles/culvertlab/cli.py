@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands of tests/lab."""
 import os
-import signal
 import sys
 
+from launcher import cli as launcher
 from launcher.hosts import Host
-from launcher.process import log_tail
 
 from .places import HOSTS, LabError, Places
 
@@ -27,23 +26,7 @@ def cmd_exec(places, name, *argv):
     if name not in HOSTS or not argv:
         sys.stderr.write(USAGE)
         return 2
-    Host(places, name).enter()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, the command may not
-    try:
-        os.execvp(argv[0], argv)
-    except FileNotFoundError:
-        print("lab: %s: not found" % argv[0], file=sys.stderr)
-        return 127
-    except OSError as exc:
-        print("lab: %s: %s" % (argv[0], exc.strerror), file=sys.stderr)
-        return 126
-
-
-def _on_end(number, _frame):
-    """Ends up or down; what cleans up after that is not to be interrupted."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.exit(128 + number)
+    return launcher.cmd_exec(Host(places, name), argv)
 
 
 def main(args):
@@ -60,14 +43,9 @@ def main(args):
     try:
         if command == "exec":
             return cmd_exec(places, *rest)
-        os.umask(0o022)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _on_end)
+        launcher.end_on_signals()
         from . import life  # late: exec is to be quick
         return {"up": life.up, "down": life.down, "status": life.status,
                 "daemon": life.daemon}[command](places, *rest)
     except LabError as exc:
-        print("lab: %s" % exc, file=sys.stderr)
-        if exc.log:
-            sys.stderr.write(log_tail(exc.log))
-        return 1
+        return launcher.report("lab", exc)

@@ -4,9 +4,10 @@ import os
 import subprocess
 
 from launcher.process import wait_until
+from launcher.sample import gateway_key
 
 from .gateway import provision_device, start_wireguard_go
-from .places import CLIENTS, TUNNEL, UPLINK, WG_PORT, LabError, make_dir, write_file
+from .places import CLIENTS, TUNNEL, UPLINK, WG_PORT, make_dir, write_file
 
 PEER = """
 [Peer]
@@ -54,15 +55,6 @@ def start_interfaces(places, hosts, kind):
             "link set %s mtu 1420 up" % name,
             "route add default dev " + name,
             "route add ::/0 dev " + name]) + "\n")
-
-
-def gateway_key(host):
-    """The tunnel's public key once wgd has set it, else None."""
-    try:
-        key = host.run(["wg", "show", "wg0", "public-key"]).strip()
-    except LabError:
-        return None
-    return None if key in ("", "(none)") else key
 
 
 def connect_clients(places, hosts, provision):

@@ -19,6 +19,9 @@ SITES = {
     "listed.example": 20,
     "shared-a.example": 21,
     "shared-b.example": 21,
+    "example.com": 40,  # these three are of the real Internet, for the sample policy of make up
+    "example.net": 41,
+    "example.org": 42,
     "www.google.com": 30,
     "forcesafesearch.google.com": 31,
     "www.bing.com": 32,
