@@ -20,6 +20,7 @@
 #include <mbedtls/x509_crt.h>
 
 #include "common/buf.h"
+#include "common/cert_der.h"
 #include "common/hmap.h"
 #include "common/list.h"
 #include "common/random.h"
@@ -262,7 +263,7 @@ static int build(const struct template *t, unsigned char der[static DER_MAX])
 	if (!ret)
 		ret = set_extensions(&w, t);
 	if (!ret) {
-		ret = mbedtls_x509write_crt_der(&w, der, DER_MAX, random_bytes, NULL);
+		ret = cert_der_write(&w, der, DER_MAX);
 		if (ret < 0)
 			ret = -EIO;
 	}

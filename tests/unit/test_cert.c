@@ -68,6 +68,28 @@ static uint32_t verify(const char *root_pem, const char *chain_pem, const char *
 	return flags;
 }
 
+/* RFC 5758 3.2: ecdsa-with-SHA256 has no parameters; a NULL there makes browsers refuse. */
+static void test_algorithm_has_no_parameters(void)
+{
+	static const unsigned char want[] = { 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+		0x04, 0x03, 0x02 };
+	struct cert_ca *r = root(), *i = intermediate(r);
+	const char *pems[] = { cert_ca_pem(r), cert_ca_pem(i) };
+
+	for (size_t n = 0; n < 2; n++) {
+		mbedtls_x509_crt c = parse(pems[n]);
+		const unsigned char *inner = memmem(c.tbs.p, c.tbs.len, want, sizeof(want));
+		const unsigned char *outer = c.tbs.p + c.tbs.len;
+
+		OK(inner != NULL);
+		OK(memcmp(outer, want, sizeof(want)) == 0);
+		mbedtls_x509_crt_free(&c);
+	}
+	OK(verify(pems[0], pems[1], NULL) == 0);
+	cert_ca_free(i);
+	cert_ca_free(r);
+}
+
 static void test_root_lives_ten_years_and_is_ca(void)
 {
 	struct cert_ca *r = root();
@@ -224,6 +246,7 @@ static void test_minter_keeps_a_bounded_number(void)
 
 int main(void)
 {
+	TAP_RUN(test_algorithm_has_no_parameters);
 	TAP_RUN(test_root_lives_ten_years_and_is_ca);
 	TAP_RUN(test_intermediate_lives_90_days_and_verifies);
 	TAP_RUN(test_leaf_is_for_one_host_with_server_auth);
