@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A headless Chromium in a host of the lab, driven over its debugging pipe."""
+import base64
+import fcntl
+import json
+import os
+import select
+import subprocess
+import time
+
+SIZES = {390: 844, 1280: 800}  # a phone's and a desktop's viewport
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars", "--proxy-server=http://10.9.0.1:8080",
+    "--remote-debugging-pipe")
+DEADLINE_S = 60
+
+
+def _pipe():
+    """A pipe whose ends are clear of the numbers that Chromium gets it under."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in ends]
+    for fd in ends:
+        os.close(fd)
+    return high
+
+
+class Browser:
+    """home: an empty directory that becomes the user's. ca: a PEM file that the user trusts."""
+
+    def __init__(self, lab, host, home, ca):
+        self.home, self.serial, self.pending = str(home), 0, b""
+        self._trust(ca)
+        to_read, self.out = _pipe()
+        self.inp, to_write = _pipe()
+        with open(os.path.join(self.home, "chromium.log"), "wb") as log:
+            # The pipe's ends are 3 and 4 for Chromium.
+            self.process = lab.popen(
+                host, "/bin/bash", "-c", 'exec "$@" 3<&%d 4>&%d' % (to_read, to_write), "sh",
+                "chromium", *FLAGS, "--user-data-dir=" + self.home + "/profile", "about:blank",
+                env=dict(lab.env, HOME=self.home), pass_fds=(to_read, to_write),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        os.close(to_read)
+        os.close(to_write)
+        pages = [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+        self.session = self.call("Target.attachToTarget", targetId=pages[0]["targetId"],
+                                 flatten=True)["sessionId"]
+
+    def _trust(self, ca):
+        store = os.path.join(self.home, ".pki", "nssdb")
+        os.makedirs(store)
+        for argv in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "Culvert", "-i", ca]):
+            subprocess.run(["certutil", "-d", "sql:" + store, *argv], check=True,
+                           stdin=subprocess.DEVNULL)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.out)
+        os.close(self.inp)
+
+    def _message(self, deadline):
+        while b"\0" not in self.pending:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.inp], [], [], left)[0], "Chromium is silent"
+            data = os.read(self.inp, 1 << 20)
+            assert data, "Chromium has ended"
+            self.pending += data
+        text, _, self.pending = self.pending.partition(b"\0")
+        return json.loads(text)
+
+    def call(self, method, session=None, **params):
+        """One command's result; events that come before it are dropped."""
+        self.serial += 1
+        message = {"id": self.serial, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self.out, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            answer = self._message(deadline)
+            if answer.get("id") == self.serial:
+                assert "error" not in answer, (method, answer["error"])
+                return answer["result"]
+
+    def page(self, method, **params):
+        return self.call(method, self.session, **params)
+
+    def value(self, expression):
+        return self.page("Runtime.evaluate", expression=expression,
+                         returnByValue=True)["result"].get("value")
+
+    def open(self, url, width=1280, dark=False):
+        """Loads url to the end; gives Chromium's word for a failure, or None."""
+        self.page("Emulation.setDeviceMetricsOverride", width=width, height=SIZES[width],
+                  deviceScaleFactor=1, mobile=width < 600)
+        self.page("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        error = self.page("Page.navigate", url=url).get("errorText")
+        deadline = time.monotonic() + DEADLINE_S
+        while self.value("document.readyState") != "complete":
+            assert time.monotonic() < deadline, url
+        return error
+
+    def screenshot(self, path):
+        data = self.page("Page.captureScreenshot", format="png")["data"]
+        with open(path, "wb") as out:
+            out.write(base64.b64decode(data))

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the end-to-end suite: the shared lab, left as it was found."""
+import copy
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import walklib  # noqa: E402
+
+
+@pytest.fixture
+def seeded(lab):
+    """seeded(change) puts another policy in force; the former one is back after the test."""
+    before = walklib.read_seed(lab)
+
+    def apply(change):
+        document = copy.deepcopy(walklib.read_seed(lab))
+        change(document)
+        walklib.put_seed(lab, document)
+    yield apply
+    if walklib.read_seed(lab) != before:
+        walklib.put_seed(lab, before)
+
+
+@pytest.fixture(scope="session")
+def evidence(lab):
+    """A directory for what people look at: screenshots and measured times."""
+    path = os.path.join(lab.places.build, "evidence")
+    os.makedirs(path, exist_ok=True)
+    return path
