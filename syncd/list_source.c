@@ -180,7 +180,7 @@ static void set_content(struct list_source *s, struct list_take *t)
 
 static struct list_options options_of(const struct list_source *s)
 {
-	return (struct list_options){ .subtree = s->rec.subtree,
+	return (struct list_options){ .subtree = s->rec.subtree || s->rec.head.closed,
 		.https_paths_skip = s->rec.https_paths_skip };
 }
 

@@ -290,9 +290,10 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 		.title = s->rec.title,
 		.source = s->rec.source,
 		.kind = s->rec.kind,
-		.default_on = s->rec.default_on,
+		/* A record that was wrong acts as the strictest would. */
+		.default_on = s->rec.default_on || s->rec.head.closed,
 		.by_address = s->rec.by_address,
-		.subtree = s->rec.subtree,
+		.subtree = s->rec.subtree || s->rec.head.closed,
 		.bit = s->bit,
 		.fetched_at = s->kept.fetched_at,
 		.changed_at = s->kept.changed_at,
@@ -304,11 +305,11 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 		rec_mark(&r, list, title);
 	if (r.kind)
 		rec_mark(&r, list, kind);
-	if (rec_has(&s->rec, list_source, default_on))
+	if (rec_has(&s->rec, list_source, default_on) || s->rec.head.closed)
 		rec_mark(&r, list, default_on);
 	if (rec_has(&s->rec, list_source, by_address))
 		rec_mark(&r, list, by_address);
-	if (rec_has(&s->rec, list_source, subtree))
+	if (rec_has(&s->rec, list_source, subtree) || s->rec.head.closed)
 		rec_mark(&r, list, subtree);
 	if (s->bit >= 0 && l->published_bits[s->bit])
 		rec_mark(&r, list, bit);
