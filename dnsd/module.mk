@@ -3,3 +3,13 @@ dnsd_SRCS = $(DNSD_SRCS) dnsd/bus.c dnsd/clients.c dnsd/conf.c dnsd/forward.c dn
 	dnsd/listen_tcp.c dnsd/listen_udp.c dnsd/main.c dnsd/query.c dnsd/reply.c dnsd/uplink.c \
 	dnsd/upstream.c dnsd/upstream_stream.c dnsd/upstream_udp.c
 dnsd_LIBS =
+UNITS += dns_answer dns_cache dns_message dns_svcb
+UNIT_SRCS_dns_answer = $(DNSD_SRCS)
+UNIT_SRCS_dns_cache = $(DNSD_SRCS)
+UNIT_SRCS_dns_message = $(DNSD_SRCS)
+UNIT_SRCS_dns_svcb = $(DNSD_SRCS)
+FUZZERS += dns_message
+FUZZ_SRCS_dns_message = $(DNSD_SRCS)
+# Reads messages on stdin and tells what the parser sees, for a comparison with another parser.
+TOOLS += dns-probe
+dns-probe_SRCS := tests/suite/dnsd/probe.c $(DNSD_SRCS)

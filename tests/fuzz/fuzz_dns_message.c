@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dnsd/answer.h"
+#include "dnsd/block.h"
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The first byte chooses: a client's query, which is answered with a block; or upstream's answer to
+ * the question that stands in it, which is stored, walked, and written for a client.
+ */
+static uint8_t stored[MESSAGE_MAX], out[MESSAGE_MAX];
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_names(const struct name *n)
+{
+	char text[NAME_TEXT_MAX], escaped[NAME_ESCAPED_MAX];
+	struct name again;
+	size_t len;
+
+	name_escape(n, escaped);
+	if (!name_text(n, text, &len))
+		return;
+	check(len < NAME_TEXT_MAX && strlen(text) == len);
+	check(!name_parse(text, &again) && name_equal(&again, n));
+}
+
+static void walk(const uint8_t *msg, size_t len)
+{
+	unsigned records = 0;
+	size_t pos = MESSAGE_HEADER_LEN;
+
+	for (int i = 6; i <= 10; i += 2)
+		records += message_get16(msg + i);
+	check(!name_skip(msg, len, &pos));
+	pos += 4;
+	for (unsigned i = 0; i < records; i++) {
+		struct message_rr rr;
+		check(!message_read_rr(msg, len, &pos, &rr));
+	}
+	check(pos == len);
+}
+
+static void take_query(const uint8_t *data, size_t len)
+{
+	struct message_query q;
+
+	if (message_parse_query(data, len, &q))
+		return;
+	check_names(&q.question.name);
+	for (enum block_mode mode = BLOCK_NULL; mode <= BLOCK_NODATA; mode++) {
+		size_t n = block_write(&q, mode, EDE_BLOCKED, "list adblock", out, MESSAGE_UDP_MAX);
+		check(n && n <= MESSAGE_UDP_MAX);
+		walk(out, n);
+	}
+}
+
+static bool read_question(const uint8_t *data, size_t len, struct question *q)
+{
+	size_t pos = MESSAGE_HEADER_LEN;
+
+	if (len < pos || name_read(data, len, &pos, &q->name) || len - pos < 4)
+		return false;
+	q->type = message_get16(data + pos);
+	q->klass = message_get16(data + pos + 2);
+	name_lower(&q->name);
+	return true;
+}
+
+static void take_answer(const uint8_t *data, size_t len, bool dnssec_ok, size_t limit)
+{
+	struct message_query query = { .id = 7, .flags = FLAG_RD };
+	struct answer_info info;
+	struct name target;
+	size_t pos = 0;
+
+	if (!read_question(data, len, &query.question))
+		return;
+	if (answer_store(data, len, &query.question, dnssec_ok, stored, sizeof(stored), &info))
+		return;
+	walk(stored, info.len);
+	while (answer_next_target(stored, info.len, &pos, &target))
+		check_names(&target);
+	query.edns.present = dnssec_ok;
+	struct answer_how how = { .query = &query, .limit = limit, .age_s = 3, .ede = EDE_NONE };
+	size_t n = answer_write(stored, info.len, &how, out, sizeof(out));
+	check(n && n <= limit);
+	walk(out, n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (!len)
+		return 0;
+	if (data[0] & 1)
+		take_query(data + 1, len - 1);
+	else
+		take_answer(data + 1, len - 1, data[0] & 2, data[0] & 4 ? MESSAGE_PLAIN_MAX : MESSAGE_MAX);
+	return 0;
+}
