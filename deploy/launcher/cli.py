@@ -2,6 +2,7 @@
 """The commands behind `make up` and `make down`."""
 import os
 import signal
+import subprocess
 import sys
 
 from .places import LaunchError
@@ -70,3 +71,5 @@ def main(args):
         return {"up": up.up, "down": up.down, "check": up.check}[command](places)
     except LaunchError as exc:
         return report("culvert", exc)
+    except (OSError, subprocess.SubprocessError) as exc:
+        return report("culvert", LaunchError(exc))

@@ -105,8 +105,10 @@ def _seed(places, endpoint):
 def _write_config(places):
     """The launcher's configuration with the user's lines on top; gives its DNS-over-TLS servers."""
     path = places.in_kept("policy", "culvert.conf")
-    with open(path, encoding="utf-8") as src:
-        text = src.read()
+    text = ""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as src:
+            text = src.read()
     gateway.write_config(places, (path, text))
     config = gateway.read_config(text, path)
     given = config.get("dnsd", "upstreams", fallback="tls://1.1.1.1:853, tls://1.0.0.1:853")
