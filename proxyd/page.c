@@ -59,14 +59,15 @@ static void make_nonce(char out[static NONCE_LEN])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void build_page(struct buf *b, const char *title, const char *message, const char *url,
-	const char *nonce)
+static void build_page(
+	struct buf *b, const char *title, const char *message, const char *url, const char *nonce)
 {
 	buf_append_str(b, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 			  "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
 			  "<title>");
 	append_escaped(b, title, 200);
-	buf_printf(b, "</title><style nonce=\"%s\">%s</style></head><body><main><h1>", nonce, style);
+	buf_printf(
+		b, "</title><style nonce=\"%s\">%s</style></head><body><main><h1>", nonce, style);
 	append_escaped(b, title, 200);
 	buf_append_str(b, "</h1><p>");
 	append_escaped(b, message, 1000);
@@ -78,13 +79,15 @@ static void build_page(struct buf *b, const char *title, const char *message, co
 static int send_page(struct http_request *req, int status, const char *title, const char *message,
 	const char *url)
 {
-	char nonce[NONCE_LEN], csp[128];
+	char nonce[NONCE_LEN], csp[160];
 	struct http_head extra;
 	struct buf b;
 	int err;
 
 	make_nonce(nonce);
-	snprintf(csp, sizeof(csp), "default-src 'none'; style-src 'nonce-%s'", nonce);
+	snprintf(csp, sizeof(csp),
+		"default-src 'none'; style-src 'nonce-%s'; base-uri 'none'; form-action 'none'",
+		nonce);
 	buf_init(&b, 0);
 	build_page(&b, title, message, url, nonce);
 	http_head_init(&extra);
@@ -92,9 +95,9 @@ static int send_page(struct http_request *req, int status, const char *title, co
 	http_head_add(&extra, "Content-Security-Policy", csp);
 	http_head_add(&extra, "Referrer-Policy", "no-referrer");
 	http_head_add(&extra, "X-Content-Type-Options", "nosniff");
-	err = b.failed ? b.failed :
-			 http_respond_with(req, status, &extra, "text/html; charset=utf-8", b.data,
-				 b.len);
+	err = b.failed ? b.failed
+		       : http_respond_with(
+				 req, status, &extra, "text/html; charset=utf-8", b.data, b.len);
 	http_head_fini(&extra);
 	buf_fini(&b);
 	return err;
@@ -103,11 +106,12 @@ static int send_page(struct http_request *req, int status, const char *title, co
 /* ---- what is no page ---- */
 
 /* A transparent GIF of one pixel. */
-static const uint8_t pixel[] = "GIF89a\1\0\1\0\200\0\0\0\0\0\0\0\0!\371\4\1\0\0\0\0,\0\0\0\0\1\0\1\0"
-			       "\0\2\2D\1\0;";
+static const uint8_t pixel[] =
+	"GIF89a\1\0\1\0\200\0\0\0\0\0\0\0\0!\371\4\1\0\0\0\0,\0\0\0\0\1\0\1\0"
+	"\0\2\2D\1\0;";
 
 static const struct kind {
-	const char *dest; /* Sec-Fetch-Dest */
+	const char *dest;   /* Sec-Fetch-Dest */
 	const char *accept; /* start of Accept, where there is no Sec-Fetch-Dest */
 	const char *type;
 	const void *body;
@@ -129,8 +133,8 @@ static const struct kind *find_kind(const struct http_head *head)
 	if (accept && strstr(accept, "text/html"))
 		return NULL;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (dest ? !strcasecmp(dest, kinds[i].dest) :
-			   accept && !strncasecmp(accept, kinds[i].accept, strlen(kinds[i].accept)))
+		if (dest ? !strcasecmp(dest, kinds[i].dest)
+			 : accept && !strncasecmp(accept, kinds[i].accept, strlen(kinds[i].accept)))
 			return &kinds[i];
 	}
 	return NULL;
@@ -159,7 +163,8 @@ static void blocked_message(const struct decision *d, char *out, size_t len)
 			d->category);
 		return;
 	case REASON_LIST:
-		snprintf(out, len, "This website is blocked because it is on the list %s.", d->list);
+		snprintf(
+			out, len, "This website is blocked because it is on the list %s.", d->list);
 		return;
 	case REASON_SWITCH:
 		snprintf(out, len, "This website is blocked because browsing is switched off (%s).",
