@@ -10,7 +10,7 @@
 static const struct stream_limits limits = {
 	.connect_ms = 10000,
 	.handshake_ms = 10000,
-	.idle_ms = 300000,
+	.idle_ms = 60000,
 	.write_ms = 60000,
 };
 
@@ -68,14 +68,27 @@ void session_forget(struct session *s)
 	free_session(s);
 }
 
+/* The device may have got another profile since it was connected. */
+static bool may_use(const struct session *s, const struct http_client *c)
+{
+	struct device_view *dev = proxy_device(s->p, &s->device);
+	struct sockaddr_storage ss;
+
+	if (!dev || stream_peer(http_client_stream(c), &ss))
+		return false;
+	struct addr a = addr_from_sockaddr((const struct sockaddr *)&ss);
+	return !guard_check(&s->p->guard, dev, directory_settings(s->p->dir), &a);
+}
+
 struct http_client *session_take_idle(struct session *s, const struct target *t)
 {
 	struct http_client *c = s->idle;
 
 	if (!c)
 		return NULL;
-	if (!http_client_is_idle(c) || strcmp(s->idle_target.host, t->host) ||
-		s->idle_target.port != t->port || s->idle_target.is_https != t->is_https) {
+	if (!http_client_is_idle(c) || strcmp(s->idle_target.host, t->host) != 0 ||
+		s->idle_target.port != t->port || s->idle_target.is_https != t->is_https ||
+		!may_use(s, c)) {
 		drop_idle(s);
 		return NULL;
 	}
@@ -142,9 +155,9 @@ static void on_first_bytes(struct stream *stream, const void *data, size_t len)
 	bool is_tls = first == 0x16, is_http = first >= 'A' && first <= 'Z';
 	int err = is_tls || is_http ? stream_unread(stream, data, len) : -EPROTO;
 
+	s->target.is_https = is_tls;
 	if (!err && is_tls) {
 		s->state = SESSION_TLS;
-		s->target.is_https = true;
 		err = stream_start_tls_server(stream, s->p->mitm_tls, s->target.host);
 	} else if (!err) {
 		start_http(s, stream);

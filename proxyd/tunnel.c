@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Content type of the record that a ClientHello comes in. */
+#define TLS_HANDSHAKE 0x16
+
 struct tunnel;
 
 /* One end. */
@@ -15,6 +18,7 @@ struct side {
 struct tunnel {
 	struct list node;
 	struct side client, server;
+	bool is_open; /* bytes may pass: nothing is left to look at */
 };
 
 static const struct stream_limits limits = {
@@ -33,7 +37,13 @@ static void on_read(struct stream *s, const void *data, size_t len)
 {
 	struct side *from = stream_data(s);
 	struct stream *to = from->other->stream;
+	struct tunnel *t = from->tunnel;
 
+	if (!t->is_open && from == &t->client && *(const uint8_t *)data != TLS_HANDSHAKE) {
+		stream_close(s, -EPROTO);
+		return;
+	}
+	t->is_open = t->is_open || from == &t->client;
 	if (!to || stream_write(to, data, len)) {
 		stream_close(s, -EPIPE);
 		return;
@@ -82,7 +92,8 @@ static void take_side(struct tunnel *t, struct side *side, struct side *other, s
 	stream_set_ops(s, &ops, side);
 }
 
-void tunnel_start(struct proxy *p, struct stream *client, struct stream *server)
+void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
+	enum tunnel_kind kind)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
@@ -91,6 +102,7 @@ void tunnel_start(struct proxy *p, struct stream *client, struct stream *server)
 		stream_close(server, -ENOMEM);
 		return;
 	}
+	t->is_open = kind == TUNNEL_ANY;
 	list_add(&p->tunnels, &t->node);
 	take_side(t, &t->client, &t->server, client);
 	take_side(t, &t->server, &t->client, server);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/http.h"
+#include "proxyd/dial.h"
+#include "proxyd/exchange.h"
+#include "proxyd/session.h"
+#include "proxyd/target.h"
+
+/* What the files of exchange.h's implementation share: exchange.c has the client's leg, upstream.c
+ * the server's, judge.c what is read from the request. */
+
+#define EXCHANGE_URL_LEN 1024
+
+/* Two legs, each with callbacks of its own; it is freed when both are gone. While req is set, the
+ * session and its connection are there; afterwards s must not be used. */
+struct exchange {
+	struct list node;
+	struct proxy *p;
+	struct session *s;
+	struct http_request *req; /* the client's leg; NULL after its on_end */
+	struct http_client *client; /* the server's leg; NULL before it and after its end */
+	struct dial *dial; /* while connecting */
+	struct target target; /* its path is not used: */
+	char *path; /* origin-form of the target */
+	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
+	bool is_connect;
+	bool wants_tunnel; /* CONNECT that is passed through undecrypted */
+	bool is_upgrade; /* to WebSocket, the one protocol that may follow HTTP */
+	bool request_sent; /* the head went to the server */
+	bool request_ended; /* the client's body is whole */
+	bool is_reused; /* over a connection kept from before: one retry is due */
+};
+
+void exchange_free_if_over(struct exchange *x);
+/* The client has an answer, or is gone. */
+bool exchange_is_answered(const struct exchange *x);
+/* An answer of our own, or the end of one that began; what runs upstream is closed. x may be gone
+ * afterwards. Only while req is set. */
+void exchange_fail(struct exchange *x, int status, const char *title, const char *message);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/upstream.h"
+#include "common/log.h"
+#include "proxyd/judge.h"
+#include "proxyd/page.h"
+#include "proxyd/tunnel.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void start_dial(struct exchange *x);
+
+/* ---- the request ---- */
+
+/* The client's head as the server gets it. */
+static int build_request(const struct exchange *x, struct http_head *out)
+{
+	const struct http_head *head = http_request_head(x->req);
+	bool is_default = x->target.port == (x->target.is_https ? 443 : 80);
+	bool v6 = strchr(x->target.host, ':');
+	char host[TARGET_HOST_LEN + 10];
+	int err = http_head_copy(out, head);
+
+	snprintf(host, sizeof(host), is_default ? "%s%s%s" : "%s%s%s:%u", v6 ? "[" : "",
+		x->target.host, v6 ? "]" : "", x->target.port);
+	if (!err)
+		err = http_head_set_request(out, head->method, x->path);
+	http_head_strip_hop(out);
+	http_head_remove(out, "Proxy-Authorization");
+	http_head_remove(out, "Expect");
+	if (!err)
+		err = http_head_set(out, "Host", host);
+	if (!err && x->is_upgrade)
+		err = http_head_set(out, "Connection", "Upgrade");
+	if (!err && x->is_upgrade)
+		err = http_head_set(out, "Upgrade", "websocket");
+	return err;
+}
+
+static void send_request(struct exchange *x)
+{
+	uint64_t len = http_request_length(x->req);
+	enum http_framing framing = HTTP_BODY_NONE;
+	struct http_head head;
+	int err;
+
+	if (len)
+		framing = len == UINT64_MAX ? HTTP_BODY_CHUNKED : HTTP_BODY_LENGTH;
+	http_head_init(&head);
+	err = build_request(x, &head);
+	if (!err)
+		err = http_client_send(x->client, &head, framing, len);
+	http_head_fini(&head);
+	if (err) {
+		exchange_fail(x, 502, "Connection Failed", "The request could not be sent on.");
+		return;
+	}
+	x->request_sent = true;
+	http_request_resume(x->req);
+}
+
+void upstream_write(struct exchange *x, const void *data, size_t len)
+{
+	if (!x->client || !x->request_sent)
+		return;
+	/* An error closes the connection, and comes back as that. */
+	http_client_write(x->client, data, len);
+	if (http_client_is_full(x->client))
+		http_request_pause(x->req);
+}
+
+void upstream_end(struct exchange *x)
+{
+	if (x->client && x->request_sent)
+		http_client_end(x->client, http_request_trailers(x->req));
+}
+
+void upstream_resume(struct exchange *x)
+{
+	if (x->client)
+		http_client_resume(x->client);
+}
+
+void upstream_stop(struct exchange *x, int why)
+{
+	if (x->dial)
+		dial_cancel(x->dial);
+	x->dial = NULL;
+	if (x->client)
+		http_client_close(x->client, why);
+}
+
+static void on_client_drain(struct http_client *c)
+{
+	const struct exchange *x = http_client_data(c);
+
+	if (x->req)
+		http_request_resume(x->req);
+}
+
+/* ---- the response ---- */
+
+/* The server's head as the client gets it. */
+static int build_response(const struct http_client *c, struct http_head *out)
+{
+	int err = http_head_copy(out, http_client_head(c));
+
+	http_head_strip_hop(out);
+	/* Another way to the same site that would not come through here. */
+	http_head_remove(out, "Alt-Svc");
+	return err;
+}
+
+static enum http_framing response_framing(const struct exchange *x, uint64_t *len)
+{
+	const struct http_head *head = http_client_head(x->client);
+	const char *length = http_head_get(head, "Content-Length");
+
+	*len = http_client_length(x->client);
+	if (!strcmp(http_request_head(x->req)->method, "HEAD")) {
+		*len = length ? strtoull(length, NULL, 10) : 0;
+		return length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	}
+	if (*len == UINT64_MAX)
+		return HTTP_BODY_CHUNKED;
+	return *len || length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+}
+
+/* 101: both connections become one tunnel. */
+static void join_upgrade(struct exchange *x)
+{
+	struct proxy *p = x->p;
+	struct session *s = x->s;
+	struct stream *client, *server;
+	struct http_head head;
+	int err;
+
+	http_head_init(&head);
+	err = http_head_copy(&head, http_client_head(x->client));
+	http_head_remove(&head, "Alt-Svc");
+	server = err ? NULL : http_client_handover(x->client);
+	if (server)
+		x->client = NULL;
+	client = server ? http_request_handover(x->req, &head) : NULL;
+	http_head_fini(&head);
+	if (!client) {
+		if (server)
+			stream_close(server, -EPROTO);
+		http_conn_close(s->conn, -EPROTO);
+		return;
+	}
+	/* The request's on_end has freed the exchange; the session's connection is gone too. */
+	tunnel_start(p, client, server, TUNNEL_ANY);
+	session_forget(s);
+}
+
+static void on_response(struct http_client *c)
+{
+	struct exchange *x = http_client_data(c);
+	struct http_head head;
+	enum http_framing framing;
+	uint64_t len;
+	int err;
+
+	if (!x->req)
+		return;
+	if (http_client_head(c)->status == 101) {
+		if (x->is_upgrade && judge_is_websocket(http_client_head(c)))
+			join_upgrade(x);
+		else
+			exchange_fail(x, 502, "Bad Answer",
+				"The website's answer cannot be understood.");
+		return;
+	}
+	if (judge_is_dns_message(http_client_head(c))) {
+		x->p->blocked++;
+		page_send_error(x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
+		return;
+	}
+	http_head_init(&head);
+	err = build_response(c, &head);
+	framing = response_framing(x, &len);
+	if (!err)
+		err = http_response_start(x->req, &head, framing, len);
+	http_head_fini(&head);
+	if (err)
+		exchange_fail(x, 502, "Bad Answer", "The website's answer cannot be passed on.");
+}
+
+static void on_response_body(struct http_client *c, const void *data, size_t len)
+{
+	struct exchange *x = http_client_data(c);
+
+	if (!x->req || !http_response_started(x->req))
+		return;
+	if (http_response_write(x->req, data, len)) {
+		http_response_abort(x->req);
+		return;
+	}
+	if (http_response_is_full(x->req))
+		http_client_pause(c);
+}
+
+static void on_response_end(struct http_client *c)
+{
+	struct exchange *x = http_client_data(c);
+	struct http_request *req = x->req;
+
+	if (!req || !http_response_started(req))
+		return;
+	if (x->request_ended && http_client_is_idle(c)) {
+		x->client = NULL;
+		session_put_idle(x->s, &x->target, c);
+	}
+	/* Ends the exchange, too. An error closes the client's connection, which does so as well. */
+	http_response_end(req, http_client_trailers(c));
+}
+
+/* May the request be sent again when nobody knows whether it was carried out? (RFC 9110 9.2.2) */
+static bool is_repeatable(const struct exchange *x)
+{
+	const char *method = http_request_head(x->req)->method;
+
+	return !http_request_length(x->req) &&
+		(!strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS"));
+}
+
+static void on_client_close(struct http_client *c, int why)
+{
+	struct exchange *x = http_client_data(c);
+
+	x->client = NULL;
+	if (!x->req) {
+		exchange_free_if_over(x);
+		return;
+	}
+	if (!exchange_is_answered(x) && x->is_reused && !x->p->stopping) {
+		/* The server closed it while it was idle. */
+		x->is_reused = false;
+		x->request_sent = false;
+		start_dial(x);
+		return;
+	}
+	if (why == -ETIMEDOUT)
+		exchange_fail(x, 504, "No Answer", "The website did not answer in time.");
+	else if (why == -EBADMSG || why == -EMSGSIZE)
+		exchange_fail(x, 502, "Bad Answer", "The website's answer cannot be understood.");
+	else if (why || !exchange_is_answered(x))
+		exchange_fail(x, 502, "Connection Failed", "The website broke the connection off.");
+}
+
+static const struct http_client_ops client_ops = {
+	.on_response = on_response,
+	.on_body = on_response_body,
+	.on_response_end = on_response_end,
+	.on_drain = on_client_drain,
+	.on_close = on_client_close,
+};
+
+/* ---- connecting ---- */
+
+static void start_tunnel(struct exchange *x, struct stream *server)
+{
+	struct proxy *p = x->p;
+	struct session *s = x->s;
+	struct http_head ok;
+	struct stream *client = NULL;
+
+	http_head_init(&ok);
+	if (!http_head_set_status(&ok, 200))
+		client = http_request_handover(x->req, &ok);
+	http_head_fini(&ok);
+	if (!client) {
+		stream_close(server, -EPROTO);
+		http_conn_close(s->conn, -EPROTO);
+		return;
+	}
+	tunnel_start(p, client, server, TUNNEL_TLS);
+	session_forget(s);
+}
+
+static void on_dialed(void *arg, struct stream *stream, const struct dial_error *err)
+{
+	static const struct http_limits limits = { .header_ms = 60000 };
+	struct exchange *x = arg;
+
+	x->dial = NULL;
+	if (err) {
+		exchange_fail(x, err->status, err->title, err->message);
+		return;
+	}
+	if (x->wants_tunnel) {
+		start_tunnel(x, stream);
+		return;
+	}
+	x->client = http_client_new(stream, &client_ops, &limits, x);
+	if (!x->client) {
+		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
+		return;
+	}
+	send_request(x);
+}
+
+static void start_dial(struct exchange *x)
+{
+	x->dial = dial_start(x->p, &x->s->device, x->target.host, x->target.port,
+		x->target.is_https && !x->wants_tunnel, on_dialed, x);
+	if (!x->dial)
+		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
+}
+
+void upstream_start(struct exchange *x)
+{
+	/* What may not be repeated gets a connection that cannot have been closed meanwhile. */
+	if (!x->wants_tunnel && !x->is_upgrade && is_repeatable(x))
+		x->client = session_take_idle(x->s, &x->target);
+	if (!x->client) {
+		start_dial(x);
+		return;
+	}
+	x->is_reused = true;
+	http_client_set_ops(x->client, &client_ops, x);
+	send_request(x);
+}

@@ -1,0 +1,525 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""proxyd with its bus, between devices and an Internet in namespaces of the test's own.
+
+Policy comes from a probe in the place of apid and from a real syncd (the domain set). Sockets are
+made in a namespace by a thread that lives there (Host.call), and used from anywhere.
+"""
+import concurrent.futures
+import ctypes
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+for part in ("bus", "fwd", "syncd"):
+    sys.path.insert(0, str(ROOT / "tests/suite" / part))
+
+import dns.message  # noqa: E402
+import dns.rcode  # noqa: E402
+import dns.rrset  # noqa: E402
+import synclib  # noqa: E402
+import world as network  # noqa: E402
+from buslib import BUILD, Probe  # noqa: E402
+from network_origin import Origin  # noqa: E402
+from world import wait_until  # noqa: E402
+
+UID = 64104
+DEADLINE_S = 20
+PROXY = ("10.9.0.1", 8080)
+# The origins' address on the simulated Internet, and one where nobody listens.
+SITE, SITE6 = network.SITE[4], network.SITE[6]
+LAN = network.LAN[4]
+DEAF = "198.51.100.77"  # takes no packet at all
+# Devices: id → last number of the address.
+DEVICES = {"internet": 3, "full": 2, "intranet": 4, "walled": 5, "offline_browser": 7, "passing": 8}
+STRANGER = 66
+
+
+def setns(pid):
+    with open("/proc/%d/ns/net" % pid, "rb") as ns:
+        if ctypes.CDLL(None, use_errno=True).setns(ns.fileno(), 0x40000000):
+            raise OSError(ctypes.get_errno(), "setns")
+
+
+class Place:
+    """A thread inside a network namespace, where sockets are made."""
+
+    def __init__(self, host):
+        self.pool = concurrent.futures.ThreadPoolExecutor(
+            1, initializer=setns, initargs=(host.sleeper.pid,))
+
+    def call(self, function, *args):
+        return self.pool.submit(function, *args).result()
+
+    def listen(self, address, port):
+        return self.call(lambda: socket.create_server(
+            (address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET))
+
+    def close(self):
+        self.pool.shutdown()
+
+
+class Dns(threading.Thread):
+    """proxyd's resolver: names → list of addresses, [] (no address) or None (silence)."""
+
+    def __init__(self, place):
+        super().__init__(daemon=True)
+        self.names = {}
+        self.asked = []
+        self.socket = place.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.socket.bind(("127.0.0.1", 5300))
+
+    def run(self):
+        while True:
+            try:
+                wire, peer = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(wire)
+            question = query.question[0]
+            name = question.name.to_text(True).lower()
+            self.asked.append(name)
+            addresses = self.names.get(name, "none")
+            if addresses is None:
+                continue
+            answer = dns.message.make_response(query)
+            if addresses == "none":
+                answer.set_rcode(dns.rcode.NXDOMAIN)
+            elif addresses == "fail":
+                answer.set_rcode(dns.rcode.SERVFAIL)
+            else:
+                kind = {1: ".", 28: ":"}.get(question.rdtype, "?")
+                found = [a for a in addresses if kind in a and (kind == ":" or ":" not in a)]
+                if found:
+                    answer.answer.append(dns.rrset.from_text(
+                        question.name, 5, "IN", question.rdtype, *found))
+            self.socket.sendto(answer.to_wire(), peer)
+
+
+class Response:
+    def __init__(self, line, headers):
+        self.line = line
+        self.status = int(line.split()[1])
+        self.headers = headers
+        self.body = b""
+        self.trailers = []
+        self.chunks = []
+
+    def get(self, name):
+        values = [v for k, v in self.headers if k.lower() == name.lower()]
+        return values[0] if values else None
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+    def __repr__(self):
+        return "%s\n%r\n%s" % (self.line, self.headers, self.text[:1500])
+
+
+class Conn:
+    """A client's connection, to the proxy or through it."""
+
+    def __init__(self, sock):
+        self.socket = sock
+        self.file = sock.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data.encode("latin-1") if isinstance(data, str) else data)
+
+    def _headers(self):
+        headers = []
+        while True:
+            line = self.file.readline().decode("latin-1").rstrip("\r\n")
+            if not line:
+                return headers
+            name, _, value = line.partition(":")
+            headers.append((name, value.strip()))
+
+    def read_head(self, interim=False):
+        while True:
+            line = self.file.readline().decode("latin-1").rstrip("\r\n")
+            if not line:
+                raise EOFError("closed without an answer")
+            r = Response(line, self._headers())
+            if r.status >= 200 or r.status == 101 or interim:
+                return r
+
+    def read_chunk(self):
+        size = int(self.file.readline().split(b";")[0], 16)
+        data = self._exactly(size)
+        if size:
+            assert self.file.readline() == b"\r\n"
+        return data
+
+    def _exactly(self, n):
+        data = self.file.read(n)
+        if len(data) < n:
+            raise EOFError("body cut short after %d of %d" % (len(data), n))
+        return data
+
+    def read(self, method="GET"):
+        r = self.read_head()
+        if method in ("HEAD", "CONNECT") and r.status < 300 or method == "HEAD" or \
+                r.status in (101, 204, 304):
+            return r
+        if (r.get("Transfer-Encoding") or "").lower() == "chunked":
+            while True:
+                chunk = self.read_chunk()
+                if not chunk:
+                    break
+                r.chunks.append(chunk)
+            r.trailers = self._headers()
+            r.body = b"".join(r.chunks)
+        elif r.get("Content-Length") is not None:
+            r.body = self._exactly(int(r.get("Content-Length")))
+        else:
+            r.body = self.file.read()
+        return r
+
+    def ask(self, method, target, host, headers=(), body=None):
+        lines = ["%s %s HTTP/1.1" % (method, target), "Host: " + host]
+        lines += ["%s: %s" % h for h in headers]
+        if body is not None:
+            lines.append("Content-Length: %d" % len(body))
+        self.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b""))
+        return self.read(method)
+
+    def is_closed(self, seconds=DEADLINE_S):
+        """The other side hung up (with or without a reset)."""
+        self.socket.settimeout(seconds)
+        try:
+            return self.file.read(1) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class World(network.World):
+    """Namespaces, Redis, syncd, an owner, a resolver, origins and proxyd; up() once, down() always."""
+
+    def __init__(self):
+        super().__init__()
+        self.proxyd = self.redis = self.syncd = None
+        self.places, self.origins, self.probes = [], [], []
+
+    def up(self):
+        self._links()
+        self.inet.run("ip", "route", "add", "blackhole", DEAF + "/32")
+        here = pathlib.Path(self.dir)
+        self.redis = synclib.Redis(here).start()
+        self.gw_place, self.client_place, self.inet_place, self.lan_place = [
+            self._place(h) for h in (self.gw, self.client, self.inet, self.lan)]
+        self.dns = Dns(self.gw_place)
+        self.dns.start()
+        self._start_syncd(here)
+        self.apid = Probe("apid", f"unix:{self.redis.socket}", here)
+        self.probes.append(self.apid)
+        self.publish_first()
+        self._start_origins(here)
+        self._configure(here)
+        self.init_ca()
+        self.start_proxyd()
+
+    def down(self):
+        try:
+            if self.proxyd:
+                self.stop_proxyd()
+            if self.syncd:
+                self.syncd.stop()
+            for probe in self.probes:
+                if self.redis.process.poll() is None:
+                    probe.quit()
+                else:
+                    probe.kill()
+        finally:
+            for origin in self.origins:
+                origin.close()
+            if self.redis:
+                self.redis.stop()
+            for place in self.places:
+                place.close()
+            super().down()
+
+    def stop_fwd(self, how=None):
+        """There is none here."""
+
+    def _place(self, host):
+        place = Place(host)
+        self.places.append(place)
+        return place
+
+    # ---- policy ----
+
+    def _start_syncd(self, here):
+        self.syncd = synclib.Syncd(here, self.redis, 5300)
+        synclib.make_certificate(here, "ca", "unused.test")
+        self.syncd.write("adblock.txt", "||listed.example^\n")
+        self.syncd.start()
+
+    def publish(self, topic, records):
+        self.apid.do("replace", topic=topic, records={r["id"]: r for r in records})
+        return self.apid.flush(topic)
+
+    def set(self, topic, record):
+        self.apid.do("set", topic=topic, id=record["id"], record=record)
+        return self.apid.flush(topic)
+
+    @staticmethod
+    def device(name, **more):
+        number = DEVICES[name]
+        profile = name if name in ("full", "internet", "intranet", "walled") else "internet"
+        return {"id": name, "active": True, "tunnel": "mitm", "profile": profile,
+                "addresses": [f"10.9.0.{number}", f"fd09::{number}"],
+                "unknown_sites": "pass" if name == "passing" else "block", **more}
+
+    @staticmethod
+    def website(pattern, category, match="endswith"):
+        return {"id": pattern, "pattern": pattern, "match": match, "category": category,
+                "status": "approved"}
+
+    def publish_first(self):
+        for topic in ("groups", "profiles", "dns_rules", "dns_records", "category_prefs",
+                      "site_overrides", "sni_block", "mitm_ignore", "settings"):
+            self.publish(topic, [])
+        self.publish("list_sources", [{"id": "adblock", "title": "Advertising", "kind": "adblock",
+                                       "source": "file:adblock.txt", "default_on": True,
+                                       "subtree": True}])
+        self.publish("devices", [self.device(name) for name in DEVICES])
+        self.publish("device_prefs", [{"id": "device:offline_browser", "offline_browser": True}])
+        self.publish("categories", [
+            {"id": "education", "name": "Education", "visibility": "public", "default": "allow"},
+            {"id": "gambling", "name": "Gambling", "visibility": "more", "default": "block"},
+            {"id": "banking", "name": "Banking", "visibility": "public", "default": "allow",
+             "no_decrypt": True}])
+        self.publish("websites", [
+            self.website("allowed.example", "education"),
+            self.website("test.example", "education"),
+            self.website("blocked.example", "gambling"),
+            self.website("bank.example", "banking"),
+            *[self.website(a, "education", "exact") for a in (
+                SITE, LAN, "127.0.0.1", "10.9.0.1", "203.0.113.1", "169.254.1.1", "0.0.0.0")]])
+
+    # ---- the Internet ----
+
+    def _start_origins(self, here):
+        good = ("allowed.example", "*.allowed.example", "bank.example", "*.test.example",
+                "blocked.example", "unknown.example")
+        ssl_of = self.tls = {}
+        ssl_of[None] = self._context(synclib.make_certificate(here, "internet", *good))
+        ssl_of["expired.test.example"] = self._context(
+            synclib.make_certificate(here, "internet", "expired.test.example", days=-1))
+        ssl_of["wronghost.test.example"] = self._context(
+            synclib.make_certificate(here, "internet", "other.example"))
+        ssl_of["untrusted.test.example"] = self._context(
+            synclib.make_certificate(here, "nobody", "untrusted.test.example"))
+        ssl_of["selfsigned.test.example"] = self._context(self._self_signed(here))
+        ssl_of[None].sni_callback = self._on_sni
+        for address in (SITE, SITE6):
+            self.site = self._origin(self.inet_place, address, 80)
+            self.secure = self._origin(self.inet_place, address, 443, ssl_of[None])
+        # With the names of IPv4, whose records the tests look at.
+        self.secure = self.origins[1]
+        self.site = self.origins[0]
+        self.lan_site = self._origin(self.lan_place, LAN, 80)
+        self.gw_site = self._origin(self.gw_place, "0.0.0.0", 80)
+        self.names(allowed=[SITE], **{"*": None})
+
+    def names(self, **_):
+        names = self.dns.names
+        for name in ("allowed.example", "www.allowed.example", "bank.example", "blocked.example",
+                     "unknown.example", "ads.listed.example", "expired.test.example",
+                     "wronghost.test.example", "untrusted.test.example", "selfsigned.test.example",
+                     *["s%d.test.example" % i for i in range(50)]):
+            names[name] = [SITE]
+        names.update({"six.test.example": [SITE6], "silent.test.example": None,
+                      "empty.test.example": [], "broken.test.example": "fail",
+                      "refused.test.example": ["198.51.100.10"],
+                      "deaf.test.example": [DEAF],
+                      "loop.test.example": ["127.0.0.1"], "gw.test.example": ["10.9.0.1"],
+                      "uplink.test.example": ["203.0.113.1"], "lan.test.example": [LAN],
+                      "link.test.example": ["169.254.1.1"],
+                      "loop6.test.example": ["::1"], "mapped.test.example": ["::ffff:127.0.0.1"],
+                      "nat64.test.example": ["64:ff9b::7f00:1"],
+                      "both.test.example": ["127.0.0.1", SITE]})
+
+    def _origin(self, place, address, port, context=None):
+        one = Origin(place.listen(address, port), context)
+        self.origins.append(one)
+        return one
+
+    @staticmethod
+    def _context(leaf):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(leaf)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def _on_sni(self, sock, name, _):
+        sock.sni = name
+        if name in self.tls:
+            sock.context = self.tls[name]
+
+    @staticmethod
+    def _self_signed(here):
+        leaf, key = here / "self.pem", here / "self.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-subj",
+                        "/CN=selfsigned.test.example", "-addext",
+                        "subjectAltName=DNS:selfsigned.test.example", "-addext",
+                        "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", leaf],
+                       check=True, capture_output=True)
+        leaf.write_text(leaf.read_text() + key.read_text())
+        return leaf
+
+    # ---- proxyd ----
+
+    def _configure(self, here):
+        secret = here / "redis-proxyd"
+        secret.write_text("secret-proxyd\n")
+        secret.chmod(0o600)
+        os.chown(secret, UID, UID)
+        self.conf = here / "proxyd.conf"
+        self.conf.write_text(f"""[culvert]
+state_dir = {self.dir}/state
+cache_dir = {self.dir}/cache
+log_level = debug
+[bus]
+redis = unix:{self.redis.socket}
+[tunnel mitm]
+interface = wgT
+addresses = 10.9.0.1/24, fd09::1/64
+[proxyd]
+user = {UID}
+redis_password_file = {secret}
+upstream_ca = {here}/internet.pem
+ca_dir = {self.dir}/state/proxyd/ca
+""")
+        self.log = here / "proxyd.log"
+        self.root = here / "root.pem"
+        for kind in ("state", "cache"):
+            (here / kind).mkdir(exist_ok=True)
+
+    def init_ca(self):
+        done = self.gw.run(str(BUILD / "bin/proxyd"), "-c", str(self.conf), "--init-ca")
+        self.root.write_bytes(pathlib.Path(done.strip()).read_bytes())
+
+    def start_proxyd(self, wait=True):
+        # The sanitizer would keep what was freed, which a test of memory takes for a leak.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+        with open(self.log, "ab") as log:
+            self.proxyd = self.gw.start(str(BUILD / "bin/proxyd"), "-c", str(self.conf), stderr=log,
+                                        env={**os.environ, "ASAN_OPTIONS": options})
+        if wait:
+            self.wait_policy()
+
+    def stop_proxyd(self, how=signal.SIGTERM):
+        """A clean end: no handle left, nothing for a sanitizer to say."""
+        self.proxyd.send_signal(how)
+        status = self.proxyd.wait(timeout=DEADLINE_S)
+        self.proxyd = None
+        assert how != signal.SIGTERM or status == 0, f"proxyd ended with {status}:\n{self.text()[-6000:]}"
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def status(self):
+        text = self.redis("GET", "culvert:status:proxyd:1")
+        return json.loads(text) if text else {}
+
+    def _applied(self, topic, owner):
+        found = self.status().get("applied", {})
+        value = found.get("%s:%s" % (topic, owner), found.get(topic, 0))
+        return value.get(owner, value.get("gen", 0)) if isinstance(value, dict) else value
+
+    def wait_applied(self, topic, gen, owner="apid"):
+        wait_until(lambda: self._applied(topic, owner) >= gen, DEADLINE_S,
+                   "%s at %d in %r" % (topic, gen, self.status()))
+
+    def wait_policy(self):
+        """Until a reviewed site passes."""
+        def passes():
+            assert self.proxyd.poll() is None, self.text()
+            try:
+                return self.get("http://allowed.example/").status == 200
+            except (OSError, EOFError):
+                return False
+        try:
+            wait_until(passes, DEADLINE_S, "policy in force")
+        except AssertionError as e:
+            raise AssertionError("%s\n%s" % (e, self.text()[-4000:])) from None
+
+    def change(self, topic, record):
+        self.wait_applied(topic, self.set(topic, record))
+
+    def rss_kib(self):
+        text = pathlib.Path("/proc/%d/status" % self.pid()).read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
+    def pid(self):
+        # nsenter becomes the program.
+        return self.proxyd.pid
+
+    # ---- clients ----
+
+    def connect(self, who="internet", to=PROXY):
+        """A connection to the proxy from a device's address."""
+        number = DEVICES.get(who, STRANGER)
+        v6 = ":" in to[0]
+
+        def make():
+            s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
+            s.settimeout(DEADLINE_S)
+            s.bind((("fd09::%d" if v6 else "10.9.0.%d") % number, 0))
+            s.connect(to)
+            return s
+        return Conn(self.client_place.call(make))
+
+    def get(self, url, who="internet", method="GET", headers=(), body=None):
+        """One request in absolute form."""
+        with self.connect(who) as c:
+            return c.ask(method, url, url.split("/")[2], headers, body)
+
+    def tunnel(self, authority, who="internet"):
+        """After CONNECT: (connection, response)."""
+        c = self.connect(who)
+        return c, c.ask("CONNECT", authority, authority)
+
+    def secure_to(self, host, who="internet", sni=None, port=443, ca=None):
+        """A TLS connection through the proxy, verified against its root."""
+        c, r = self.tunnel("%s:%d" % (host, port), who)
+        assert r.status == 200, r
+        context = ssl.create_default_context(cafile=str(ca or self.root))
+        if sni == "":
+            context.check_hostname = False
+        tls = context.wrap_socket(c.socket, server_hostname=sni or (None if sni == "" else host))
+        return Conn(tls)
+
+    def get_secure(self, url, who="internet", method="GET", headers=(), body=None, sni=None):
+        host, _, path = url.removeprefix("https://").partition("/")
+        with self.secure_to(host, who, sni=sni) as c:
+            return c.ask(method, "/" + path, host, headers, body)
+
+    def curl(self, *words, number=3, timeout=60):
+        done = subprocess.run(self.client.argv(
+            "curl", "-sS", "--interface", "10.9.0.%d" % number, "--proxy", "http://10.9.0.1:8080",
+            "--cacert", str(self.root), *words), capture_output=True, timeout=timeout, check=False)
+        return done
