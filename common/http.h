@@ -108,7 +108,7 @@ struct http_server_ops {
 	void (*on_request)(struct http_request *req);
 	/* NULL: bodies are dropped. */
 	void (*on_body)(struct http_request *req, const void *data, size_t len);
-	/* The body is whole; also called when there is none. May be NULL. */
+	/* The body is whole; also called when there is none, and in a pause. May be NULL. */
 	void (*on_body_end)(struct http_request *req);
 	/* Output fell to the low mark. May be NULL. */
 	void (*on_drain)(struct http_request *req);
@@ -197,7 +197,7 @@ struct http_client_ops {
 	/* A 1xx other than 101. May be NULL. */
 	void (*on_interim)(struct http_client *c, const struct http_head *head);
 	void (*on_body)(struct http_client *c, const void *data, size_t len);
-	/* The response is whole. If http_client_is_idle, another request may be sent, also from
+	/* The response is whole (told in a pause, too). If http_client_is_idle, another request may be sent, also from
 	 * within. */
 	void (*on_response_end)(struct http_client *c);
 	void (*on_drain)(struct http_client *c); /* may be NULL */

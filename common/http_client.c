@@ -140,6 +140,11 @@ static void end_message(struct http_client *c)
 	}
 	set_wait(c, CLIENT_WAIT_NOTHING);
 	c->is_busy = false;
+	if (c->is_paused) {
+		/* There is nothing left to hold back; while idle, the peer's end must be seen. */
+		c->is_paused = false;
+		stream_resume(c->stream);
+	}
 	/* Answered before it was asked to the end: the rest would be taken for another request. */
 	if (!c->request_done)
 		c->keep_alive = false;
@@ -150,7 +155,9 @@ static void end_message(struct http_client *c)
 
 static bool is_blocked(const struct http_client *c)
 {
-	return c->is_closing || c->is_handed || c->is_paused;
+	/* The end is told also in a pause: no byte may come that could tell it later. */
+	return c->is_closing || c->is_handed ||
+	       (c->is_paused && c->parser.phase != HTTP_PHASE_END);
 }
 
 static void on_event(struct http_client *c, enum http_event ev)

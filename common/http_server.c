@@ -227,8 +227,12 @@ static void next_request(struct http_conn *c)
 /* Nothing may be parsed now. */
 static bool is_blocked(const struct http_conn *c)
 {
+	enum http_phase phase = c->parser.phase;
+
+	/* The end is told also in a pause: no byte may come that could tell it later. */
 	return c->is_closing || c->is_handed ||
-	       (c->req.is_live && (c->req.is_paused || c->parser.phase == HTTP_PHASE_OVER));
+	       (c->req.is_live && (phase == HTTP_PHASE_OVER ||
+					  (c->req.is_paused && phase != HTTP_PHASE_END)));
 }
 
 static void on_event(struct http_conn *c, enum http_event ev)
@@ -283,6 +287,8 @@ static void run(struct http_conn *c, const char *data, size_t len)
 	}
 	if (c->wait == WAIT_IDLE && http_parser_is_partial(&c->parser))
 		set_wait(c, WAIT_HEAD);
+	/* By a request that is over. */
+	stream_resume(c->stream);
 }
 
 static void on_stream_read(struct stream *s, const void *data, size_t len)
