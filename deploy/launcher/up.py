@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -97,7 +98,7 @@ def _seed(places, endpoint):
             seed = json.load(src)
         settings = [s for s in seed.get("settings", []) if s["id"] != "endpoint"]
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as exc:
-        raise LaunchError("%s: %s" % (path, exc)) from exc
+        raise LaunchError("%s: %s" % (path, getattr(exc, "strerror", None) or exc)) from exc
     seed["settings"] = settings + [{"id": "endpoint", "value": endpoint}]
     return seed
 
@@ -129,6 +130,8 @@ def _start(places):
             raise LaunchError("%s/bin/%s is not built" % (places.build, name))
     link = uplink.find()
     endpoint = os.environ.get("HOST") or link["address"]
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", endpoint):
+        raise LaunchError("HOST=%s is no host name or address" % endpoint)
     _make_directories(places)
     try:
         _start_gateway(places, link, endpoint)

@@ -114,6 +114,12 @@ def test_a_firewall_of_the_machine_that_drops_what_is_forwarded_is_named(machine
     assert machine.traces() == []
 
 
+def test_a_host_that_is_none_is_refused(machine):
+    done = machine.make("up", "HOST=a b")
+    assert done.returncode != 0 and "is no host name" in done.stdout, done.stdout
+    assert machine.traces() == []
+
+
 def test_a_table_of_that_name_is_refused_and_left(machine):
     machine.run("nft", "add", "table", "inet", "culvert_up")
     done = machine.make("up")
@@ -139,6 +145,7 @@ def test_a_port_in_use_is_named(machine):
 # ---- the gateway ----
 
 def test_up_prints_where_everything_is(machine, up):
+    assert machine.setting("endpoint") == MACHINE
     assert up.rows["Tunnel"].startswith(MACHINE + ", UDP port 51820")
     assert up.rows["Explicit proxy"].startswith("http://10.9.0.1:8080")
     assert up.rows["Stop"] == "make down"
@@ -269,6 +276,7 @@ def test_down_leaves_no_trace_and_up_finds_all_again(machine, up, phone):
     done = machine.make("up", "HOST=gateway.example")
     assert done.returncode == 0, done.stdout
     assert "gateway.example, UDP port 51820" in done.stdout
+    assert machine.setting("endpoint") == "gateway.example"
     after = kept()
     assert after[1:] == before[1:]
     assert after[0] == before[0].replace("Endpoint = %s:" % MACHINE, "Endpoint = gateway.example:")

@@ -86,6 +86,14 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=300, check=False)
 
+    def setting(self, name):
+        """The value of one of apid's settings, as the gateway's bus has it."""
+        password = self.host.run(["cat", KEPT + "/secrets/redis-launcher"]).strip()
+        text = self.run("python3", "deploy/launcher", "exec", "redis-cli", "-s",
+                        "/run/culvert-up/bus/redis.sock", "--user", "launcher", "HGET",
+                        "culvert:state:settings:apid", name, REDISCLI_AUTH=password).stdout
+        return json.loads(text)["value"]
+
     def traces(self):
         """What a gateway leaves on the machine while it is up; empty when none is there."""
         found = re.findall(r"table \S+ \S+", self.run("nft", "list", "tables").stdout)
