@@ -148,7 +148,8 @@ def connect(places, host, link):
     ip_batch(host, ["link set lo up", "address add %s/30 dev uplink" % link["inside"],
                     "link set uplink up", "route add default via " + link["outside"]])
     _run("nft", "-f", "-", text=RULES.substitute(
-        table=TABLE, uplink=link["device"], wg=WG_PORT, admin=ADMIN_PORT, inside=link["inside"], link=LINK,
+        table=TABLE, uplink=link["device"], wg=WG_PORT, admin=ADMIN_PORT, inside=link["inside"],
+        link=LINK,
         rest="meta nfproto ipv4 drop" if is_ours else NO_REST))
     if is_ours:
         write_sysctl(FORWARD, "1")
@@ -161,7 +162,8 @@ def remove(places):
             before = json.load(src)
     except (OSError, ValueError):
         before = None
-    for path, value in (before or {"sysctls": {}})["sysctls"].items():  # ip_forward first: it overwrites the others
+    # ip_forward comes first: writing it overwrites the others.
+    for path, value in (before or {"sysctls": {}})["sysctls"].items():
         try:
             if read_sysctl(path) != value:
                 write_sysctl(path, value)
