@@ -185,6 +185,60 @@ def test_daemons_start_without_redis_from_their_last_good(lab, watch, evidence):
     lab.settle(LIMIT_S)
 
 
+def test_an_empty_redis_without_its_owners_takes_nothing_away(lab, watch):
+    """DESIGN 4: a topic that its owner has not published is unknown, not empty."""
+    readers = ("wgd", "fwd", "dnsd", "proxyd")
+    empty_redis(lab)
+    for name in DAEMONS:
+        lab.daemon(name, "kill")
+    try:
+        start_all(lab, ("redis",) + readers)
+        walklib.recovery(lab, time.monotonic(), CORE, LIMIT_S)
+        watch.check(watch.keys)
+    finally:
+        start_all(lab, ("apid", "syncd"))
+    walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
+    lab.settle(LIMIT_S)
+    watch.check(watch.keys)
+
+
+def test_a_device_outlives_everything_but_mariadb(lab):
+    """What POST has answered with success is there after every other program lost its memory."""
+    key = lab.run("gw", "wg", "pubkey", data=lab.run("gw", "wg", "genkey").stdout).stdout.strip()
+    assert lab.provision("wg_upsert", "tablet", publicKey=key, address="10.9.0.77")[0] == 200
+    try:
+        for name in DAEMONS:
+            lab.daemon(name, "kill")
+        empty_redis(lab)
+        shutil.rmtree(lab.places.in_run("state", "apid"))
+        start_all(lab, ("redis",) + tuple(DAEMONS))
+        walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
+        lab.settle(LIMIT_S)
+        assert lab.topic("devices", "apid")["tablet"]["addresses"] == ["10.9.0.77", "fd09::4d"]
+        assert key in walklib.peers(lab)
+    finally:
+        assert lab.provision("wg_remove", "tablet")[0] == 200
+    wait_until(lambda: key not in walklib.peers(lab), 10, "peer gone")
+
+
+def test_a_download_survives_every_daemon_but_proxyd(lab, tmp_path):
+    out = tmp_path / "10m"
+    curl = lab.popen("phone", "curl", "-sS", "--cacert", lab.file("culvert-ca.pem"), "--proxy",
+                     "http://10.9.0.1:8080", "--limit-rate", "4M", "-o", str(out),
+                     "https://big.example/10m", stdin=subprocess.DEVNULL)
+    wait_until(lambda: out.exists() and out.stat().st_size > 100000, 10, "download begun")
+    for name in DAEMONS:
+        if name != "proxyd":
+            lab.daemon(name, "kill")
+    lab.daemon("redis", "kill")
+    assert curl.poll() is None
+    start_all(lab, ("redis",) + tuple(n for n in DAEMONS if n != "proxyd"))
+    assert curl.wait(60) == 0
+    assert out.stat().st_size == 10 * 1024 * 1024
+    walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
+    lab.settle(LIMIT_S)
+
+
 def test_everything_killed_and_redis_empty_at_once(lab, watch, evidence):
     start = time.monotonic()
     for name in DAEMONS:

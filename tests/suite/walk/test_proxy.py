@@ -159,6 +159,14 @@ def test_the_gateway_hands_out_its_root(lab):
         assert page.text == src.read()
 
 
+@SCHEMES
+def test_the_proxy_serves_over_ipv6_too(lab, scheme):
+    for host, status in (("allowed.example", 200), ("blocked.example", 451)):
+        page = lab.curl("phone", "%s://%s/" % (scheme, host), "--proxy", "http://[fd09::1]:8080",
+                        "--noproxy", "", ca=culvert_only(lab))
+        assert (page.exit, page.status) == (0, status)
+
+
 def test_many_devices_requests_at_once_all_come(lab):
     jobs = [lab.popen("phone", "curl", "-sS", "--cacert", culvert_only(lab), "--proxy",
                       "http://10.9.0.1:8080", "-o", "/dev/null", "-w", "%{http_code}\n",

@@ -3,6 +3,7 @@
 import http.client
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -142,6 +143,28 @@ def test_profile_intranet_reaches_the_lan_only(lab, seeded):
     assert {v for v, _ in lan.values()} == {"open"}
     page = lab.curl("laptop", "http://allowed.example/", proxy=True)
     assert page.status == 403  # nor by the proxy (SPEC P15)
+
+
+def test_a_suspended_device_is_walled_at_once_live_flows_included(lab, seeded, tmp_path):
+    """W4, F9: the peer stays, nothing passes; what was under way ends."""
+    out = tmp_path / "10m"
+    with subprocess.Popen(["curl", "-sS", "--limit-rate", "100k", "-o", str(out), "--resolve",
+                           "big.example:80:93.184.216.13", "http://big.example/10m"],
+                          preexec_fn=lab.hosts["phone"].enter, stderr=subprocess.PIPE) as curl:
+        try:
+            wait_until(lambda: out.exists() and out.stat().st_size > 10000, 10, "download begun")
+            seeded(lambda document: walklib.device(document, "phone").update(active=False))
+            start = time.monotonic()
+            assert curl.wait(10) != 0
+            assert time.monotonic() - start < 10 * AT_ONCE_S
+        finally:
+            curl.kill()
+    refused_at_once(probe(lab, "phone", *[("tcp", a, 80) for a in SITE + LAN]))
+    assert walklib.key_of(lab, "phone") in walklib.peers(lab)
+    assert walklib.answers_ping(lab, "laptop", SITE[0])
+    # The proxy is no way out either.
+    page = lab.curl("phone", "http://allowed.example/", proxy=True)
+    assert page.status not in (0, 200) and "<h1>allowed.example</h1>" not in page.text
 
 
 def test_devices_do_not_reach_each_other(lab):
