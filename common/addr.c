@@ -130,7 +130,8 @@ void endpoint_format(const struct endpoint *e, char out[static ENDPOINT_STRLEN])
 	char host[ADDR_STRLEN];
 
 	addr_format(&e->addr, host);
-	snprintf(out, ENDPOINT_STRLEN, e->addr.family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, e->port);
+	snprintf(out, ENDPOINT_STRLEN, e->addr.family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+		e->port);
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)
@@ -172,7 +173,8 @@ struct prefix prefix_network(const struct prefix *p)
 struct addr addr_from_sockaddr(const struct sockaddr *sa)
 {
 	if (sa->sa_family == AF_INET)
-		return addr_from_bytes(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr);
+		return addr_from_bytes(
+			AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr);
 	if (sa->sa_family == AF_INET6)
 		return addr_from_bytes(
 			AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);

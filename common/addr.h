@@ -9,13 +9,13 @@
 
 /* An IPv4 or IPv6 address; an IPv4-mapped IPv6 address is never stored, it becomes IPv4. */
 struct addr {
-	uint8_t family; /* AF_INET, AF_INET6, or 0 for none */
+	uint8_t family;	   /* AF_INET, AF_INET6, or 0 for none */
 	uint8_t bytes[16]; /* network order; the first 4 for IPv4, the rest zero */
 };
 
 struct prefix {
 	struct addr addr; /* as written: host bits are kept (10.9.0.1/24) */
-	uint8_t len; /* bits, 0..32 or 0..128 */
+	uint8_t len;	  /* bits, 0..32 or 0..128 */
 };
 
 struct endpoint {
@@ -23,8 +23,8 @@ struct endpoint {
 	uint16_t port; /* host order */
 };
 
-#define ADDR_STRLEN 46
-#define PREFIX_STRLEN 50
+#define ADDR_STRLEN	46
+#define PREFIX_STRLEN	50
 #define ENDPOINT_STRLEN 56
 
 /* Strict text forms: no port, no zone, no leading or trailing blanks. -EINVAL else. */

@@ -124,7 +124,9 @@ int buf_read_file(struct buf *b, const char *path)
 	if (fd < 0)
 		return -errno;
 	do {
-		err = b->len == b->max ? 0 : buf_reserve(b, b->max - b->len < 65536 ? b->max - b->len : 65536);
+		err = b->len == b->max
+			      ? 0
+			      : buf_reserve(b, b->max - b->len < 65536 ? b->max - b->len : 65536);
 		if (err)
 			break;
 		char extra;
@@ -133,8 +135,9 @@ int buf_read_file(struct buf *b, const char *path)
 			err = n > 0 ? -EFBIG : 0;
 			break;
 		}
-		n = read(fd, b->data + b->len, b->cap - b->len - 1 > b->max - b->len ?
-				b->max - b->len : b->cap - b->len - 1);
+		n = read(fd, b->data + b->len,
+			b->cap - b->len - 1 > b->max - b->len ? b->max - b->len
+							      : b->cap - b->len - 1);
 		if (n > 0)
 			b->len += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));

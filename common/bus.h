@@ -15,19 +15,20 @@
  *
  * A consumer never sees Redis: each topic it subscribes is mirrored in memory and on disk
  * (<state_dir>/last-good, written debounced by the instance that holds the lock). The mirror tells
- * it only real differences; a restart starts from the last good state on disk, before Redis answers.
+ * it only real differences; a restart starts from the last good state on disk, before Redis
+ * answers.
  */
 enum bus_daemon { BUS_WGD, BUS_FWD, BUS_DNSD, BUS_PROXYD, BUS_APID, BUS_SYNCD, BUS_DAEMONS };
 const char *bus_daemon_name(enum bus_daemon d);
 
 /* Sets of daemons in the schema. */
-#define D_WGD (1u << BUS_WGD)
-#define D_FWD (1u << BUS_FWD)
-#define D_DNSD (1u << BUS_DNSD)
+#define D_WGD	 (1u << BUS_WGD)
+#define D_FWD	 (1u << BUS_FWD)
+#define D_DNSD	 (1u << BUS_DNSD)
 #define D_PROXYD (1u << BUS_PROXYD)
-#define D_APID (1u << BUS_APID)
-#define D_SYNCD (1u << BUS_SYNCD)
-#define D_ALL (D_WGD | D_FWD | D_DNSD | D_PROXYD | D_APID | D_SYNCD)
+#define D_APID	 (1u << BUS_APID)
+#define D_SYNCD	 (1u << BUS_SYNCD)
+#define D_ALL	 (D_WGD | D_FWD | D_DNSD | D_PROXYD | D_APID | D_SYNCD)
 #define T_SECRET 1u
 
 /* TOPIC_devices, EVENT_wgd_peer, REQUEST_syncd_sync_now, QUEUE_appeals … */
@@ -66,25 +67,26 @@ enum rec_type bus_topic_record(enum bus_topic topic);
 
 struct bus;
 
-/* Connects in the background. self is the ACL user; conf gives redis, password, state_dir, cache_dir,
- * instance; version is reported in the status. NULL without memory. */
-struct bus *bus_open(uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf,
-	const char *version);
-/* Closes all handles; pending requests end with -ECANCELED; frees itself in the last close callback. */
+/* Connects in the background. self is the ACL user; conf gives redis, password, state_dir,
+ * cache_dir, instance; version is reported in the status. NULL without memory. */
+struct bus *bus_open(
+	uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf, const char *version);
+/* Closes all handles; pending requests end with -ECANCELED; frees itself in the last close
+ * callback. */
 void bus_close(struct bus *b);
 bool bus_is_connected(const struct bus *b);
 
 /* ---- state, consumer side ---- */
 
 struct bus_topic_ops {
-	/* One record appeared or changed (rec != NULL) or is gone (rec == NULL); rec is a decoded struct
-	 * rec_NAME, valid during the call. An unusable record (required field wrong) keeps its last good
-	 * version and is counted. */
+	/* One record appeared or changed (rec != NULL) or is gone (rec == NULL); rec is a decoded
+	 * struct rec_NAME, valid during the call. An unusable record (required field wrong) keeps
+	 * its last good version and is counted. */
 	void (*on_record)(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
 		const void *rec);
-	/* A batch of on_record calls is through: the mirror is at generation gen. Also called without
-	 * records when the topic becomes known or current (bus_topic_is_current), e.g. when the state on
-	 * disk turns out to be what Redis has. May be NULL. */
+	/* A batch of on_record calls is through: the mirror is at generation gen. Also called
+	 * without records when the topic becomes known or current (bus_topic_is_current), e.g. when
+	 * the state on disk turns out to be what Redis has. May be NULL. */
 	void (*on_batch_end)(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 };
 
@@ -102,27 +104,28 @@ uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemo
 /* The daemon enforces that generation from now on; published in its status at once. */
 void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 /* JSON text of one mirrored record, NULL when there is none; valid until the loop's next turn. */
-const char *bus_topic_find(const struct bus *b, enum bus_topic topic, enum bus_daemon owner,
-	const char *id);
+const char *bus_topic_find(
+	const struct bus *b, enum bus_topic topic, enum bus_daemon owner, const char *id);
 /* on_change is called when any daemon's status (applied generations) changes; may be used by an
  * owner to learn that a generation is in force. */
 struct bus_status {
 	enum bus_daemon daemon;
 	char instance[17];
 	char version[32];
-	int64_t at; /* epoch ms of the report */
+	int64_t at;	   /* epoch ms of the report */
 	const cJSON *json; /* the whole status, valid during the call */
 };
-int bus_watch_status(struct bus *b, void (*on_status)(void *arg, const struct bus_status *s),
-	void *arg);
+int bus_watch_status(
+	struct bus *b, void (*on_status)(void *arg, const struct bus_status *s), void *arg);
 /* Generation of topic:owner in a status message; 0 when not reported. */
-uint64_t bus_status_applied(const struct bus_status *s, enum bus_topic topic,
-	enum bus_daemon owner);
+uint64_t bus_status_applied(
+	const struct bus_status *s, enum bus_topic topic, enum bus_daemon owner);
 
 /* ---- state, owner side ---- */
 
 /* Declares this daemon the owner and gives the complete set: replace whole. records: JSON objects
- * keyed by id in the order given; the bus takes over the memory of each cJSON. An empty set is a set. */
+ * keyed by id in the order given; the bus takes over the memory of each cJSON. An empty set is a
+ * set. */
 int bus_state_replace(struct bus *b, enum bus_topic topic, const char *const *ids,
 	cJSON *const *records, size_t n);
 /* Changes one record; unchanged JSON is no change. Changes of one loop turn make one generation.
@@ -137,7 +140,8 @@ int bus_state_flush(struct bus *b, enum bus_topic topic,
 	void (*on_done)(void *arg, int status, uint64_t gen), void *arg);
 
 /* ---- events ---- */
-/* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. One subscriber per event: -EEXIST. */
+/* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. One subscriber per event: -EEXIST.
+ */
 void bus_event_send(struct bus *b, enum bus_event ev, cJSON *record);
 int bus_event_subscribe(struct bus *b, enum bus_event ev,
 	void (*on_event)(void *arg, enum bus_event ev, const void *rec), void *arg);
@@ -157,8 +161,8 @@ void bus_call_fail(struct bus_call *call, const char *code, const char *detail);
 
 /* ---- durable queue ---- */
 /* Spools the message (fsync) and adds it to the stream; spooled until bus_queue_confirm(uuid) was
- * received from the final storer. -ENOSPC beyond 10,000 messages or 64 MiB. Takes over record, which
- * holds a string "uuid". */
+ * received from the final storer. -ENOSPC beyond 10,000 messages or 64 MiB. Takes over record,
+ * which holds a string "uuid". */
 int bus_queue_add(struct bus *b, enum bus_queue q, cJSON *record);
 /* Consumer group = this daemon; on_message is called again after a restart until confirmed by
  * bus_queue_ack (this consumer's part is done) — at least once. */
@@ -175,8 +179,8 @@ size_t bus_queue_spooled(const struct bus *b, enum bus_queue q);
  * written first. on_done: it is in Redis (0) or -errno. */
 int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static 65],
 	void (*on_done)(void *arg, int status), void *arg);
-/* Fetches by digest, from cache_dir or Redis; on_done gets the path of a file whose content has been
- * verified (open and map it), or -errno. Keeps asking while Redis is gone. */
+/* Fetches by digest, from cache_dir or Redis; on_done gets the path of a file whose content has
+ * been verified (open and map it), or -errno. Keeps asking while Redis is gone. */
 int bus_blob_get(struct bus *b, const char *digest,
 	void (*on_done)(void *arg, int status, const char *path), void *arg);
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define LINE_MAX_LEN 4096
-#define ROWS_MAX 128
-#define TUNNELS_MAX 64
+#define ROWS_MAX     128
+#define TUNNELS_MAX  64
 
 /* A shared row of this section stands in the section of the daemon that reads the file. */
 #define OWN_SECTION "@"
@@ -31,7 +31,8 @@ static int check_word(const char *text, size_t max, const char *more, char *why,
 	}
 	if (n && n <= max && !text[n])
 		return 0;
-	snprintf(why, why_len, "%s is not 1 to %zu of the characters A-Z a-z 0-9 %s", text, max, more);
+	snprintf(why, why_len, "%s is not 1 to %zu of the characters A-Z a-z 0-9 %s", text, max,
+		more);
 	return -EINVAL;
 }
 
@@ -70,17 +71,19 @@ static int check_addresses(const void *value, char *why, size_t why_len)
 #define AT(field) offsetof(struct conf_shared, field)
 static const struct conf_row shared_rows[] = {
 	{ "culvert", "state_dir", CONF_PATH, AT(state_dir), "/var/lib/culvert", .max = 0,
-		.help = "Directory of lasting state; each daemon uses the directory below it that bears its name." },
+		.help = "Directory of lasting state; each daemon uses the directory below it that "
+			"bears its name." },
 	{ "culvert", "cache_dir", CONF_PATH, AT(cache_dir), "/var/cache/culvert",
 		.help = "Directory of what can be fetched again; used like state_dir." },
 	{ "culvert", "log_level", CONF_ENUM, AT(log_level), "info", .values = log_levels,
 		.help = "Most talkative level that is written." },
-	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock", .check = check_redis,
-		.help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
+	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock",
+		.check = check_redis, .help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
 	{ OWN_SECTION, "redis_password_file", CONF_SECRET, AT(redis_password), "",
 		.help = "File with this daemon's Redis password." },
 	{ OWN_SECTION, "user", CONF_STRING, AT(user), "", .max = 32,
-		.help = "User (name or number) the daemon runs as when started by root; default culvert-DAEMON." },
+		.help = "User (name or number) the daemon runs as when started by root; default "
+			"culvert-DAEMON." },
 	{ OWN_SECTION, "instance", CONF_STRING, AT(instance), "1", .check = check_instance,
 		.help = "Name of this process among several of the same daemon." },
 };
@@ -132,8 +135,7 @@ struct reader {
 	bool tunnels_seen[TUNNELS_MAX][sizeof(tunnel_rows) / sizeof(tunnel_rows[0])];
 };
 
-__attribute__((format(printf, 2, 3))) static void report(
-	struct reader *r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void report(struct reader *r, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -176,8 +178,8 @@ static char *on_line(char *out, int size, void *data)
 	return out;
 }
 
-static void set_value(struct reader *r, struct table *t, const char *section, const char *key,
-	const char *value)
+static void set_value(
+	struct reader *r, struct table *t, const char *section, const char *key, const char *value)
 {
 	char why[CONF_WHY_LEN];
 
@@ -227,8 +229,8 @@ static struct conf_tunnel *find_tunnel(struct reader *r, const char *name, size_
 	return &grown[*index];
 }
 
-static void set_tunnel_value(struct reader *r, const char *section, const char *key,
-	const char *value)
+static void set_tunnel_value(
+	struct reader *r, const char *section, const char *key, const char *value)
 {
 	const char *name = section + strlen("tunnel ");
 	char why[CONF_WHY_LEN];
@@ -261,7 +263,8 @@ static int on_pair(void *data, const char *section, const char *key, const char 
 		return 1;
 	if (!strncmp(section, "tunnel ", 7))
 		set_tunnel_value(r, section, key, value ? value : "");
-	else if (!strcmp(section, "culvert") || !strcmp(section, "bus") || !strcmp(section, r->daemon))
+	else if (!strcmp(section, "culvert") || !strcmp(section, "bus") ||
+		 !strcmp(section, r->daemon))
 		set_value(r, &r->shared, section, key, value ? value : "");
 	else if (!is_other_daemon(r, section))
 		report(r, "[%s]: no such section", section);
@@ -276,9 +279,9 @@ static void complete_table(struct reader *r, struct table *t, const char *sectio
 	for (size_t i = 0; i < t->count && !r->failed; i++) {
 		const struct conf_row *row = &t->rows[i];
 		const char *env = row->env ? getenv(row->env) : NULL;
-		const char *where = section		      ? section :
-			strcmp(row->section, OWN_SECTION) ? row->section :
-							      r->daemon;
+		const char *where = section				? section
+				    : strcmp(row->section, OWN_SECTION) ? row->section
+									: r->daemon;
 		if (env) {
 			conf_value_fini(row, t->conf);
 			if (conf_value_parse(row, env, t->conf, why))

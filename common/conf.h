@@ -13,21 +13,22 @@
  * `culvert.conf:12: dnsd.cache_mib: 90000 is above 4096`.
  */
 enum conf_type {
-	CONF_STRING, /* char * */
-	CONF_BOOL, /* bool; yes no on off true false 1 0 */
-	CONF_INT, /* int64_t, min..max */
-	CONF_ENUM, /* int: index in values (NULL-terminated) */
-	CONF_PATH, /* char *: absolute path, not opened */
-	CONF_SECRET, /* struct conf_secret: absolute path of a file, read at load; not readable by others */
+	CONF_STRING,   /* char * */
+	CONF_BOOL,     /* bool; yes no on off true false 1 0 */
+	CONF_INT,      /* int64_t, min..max */
+	CONF_ENUM,     /* int: index in values (NULL-terminated) */
+	CONF_PATH,     /* char *: absolute path, not opened */
+	CONF_SECRET,   /* struct conf_secret: absolute path of a file, read at load; not readable by
+			  others */
 	CONF_ENDPOINT, /* struct endpoint */
-	CONF_ADDRESS, /* struct addr */
-	CONF_STRINGS, /* struct conf_strings: comma-separated, trimmed */
+	CONF_ADDRESS,  /* struct addr */
+	CONF_STRINGS,  /* struct conf_strings: comma-separated, trimmed */
 	CONF_PREFIXES, /* struct conf_prefixes */
-	CONF_INTS, /* struct conf_ints, each min..max */
+	CONF_INTS,     /* struct conf_ints, each min..max */
 };
 
 struct conf_secret {
-	char *path; /* NULL when not configured */
+	char *path;  /* NULL when not configured */
 	char *value; /* first line, without its newline; wiped on free; NULL when not configured */
 };
 
@@ -50,8 +51,8 @@ struct conf_row {
 	const char *section;
 	const char *key;
 	enum conf_type type;
-	size_t offset; /* in the configuration struct */
-	const char *def; /* as text; NULL = required, "" = empty/none */
+	size_t offset;	  /* in the configuration struct */
+	const char *def;  /* as text; NULL = required, "" = empty/none */
 	int64_t min, max; /* CONF_INT, CONF_INTS: the range; CONF_STRING: max length when not 0 */
 	const char *const *values; /* CONF_ENUM */
 	/* Further check of the parsed value at its offset; writes the reason. May be NULL. */
@@ -65,8 +66,8 @@ struct conf_tunnel {
 	char *name;
 	char *interface;
 	struct conf_prefixes addresses; /* gateway's own address with the subnet's length */
-	int64_t port; /* UDP */
-	int64_t mtu; /* bytes */
+	int64_t port;			/* UDP */
+	int64_t mtu;			/* bytes */
 };
 
 /* What every daemon has; the first member of each daemon's configuration struct. */
@@ -74,9 +75,9 @@ struct conf_shared {
 	char *state_dir; /* of this daemon: <state_dir>/<daemon> */
 	char *cache_dir;
 	int log_level; /* enum log_level */
-	char *redis; /* unix:PATH or tcp:ADDR:PORT */
+	char *redis;   /* unix:PATH or tcp:ADDR:PORT */
 	struct conf_secret redis_password;
-	char *user; /* name or numeric uid */
+	char *user;	/* name or numeric uid */
 	char *instance; /* [A-Za-z0-9]{1,16} */
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;
@@ -84,9 +85,9 @@ struct conf_shared {
 
 /*
  * Reads FILE for one daemon: the shared rows, [tunnel NAME] sections, and the daemon's own rows
- * (their section is the daemon's name). conf points to a zeroed struct of conf_size bytes whose first
- * member is struct conf_shared. On failure returns -errno, leaves conf freed and zeroed, and err
- * holds one line. The caller frees with conf_fini.
+ * (their section is the daemon's name). conf points to a zeroed struct of conf_size bytes whose
+ * first member is struct conf_shared. On failure returns -errno, leaves conf freed and zeroed, and
+ * err holds one line. The caller frees with conf_fini.
  */
 int conf_load(const char *file, const char *daemon, const struct conf_row *rows, size_t count,
 	void *conf, size_t conf_size, struct buf *err);

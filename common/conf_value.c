@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SECRET_MAX 4096
-#define LIST_MAX 1024
+#define LIST_MAX   1024
 
 __attribute__((format(printf, 2, 3))) static int refuse(
 	char why[static CONF_WHY_LEN], const char *fmt, ...)
@@ -233,8 +233,8 @@ static int parse_by_type(const struct conf_row *row, const char *text, void *val
 	return -EINVAL;
 }
 
-int conf_value_parse(const struct conf_row *row, const char *text, void *conf,
-	char why[static CONF_WHY_LEN])
+int conf_value_parse(
+	const struct conf_row *row, const char *text, void *conf, char why[static CONF_WHY_LEN])
 {
 	void *value = (char *)conf + row->offset;
 	int err;

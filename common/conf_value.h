@@ -9,7 +9,7 @@
 
 /* Parses text by the row's type into the value at conf + offset, which must be empty. On failure
  * -errno and the reason in why; the value stays empty. */
-int conf_value_parse(const struct conf_row *row, const char *text, void *conf,
-	char why[static CONF_WHY_LEN]);
+int conf_value_parse(
+	const struct conf_row *row, const char *text, void *conf, char why[static CONF_WHY_LEN]);
 /* Frees and zeroes the value at conf + offset; secrets are wiped. */
 void conf_value_fini(const struct conf_row *row, void *conf);

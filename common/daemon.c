@@ -13,7 +13,7 @@
 
 /* How long handles may take to close after stop before they count as leaked. */
 #define STOP_DEADLINE_MS 5000
-#define COMMANDS_MAX 8
+#define COMMANDS_MAX	 8
 
 enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
 
@@ -52,7 +52,8 @@ static void fill_options(const struct daemon_info *info, struct option *out)
 	out[n++] = (struct option){ "version", no_argument, NULL, 'v' };
 	out[n++] = (struct option){ "help", no_argument, NULL, 'h' };
 	for (int i = 0; info->commands && info->commands[i].name && i < COMMANDS_MAX; i++)
-		out[n++] = (struct option){ info->commands[i].name, optional_argument, NULL, 256 + i };
+		out[n++] =
+			(struct option){ info->commands[i].name, optional_argument, NULL, 256 + i };
 	out[n] = (struct option){ 0 };
 }
 
@@ -272,8 +273,8 @@ static int drop_privileges(struct daemon *d)
 	if (err == -ENOENT)
 		log_error("no such user user=%s", d->shared->user);
 	else if (err)
-		log_error("cannot drop privileges user=%s error=%s", d->shared->user,
-			strerror(-err));
+		log_error(
+			"cannot drop privileges user=%s error=%s", d->shared->user, strerror(-err));
 	return err;
 }
 

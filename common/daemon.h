@@ -15,7 +15,7 @@ struct daemon {
 	struct bus *bus;
 	void *conf; /* info->conf_size bytes, first member struct conf_shared */
 	const struct conf_shared *shared; /* the same memory */
-	void *state; /* the daemon's own, made in start, freed in stop */
+	void *state;			  /* the daemon's own, made in start, freed in stop */
 	const char *conf_file;
 };
 
@@ -23,24 +23,25 @@ struct daemon {
 struct daemon_info {
 	const char *name;
 	const char *summary; /* one line for --help */
-	enum bus_daemon id; /* its bus user */
+	enum bus_daemon id;  /* its bus user */
 	const struct conf_row *conf;
 	size_t conf_count;
 	size_t conf_size; /* bytes of its configuration struct */
-	uint64_t caps; /* bits (1ULL << CAP_…) kept when privileges are dropped */
+	uint64_t caps;	  /* bits (1ULL << CAP_…) kept when privileges are dropped */
 	/* Extra options of the form --NAME [ARG] (e.g. proxyd --init-ca): handled after the
 	 * configuration is read and privileges are dropped; returns the exit status. */
 	const struct daemon_command {
 		const char *name, *help;
 		int (*run)(struct daemon *d, const char *arg);
-	} *commands; /* ended by a row without name, or NULL */
-	/* After the loop, signals and bus exist. Registers topics, opens sockets. 0 or -errno, which
-	 * ends the program with status 1 after it logged why. */
+	} * commands; /* ended by a row without name, or NULL */
+	/* After the loop, signals and bus exist. Registers topics, opens sockets. 0 or -errno,
+	 * which ends the program with status 1 after it logged why. */
 	int (*start)(struct daemon *d);
-	/* SIGHUP; next is the newly read configuration. Takes what can change at run time (the old one
-	 * stays in force otherwise). May be NULL. */
+	/* SIGHUP; next is the newly read configuration. Takes what can change at run time (the old
+	 * one stays in force otherwise). May be NULL. */
 	void (*reload)(struct daemon *d, void *next);
-	/* Closes every handle and request it opened; memory goes in the close callbacks or in fini. */
+	/* Closes every handle and request it opened; memory goes in the close callbacks or in fini.
+	 */
 	void (*stop)(struct daemon *d);
 	/* After the loop has ended: frees state. May be NULL. */
 	void (*fini)(struct daemon *d);

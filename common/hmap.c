@@ -53,8 +53,7 @@ void hmap_clear(struct hmap *m)
 	m->cap = m->count = m->used = 0;
 }
 
-static struct hmap_slot *find_slot(
-	const struct hmap *m, uint64_t hash, const void *key, size_t len)
+static struct hmap_slot *find_slot(const struct hmap *m, uint64_t hash, const void *key, size_t len)
 {
 	if (!m->cap)
 		return NULL;

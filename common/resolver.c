@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define TRY_MS 2500
-#define TRIES 2
+#define TRIES  2
 /* How often c-ares looks for queries whose time is up. */
 #define TICK_MS 500
 
@@ -133,7 +133,8 @@ static void on_deliver(struct timer *t)
 	struct resolver *r = t->data;
 
 	while (!list_is_empty(&r->answers)) {
-		struct resolver_query *q = container_of(r->answers.next, struct resolver_query, node);
+		struct resolver_query *q =
+			container_of(r->answers.next, struct resolver_query, node);
 		list_remove(&q->node);
 		if (q->on_done)
 			q->on_done(q->arg, q->status, q->addrs, q->n);
@@ -199,7 +200,7 @@ static int open_channel(struct resolver *r, const struct endpoint *server)
 		.sock_state_cb_data = r,
 	};
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-		ARES_OPT_SOCK_STATE_CB;
+		   ARES_OPT_SOCK_STATE_CB;
 
 	if (ares_library_init(ARES_LIB_INIT_ALL))
 		return -ENOMEM;

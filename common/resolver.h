@@ -14,7 +14,8 @@ struct resolver_query;
 #define RESOLVER_MAX_ADDRS 16
 
 /* addrs: IPv6 and IPv4 as the server ordered them, at most RESOLVER_MAX_ADDRS. status 0, or -ENOENT
- * (the name has no address), -ETIMEDOUT, -EINVAL (no name), -EIO (the server failed), -ECANCELED. */
+ * (the name has no address), -ETIMEDOUT, -EINVAL (no name), -EIO (the server failed), -ECANCELED.
+ */
 typedef void (*resolver_on_done)(void *arg, int status, const struct addr *addrs, size_t n);
 
 /* NULL without memory. */

@@ -86,7 +86,7 @@ static bool is_below(const struct judgement *j, const char *name)
 	size_t len = strlen(name), host_len = j->q->host_len;
 
 	return host_len >= len && !memcmp(j->q->host + host_len - len, name, len) &&
-		(host_len == len || j->q->host[host_len - len - 1] == '.');
+	       (host_len == len || j->q->host[host_len - len - 1] == '.');
 }
 
 static bool is_renewal_host(const struct judgement *j)
@@ -108,8 +108,8 @@ static bool judge_switches(struct judgement *j)
 
 	if (!strcmp(d->profile, "walled")) {
 		if (d->entitlement != ENTITLED && is_renewal_host(j))
-			return decide(j, VERDICT_ALLOW, REASON_SWITCH, "renewal host",
-				TOPIC_settings);
+			return decide(
+				j, VERDICT_ALLOW, REASON_SWITCH, "renewal host", TOPIC_settings);
 		rule = d->entitlement != ENTITLED ? entitlement_text(d->entitlement) : "offline";
 		return decide(j, VERDICT_BLOCK, REASON_SWITCH, rule, TOPIC_devices);
 	}
@@ -127,8 +127,8 @@ static bool judge_connectivity(struct judgement *j)
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (is_host(j, names->v[i]))
-			return decide(j, VERDICT_ALLOW, REASON_CONNECTIVITY, names->v[i],
-				TOPIC_settings);
+			return decide(
+				j, VERDICT_ALLOW, REASON_CONNECTIVITY, names->v[i], TOPIC_settings);
 	}
 	return false;
 }
@@ -156,7 +156,7 @@ static bool judge_sni_block(struct judgement *j)
 	const struct rule *rule = find_rule(j, RULES_SNI_BLOCK);
 
 	return rule &&
-		decide(j, VERDICT_BLOCK, REASON_SNI_BLOCK, rule->pattern.text, TOPIC_sni_block);
+	       decide(j, VERDICT_BLOCK, REASON_SNI_BLOCK, rule->pattern.text, TOPIC_sni_block);
 }
 
 /* What the device's lists say: step 5. */
@@ -218,8 +218,8 @@ static bool is_category_blocked(const struct judgement *j, const struct rec_cate
 	return !rec_has(c, category, default_) ? false : c->default_ == ACTION_BLOCK;
 }
 
-static enum site_step site_step(const struct judgement *j, const struct rec_website *site,
-	const struct rec_category *c)
+static enum site_step site_step(
+	const struct judgement *j, const struct rec_website *site, const struct rec_category *c)
 {
 	if (!c || c->head.closed || site->head.closed)
 		return SITE_BLOCKED;
@@ -232,13 +232,13 @@ static enum site_step site_step(const struct judgement *j, const struct rec_webs
 	return is_category_blocked(j, c) ? SITE_BLOCKED : SITE_ALLOWED;
 }
 
-static void note_media(struct sites *s, const struct rec_website *site,
-	const struct rec_category *c)
+static void note_media(
+	struct sites *s, const struct rec_website *site, const struct rec_category *c)
 {
 	bool site_images = rec_has(site, website, images);
 
-	if (site_images ? site->images == MEDIA_HIDE :
-			  c && rec_has(c, category, images) && c->images == MEDIA_HIDE)
+	if (site_images ? site->images == MEDIA_HIDE
+			: c && rec_has(c, category, images) && c->images == MEDIA_HIDE)
 		s->hide_images = true;
 	else if (site_images)
 		s->show_images = true;
@@ -277,9 +277,9 @@ static bool decide_site(struct judgement *j, const struct sites *s, enum site_st
 	if (!s->rule[step])
 		return false;
 	site = ((const struct ruled *)s->rule[step]->data)->rec;
-	j->out->category = !s->category[step] ? site->category :
-		s->category[step]->name	      ? s->category[step]->name :
-						s->category[step]->id;
+	j->out->category = !s->category[step]	     ? site->category
+			   : s->category[step]->name ? s->category[step]->name
+						     : s->category[step]->id;
 	return decide(j, verdict, reason, s->rule[step]->pattern.text, TOPIC_websites);
 }
 
@@ -304,8 +304,8 @@ static bool on_override(void *arg, const struct rule *rule)
 	return true;
 }
 
-static bool judge_overrides_in(struct judgement *j, const char *scope, const char *id,
-	struct sites *s)
+static bool judge_overrides_in(
+	struct judgement *j, const char *scope, const char *id, struct sites *s)
 {
 	const struct rule_index *x = policy_rules(j->p, RULES_OVERRIDES, scope, id);
 	struct overrides o = { .j = j };
@@ -328,22 +328,21 @@ static bool judge_overrides_in(struct judgement *j, const char *scope, const cha
 		s->mask_words = rec->words == MEDIA_HIDE;
 		s->show_words = !s->mask_words;
 	}
-	return decide(j, VERDICT_ALLOW, REASON_OVERRIDE, o.allow->pattern.text,
-		TOPIC_site_overrides);
+	return decide(
+		j, VERDICT_ALLOW, REASON_OVERRIDE, o.allow->pattern.text, TOPIC_site_overrides);
 }
 
 static bool judge_overrides(struct judgement *j, struct sites *s)
 {
 	return judge_overrides_in(j, "device", j->dev->id, s) ||
-		(j->dev->group && judge_overrides_in(j, "group", j->dev->group, s)) ||
-		judge_overrides_in(j, "", NULL, s);
+	       (j->dev->group && judge_overrides_in(j, "group", j->dev->group, s)) ||
+	       judge_overrides_in(j, "", NULL, s);
 }
 
 /* Images and words of a page that is shown: site or override, else the device. */
 static void decide_media(struct judgement *j, const struct sites *s)
 {
-	j->out->hide_images =
-		s->hide_images || (!s->show_images && j->dev->images == MEDIA_HIDE);
+	j->out->hide_images = s->hide_images || (!s->show_images && j->dev->images == MEDIA_HIDE);
 	j->out->mask_words = s->mask_words || (!s->show_words && j->dev->words == MEDIA_HIDE);
 	j->out->no_decrypt = s->no_decrypt || find_rule(j, RULES_MITM_IGNORE);
 }
@@ -360,14 +359,16 @@ static void judge_sites(struct judgement *j)
 	if (x)
 		rule_index_find(x, &j->subject, on_site, &s);
 	decided = judge_sni_block(j) ||
-		decide_site(j, &s, SITE_SECURITY, VERDICT_BLOCK, REASON_SECURITY) ||
-		judge_overrides(j, &s) ||
-		decide_site(j, &s, SITE_FORCED, VERDICT_BLOCK, REASON_FORCED_CATEGORY) ||
-		judge_lists(j) ||
-		decide_site(j, &s, SITE_BLOCKED, VERDICT_BLOCK, REASON_BLOCKED_CATEGORY) ||
-		decide_site(j, &s, SITE_ALLOWED, VERDICT_ALLOW, REASON_ALLOWED_CATEGORY);
+		  decide_site(j, &s, SITE_SECURITY, VERDICT_BLOCK, REASON_SECURITY) ||
+		  judge_overrides(j, &s) ||
+		  decide_site(j, &s, SITE_FORCED, VERDICT_BLOCK, REASON_FORCED_CATEGORY) ||
+		  judge_lists(j) ||
+		  decide_site(j, &s, SITE_BLOCKED, VERDICT_BLOCK, REASON_BLOCKED_CATEGORY) ||
+		  decide_site(j, &s, SITE_ALLOWED, VERDICT_ALLOW, REASON_ALLOWED_CATEGORY);
 	if (!decided)
-		decide(j, j->dev->unknown_sites == UNKNOWN_SITES_PASS ? VERDICT_PASS : VERDICT_UNKNOWN,
+		decide(j,
+			j->dev->unknown_sites == UNKNOWN_SITES_PASS ? VERDICT_PASS
+								    : VERDICT_UNKNOWN,
 			REASON_UNKNOWN, "", TOPIC_websites);
 	decide_media(j, &s);
 }

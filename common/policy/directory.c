@@ -51,8 +51,8 @@ struct directory {
 	struct bus *bus;
 	struct directory_ops ops;
 	void *arg;
-	struct hmap by_id; /* id → entry */
-	struct hmap by_addr; /* struct addr → entry */
+	struct hmap by_id;		     /* id → entry */
+	struct hmap by_addr;		     /* struct addr → entry */
 	struct hmap groups, usage, prefs[2]; /* id → record */
 	struct settings settings;
 	struct list retired;
@@ -86,8 +86,8 @@ static void free_retired(struct directory *d)
 }
 
 /* Replaces the record of that id (rec NULL: takes it out). */
-static int store(struct directory *d, struct hmap *map, enum rec_type type, const char *id,
-	const void *rec)
+static int store(
+	struct directory *d, struct hmap *map, enum rec_type type, const char *id, const void *rec)
 {
 	void *copy = NULL, *old = hmap_take_str(map, id);
 	int err = 0;
@@ -129,7 +129,8 @@ static void index_addresses(struct directory *d, struct entry *e)
 			continue;
 		d->has_conflicts = true;
 		addr_format(a, text);
-		log_warning("address refused, it belongs to another device device=%s address=%s holder=%s",
+		log_warning("address refused, it belongs to another device device=%s address=%s "
+			    "holder=%s",
 			(is_mine ? other : e)->rec.id, text, (is_mine ? e : other)->rec.id);
 	}
 }
@@ -256,8 +257,8 @@ static void set_device(struct directory *d, const char *id, const struct rec_dev
 	d->all_dirty |= d->has_conflicts;
 }
 
-static void on_device_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_device_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
 
@@ -269,8 +270,8 @@ static void on_device_record(void *arg, enum bus_topic topic, enum bus_daemon ow
 		remove_device(d, id);
 }
 
-static void on_shared_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_shared_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
 	struct hmap *map = topic == TOPIC_groups ? &d->groups : &d->prefs[owner == BUS_SYNCD];
@@ -280,8 +281,8 @@ static void on_shared_record(void *arg, enum bus_topic topic, enum bus_daemon ow
 	d->all_dirty = true;
 }
 
-static void on_usage_record(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_usage_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
 	struct entry *e = hmap_find_str(&d->by_id, id);
@@ -294,8 +295,8 @@ static void on_usage_record(void *arg, enum bus_topic topic, enum bus_daemon own
 		resolve(d, e);
 }
 
-static void on_setting_record(void *arg, enum bus_topic topic, enum bus_daemon owner,
-	const char *id, const void *rec)
+static void on_setting_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
 
@@ -371,8 +372,8 @@ static int subscribe(struct directory *d)
 	return err;
 }
 
-struct directory *directory_open(uv_loop_t *loop, struct bus *bus, const struct directory_ops *ops,
-	void *arg)
+struct directory *directory_open(
+	uv_loop_t *loop, struct bus *bus, const struct directory_ops *ops, void *arg)
 {
 	struct directory *d = calloc(1, sizeof(*d));
 

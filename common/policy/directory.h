@@ -22,8 +22,8 @@ enum entitlement {
 /* "entitled", "inactive", "expired" … as given in answers of A1 and A2. */
 const char *entitlement_text(enum entitlement e);
 /* W4 by one function. now_ms is wall time. */
-enum entitlement device_entitlement(const struct rec_device *d, const struct settings *s,
-	bool over_quota, int64_t now_ms);
+enum entitlement device_entitlement(
+	const struct rec_device *d, const struct settings *s, bool over_quota, int64_t now_ms);
 
 struct device_view {
 	const char *id;
@@ -34,14 +34,16 @@ struct device_view {
 	const char *tunnel;
 	const char *profile; /* effective name: "walled" when not entitled or closed; never NULL */
 	enum entitlement entitlement;
-	int64_t expires_at; /* epoch ms, 0 = never */
+	int64_t expires_at;		   /* epoch ms, 0 = never */
 	bool offline_vpn, offline_browser; /* device, group and global, both owners OR-ed */
 	bool strict;
 	int site_scope, unknown_sites, images, words, egress, privacy; /* enums of the schema */
 	bool v6;
 	int64_t quota_bytes, rate_kbit; /* 0 = none */
-	struct rec_strs lists_off; /* ids of lists off for it (device, group; union of owners by precedence) */
-	uint64_t lists_off_mask; /* policy.c's: bits of lists_off in domain set number lists_off_version */
+	struct rec_strs lists_off;  /* ids of lists off for it (device, group; union of owners by
+				       precedence) */
+	uint64_t lists_off_mask;    /* policy.c's: bits of lists_off in domain set number
+				       lists_off_version */
 	uint32_t lists_off_version; /* 0 = compute again */
 	const struct rec_policy_fields *policy[3]; /* device, group, defaults; NULL where none */
 	void *user; /* for the daemon; survives updates of the same id, NULL at first */
@@ -54,16 +56,16 @@ struct directory_ops {
 	void (*on_device)(void *arg, struct device_view *v);
 	/* It is about to go. */
 	void (*on_gone)(void *arg, struct device_view *v);
-	/* A batch of changes is through; topics are applied at their generation after the daemon says so
-	 * with directory_applied. */
+	/* A batch of changes is through; topics are applied at their generation after the daemon
+	 * says so with directory_applied. */
 	void (*on_batch_end)(void *arg);
 	/* settings changed. */
 	void (*on_settings)(void *arg, const struct settings *s);
 };
 
 /* Subscribes its topics on the bus. A timer re-judges entitlement at the second it changes. */
-struct directory *directory_open(uv_loop_t *loop, struct bus *bus, const struct directory_ops *ops,
-	void *arg);
+struct directory *directory_open(
+	uv_loop_t *loop, struct bus *bus, const struct directory_ops *ops, void *arg);
 void directory_close(struct directory *d); /* frees itself in the last close callback */
 /* Have devices and settings been delivered (from disk or Redis)? Before that: closed. */
 bool directory_is_known(const struct directory *d);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/directory.h"
 
-enum entitlement device_entitlement(const struct rec_device *d, const struct settings *s,
-	bool over_quota, int64_t now_ms)
+enum entitlement device_entitlement(
+	const struct rec_device *d, const struct settings *s, bool over_quota, int64_t now_ms)
 {
 	if (d->head.closed)
 		return NOT_ENTITLED_INVALID;

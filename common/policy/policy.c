@@ -35,8 +35,8 @@ static int subscribe(struct policy *p)
 	for (size_t i = 0; i < TOPIC_COUNT && !err; i++) {
 		for (int owner = 0; owner < BUS_DAEMONS && !err; owner++) {
 			if ((topics[i].owners >> owner) & 1)
-				err = bus_subscribe(p->bus, topics[i].topic,
-					(enum bus_daemon)owner, topics[i].ops, p);
+				err = bus_subscribe(p->bus, topics[i].topic, (enum bus_daemon)owner,
+					topics[i].ops, p);
 		}
 	}
 	return err;

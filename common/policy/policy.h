@@ -4,35 +4,35 @@
 #include "common/policy/directory.h"
 
 /*
- * The one decision (SPEC P5 and the paths table): device, path, name or URL → verdict, reason, rule,
- * list, generation. dnsd, proxyd and explain call it; nobody re-implements it.
+ * The one decision (SPEC P5 and the paths table): device, path, name or URL → verdict, reason,
+ * rule, list, generation. dnsd, proxyd and explain call it; nobody re-implements it.
  */
 enum policy_path {
-	POLICY_PATH_DNS, /* switches, dns_rules, lists; never websites or categories */
+	POLICY_PATH_DNS,       /* switches, dns_rules, lists; never websites or categories */
 	POLICY_PATH_INTERCEPT, /* intercepted 80 and 443 */
-	POLICY_PATH_PROXY, /* explicit proxy: everything */
+	POLICY_PATH_PROXY,     /* explicit proxy: everything */
 };
 
 enum verdict {
-	VERDICT_BLOCK, /* zero: what is not decided is blocked */
+	VERDICT_BLOCK,	 /* zero: what is not decided is blocked */
 	VERDICT_UNKNOWN, /* not reviewed and blocked for it */
 	VERDICT_ALLOW,
 	VERDICT_PASS, /* not reviewed, and that is allowed */
 };
 
 enum reason {
-	REASON_NO_POLICY, /* nothing known yet: closed */
-	REASON_CONNECTIVITY, /* 0 connectivity-check name */
-	REASON_SWITCH, /* 1 offline_browser, offline_vpn, walled */
-	REASON_SNI_BLOCK, /* 2 */
-	REASON_SECURITY, /* 2 category security */
-	REASON_OVERRIDE, /* 3 */
-	REASON_FORCED_CATEGORY, /* 4 report, extreme */
-	REASON_LIST, /* 5 */
-	REASON_LIST_EXCEPTION, /* a list's own @@ */
+	REASON_NO_POLICY,	 /* nothing known yet: closed */
+	REASON_CONNECTIVITY,	 /* 0 connectivity-check name */
+	REASON_SWITCH,		 /* 1 offline_browser, offline_vpn, walled */
+	REASON_SNI_BLOCK,	 /* 2 */
+	REASON_SECURITY,	 /* 2 category security */
+	REASON_OVERRIDE,	 /* 3 */
+	REASON_FORCED_CATEGORY,	 /* 4 report, extreme */
+	REASON_LIST,		 /* 5 */
+	REASON_LIST_EXCEPTION,	 /* a list's own @@ */
 	REASON_BLOCKED_CATEGORY, /* 6 */
 	REASON_ALLOWED_CATEGORY, /* 7 */
-	REASON_UNKNOWN, /* 8 */
+	REASON_UNKNOWN,		 /* 8 */
 	REASON_DNS_RULE,
 	REASON_DEFAULT, /* the path has no opinion: allowed */
 };
@@ -51,10 +51,10 @@ struct policy_query {
 struct decision {
 	enum verdict verdict;
 	enum reason reason;
-	const char *rule; /* pattern, list entry's name, switch … "" when none */
-	const char *list; /* id of the list, "" */
-	const char *category; /* name of the category, "" */
-	uint64_t generation; /* of the topic that decided, 0 */
+	const char *rule;	      /* pattern, list entry's name, switch … "" when none */
+	const char *list;	      /* id of the list, "" */
+	const char *category;	      /* name of the category, "" */
+	uint64_t generation;	      /* of the topic that decided, 0 */
 	bool hide_images, mask_words; /* where the content is allowed */
 	bool no_decrypt; /* category no_decrypt or mitm_ignore: pass through undecrypted */
 };
@@ -69,6 +69,7 @@ void policy_close(struct policy *p);
 /* Generations are reported as applied by the policy itself, after on_change returned. */
 /* Is there a policy to decide with (from disk or Redis)? Before that every decision is a block. */
 bool policy_is_known(const struct policy *p);
-/* dev NULL = unknown device: blocked. No allocation, no system call. out->rule may point into q->host. */
-void policy_decide(struct policy *p, struct device_view *dev,
-	const struct policy_query *q, int64_t now_ms, struct decision *out);
+/* dev NULL = unknown device: blocked. No allocation, no system call. out->rule may point into
+ * q->host. */
+void policy_decide(struct policy *p, struct device_view *dev, const struct policy_query *q,
+	int64_t now_ms, struct decision *out);

@@ -74,8 +74,8 @@ static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
 	recompute_default_off(p);
 }
 
-static void on_domainset(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_domainset(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct policy *p = arg;
 	const struct rec_domainset *d = rec;
@@ -103,8 +103,8 @@ static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon ow
 		log_error("domain set cannot be fetched blob=%s", p->set_blob);
 }
 
-static void on_list(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_list(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct policy *p = arg;
 	const struct rec_list *l = rec;

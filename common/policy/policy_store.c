@@ -183,8 +183,8 @@ static struct ruled *new_rule(enum rule_kind kind, enum rec_type type, const voi
 	return r;
 }
 
-static void on_rule(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_rule(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct policy *p = arg;
 	enum rule_kind kind = kind_of(topic);
@@ -219,9 +219,9 @@ static void on_rule(void *arg, enum bus_topic topic, enum bus_daemon owner, cons
 static void pref_key(const struct rec_category_pref *pref, char *out, size_t len)
 {
 	snprintf(out, len, "%s:%s/%s", pref->device ? "device" : "group",
-		pref->device	    ? pref->device :
-			pref->group ? pref->group :
-				      "",
+		pref->device  ? pref->device
+		: pref->group ? pref->group
+			      : "",
 		pref->category);
 }
 
@@ -240,8 +240,8 @@ static void rebuild_pref_index(struct policy *p)
 	}
 }
 
-static void on_category(void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id,
-	const void *rec)
+static void on_category(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct policy *p = arg;
 	int o = owner == BUS_SYNCD;
@@ -277,8 +277,8 @@ const struct rec_category *policy_category(const struct policy *p, const char *i
 	return c ? c : hmap_find_str(&p->categories[!winner], id);
 }
 
-const struct rec_category_pref *policy_category_pref(const struct policy *p, const char *kind,
-	const char *id, const char *category)
+const struct rec_category_pref *policy_category_pref(
+	const struct policy *p, const char *kind, const char *id, const char *category)
 {
 	char key[256];
 
@@ -288,8 +288,8 @@ const struct rec_category_pref *policy_category_pref(const struct policy *p, con
 	return hmap_find_str(&p->pref_index, key);
 }
 
-const struct rule_index *policy_rules(const struct policy *p, enum rule_kind kind, const char *scope,
-	const char *id)
+const struct rule_index *policy_rules(
+	const struct policy *p, enum rule_kind kind, const char *scope, const char *id)
 {
 	const struct hmap *map = &p->rules[kind].indexes;
 	char key[SCOPE_LEN];

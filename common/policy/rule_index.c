@@ -50,9 +50,9 @@ static struct list *make_chain(struct hmap *map, const struct pattern *p)
 
 int rule_index_add(struct rule_index *x, struct rule *rule)
 {
-	struct list *chain = is_hashed(&rule->pattern) ?
-		make_chain(map_of(x, &rule->pattern), &rule->pattern) :
-		&x->others;
+	struct list *chain = is_hashed(&rule->pattern)
+				     ? make_chain(map_of(x, &rule->pattern), &rule->pattern)
+				     : &x->others;
 
 	if (!chain)
 		return -ENOMEM;
@@ -77,8 +77,8 @@ void rule_index_remove(struct rule_index *x, struct rule *rule)
 }
 
 /* All rules of a hash chain match by their key. false = stop. */
-static bool report_chain(const struct list *chain,
-	bool (*on_match)(void *arg, const struct rule *rule), void *arg)
+static bool report_chain(
+	const struct list *chain, bool (*on_match)(void *arg, const struct rule *rule), void *arg)
 {
 	if (!chain)
 		return true;
@@ -118,7 +118,8 @@ void rule_index_find(const struct rule_index *x, const struct rule_subject *s,
 		const struct rule *rule = container_of(it, struct rule, node);
 		const char *subject = rule->pattern.is_url ? s->url : s->host;
 		size_t len = rule->pattern.is_url ? s->url_len : s->host_len;
-		if (subject && pattern_matches(&rule->pattern, subject, len) && !on_match(arg, rule))
+		if (subject && pattern_matches(&rule->pattern, subject, len) &&
+			!on_match(arg, rule))
 			return;
 	}
 }

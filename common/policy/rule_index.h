@@ -16,7 +16,7 @@ struct rule {
 };
 
 struct rule_index {
-	struct hmap exact; /* host → chain (struct list *) */
+	struct hmap exact;  /* host → chain (struct list *) */
 	struct hmap suffix; /* domain → chain */
 	struct list others;
 	size_t count;

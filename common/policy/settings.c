@@ -53,7 +53,7 @@ static int json_texts(const cJSON *value, const char ***out, size_t *n)
 	*out = calloc((size_t)cJSON_GetArraySize(value) + 1, sizeof(char *));
 	if (!*out)
 		return -ENOMEM;
-	cJSON_ArrayForEach(item, value) {
+	cJSON_ArrayForEach (item, value) {
 		if (!cJSON_IsString(item)) {
 			free(*out);
 			return -EINVAL;
@@ -144,7 +144,8 @@ static int set_device_defaults(struct settings *s, const cJSON *value)
 	struct rec_policy_fields fresh = { 0 };
 	char why[160];
 
-	if (value && codec_decode(REC_policy_fields, CODEC_LENIENT, value, &fresh, why, sizeof(why))) {
+	if (value &&
+		codec_decode(REC_policy_fields, CODEC_LENIENT, value, &fresh, why, sizeof(why))) {
 		log_warning("setting refused key=device_defaults error=%s", why);
 		s->device_defaults.head.closed = true;
 		return -EINVAL;
@@ -159,9 +160,9 @@ static int set_policy_source(struct settings *s, const cJSON *value)
 	s->policy_source = POLICY_SOURCE_LOCAL;
 	if (!value)
 		return 0;
-	return cJSON_IsString(value) ?
-		enum_parse(ENUM_ID_policy_source, value->valuestring, &s->policy_source) :
-		-EINVAL;
+	return cJSON_IsString(value)
+		       ? enum_parse(ENUM_ID_policy_source, value->valuestring, &s->policy_source)
+		       : -EINVAL;
 }
 
 static int set_bool(bool *out, const cJSON *value, bool def)

@@ -8,15 +8,17 @@
  * stricter one, else closes (device_defaults.closed, switches on); the bad key is logged. */
 struct settings {
 	char *endpoint; /* host name or address that devices connect to; NULL = not set */
-	struct prefix *lan_prefixes; /* F2; by default RFC 1918, 100.64/10, 169.254/16, fc00::/7, fe80::/10 */
+	struct prefix *lan_prefixes; /* F2; by default RFC 1918, 100.64/10, 169.254/16, fc00::/7,
+					fe80::/10 */
 	size_t lan_prefix_count;
 	struct rec_policy_fields device_defaults;
-	int policy_source; /* enum policy_source */
-	bool premium_vpn_enabled; /* default true */
-	bool subscription_required; /* default false */
-	int64_t expired_grace_days; /* default 30 */
+	int policy_source;		   /* enum policy_source */
+	bool premium_vpn_enabled;	   /* default true */
+	bool subscription_required;	   /* default false */
+	int64_t expired_grace_days;	   /* default 30 */
 	bool offline_vpn, offline_browser; /* global switches, default false */
-	struct rec_strs connectivity_checks; /* names that always pass; default: the usual OS probes */
+	struct rec_strs
+		connectivity_checks;   /* names that always pass; default: the usual OS probes */
 	struct rec_strs renewal_hosts; /* what a walled device may reach */
 };
 

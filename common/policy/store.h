@@ -26,7 +26,7 @@ struct ruled {
 
 struct rule_set {
 	struct hmap records[2]; /* owner apid, syncd: id → struct ruled */
-	struct hmap indexes; /* scope ("", "device:ID", "group:ID") → struct rule_index */
+	struct hmap indexes;	/* scope ("", "device:ID", "group:ID") → struct rule_index */
 };
 
 struct policy {
@@ -36,18 +36,19 @@ struct policy {
 	void *arg;
 	bool known; /* policy_is_known, remembered until the next change */
 	struct rule_set rules[RULE_KINDS];
-	struct hmap categories[2]; /* id → struct rec_category */
+	struct hmap categories[2];     /* id → struct rec_category */
 	struct hmap category_prefs[2]; /* id → struct rec_category_pref */
 	struct hmap pref_index; /* "device:ID/CATEGORY" → struct rec_category_pref of prefs */
 	struct domainset set;
 	bool set_loaded;
-	bool set_wanted; /* set_blob is not mapped yet */
+	bool set_wanted;   /* set_blob is not mapped yet */
 	char set_blob[65]; /* the one wanted, "" = none */
 	uint64_t set_gen;
-	char *lists[64]; /* bit → list id, NULL = unused */
+	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
-	struct hmap default_off; /* ids of lists that are off unless switched on */
-	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded */
+	struct hmap default_off;		/* ids of lists that are off unless switched on */
+	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded
+			       */
 	char scratch[66 * 1024]; /* host + path of the request at hand */
 };
 
@@ -63,8 +64,8 @@ void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owne
 /* The category of that id, the winning owner's; NULL when there is none. */
 const struct rec_category *policy_category(const struct policy *p, const char *id);
 /* The preference of scope "device:ID" or "group:ID" for a category; NULL when there is none. */
-const struct rec_category_pref *policy_category_pref(const struct policy *p, const char *kind,
-	const char *id, const char *category);
+const struct rec_category_pref *policy_category_pref(
+	const struct policy *p, const char *kind, const char *id, const char *category);
 /* Patterns of a kind in a scope; NULL when there are none. */
-const struct rule_index *policy_rules(const struct policy *p, enum rule_kind kind, const char *scope,
-	const char *id);
+const struct rule_index *policy_rules(
+	const struct policy *p, enum rule_kind kind, const char *scope, const char *id);

@@ -2,7 +2,7 @@
 #include "common/policy/view.h"
 #include <string.h>
 
-#define PROFILE_WALLED "walled"
+#define PROFILE_WALLED	"walled"
 #define PROFILE_DEFAULT "internet"
 
 /* The first level that sets the field decides; NULL when none does. */
@@ -44,9 +44,9 @@ static void resolve_policy(struct device_view *v)
 static bool is_closed(const struct view_inputs *in)
 {
 	return in->device->head.closed || in->device->policy.head.closed ||
-		(in->device->group && !in->group) ||
-		(in->group && (in->group->head.closed || in->group->policy.head.closed)) ||
-		in->settings->device_defaults.head.closed;
+	       (in->device->group && !in->group) ||
+	       (in->group && (in->group->head.closed || in->group->policy.head.closed)) ||
+	       in->settings->device_defaults.head.closed;
 }
 
 static void add_switches(const struct rec_device_pref *pref, struct device_view *v)
@@ -75,7 +75,8 @@ static void resolve_lists(const struct view_inputs *in, struct device_view *v)
 		in->group_prefs[0], in->group_prefs[1] };
 
 	for (int i = 0; i < 4; i++) {
-		if (!order[i] || (!order[i]->head.closed && !rec_has(order[i], device_pref, lists_off)))
+		if (!order[i] ||
+			(!order[i]->head.closed && !rec_has(order[i], device_pref, lists_off)))
 			continue;
 		if (!order[i]->head.closed)
 			v->lists_off = order[i]->lists_off;
@@ -111,9 +112,9 @@ void view_resolve(const struct view_inputs *in, struct device_view *out)
 	resolve_policy(out);
 	resolve_switches(in, out);
 	resolve_lists(in, out);
-	out->entitlement = is_closed(in) ?
-		NOT_ENTITLED_INVALID :
-		device_entitlement(rec, in->settings, in->over_quota, in->now_ms);
+	out->entitlement =
+		is_closed(in) ? NOT_ENTITLED_INVALID
+			      : device_entitlement(rec, in->settings, in->over_quota, in->now_ms);
 	if (out->entitlement != ENTITLED || (out->offline_vpn && out->offline_browser))
 		out->profile = PROFILE_WALLED;
 }
@@ -137,13 +138,13 @@ static bool text_equal(const char *a, const char *b)
 bool view_equal(const struct device_view *a, const struct device_view *b)
 {
 	return a->address_count == b->address_count && a->address_wrong == b->address_wrong &&
-		!memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) &&
-		text_equal(a->group, b->group) && text_equal(a->tunnel, b->tunnel) &&
-		text_equal(a->profile, b->profile) && a->entitlement == b->entitlement &&
-		a->expires_at == b->expires_at && a->offline_vpn == b->offline_vpn &&
-		a->offline_browser == b->offline_browser && a->strict == b->strict &&
-		a->site_scope == b->site_scope && a->unknown_sites == b->unknown_sites &&
-		a->images == b->images && a->words == b->words && a->egress == b->egress &&
-		a->privacy == b->privacy && a->v6 == b->v6 && a->quota_bytes == b->quota_bytes &&
-		a->rate_kbit == b->rate_kbit && strs_equal(&a->lists_off, &b->lists_off);
+	       !memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) &&
+	       text_equal(a->group, b->group) && text_equal(a->tunnel, b->tunnel) &&
+	       text_equal(a->profile, b->profile) && a->entitlement == b->entitlement &&
+	       a->expires_at == b->expires_at && a->offline_vpn == b->offline_vpn &&
+	       a->offline_browser == b->offline_browser && a->strict == b->strict &&
+	       a->site_scope == b->site_scope && a->unknown_sites == b->unknown_sites &&
+	       a->images == b->images && a->words == b->words && a->egress == b->egress &&
+	       a->privacy == b->privacy && a->v6 == b->v6 && a->quota_bytes == b->quota_bytes &&
+	       a->rate_kbit == b->rate_kbit && strs_equal(&a->lists_off, &b->lists_off);
 }

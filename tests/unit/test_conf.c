@@ -66,7 +66,8 @@ static void test_reads_values_and_tunnels(void)
 {
 	struct conf c;
 
-	STR_IS(parse("[culvert]\nlog_level = debug\n[dnsd]\ncache_mib=7\nintercept = yes ; why not\n"
+	STR_IS(parse("[culvert]\nlog_level = debug\n[dnsd]\ncache_mib=7\nintercept = yes ; why "
+		     "not\n"
 		     "[tunnel mitm]\ninterface=wg7\naddresses = 10.9.0.1/24, fd09::1/64\n"
 		     "[tunnel two]\naddresses=10.8.0.1/24\n[wgd]\nanything = goes\n",
 		       &c),
@@ -92,8 +93,8 @@ static void test_error_names_file_line_key_and_reason(void)
 		"culvert.conf:2: dnsd.intercept: perhaps is neither yes nor no");
 	refuse("[dnsd]\nsystem = 127.0.0.1\n",
 		"culvert.conf:2: dnsd.system: 127.0.0.1 is not ADDRESS:PORT");
-	refuse("[bus]\nredis = tcp:nowhere\n",
-		"culvert.conf:2: bus.redis: tcp:nowhere is neither unix:/PATH nor tcp:ADDRESS:PORT");
+	refuse("[bus]\nredis = tcp:nowhere\n", "culvert.conf:2: bus.redis: tcp:nowhere is neither "
+					       "unix:/PATH nor tcp:ADDRESS:PORT");
 }
 
 static void test_unknown_keys_and_sections_are_errors(void)
@@ -101,15 +102,16 @@ static void test_unknown_keys_and_sections_are_errors(void)
 	refuse("[dnsd]\ncash_mib = 1\n", "culvert.conf:2: dnsd.cash_mib: no such key");
 	refuse("[dsnd]\ncache_mib = 1\n", "culvert.conf:2: [dsnd]: no such section");
 	refuse("stray = 1\n", "culvert.conf:1: []: no such section");
-	refuse("[tunnel a b]\nport = 1\n",
-		"culvert.conf:2: [tunnel a b]: a b is not 1 to 32 of the characters A-Z a-z 0-9 -_.");
+	refuse("[tunnel a b]\nport = 1\n", "culvert.conf:2: [tunnel a b]: a b is not 1 to 32 of "
+					   "the characters A-Z a-z 0-9 -_.");
 }
 
 static void test_a_key_given_twice_is_an_error(void)
 {
 	refuse("[dnsd]\ncache_mib = 1\ncache_mib = 2\n",
 		"culvert.conf:3: dnsd.cache_mib: given twice");
-	refuse("[tunnel a]\nport = 1\naddresses = 10.0.0.1/8\n[tunnel b]\nport=1\n[tunnel a]\nport = 2\n",
+	refuse("[tunnel a]\nport = 1\naddresses = 10.0.0.1/8\n[tunnel b]\nport=1\n[tunnel a]\nport "
+	       "= 2\n",
 		"culvert.conf:7: tunnel a.port: given twice");
 }
 

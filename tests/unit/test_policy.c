@@ -49,12 +49,15 @@ static void put(struct world *w, enum bus_topic topic, const char *id, const cha
 
 static void put_categories(struct world *w)
 {
-	put(w, TOPIC_categories, "edu", "{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"allow\"}");
-	put(w, TOPIC_categories, "gam", "{\"id\":\"gam\",\"name\":\"Gambling\",\"default\":\"block\"}");
+	put(w, TOPIC_categories, "edu",
+		"{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"allow\"}");
+	put(w, TOPIC_categories, "gam",
+		"{\"id\":\"gam\",\"name\":\"Gambling\",\"default\":\"block\"}");
 	put(w, TOPIC_categories, "sec",
 		"{\"id\":\"sec\",\"name\":\"Malware\",\"visibility\":\"security\"}");
 	put(w, TOPIC_categories, "ext",
-		"{\"id\":\"ext\",\"name\":\"Extreme\",\"visibility\":\"extreme\",\"default\":\"allow\"}");
+		"{\"id\":\"ext\",\"name\":\"Extreme\",\"visibility\":\"extreme\",\"default\":"
+		"\"allow\"}");
 }
 
 static void put_site(struct world *w, const char *pattern, const char *match, const char *category)
@@ -211,7 +214,8 @@ static void test_override_goes_before_lists_and_forced_categories_but_not_securi
 			"malware.example" };
 		char json[256];
 		snprintf(json, sizeof(json),
-			"{\"id\":\"o%d\",\"device\":\"phone\",\"pattern\":\"%s\",\"match\":\"exact\","
+			"{\"id\":\"o%d\",\"device\":\"phone\",\"pattern\":\"%s\",\"match\":"
+			"\"exact\","
 			"\"action\":\"allow\"}",
 			i, hosts[i]);
 		put(&w, TOPIC_site_overrides, hosts[i], json);
@@ -231,7 +235,8 @@ static void test_override_ends_at_its_time(void)
 
 	world_init(&w);
 	snprintf(json, sizeof(json),
-		"{\"id\":\"o\",\"device\":\"phone\",\"pattern\":\"casino.example\",\"action\":\"allow\","
+		"{\"id\":\"o\",\"device\":\"phone\",\"pattern\":\"casino.example\",\"action\":"
+		"\"allow\","
 		"\"until\":%lld}",
 		(long long)clock_wall_ms() - 1);
 	put(&w, TOPIC_site_overrides, "o", json);
@@ -329,7 +334,8 @@ static void test_unapproved_website_does_not_count(void)
 
 	world_init(&w);
 	put(&w, TOPIC_websites, "p",
-		"{\"id\":\"p\",\"pattern\":\"new.example\",\"category\":\"edu\",\"status\":\"pending\"}");
+		"{\"id\":\"p\",\"pattern\":\"new.example\",\"category\":\"edu\",\"status\":"
+		"\"pending\"}");
 	fake_bus_end_all(w.bus);
 	DECIDES(&w, "phone", PROXY, "new.example", "/", UNKNOWN, UNKNOWN);
 	world_fini(&w);
