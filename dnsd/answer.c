@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define TTL_CAP_S 86400u
+#define TTL_CAP_S	   86400u
 #define NEGATIVE_TTL_CAP_S 3600u
-#define SOA_FIXED_LEN 20
-#define RCODE_LOW 0xfu
-#define RECORDS_MAX 2000
+#define SOA_FIXED_LEN	   20
+#define RCODE_LOW	   0xfu
+#define RECORDS_MAX	   2000
 
 /* Where names stand in rdata that may hold compressed ones (RFC 3597 4): N a name, n a name that is
  * not compressed again, 2 two bytes, s a character string. What follows is copied. */
@@ -81,9 +81,9 @@ struct intake {
 	bool dnssec_ok;
 	struct message_writer w;
 	struct answer_info *info;
-	uint32_t ttl_s; /* least of the answer's */
+	uint32_t ttl_s;		 /* least of the answer's */
 	uint32_t negative_ttl_s; /* of the SOA */
-	bool has_soa, has_type; /* a record of the asked type is in the answer */
+	bool has_soa, has_type;	 /* a record of the asked type is in the answer */
 };
 
 static int intake_record(struct intake *in, enum section s, const struct message_rr *rr)
@@ -98,7 +98,8 @@ static int intake_record(struct intake *in, enum section s, const struct message
 	memcpy(counts, in->w.data, sizeof(counts));
 	writer_rr_begin(&in->w, s, &rr->owner, rr->type, rr->klass, ttl);
 	if (rr->type == TYPE_SVCB || rr->type == TYPE_HTTPS) {
-		rc = svcb_rewrite(in->msg + rr->rdata_pos, rr->rdata_len, &in->w, &target, &changed);
+		rc = svcb_rewrite(
+			in->msg + rr->rdata_pos, rr->rdata_len, &in->w, &target, &changed);
 		if (rc) { /* alone it is left out */
 			in->w = before;
 			memcpy(in->w.data, counts, sizeof(counts));
@@ -143,10 +144,12 @@ static int intake_section(struct intake *in, enum section s, unsigned count)
 		if (message_read_rr(in->msg, in->len, &in->pos, &rr))
 			return -EBADMSG;
 		if (rr.type == TYPE_OPT && s == SECTION_ADDITIONAL)
-			in->info->rcode |= (uint16_t)(message_get32(in->msg + rr.ttl_pos) >> 24 << 4);
+			in->info->rcode |=
+				(uint16_t)(message_get32(in->msg + rr.ttl_pos) >> 24 << 4);
 		if (s == SECTION_AUTHORITY)
 			note_soa(in, &rr);
-		if (!keep || s == SECTION_ADDITIONAL || rr.type == TYPE_OPT || rr.klass != in->q->klass)
+		if (!keep || s == SECTION_ADDITIONAL || rr.type == TYPE_OPT ||
+			rr.klass != in->q->klass)
 			continue;
 		int rc = intake_record(in, s, &rr);
 		if (rc)
@@ -189,8 +192,8 @@ static void judge_ttl(struct intake *in)
 	info->ttl_s = in->ttl_s;
 	if (!info->negative)
 		return;
-	uint32_t ttl = in->negative_ttl_s < NEGATIVE_TTL_CAP_S ? in->negative_ttl_s :
-								  NEGATIVE_TTL_CAP_S;
+	uint32_t ttl =
+		in->negative_ttl_s < NEGATIVE_TTL_CAP_S ? in->negative_ttl_s : NEGATIVE_TTL_CAP_S;
 	if (!in->has_soa)
 		ttl = 0;
 	if (ttl < info->ttl_s)
@@ -200,9 +203,12 @@ static void judge_ttl(struct intake *in)
 int answer_store(const uint8_t *msg, size_t len, const struct question *q, bool dnssec_ok,
 	uint8_t *out, size_t cap, struct answer_info *info)
 {
-	struct intake in = {
-		.msg = msg, .len = len, .q = q, .dnssec_ok = dnssec_ok, .info = info, .ttl_s = TTL_CAP_S
-	};
+	struct intake in = { .msg = msg,
+		.len = len,
+		.q = q,
+		.dnssec_ok = dnssec_ok,
+		.info = info,
+		.ttl_s = TTL_CAP_S };
 
 	memset(info, 0, sizeof(*info));
 	int rc = intake_head(&in);
@@ -257,8 +263,8 @@ uint16_t answer_flags(const struct message_query *q, unsigned rcode)
 	return (uint16_t)(FLAG_QR | FLAG_RA | kept | (rcode & RCODE_LOW));
 }
 
-void answer_add_opt(struct message_writer *w, const struct message_query *q, unsigned rcode, int ede,
-	const char *ede_text)
+void answer_add_opt(struct message_writer *w, const struct message_query *q, unsigned rcode,
+	int ede, const char *ede_text)
 {
 	if (!q->edns.present)
 		return;
@@ -301,8 +307,8 @@ static size_t write_cut(const struct answer_how *how, unsigned rcode, uint8_t *o
 	return w.failed ? 0 : w.len;
 }
 
-size_t answer_write(const uint8_t *stored, size_t len, const struct answer_how *how, uint8_t *out,
-	size_t cap)
+size_t answer_write(
+	const uint8_t *stored, size_t len, const struct answer_how *how, uint8_t *out, size_t cap)
 {
 	const struct message_query *q = how->query;
 	const struct name *name = &q->question.name;

@@ -9,12 +9,12 @@
  * DNSSEC), never additional records nor OPT; TTLs as received. Pure functions.
  */
 struct answer_info {
-	uint16_t rcode; /* extended */
-	bool authentic; /* AD as upstream said it */
-	bool negative; /* NXDOMAIN or NODATA (RFC 2308) */
+	uint16_t rcode;	  /* extended */
+	bool authentic;	  /* AD as upstream said it */
+	bool negative;	  /* NXDOMAIN or NODATA (RFC 2308) */
 	bool has_targets; /* a CNAME, DNAME, SVCB or HTTPS target to be judged */
-	uint32_t ttl_s; /* how long it may be kept; 0 = not */
-	size_t len; /* bytes of the stored form */
+	uint32_t ttl_s;	  /* how long it may be kept; 0 = not */
+	size_t len;	  /* bytes of the stored form */
 };
 
 /*
@@ -32,21 +32,21 @@ bool answer_next_target(const uint8_t *stored, size_t len, size_t *pos, struct n
 /* How the client's message is made from a stored one. */
 struct answer_how {
 	const struct message_query *query;
-	size_t limit; /* bytes; beyond it the answer is cut to TC */
-	uint32_t age_s; /* taken off every TTL */
+	size_t limit;	      /* bytes; beyond it the answer is cut to TC */
+	uint32_t age_s;	      /* taken off every TTL */
 	uint32_t stale_ttl_s; /* not 0: every TTL becomes this (RFC 8767) */
-	bool authentic; /* AD may be set if the client wants it */
-	int ede; /* enum ede_code */
+	bool authentic;	      /* AD may be set if the client wants it */
+	int ede;	      /* enum ede_code */
 	const char *ede_text;
 };
 /* out holds at least MESSAGE_MAX bytes or limit + 300. Returns the length, 0 on failure. */
-size_t answer_write(const uint8_t *stored, size_t len, const struct answer_how *how, uint8_t *out,
-	size_t cap);
+size_t answer_write(
+	const uint8_t *stored, size_t len, const struct answer_how *how, uint8_t *out, size_t cap);
 
 /* Flags of any response to q with this rcode (its low bits). */
 uint16_t answer_flags(const struct message_query *q, unsigned rcode);
 /* Adds OPT if the client spoke EDNS. */
-void answer_add_opt(struct message_writer *w, const struct message_query *q, unsigned rcode, int ede,
-	const char *ede_text);
+void answer_add_opt(struct message_writer *w, const struct message_query *q, unsigned rcode,
+	int ede, const char *ede_text);
 /* Bytes the client takes over UDP. */
 size_t answer_udp_limit(const struct message_query *q);

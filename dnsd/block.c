@@ -4,8 +4,8 @@
 #include "dnsd/answer.h"
 
 #define SOA_REFRESH_S 3600
-#define SOA_RETRY_S 1200
-#define SOA_EXPIRE_S 604800
+#define SOA_RETRY_S   1200
+#define SOA_EXPIRE_S  604800
 
 static void begin(struct message_writer *w, const struct message_query *q, unsigned rcode,
 	uint8_t *out, size_t cap)
@@ -49,8 +49,8 @@ static void add_null_address(struct message_writer *w, const struct message_quer
 	writer_rr_end(w);
 }
 
-size_t block_write(const struct message_query *q, enum block_mode mode, int ede, const char *ede_text,
-	uint8_t *out, size_t cap)
+size_t block_write(const struct message_query *q, enum block_mode mode, int ede,
+	const char *ede_text, uint8_t *out, size_t cap)
 {
 	static const unsigned rcodes[] = {
 		[BLOCK_NULL] = RCODE_NOERROR,
@@ -69,8 +69,8 @@ size_t block_write(const struct message_query *q, enum block_mode mode, int ede,
 	return end(&w, q, rcodes[mode], ede, ede_text);
 }
 
-size_t block_write_rcode(const struct message_query *q, unsigned rcode, int ede, const char *ede_text,
-	uint8_t *out, size_t cap)
+size_t block_write_rcode(const struct message_query *q, unsigned rcode, int ede,
+	const char *ede_text, uint8_t *out, size_t cap)
 {
 	struct message_writer w;
 

@@ -14,10 +14,10 @@ enum block_mode {
 };
 
 /* Writes a whole response with the extended error. Returns its length, 0 when it does not fit. */
-size_t block_write(const struct message_query *q, enum block_mode mode, int ede, const char *ede_text,
-	uint8_t *out, size_t cap);
+size_t block_write(const struct message_query *q, enum block_mode mode, int ede,
+	const char *ede_text, uint8_t *out, size_t cap);
 /* A response without records: rcode (extended) alone. */
-size_t block_write_rcode(const struct message_query *q, unsigned rcode, int ede, const char *ede_text,
-	uint8_t *out, size_t cap);
+size_t block_write_rcode(const struct message_query *q, unsigned rcode, int ede,
+	const char *ede_text, uint8_t *out, size_t cap);
 /* FORMERR to a message whose question could not be read: header only. */
 size_t block_write_formerr(uint16_t id, uint16_t flags, uint8_t *out, size_t cap);

@@ -2,6 +2,7 @@
 #include "dnsd/cache.h"
 
 #include "common/siphash.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,9 @@
 
 #define KEY_MAX (NAME_WIRE_MAX + 5)
 /* An entry of a usual answer; the table gets a bucket for each that may fit. */
-#define ENTRY_TYPICAL 256
+#define ENTRY_TYPICAL	256
 #define MALLOC_OVERHEAD 16
-#define STALE_MAX_S 86400u
+#define STALE_MAX_S	86400u
 
 static size_t key_bytes(const struct cache_key *key, uint8_t out[static KEY_MAX])
 {
@@ -70,8 +71,8 @@ void cache_fini(struct cache *c)
 	list_init(&c->lru);
 }
 
-static struct cache_entry *lookup(const struct cache *c, uint64_t hash, const uint8_t *key,
-	size_t key_len)
+static struct cache_entry *lookup(
+	const struct cache *c, uint64_t hash, const uint8_t *key, size_t key_len)
 {
 	for (struct cache_entry *e = *bucket_of(c, hash); e; e = e->next) {
 		if (e->hash == hash && e->key_len == key_len && !memcmp(e->data, key, key_len))
@@ -93,6 +94,18 @@ struct cache_entry *cache_find(struct cache *c, const struct cache_key *key)
 	return e;
 }
 
+/* The least recently used go. False when it would not fit even alone. */
+static bool make_room(struct cache *c, size_t bytes)
+{
+	while (c->bytes + bytes > c->max_bytes && !list_is_empty(&c->lru)) {
+		struct list *last = c->lru.prev;
+		list_remove(last);
+		assert(c->lru.prev != last);
+		drop(c, container_of(last, struct cache_entry, lru));
+	}
+	return bytes <= c->max_bytes;
+}
+
 void cache_put(struct cache *c, const struct cache_key *key, const struct answer_info *info,
 	const uint8_t *stored, uint64_t now_ms)
 {
@@ -104,6 +117,8 @@ void cache_put(struct cache *c, const struct cache_key *key, const struct answer
 	if (e)
 		drop(c, e);
 	if (!info->ttl_s || info->len > UINT16_MAX)
+		return;
+	if (!make_room(c, sizeof(*e) + key_len + info->len + MALLOC_OVERHEAD))
 		return;
 	e = malloc(sizeof(*e) + key_len + info->len);
 	if (!e)
@@ -126,8 +141,6 @@ void cache_put(struct cache *c, const struct cache_key *key, const struct answer
 	list_add_front(&c->lru, &e->lru);
 	c->bytes += entry_bytes(e);
 	c->count++;
-	while (c->bytes > c->max_bytes && !list_is_empty(&c->lru))
-		drop(c, container_of(c->lru.prev, struct cache_entry, lru));
 }
 
 uint32_t cache_entry_age(const struct cache_entry *e, uint64_t now_ms)

@@ -6,7 +6,8 @@
 
 /*
  * The shared cache of stored answers (answer.h), keyed by name, type, class, DO and CD. Bounded in
- * bytes, least recently used goes first. It knows nothing of devices: policy acts on what comes out.
+ * bytes, least recently used goes first. It knows nothing of devices: policy acts on what comes
+ * out.
  */
 struct cache_key {
 	const struct question *question; /* name in lower case */
@@ -29,15 +30,15 @@ struct cache_entry {
 struct cache {
 	struct cache_entry **buckets;
 	size_t bucket_count; /* power of two */
-	struct list lru; /* first: used last */
+	struct list lru;     /* first: used last */
 	size_t bytes, max_bytes, count;
 	uint8_t hash_key[16];
 };
 
 int cache_init(struct cache *c, size_t max_bytes);
 void cache_fini(struct cache *c);
-/* The entry, even when expired (cache_entry_age tells), NULL when there is none. Valid until the next
- * call of cache_put. No allocation. */
+/* The entry, even when expired (cache_entry_age tells), NULL when there is none. Valid until the
+ * next call of cache_put. No allocation. */
 struct cache_entry *cache_find(struct cache *c, const struct cache_key *key);
 /* Keeps a copy; an older entry of the key goes. Failure is only a miss later. */
 void cache_put(struct cache *c, const struct cache_key *key, const struct answer_info *info,

@@ -13,7 +13,7 @@ struct client {
 	unsigned refs;
 	unsigned under_way;
 	uint32_t allowed, blocked, failed; /* since the last report */
-	struct list dirty; /* in clients.dirty while a counter is not zero */
+	struct list dirty;		   /* in clients.dirty while a counter is not zero */
 	char id[65];
 };
 

@@ -12,7 +12,7 @@ struct dnsd_conf {
 	struct conf_strings upstreams;
 	char *upstream_ca;
 	int64_t cache_mib;
-	int ipv6; /* enum dnsd_ipv6 */
+	int ipv6;	/* enum dnsd_ipv6 */
 	int block_mode; /* enum block_mode, without its last */
 };
 

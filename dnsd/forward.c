@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX 4096
-#define JOB_BUCKETS 4096
-#define ATTEMPTS 3 /* of one job at the same time */
-#define ASKS_MAX 12 /* of one job in all */
-#define TICK_MS 50
-#define ROUND_PAUSE_MS 150 /* after every upstream has failed */
+#define JOBS_MAX       4096
+#define JOB_BUCKETS    4096
+#define ATTEMPTS       3  /* of one job at the same time */
+#define ASKS_MAX       12 /* of one job in all */
+#define TICK_MS	       50
+#define ROUND_PAUSE_MS 150  /* after every upstream has failed */
 #define STALE_AFTER_MS 1800 /* an old answer is given when it takes longer (RFC 8767 5) */
-#define SILENCE_MS 500 /* an upstream that says nothing for so long counts as failing */
-#define HEDGE_MIN_MS 200
-#define HEDGE_MAX_MS 700
-#define FAILURE_TTL_S 5 /* SERVFAIL is kept so long (RFC 9520) */
-#define PROBE_EVERY 64 /* so many jobs go first to another upstream, to know its speed */
-#define PAD_BLOCK 128 /* RFC 8467 */
+#define SILENCE_MS     500  /* an upstream that says nothing for so long counts as failing */
+#define HEDGE_MIN_MS   200
+#define HEDGE_MAX_MS   700
+#define FAILURE_TTL_S  5   /* SERVFAIL is kept so long (RFC 9520) */
+#define PROBE_EVERY    64  /* so many jobs go first to another upstream, to know its speed */
+#define PAD_BLOCK      128 /* RFC 8467 */
 
 struct job {
 	struct list node; /* active or free */
@@ -34,7 +34,7 @@ struct job {
 	uint32_t tried; /* bit per upstream, this round */
 	bool may_reset; /* a connection that was closed under us is asked again once */
 	uint64_t started_ms, next_ms; /* when another attempt is due */
-	int status; /* of the last failure, 0 when there was only silence */
+	int status;		      /* of the last failure, 0 when there was only silence */
 	uint8_t query[MESSAGE_PLAIN_MAX];
 };
 
@@ -181,7 +181,8 @@ static void job_take(struct job *j, const struct answer_info *info)
 	struct forwarder *r = j->forwarder;
 	struct forward_result result = { .stored = r->scratch, .info = *info };
 
-	/* A failure is kept, but never in the place of an answer that may still serve as a stale one. */
+	/* A failure is kept, but never in the place of an answer that may still serve as a stale
+	 * one. */
 	bool is_answer = info->rcode == RCODE_NOERROR || info->rcode == RCODE_NXDOMAIN;
 	if (is_answer || !has_stale(j))
 		cache_put(r->cache, &j->key, info, r->scratch, clock_mono_ms());
@@ -203,8 +204,8 @@ static int on_answer(struct exchange *x, const uint8_t *msg, size_t len, bool au
 	struct job *j = x->owner;
 	struct forwarder *r = j->forwarder;
 	struct answer_info info;
-	int rc = answer_store(msg, len, &j->question, j->key.dnssec_ok, r->scratch,
-		sizeof(r->scratch), &info);
+	int rc = answer_store(
+		msg, len, &j->question, j->key.dnssec_ok, r->scratch, sizeof(r->scratch), &info);
 
 	if (rc == -EBADMSG || rc == -EMSGSIZE)
 		return rc;
@@ -348,8 +349,8 @@ void forwarder_cancel(struct forward_waiter *w)
 	list_remove(&w->node);
 }
 
-static int open_upstreams(struct forwarder *r, const struct upstream_spec *specs, size_t n,
-	const char *ca_file)
+static int open_upstreams(
+	struct forwarder *r, const struct upstream_spec *specs, size_t n, const char *ca_file)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (specs[i].kind == UPSTREAM_TLS && !r->tls) {
@@ -366,8 +367,8 @@ static int open_upstreams(struct forwarder *r, const struct upstream_spec *specs
 	return 0;
 }
 
-int forwarder_open(uv_loop_t *loop, const struct upstream_spec *specs, size_t n, const char *ca_file,
-	struct cache *cache, struct forwarder **out)
+int forwarder_open(uv_loop_t *loop, const struct upstream_spec *specs, size_t n,
+	const char *ca_file, struct cache *cache, struct forwarder **out)
 {
 	struct forwarder *r = calloc(1, sizeof(*r));
 	int rc = -ENOMEM;

@@ -8,8 +8,8 @@
 
 #define TARGETS_MAX 64
 
-__attribute__((format(printf, 3, 4))) static void block(struct judgement *out, enum block_mode mode,
-	const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void block(
+	struct judgement *out, enum block_mode mode, const char *fmt, ...)
 {
 	va_list args;
 
@@ -21,8 +21,8 @@ __attribute__((format(printf, 3, 4))) static void block(struct judgement *out, e
 	va_end(args);
 }
 
-static void block_by_decision(const struct judge *j, const struct decision *d, const char *hop,
-	struct judgement *out)
+static void block_by_decision(
+	const struct judge *j, const struct decision *d, const char *hop, struct judgement *out)
 {
 	const char *via = hop ? ", reached by " : "";
 
@@ -71,8 +71,8 @@ static void judge_name(const struct judge *j, struct device_view *v, const struc
 		block_by_decision(j, &decision, NULL, out);
 		return;
 	}
-	out->final = passes && (decision.reason == REASON_CONNECTIVITY ||
-				       decision.reason == REASON_DNS_RULE);
+	out->final = passes &&
+		     (decision.reason == REASON_CONNECTIVITY || decision.reason == REASON_DNS_RULE);
 	if (decision.reason != REASON_CONNECTIVITY || !passes) {
 		block_by_canary(j, canary_find(j->canary, text, query.host_len), out);
 		if (out->judged == JUDGED_BLOCK)
@@ -93,8 +93,8 @@ void judge_question(const struct judge *j, struct device_view *v, const struct q
 	}
 }
 
-void judge_targets(const struct judge *j, struct device_view *v, const uint8_t *stored,
-	size_t len, int64_t now_ms, struct judgement *out)
+void judge_targets(const struct judge *j, struct device_view *v, const uint8_t *stored, size_t len,
+	int64_t now_ms, struct judgement *out)
 {
 	struct name target;
 	size_t pos = 0;

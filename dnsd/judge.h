@@ -8,7 +8,7 @@
 /* What a device may be told of a name, before and after the answer is known (SPEC D2 to D4, D7). */
 enum judged {
 	JUDGED_SILENCE, /* no policy yet: no answer at all (D8) */
-	JUDGED_BLOCK, /* answer with mode, EDE and text */
+	JUDGED_BLOCK,	/* answer with mode, EDE and text */
 	JUDGED_PASS,
 };
 
@@ -30,5 +30,5 @@ struct judgement {
 void judge_question(const struct judge *j, struct device_view *v, const struct question *q,
 	int64_t now_ms, struct judgement *out);
 /* Names that a stored answer leads to. Only called where the question itself passed. */
-void judge_targets(const struct judge *j, struct device_view *v, const uint8_t *stored,
-	size_t len, int64_t now_ms, struct judgement *out);
+void judge_targets(const struct judge *j, struct device_view *v, const uint8_t *stored, size_t len,
+	int64_t now_ms, struct judgement *out);

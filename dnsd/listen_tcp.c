@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX 512
+#define CLIENTS_MAX	   512
 #define CLIENTS_PER_SOURCE 16
-#define UNDER_WAY_MAX 64
-#define QUERY_MAX 4096 /* no question is longer */
-#define FRAME_HEADER 2
-#define MESSAGE_TIME_MS 5000 /* from its first byte to its last */
-#define TICK_MS 1000
+#define UNDER_WAY_MAX	   64
+#define QUERY_MAX	   4096 /* no question is longer */
+#define FRAME_HEADER	   2
+#define MESSAGE_TIME_MS	   5000 /* from its first byte to its last */
+#define TICK_MS		   1000
 
 static const struct stream_limits limits = {
 	.idle_ms = 10000,
@@ -33,7 +33,7 @@ struct tcp_client {
 	uint16_t port;
 	struct buf in;
 	uint64_t begun_ms; /* when the message being read began; 0 = none */
-	struct list held; /* reply_to of questions under way */
+	struct list held;  /* reply_to of questions under way */
 	unsigned under_way;
 	bool taking; /* in take_all: answers that come at once need not call it again */
 	bool closing;

@@ -10,11 +10,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define BATCH 64
+#define BATCH		 64
 #define BATCHES_PER_TURN 4
-#define QUERY_MAX 1500 /* longer datagrams are no queries */
-#define ANSWER_MAX MESSAGE_UDP_MAX
-#define SOCKET_BUFFER (4 * 1024 * 1024)
+#define QUERY_MAX	 1500 /* longer datagrams are no queries */
+#define ANSWER_MAX	 MESSAGE_UDP_MAX
+#define SOCKET_BUFFER	 (4 * 1024 * 1024)
 
 struct batch {
 	struct mmsghdr headers[BATCH];
@@ -46,7 +46,8 @@ static void flush(struct udp_listener *l)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			break; /* the clients ask again */
-		sent += n > 0 ? (unsigned)n : 1; /* one that cannot be sent does not hold up others */
+		sent += n > 0 ? (unsigned)n
+			      : 1; /* one that cannot be sent does not hold up others */
 	}
 	l->out_count = 0;
 }

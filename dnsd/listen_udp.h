@@ -5,8 +5,8 @@
 #include <uv.h>
 
 /*
- * One UDP socket bound to one address: batches of 64 in and out (recvmmsg, sendmmsg). As it is bound
- * to the address that was asked, answers come from it. The address need not exist yet.
+ * One UDP socket bound to one address: batches of 64 in and out (recvmmsg, sendmmsg). As it is
+ * bound to the address that was asked, answers come from it. The address need not exist yet.
  */
 typedef void (*listen_on_query)(void *arg, const uint8_t *msg, size_t len, struct reply_to *to);
 

@@ -8,9 +8,8 @@
 
 static int listen_at(struct dnsd *d, const struct endpoint *at, bool system)
 {
-	static const struct tcp_listener_ops ops = {
-		.on_query = query_take, .is_known = query_source_is_known
-	};
+	static const struct tcp_listener_ops ops = { .on_query = query_take,
+		.is_known = query_source_is_known };
 	uv_loop_t *loop = &d->daemon->loop;
 	size_t n = d->listener_count;
 	char text[ENDPOINT_STRLEN];
@@ -71,8 +70,8 @@ static int open_forwarder(struct dnsd *d)
 		if (upstream_parse(d->conf->upstreams.v[i], &specs[i], why, sizeof(why)))
 			return -EINVAL;
 	}
-	int rc = forwarder_open(&d->daemon->loop, specs, n, d->conf->upstream_ca, &d->cache,
-		&d->forwarder);
+	int rc = forwarder_open(
+		&d->daemon->loop, specs, n, d->conf->upstream_ca, &d->cache, &d->forwarder);
 	if (rc)
 		log_error("upstreams cannot be used ca=%s error=%s", d->conf->upstream_ca,
 			strerror(-rc));

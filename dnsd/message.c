@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define OPTION_EDE 15
+#define OPTION_EDE     15
 #define OPTION_PADDING 12
-#define EDE_TEXT_MAX 120
-#define OPT_DO 0x8000u
-#define TTL_MAX 0x7fffffffu
+#define EDE_TEXT_MAX   120
+#define OPT_DO	       0x8000u
+#define TTL_MAX	       0x7fffffffu
 /* Records a query may carry behind its question (OPT, TSIG …). */
 #define QUERY_RECORDS_MAX 8
 
@@ -172,8 +172,8 @@ static void count_up(struct message_writer *w, enum section s)
 }
 
 /* Exactly, so that a name's case comes out as it went in. */
-static bool tail_matches(const struct message_writer *w, size_t place, const struct name *n,
-	size_t from)
+static bool tail_matches(
+	const struct message_writer *w, size_t place, const struct name *n, size_t from)
 {
 	struct name written;
 
@@ -182,11 +182,12 @@ static bool tail_matches(const struct message_writer *w, size_t place, const str
 }
 
 /* An entry has one length, so each is read at most once per name: bounded work. */
-static bool find_tail(const struct message_writer *w, const struct name *n, size_t from,
-	uint16_t *place)
+static bool find_tail(
+	const struct message_writer *w, const struct name *n, size_t from, uint16_t *place)
 {
 	for (unsigned i = 0; i < w->name_count; i++) {
-		if (w->names[i].len == n->len - from && tail_matches(w, w->names[i].place, n, from)) {
+		if (w->names[i].len == n->len - from &&
+			tail_matches(w, w->names[i].place, n, from)) {
 			*place = w->names[i].place;
 			return true;
 		}

@@ -8,9 +8,9 @@
 
 /* DNS messages (RFC 1035 4, RFC 6891): a pure parser and a bounded writer. */
 #define MESSAGE_HEADER_LEN 12
-#define MESSAGE_MAX 65535
-#define MESSAGE_UDP_MAX 1232 /* bytes we send and ask for over UDP (DNS flag day 2020) */
-#define MESSAGE_PLAIN_MAX 512 /* without EDNS */
+#define MESSAGE_MAX	   65535
+#define MESSAGE_UDP_MAX	   1232 /* bytes we send and ask for over UDP (DNS flag day 2020) */
+#define MESSAGE_PLAIN_MAX  512	/* without EDNS */
 
 /* Flag bits of the header's second word. */
 enum {
@@ -126,7 +126,8 @@ struct message_writer {
 	struct {
 		uint16_t place;
 		uint8_t len;
-	} names[WRITER_NAMES]; /* where names and their tails begin, and their uncompressed length */
+	} names[WRITER_NAMES]; /* where names and their tails begin, and their uncompressed length
+				*/
 	unsigned name_count;
 	size_t rdlen_pos; /* of the record being written */
 };
@@ -150,8 +151,8 @@ struct opt_out {
 	uint16_t udp_size;
 	uint16_t rcode; /* whole; the low 4 bits stand in the header */
 	bool dnssec_ok;
-	int ede; /* enum ede_code, or EDE_NONE */
+	int ede;	      /* enum ede_code, or EDE_NONE */
 	const char *ede_text; /* UTF-8, "" or NULL for none; cut at 120 bytes */
-	size_t pad_to; /* pads the message to a multiple of this (RFC 8467), 0 = no */
+	size_t pad_to;	      /* pads the message to a multiple of this (RFC 8467), 0 = no */
 };
 void writer_opt(struct message_writer *w, const struct opt_out *opt);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LABEL_MAX 63
-#define POINTER 0xc0
+#define POINTER	  0xc0
 
 static uint8_t lower(uint8_t c)
 {

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* Domain names in wire form (RFC 1035 3.1, 4.1.4): pure functions, hostile input. */
-#define NAME_WIRE_MAX 255
-#define NAME_TEXT_MAX 254 /* 253 characters and the zero */
+#define NAME_WIRE_MAX	 255
+#define NAME_TEXT_MAX	 254 /* 253 characters and the zero */
 #define NAME_ESCAPED_MAX 1024
 
 /* An uncompressed name: length bytes and labels, ended by the root label. len is at least 1. */

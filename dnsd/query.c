@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUERIES_MAX 8192
-#define STALE_TTL_S 30
+#define QUERIES_MAX	   8192
+#define STALE_TTL_S	   30
 #define PREFETCH_TTL_MIN_S 10 /* shorter lives are not worth a prefetch */
 
 /* One query; on the stack while it can be answered at once, else in the pool. */
@@ -19,7 +19,7 @@ struct query {
 	struct reply_to to;
 	struct message_query message;
 	struct question question; /* the same, its name in lower case */
-	struct client *client; /* referenced; NULL for system */
+	struct client *client;	  /* referenced; NULL for system */
 };
 
 static bool is_system(const struct query *q)
@@ -74,8 +74,7 @@ static void send_block(struct query *q, struct device_view *v, const struct judg
 	uint8_t *out = reply_begin(&q->to, &cap);
 
 	if (out)
-		reply_end(&q->to,
-			block_write(&q->message, j->mode, j->ede, j->text, out, cap));
+		reply_end(&q->to, block_write(&q->message, j->mode, j->ede, j->text, out, cap));
 	count(q, v, j->ede == EDE_NONE ? COUNT_ALLOWED : COUNT_BLOCKED);
 	log_answer(q, j->text);
 }
@@ -95,8 +94,8 @@ static struct judge judge_of(const struct dnsd *d)
 		.policy = d->policy,
 		.canary = &d->canary,
 		.block_mode = (enum block_mode)d->conf->block_mode,
-		.has_ipv6 = d->conf->ipv6 == DNSD_IPV6_AUTO ? d->uplink.has_ipv6 :
-							      d->conf->ipv6 == DNSD_IPV6_YES,
+		.has_ipv6 = d->conf->ipv6 == DNSD_IPV6_AUTO ? d->uplink.has_ipv6
+							    : d->conf->ipv6 == DNSD_IPV6_YES,
 	};
 }
 
@@ -169,7 +168,8 @@ static bool send_cached(struct query *q, struct device_view *v, bool may_skip, b
 	return true;
 }
 
-/* Is it something to forward at all? ANY is refused (RFC 8482), as are transfers and other classes. */
+/* Is it something to forward at all? ANY is refused (RFC 8482), as are transfers and other classes.
+ */
 static bool is_ordinary(const struct message_query *m)
 {
 	const struct question *q = &m->question;
@@ -198,8 +198,7 @@ static void send_formerr(struct query *q)
 	uint8_t *out = reply_begin(&q->to, &cap);
 
 	if (out)
-		reply_end(&q->to,
-			block_write_formerr(q->message.id, q->message.flags, out, cap));
+		reply_end(&q->to, block_write_formerr(q->message.id, q->message.flags, out, cap));
 }
 
 /* Without a policy devices hear nothing at all (D8). */
@@ -218,7 +217,8 @@ static struct device_view *device_of(const struct query *q)
 	return directory_find(dir, &q->to.source);
 }
 
-/* Judges the name; may_skip: an explicit allow covers what it leads to. True when it may be asked. */
+/* Judges the name; may_skip: an explicit allow covers what it leads to. True when it may be asked.
+ */
 static bool passes(struct query *q, struct device_view *v, bool *may_skip)
 {
 	struct judge judge = judge_of(q->dnsd);

@@ -15,7 +15,7 @@ struct reply_to {
 	struct tcp_client *tcp;
 	struct addr source;
 	uint16_t port;
-	bool system; /* asked on the loopback listener of the gateway's own daemons */
+	bool system;	  /* asked on the loopback listener of the gateway's own daemons */
 	struct list node; /* of the TCP client, while its answer is pending */
 };
 

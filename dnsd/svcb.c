@@ -83,8 +83,8 @@ static int survey(const uint8_t *p, size_t len, struct removed *r, bool *changed
 	return 0;
 }
 
-static int filter_mandatory(const struct param *in, const struct removed *r, uint8_t *out,
-	size_t *out_len)
+static int filter_mandatory(
+	const struct param *in, const struct removed *r, uint8_t *out, size_t *out_len)
 {
 	*out_len = 0;
 	if (in->len % 2 || in->len > VALUE_MAX)
@@ -105,8 +105,8 @@ static void write_param(struct message_writer *w, uint16_t key, const uint8_t *v
 	writer_bytes(w, value, len);
 }
 
-static int write_params(const uint8_t *p, size_t len, const struct removed *r,
-	struct message_writer *w)
+static int write_params(
+	const uint8_t *p, size_t len, const struct removed *r, struct message_writer *w)
 {
 	int last = -1;
 	struct param param;
@@ -122,8 +122,8 @@ static int write_params(const uint8_t *p, size_t len, const struct removed *r,
 			write_param(w, param.key, param.value, param.len);
 			continue;
 		}
-		int rc = param.key == KEY_ALPN ? filter_alpn(&param, value, &value_len) :
-						 filter_mandatory(&param, r, value, &value_len);
+		int rc = param.key == KEY_ALPN ? filter_alpn(&param, value, &value_len)
+					       : filter_mandatory(&param, r, value, &value_len);
 		if (rc)
 			return rc;
 		if (value_len)

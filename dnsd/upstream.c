@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define RTT_FIRST_MS 50
+#define RTT_FIRST_MS  50
 #define DOWN_FIRST_MS 500
-#define DOWN_MAX_MS 16000
-#define DOWN_SCORE 1000000
+#define DOWN_MAX_MS   16000
+#define DOWN_SCORE    1000000
 
 int upstream_parse(const char *text, struct upstream_spec *out, char *why, size_t why_len)
 {
@@ -97,7 +97,8 @@ void exchange_table_fail(struct exchange_table *t, int status)
 {
 	for (unsigned i = 0; i < EXCHANGE_BUCKETS; i++) {
 		while (!list_is_empty(&t->buckets[i])) {
-			struct exchange *x = container_of(t->buckets[i].next, struct exchange, node);
+			struct exchange *x =
+				container_of(t->buckets[i].next, struct exchange, node);
 			exchange_table_remove(x);
 			x->on_failure(x, status);
 		}

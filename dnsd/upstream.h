@@ -9,11 +9,12 @@
 #include <uv.h>
 
 /*
- * One upstream resolver and the channels to it. A TLS upstream (DoT, RFC 7858) is only ever asked over
- * TLS with the configured name proven; a UDP upstream over UDP, and over TCP when an answer was cut.
+ * One upstream resolver and the channels to it. A TLS upstream (DoT, RFC 7858) is only ever asked
+ * over TLS with the configured name proven; a UDP upstream over UDP, and over TCP when an answer
+ * was cut.
  *
- * Glossary: an exchange is one question put to one upstream; a channel is a socket or connection that
- * carries many of them, told apart by a random id.
+ * Glossary: an exchange is one question put to one upstream; a channel is a socket or connection
+ * that carries many of them, told apart by a random id.
  */
 enum upstream_kind { UPSTREAM_TLS, UPSTREAM_UDP };
 
@@ -31,15 +32,15 @@ struct exchange_table;
 struct exchange {
 	struct list node; /* of its channel; a ring of its own when idle */
 	void *owner;
-	struct upstream *upstream; /* NULL when idle */
-	struct upstream *asked; /* the last one, also when it has ended */
+	struct upstream *upstream;    /* NULL when idle */
+	struct upstream *asked;	      /* the last one, also when it has ended */
 	struct exchange_table *table; /* of the channel; NULL while waiting for a connection */
 	uint16_t id;
 	uint64_t sent_ms;
 	const uint8_t *query; /* kept by the owner until the exchange ended */
 	size_t query_len;
-	/* 0: taken, the exchange has ended. -EBADMSG: no answer to it, it goes on. -EMSGSIZE: cut, it
-	 * goes on over TCP. authentic: the channel proved who answered. */
+	/* 0: taken, the exchange has ended. -EBADMSG: no answer to it, it goes on. -EMSGSIZE: cut,
+	 * it goes on over TCP. authentic: the channel proved who answered. */
 	int (*on_answer)(struct exchange *x, const uint8_t *msg, size_t len, bool authentic);
 	/* It has ended without an answer. */
 	void (*on_failure)(struct exchange *x, int status);
@@ -77,9 +78,9 @@ struct upstream {
 	struct entropy *entropy;
 	struct udp_channel *udp;
 	struct stream_channel *stream;
-	uint32_t rtt_ms; /* smoothed */
-	uint64_t heard_ms; /* last answer, monotonic */
-	unsigned failures; /* in a row */
+	uint32_t rtt_ms;	/* smoothed */
+	uint64_t heard_ms;	/* last answer, monotonic */
+	unsigned failures;	/* in a row */
 	uint64_t down_until_ms; /* monotonic; others are preferred until then */
 };
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define UNDER_WAY_MAX 4096
-#define FRAME_HEADER 2
-#define SILENCE_MS 1000
+#define FRAME_HEADER  2
+#define SILENCE_MS    1000
 
 static const struct stream_limits limits = {
 	.connect_ms = 1500,
@@ -24,8 +24,8 @@ static const struct stream_limits limits = {
 
 struct stream_channel {
 	struct upstream *upstream; /* NULL once closed by its owner */
-	struct stream *stream; /* NULL when not connected */
-	struct list waiting; /* exchanges until the connection is open */
+	struct stream *stream;	   /* NULL when not connected */
+	struct list waiting;	   /* exchanges until the connection is open */
 	struct exchange_table table;
 	struct buf in;
 	uint64_t heard_ms; /* opened, or something read */
@@ -143,8 +143,8 @@ static int open_connection(struct stream_channel *c)
 	struct sockaddr_storage ss;
 
 	addr_to_sockaddr(&u->spec.endpoint.addr, u->spec.endpoint.port, &ss);
-	return stream_connect(u->loop, (struct sockaddr *)&ss, u->tls, u->spec.name, &limits, &ops, c,
-		&c->stream);
+	return stream_connect(u->loop, (struct sockaddr *)&ss, u->tls, u->spec.name, &limits, &ops,
+		c, &c->stream);
 }
 
 struct stream_channel *stream_channel_new(struct upstream *u)

@@ -10,10 +10,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SOCKETS 16
-#define USES_MAX 1024 /* questions before a socket is replaced */
+#define SOCKETS	       16
+#define USES_MAX       1024 /* questions before a socket is replaced */
 #define READS_PER_TURN 64
-#define ANSWER_MAX 4096
+#define ANSWER_MAX     4096
 
 struct udp_socket {
 	uv_poll_t poll;

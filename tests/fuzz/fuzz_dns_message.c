@@ -101,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (data[0] & 1)
 		take_query(data + 1, len - 1);
 	else
-		take_answer(data + 1, len - 1, data[0] & 2, data[0] & 4 ? MESSAGE_PLAIN_MAX : MESSAGE_MAX);
+		take_answer(data + 1, len - 1, data[0] & 2,
+			data[0] & 4 ? MESSAGE_PLAIN_MAX : MESSAGE_MAX);
 	return 0;
 }

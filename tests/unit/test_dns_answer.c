@@ -145,9 +145,11 @@ static void test_targets_are_found_in_order(void)
 	add_alias(&b, "a.example", "b.listed.example", 40);
 	add_address(&b, "b.listed.example", 300);
 	OK(!store(&b));
-	OK(answer_next_target(b.stored, b.info.len, &pos, &target) && name_text(&target, text, &len));
+	OK(answer_next_target(b.stored, b.info.len, &pos, &target) &&
+		name_text(&target, text, &len));
 	STR_IS(text, "a.example");
-	OK(answer_next_target(b.stored, b.info.len, &pos, &target) && name_text(&target, text, &len));
+	OK(answer_next_target(b.stored, b.info.len, &pos, &target) &&
+		name_text(&target, text, &len));
 	STR_IS(text, "b.listed.example");
 	OK(!answer_next_target(b.stored, b.info.len, &pos, &target));
 }

@@ -4,7 +4,7 @@
 #include "tests/unit/tap.h"
 #include <errno.h>
 
-#define HEAD "\x00\x01\x00" /* priority 1, target . */
+#define HEAD	 "\x00\x01\x00" /* priority 1, target . */
 #define BYTES(s) (const uint8_t *)(s), sizeof(s) - 1
 
 static void rewrites(const uint8_t *in, size_t in_len, const uint8_t *want, size_t want_len)
@@ -56,7 +56,8 @@ static void test_alpn_of_h3_alone_goes_with_no_default_alpn(void)
 
 static void test_mandatory_forgets_what_is_gone(void)
 {
-	rewrites(BYTES(HEAD "\x00\x00\x00\x04\x00\x01\x00\x05\x00\x01\x00\x03\x02h2\x00\x05\x00\x01z"),
+	rewrites(BYTES(HEAD
+			 "\x00\x00\x00\x04\x00\x01\x00\x05\x00\x01\x00\x03\x02h2\x00\x05\x00\x01z"),
 		BYTES(HEAD "\x00\x00\x00\x02\x00\x01\x00\x01\x00\x03\x02h2"));
 }
 
@@ -67,11 +68,11 @@ static void test_malformed_records_are_refused(void)
 	refuses(BYTES("\x00\x01\xc0\x00"));
 	refuses(BYTES(HEAD "\x00"));
 	refuses(BYTES(HEAD "\x00\x05\x00\x09z"));
-	refuses(BYTES(HEAD "\x00\x05\x00\x00\x00\x05\x00\x00")); /* twice */
+	refuses(BYTES(HEAD "\x00\x05\x00\x00\x00\x05\x00\x00"));       /* twice */
 	refuses(BYTES(HEAD "\x00\x05\x00\x00\x00\x01\x00\x03\x02h2")); /* out of order */
 	refuses(BYTES(HEAD "\x00\x01\x00\x02\x05h")); /* a protocol beyond the end */
-	refuses(BYTES(HEAD "\x00\x01\x00\x01\x00")); /* an empty protocol */
-	refuses(BYTES(HEAD "\x00\x00\x00\x01\x00")); /* half a key */
+	refuses(BYTES(HEAD "\x00\x01\x00\x01\x00"));  /* an empty protocol */
+	refuses(BYTES(HEAD "\x00\x00\x00\x01\x00"));  /* half a key */
 }
 
 int main(void)
