@@ -437,6 +437,7 @@ ca_dir = {self.dir}/state/proxyd/ca
         status = self.proxyd.wait(timeout=DEADLINE_S)
         self.proxyd = None
         assert how != signal.SIGTERM or status == 0, f"proxyd ended with {status}:\n{self.text()[-6000:]}"
+        assert "runtime error:" not in self.text(), self.text()
 
     def text(self):
         return self.log.read_text(errors="replace")
