@@ -6,6 +6,17 @@
 #include <string.h>
 #include <strings.h>
 
+/* Would a browser take it for an IPv4 address, in whatever spelling? (WHATWG URL, "ends in a number") */
+static bool ends_in_number(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *last = dot ? dot + 1 : host;
+
+	if (last[0] == '0' && last[1] == 'x')
+		return !last[2 + strspn(last + 2, "0123456789abcdef")];
+	return *last && !last[strspn(last, "0123456789")];
+}
+
 /* Copies a host name or address literal in its normal form. */
 static int copy_host(const char *text, size_t len, char out[static TARGET_HOST_LEN])
 {
@@ -27,7 +38,7 @@ static int copy_host(const char *text, size_t len, char out[static TARGET_HOST_L
 		out[i] = (char)tolower(c);
 	}
 	out[len] = '\0';
-	if (bracketed && addr_parse(out, &a))
+	if ((bracketed || ends_in_number(out)) && addr_parse(out, &a))
 		return -EINVAL;
 	return out[0] == '.' || strstr(out, "..") ? -EINVAL : 0;
 }

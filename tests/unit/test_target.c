@@ -27,6 +27,19 @@ static void test_authority_refuses_what_is_none(void)
 		OK(target_parse_authority(texts[i], &t));
 }
 
+static void test_odd_spellings_of_addresses_are_refused(void)
+{
+	static const char *const texts[] = { "2130706433", "127.1", "0x7f.1", "0x7f000001",
+		"0177.0.0.1", "1.2.3.4.5", "1.2.3.256", "a.1", "a.0x", "1.2.3.04" };
+	struct target t;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		OK(target_parse_host(texts[i], 80, &t));
+	OK(!target_parse_host("1.2.3.4", 80, &t));
+	OK(!target_parse_host("1.example", 80, &t));
+	OK(!target_parse_host("0x1.example1", 80, &t));
+}
+
 static void test_host_over_253_bytes_is_refused(void)
 {
 	char text[400];
@@ -79,6 +92,7 @@ int main(void)
 {
 	TAP_RUN(test_authority_needs_host_and_port);
 	TAP_RUN(test_authority_refuses_what_is_none);
+	TAP_RUN(test_odd_spellings_of_addresses_are_refused);
 	TAP_RUN(test_host_over_253_bytes_is_refused);
 	TAP_RUN(test_url_gives_scheme_host_port_and_path);
 	TAP_RUN(test_url_refuses_other_schemes_and_user_info);
