@@ -10,16 +10,23 @@
  * Records of the bus as C structs, both made from common/bus_schema.def.
  *
  * Each record is `struct rec_NAME { struct rec_head head; … }` with, per field:
- *   STR char * (NULL when absent) · BOOL bool · INT int64_t · ENUM int (enum NAME; 0 = strictest)
- *   STRS struct rec_strs · OBJ struct rec_OTHER * (NULL when absent) · OBJS struct { struct
- * rec_OTHER *v; size_t n; } · INLINE struct rec_OTHER (its fields stand in the same JSON object) ·
- * JSON cJSON * A C name that would be a keyword ends in _, which its JSON name does not have
- * (default_). An absent field is zero; whether it was there: rec_has(&r, device, user), and for the
- * fields of an INLINE record rec_has(&r.policy, policy_fields, strict). An empty string in a
- * required field is wrong; so is null anywhere but in a JSON field. Strings of a list have at most
- * 2048 bytes. A record whose restricting field was wrong has head.closed: it must act as the
- * strictest one would (a device: walled; a website, override, category: block), never as if it were
- * absent.
+ *   STR     char *, NULL when absent
+ *   BOOL    bool
+ *   INT     int64_t
+ *   ENUM    int (enum NAME; 0 = strictest)
+ *   STRS    struct rec_strs; its strings have at most 2048 bytes
+ *   OBJ     struct rec_OTHER *, NULL when absent
+ *   OBJS    struct { struct rec_OTHER *v; size_t n; }
+ *   INLINE  struct rec_OTHER; its fields stand in the same JSON object
+ *   JSON    cJSON *
+ * A C name that would be a keyword ends in _, which its JSON name does not have (default_).
+ *
+ * An absent field is zero; whether it was there: rec_has(&r, device, user), and for the fields of
+ * an INLINE record rec_has(&r.policy, policy_fields, strict). An empty string in a required field
+ * is wrong; so is null anywhere but in a JSON field.
+ *
+ * A record whose restricting field was wrong has head.closed: it must act as the strictest one
+ * would (a device: walled; a website, override, category: block), never as if it were absent.
  */
 struct rec_head {
 	uint64_t present; /* bit per field, in the order of the schema */

@@ -17,9 +17,11 @@ struct bus {
 
 static const enum rec_type types[] = {
 #define TOPIC(name, record, owners, readers, flags) [TOPIC_##name] = REC_##record,
-#include "common/bus_schema.def"
+/* clang-format off */
 #include "common/bus_schema_blank.h"
+#include "common/bus_schema.def"
 #include "common/bus_schema_undef.h"
+/* clang-format on */
 };
 
 struct bus *fake_bus_new(void)
