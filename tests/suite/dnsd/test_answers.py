@@ -179,7 +179,7 @@ def test_identical_questions_are_asked_once(shared):
 def test_tcp_pipeline_answers_every_question(shared):
     """D1, RFC 7766"""
     world, _ = shared
-    queries = [dns.message.make_query("p%d.plain.example" % i, "A") for i in range(150)]
+    queries = [dns.message.make_query("p%d.plain.example" % i, "A", id=i) for i in range(150)]
     with socket.create_connection((GATEWAY, world.port), timeout=10, source_address=(PHONE, 0)) as s:
         s.sendall(b"".join(struct.pack("!H", len(q.to_wire())) + q.to_wire() for q in queries))
         data, got = b"", set()
