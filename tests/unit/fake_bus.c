@@ -15,14 +15,14 @@ struct bus {
 	char blob[256];
 };
 
+/* clang-format off */
 static const enum rec_type types[] = {
 #define TOPIC(name, record, owners, readers, flags) [TOPIC_##name] = REC_##record,
-/* clang-format off */
 #include "common/bus_schema_blank.h"
 #include "common/bus_schema.def"
 #include "common/bus_schema_undef.h"
-/* clang-format on */
 };
+/* clang-format on */
 
 struct bus *fake_bus_new(void)
 {
