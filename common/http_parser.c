@@ -460,7 +460,8 @@ static enum http_event next_body(struct http_parser *p, const char *data, size_t
 		p->phase = HTTP_PHASE_TRAILER;
 		p->scan = HTTP_SCAN_LINE;
 		p->scanned = 0;
-	} else if (p->message_done) {
+	} else if (p->message_done || p->received == p->length) {
+		/* llhttp would say the second only when called once more. */
 		p->phase = HTTP_PHASE_END;
 	}
 	return p->body_len ? HTTP_EVENT_BODY : HTTP_EVENT_MORE;

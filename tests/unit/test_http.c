@@ -378,6 +378,7 @@ struct bench {
 	size_t got_len;
 	bool raw_closed;
 	int raw_why;
+	bool pause_body; /* at each piece */
 	uv_timer_t guard;
 };
 
@@ -492,6 +493,8 @@ static void on_body(struct http_request *req, const void *data, size_t len)
 	if (b->body_len + len <= sizeof(b->body))
 		memcpy(b->body + b->body_len, data, len);
 	b->body_len += len;
+	if (b->pause_body)
+		http_request_pause(req);
 }
 
 static void on_body_end(struct http_request *req)
@@ -1062,6 +1065,93 @@ static void test_fetch_can_be_cancelled(void)
 	OK(!f.done);
 }
 
+/* -- Pauses -- */
+
+static void test_body_paused_at_its_last_byte_still_ends(void)
+{
+	struct bench b;
+
+	open_bench(&b, false);
+	b.pause_body = true;
+	raw_connect(&b);
+	send_text(&b, "POST /echo HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nabcd");
+	wait_for(&b, "abcd");
+	/* The pause of a request that is over holds nobody back. */
+	send_text(&b, "GET /now HTTP/1.1\r\n" H "\r\n");
+	wait_for(&b, "now");
+	INT_IS(b.ends, 2);
+	hang_up(&b);
+	close_bench(&b);
+}
+
+struct pausing {
+	int ends;
+	bool closed;
+};
+
+static void pausing_send(struct http_client *c)
+{
+	struct http_head h;
+
+	http_head_init(&h);
+	http_head_set_request(&h, "GET", "/now");
+	http_head_add(&h, "Host", "h.example");
+	OK(http_client_send(c, &h, HTTP_BODY_NONE, 0) == 0);
+	http_head_fini(&h);
+}
+
+static void on_pausing_body(struct http_client *c, const void *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	http_client_pause(c);
+}
+
+static void on_pausing_end(struct http_client *c)
+{
+	struct pausing *p = http_client_data(c);
+
+	OK(http_client_is_idle(c));
+	if (++p->ends == 1)
+		pausing_send(c);
+}
+
+static void on_pausing_close(struct http_client *c, int why)
+{
+	struct pausing *p = http_client_data(c);
+
+	INT_IS(why, 0);
+	p->closed = true;
+}
+
+static void test_response_paused_at_its_last_byte_still_ends(void)
+{
+	static const struct http_client_ops ops = {
+		.on_open = pausing_send,
+		.on_response = on_nothing,
+		.on_body = on_pausing_body,
+		.on_response_end = on_pausing_end,
+		.on_close = on_pausing_close,
+	};
+	struct bench b;
+	struct pausing p = { 0 };
+	struct http_client *c;
+	struct stream *s;
+
+	open_bench(&b, false);
+	OK(stream_connect(&b.loop, (struct sockaddr *)&b.at, NULL, NULL, NULL, &raw_ops, &b, &s) == 0);
+	c = http_client_new(s, &ops, NULL, &p);
+	OK(c != NULL);
+	while (p.ends < 2)
+		uv_run(&b.loop, UV_RUN_ONCE);
+	/* Idle and not paused: it sees that the server goes. */
+	OK(!stream_is_paused(http_client_stream(c)));
+	http_client_close(c, 0);
+	while (!p.closed)
+		uv_run(&b.loop, UV_RUN_ONCE);
+	close_bench(&b);
+}
+
 /* -- A client connection used again -- */
 
 struct reuse {
@@ -1152,6 +1242,8 @@ int main(void)
 	TAP_RUN(test_fetch_names_why_tls_failed);
 	TAP_RUN(test_fetch_says_that_nobody_listens);
 	TAP_RUN(test_fetch_can_be_cancelled);
+	TAP_RUN(test_body_paused_at_its_last_byte_still_ends);
+	TAP_RUN(test_response_paused_at_its_last_byte_still_ends);
 	TAP_RUN(test_client_connection_is_used_again);
 	return tap_done();
 }
