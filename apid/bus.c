@@ -268,11 +268,12 @@ static void on_waiter_deadline(struct timer *t)
 static void on_applied(void *arg, int status, const cJSON *result)
 {
 	struct waiter *w = arg;
-	const cJSON *code = status == -EREMOTEIO ? json_get(result, "code") : NULL;
-	const cJSON *detail = status == -EREMOTEIO ? json_get(result, "detail") : NULL;
+	bool failed = status == -EREMOTEIO;
+	const char *code = failed ? cJSON_GetStringValue(json_get(result, "code")) : NULL;
+	const char *detail = failed ? cJSON_GetStringValue(json_get(result, "detail")) : NULL;
 
-	if (cJSON_IsString(code) && !strcmp(code->valuestring, "refused"))
-		waiter_tell(w, -EPERM, cJSON_IsString(detail) ? detail->valuestring : "");
+	if (code && !strcmp(code, "refused"))
+		waiter_tell(w, -EPERM, detail ? detail : "");
 	else
 		waiter_tell(w, status ? -ETIMEDOUT : 0, NULL);
 	waiter_release(w);
