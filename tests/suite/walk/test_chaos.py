@@ -266,11 +266,3 @@ def test_without_mariadb_filtering_goes_on_and_post_answers_503(lab, watch, evid
         lab.daemon("mariadb", "start")
     note(evidence, "MariaDB restarted", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
     watch.check(watch.keys)
-
-
-def test_daemons_end_well(lab):
-    """SIGTERM ends each with 0: a leaked handle, or what a sanitizer found, would be 1."""
-    for name in DAEMONS:
-        lab.daemon(name, "restart")  # asserts the status
-    walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
-    lab.settle()
