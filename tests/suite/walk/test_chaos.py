@@ -239,6 +239,40 @@ def test_a_download_survives_every_daemon_but_proxyd(lab, tmp_path):
     lab.settle(LIMIT_S)
 
 
+def test_without_the_internet_what_is_blocked_is_blocked_and_it_comes_back(lab, evidence):
+    """D1: an answer that says so, a page that says so; no policy is lost."""
+    lab.run("inet", "ip", "link", "set", "gw", "down")
+    try:
+        answer = lab.dig("phone", walklib.fresh("fresh.example"), seconds=10)
+        assert answer.status == "SERVFAIL"
+        assert lab.dig("phone", walklib.fresh("listed.example")).addresses == ["0.0.0.0"]
+        for url, status in (("https://blocked.example/", 451), ("https://unknown.example/", 451),
+                            ("http://allowed.example/", 502)):
+            assert lab.curl("phone", url, proxy=True).status == status, url
+    finally:
+        lab.run("inet", "ip", "link", "set", "gw", "up")
+        lab.run("inet", "ip", "address", "replace", "2001:db8:1::1/64", "dev", "gw", "nodad")
+        start = time.monotonic()
+    note(evidence, "Internet back", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
+    for family in (0, 1):
+        assert walklib.answers_ping(lab, "phone", walklib.SITE[family])
+
+
+def test_wireguard_killed_and_restarted_is_configured_again(lab, evidence):
+    """W2: the interface, its addresses and peers are back; the rules hold for it."""
+    start = time.monotonic()
+    lab.daemon("wireguard-gw", "kill")
+    lab.daemon("wireguard-gw", "start")
+    keys = {walklib.key_of(lab, name) for name in ("phone", "laptop")}
+    wait_until(lambda: set(walklib.peers(lab)) == keys, LIMIT_S, "peers")
+    note(evidence, "WireGuard restarted, peers set", time.monotonic() - start)
+    for name in ("phone", "laptop"):  # by themselves clients begin anew after 15 s
+        walklib.shake_hands(lab, name)
+    walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
+    for address in ("fd09::1",) + walklib.SITE:
+        assert walklib.answers_ping(lab, "phone", address), address
+
+
 def test_everything_killed_and_redis_empty_at_once(lab, watch, evidence):
     start = time.monotonic()
     for name in DAEMONS:
