@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RENEW_S (30 * 86400)
+#define RENEW_S	 (30 * 86400)
 #define PATH_LEN 4096
 
 struct paths {
@@ -34,10 +34,12 @@ static int make_root(const struct paths *p)
 	char name[64];
 	int err;
 
-	/* A name of its own, so that two gateways' roots can be told apart in a device's settings. */
+	/* A name of its own, so that two gateways' roots can be told apart in a device's settings.
+	 */
 	if (getentropy(tag, sizeof(tag)))
 		return -errno;
-	snprintf(name, sizeof(name), "Culvert Root %02X%02X%02X%02X", tag[0], tag[1], tag[2], tag[3]);
+	snprintf(name, sizeof(name), "Culvert Root %02X%02X%02X%02X", tag[0], tag[1], tag[2],
+		tag[3]);
 	err = cert_make_root(name, time(NULL), &root);
 	if (!err)
 		err = cert_ca_save(root, p->root_cert, p->root_key);

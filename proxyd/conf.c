@@ -6,7 +6,8 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "port", CONF_INT, AT(port), "8080", .min = 1, .max = 65535,
 		.help = "Port of the explicit proxy on every tunnel address." },
 	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",
-		.help = "Directory of root.pem, intermediate.pem and their keys; default state_dir/proxyd/ca." },
+		.help = "Directory of root.pem, intermediate.pem and their keys; default "
+			"state_dir/proxyd/ca." },
 	{ "proxyd", "upstream_ca", CONF_PATH, AT(upstream_ca), "/etc/ssl/certs/ca-certificates.crt",
 		.help = "CAs that certificates of web servers must come from." },
 	{ "proxyd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/dial.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,12 +18,16 @@ struct dial {
 	dial_on_done on_done;
 	void *arg;
 	struct resolver_query *query; /* while resolving */
-	struct stream *stream; /* while connecting */
+	struct stream *stream;	      /* while connecting */
 	struct addr addrs[RESOLVER_MAX_ADDRS];
 	size_t count, next;
+	uint64_t give_up_at;	 /* monotonic ms */
 	struct dial_error error; /* of the last attempt */
 	bool cancelled;
 };
+
+/* All addresses together. */
+#define CONNECT_MS 20000
 
 static const struct stream_limits limits = {
 	.connect_ms = 4000,
@@ -100,10 +105,9 @@ static void connect_next(struct dial *d)
 	struct device_view *dev = proxy_device(d->p, &d->device);
 	struct sockaddr_storage ss;
 
-	while (dev && d->next < d->count) {
+	while (dev && d->next < d->count && clock_mono_ms() < d->give_up_at) {
 		const struct addr *a = &d->addrs[d->next++];
-		const char *why = guard_check(
-			&d->p->guard, dev, directory_settings(d->p->dir), a);
+		const char *why = guard_check(&d->p->guard, dev, directory_settings(d->p->dir), a);
 		if (why) {
 			set_error(d, 403, "Connection Refused",
 				"This device may not connect there: %s.", why);
@@ -130,12 +134,14 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 		set_error(d, 504, "Name Not Resolved", "The name %s was not answered in time.",
 			d->host);
 	else if (status == -ENOENT || status == -EINVAL)
-		set_error(d, 502, "Name Not Found", "There is no website with the name %s.", d->host);
+		set_error(
+			d, 502, "Name Not Found", "There is no website with the name %s.", d->host);
 	else if (status)
 		set_error(d, 502, "Name Not Resolved", "The name %s could not be looked up.",
 			d->host);
 	for (size_t i = 0; !status && i < n; i++)
 		d->addrs[d->count++] = addrs[i];
+	d->give_up_at = clock_mono_ms() + CONNECT_MS;
 	connect_next(d);
 }
 

@@ -87,7 +87,8 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	}
 	why = judge_target(x, head, &status);
 	if (why) {
-		exchange_fail(x, status, status == 421 ? "Misdirected Request" : "Bad Request", why);
+		exchange_fail(
+			x, status, status == 421 ? "Misdirected Request" : "Bad Request", why);
 		return;
 	}
 	judge_make_url(x);

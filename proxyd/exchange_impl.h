@@ -18,18 +18,18 @@ struct exchange {
 	struct list node;
 	struct proxy *p;
 	struct session *s;
-	struct http_request *req; /* the client's leg; NULL after its on_end */
+	struct http_request *req;   /* the client's leg; NULL after its on_end */
 	struct http_client *client; /* the server's leg; NULL before it and after its end */
-	struct dial *dial; /* while connecting */
-	struct target target; /* its path is not used: */
-	char *path; /* origin-form of the target */
+	struct dial *dial;	    /* while connecting */
+	struct target target;	    /* its path is not used: */
+	char *path;		    /* origin-form of the target */
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
 	bool is_connect;
-	bool wants_tunnel; /* CONNECT that is passed through undecrypted */
-	bool is_upgrade; /* to WebSocket, the one protocol that may follow HTTP */
-	bool request_sent; /* the head went to the server */
+	bool wants_tunnel;  /* CONNECT that is passed through undecrypted */
+	bool is_upgrade;    /* to WebSocket, the one protocol that may follow HTTP */
+	bool request_sent;  /* the head went to the server */
 	bool request_ended; /* the client's body is whole */
-	bool is_reused; /* over a connection kept from before: one retry is due */
+	bool is_reused;	    /* over a connection kept from before: one retry is due */
 };
 
 void exchange_free_if_over(struct exchange *x);

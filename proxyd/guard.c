@@ -16,13 +16,13 @@ static const struct {
 	{ AF_INET, { 0 }, 8 }, /* this network */
 	{ AF_INET, { 127 }, 8 },
 	{ AF_INET, { 169, 254 }, 16 },
-	{ AF_INET, { 192, 0, 0 }, 24 }, /* protocol assignments, DS-Lite */
-	{ AF_INET, { 224 }, 4 }, /* multicast */
-	{ AF_INET, { 240 }, 4 }, /* reserved, broadcast */
-	{ AF_INET6, { 0 }, 96 }, /* unspecified, loopback, IPv4-compatible */
+	{ AF_INET, { 192, 0, 0 }, 24 },		      /* protocol assignments, DS-Lite */
+	{ AF_INET, { 224 }, 4 },		      /* multicast */
+	{ AF_INET, { 240 }, 4 },		      /* reserved, broadcast */
+	{ AF_INET6, { 0 }, 96 },		      /* unspecified, loopback, IPv4-compatible */
 	{ AF_INET6, { 0x00, 0x64, 0xff, 0x9b }, 32 }, /* NAT64, both prefixes */
-	{ AF_INET6, { 0x20, 0x02 }, 16 }, /* 6to4 */
-	{ AF_INET6, { 0x20, 0x01, 0, 0 }, 32 }, /* Teredo */
+	{ AF_INET6, { 0x20, 0x02 }, 16 },	      /* 6to4 */
+	{ AF_INET6, { 0x20, 0x01, 0, 0 }, 32 },	      /* Teredo */
 	{ AF_INET6, { 0xfe, 0x80 }, 10 },
 	{ AF_INET6, { 0xff }, 8 },
 };
@@ -113,6 +113,8 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 	lan = is_lan(g, settings, to);
 	if (is_never(to))
 		return "the address is special";
+	if (addr_equal(&g->bus, to))
+		return "the address is the bus";
 	if (is_own(g, to))
 		return "the address is the gateway's own";
 	if (!strcmp(dev->profile, "full"))

@@ -37,8 +37,7 @@ static const char *find_absolute(struct exchange *x, const struct http_head *hea
 	if (host_header && target_parse_host(host_header, 80, &host))
 		return "The Host header is wrong.";
 	*status = 421;
-	if (host_header &&
-		(strcmp(host.host, x->target.host) != 0 || host.port != x->target.port))
+	if (host_header && (strcmp(host.host, x->target.host) != 0 || host.port != x->target.port))
 		return "The Host header names another website than the request's target.";
 	return NULL;
 }
@@ -113,5 +112,5 @@ bool judge_is_websocket(const struct http_head *head)
 	const char *protocol = http_head_get(head, "Upgrade");
 
 	return protocol && !strcasecmp(protocol, "websocket") &&
-		(head->status == 101 || (head->method && !strcmp(head->method, "GET")));
+	       (head->status == 101 || (head->method && !strcmp(head->method, "GET")));
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAVES_MAX 4096
+#define LEAVES_MAX	  4096
 #define UPSTREAM_SESSIONS 1024
 
 static void ca_path(const struct proxyd_conf *conf, char out[static 4096])
@@ -110,6 +110,7 @@ static int open_listeners(struct proxy *p)
 static int on_start(struct daemon *d)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
+	struct endpoint redis;
 	int err;
 
 	if (!p)
@@ -121,6 +122,9 @@ static int on_start(struct daemon *d)
 	list_init(&p->tunnels);
 	list_init(&p->dials);
 	list_init(&p->exchanges);
+	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
+		!endpoint_parse(p->conf->shared.redis + 4, &redis))
+		p->guard.bus = redis.addr;
 	err = open_ca(p);
 	if (!err)
 		err = open_upstream(p);
@@ -188,7 +192,8 @@ int main(int argc, char **argv)
 	};
 	const struct daemon_info info = {
 		.name = "proxyd",
-		.summary = "Filtering proxy of Culvert: decrypts, judges and answers with block pages.",
+		.summary = "Filtering proxy of Culvert: decrypts, judges and answers with block "
+			   "pages.",
 		.id = BUS_PROXYD,
 		.conf = proxyd_conf_rows,
 		.conf_count = proxyd_conf_count,

@@ -22,13 +22,13 @@ struct proxy {
 	struct guard guard;
 	struct cert_ca *root;
 	struct cert_minter *minter;
-	struct tls_ctx *mitm_tls; /* towards clients */
+	struct tls_ctx *mitm_tls;     /* towards clients */
 	struct tls_ctx *upstream_tls; /* towards web servers */
 	struct listener *listeners[PROXY_LISTENERS_MAX];
 	size_t listener_count;
-	struct list sessions; /* struct session */
-	struct list tunnels; /* struct tunnel */
-	struct list dials; /* struct dial */
+	struct list sessions;  /* struct session */
+	struct list tunnels;   /* struct tunnel */
+	struct list dials;     /* struct dial */
 	struct list exchanges; /* struct exchange */
 	bool stopping;
 	/* since the start */

@@ -12,7 +12,7 @@
 enum session_state {
 	SESSION_HTTP, /* conn */
 	SESSION_PEEK, /* after CONNECT, waiting for the first byte */
-	SESSION_TLS, /* handshake towards the client */
+	SESSION_TLS,  /* handshake towards the client */
 };
 
 struct exchange;
@@ -24,9 +24,9 @@ struct session {
 	enum session_state state;
 	struct http_conn *conn;
 	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
-	bool is_inner; /* after CONNECT: target is fixed */
-	struct target target; /* of CONNECT */
-	bool is_mismatched; /* the SNI was another name */
+	bool is_inner;	       /* after CONNECT: target is fixed */
+	struct target target;  /* of CONNECT */
+	bool is_mismatched;    /* the SNI was another name */
 	/* A connection to a web server, idle, for the next request to the same place. */
 	struct http_client *idle;
 	struct target idle_target;

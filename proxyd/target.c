@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Would a browser take it for an IPv4 address, in whatever spelling? (WHATWG URL, "ends in a number") */
+/* Would a browser take it for an IPv4 address, in whatever spelling? (WHATWG URL, "ends in a
+ * number") */
 static bool ends_in_number(const char *host)
 {
 	const char *dot = strrchr(host, '.');

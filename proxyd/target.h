@@ -16,8 +16,8 @@ struct target {
 
 /*
  * Pure parsers (RFC 9112 section 3.2). 0 or -EINVAL: user info, an empty or overlong host, a byte
- * that no host has (letters, digits, - _ . only), an IPv4 address in any but the usual spelling, a bad
- * port, another scheme than http and https.
+ * that no host has (letters, digits, - _ . only), an IPv4 address in any but the usual spelling, a
+ * bad port, another scheme than http and https.
  */
 /* authority-form of CONNECT: the port is required. path is "". */
 int target_parse_authority(const char *text, struct target *out);

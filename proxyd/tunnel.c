@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/tunnel.h"
+#include "common/buf.h"
+#include "common/log.h"
+#include "proxyd/client_hello.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Content type of the record that a ClientHello comes in. */
-#define TLS_HANDSHAKE 0x16
+/* A hello, and what a client may send right after it (early data). */
+#define HELLO_BUF_MAX (128 * 1024)
 
 struct tunnel;
 
@@ -18,7 +22,9 @@ struct side {
 struct tunnel {
 	struct list node;
 	struct side client, server;
-	bool is_open; /* bytes may pass: nothing is left to look at */
+	char *tls_host;	  /* until the hello was read; then, and from the start where anything may
+			     pass, NULL */
+	struct buf hello; /* as much of it as came */
 };
 
 static const struct stream_limits limits = {
@@ -27,6 +33,49 @@ static const struct stream_limits limits = {
 	.idle_ms = 600000,
 	.write_ms = 60000,
 };
+
+/* How long a hello may take. */
+static const struct stream_limits hello_limits = {
+	.connect_ms = 10000,
+	.handshake_ms = 10000,
+	.idle_ms = 10000,
+	.write_ms = 60000,
+};
+
+static void free_tunnel(struct tunnel *t)
+{
+	buf_fini(&t->hello);
+	free(t->tls_host);
+	free(t);
+}
+
+/* The client's first bytes, held until they are a hello that may pass. 0, -EAGAIN or why not. */
+static int judge_hello(struct tunnel *t, const void *data, size_t len)
+{
+	struct client_hello hello;
+	int err = buf_append(&t->hello, data, len);
+
+	if (!err)
+		err = client_hello_parse(t->hello.data, t->hello.len, &hello);
+	if (!err && *hello.sni && strcmp(hello.sni, t->tls_host) != 0) {
+		log_info("hello for another name than its connection's refused");
+		err = -EPROTO;
+	}
+	return err;
+}
+
+/* Hands on what was held. */
+static int pass_hello(struct tunnel *t)
+{
+	int err = stream_write(t->server.stream, t->hello.data, t->hello.len);
+
+	buf_fini(&t->hello);
+	buf_init(&t->hello, HELLO_BUF_MAX);
+	free(t->tls_host);
+	t->tls_host = NULL;
+	stream_set_limits(t->client.stream, &limits);
+	return err;
+}
 
 static void on_open(struct stream *s)
 {
@@ -38,14 +87,19 @@ static void on_read(struct stream *s, const void *data, size_t len)
 	struct side *from = stream_data(s);
 	struct stream *to = from->other->stream;
 	struct tunnel *t = from->tunnel;
+	int err = to ? 0 : -EPIPE;
 
-	if (!t->is_open && from == &t->client && *(const uint8_t *)data != TLS_HANDSHAKE) {
-		stream_close(s, -EPROTO);
-		return;
+	if (!err && t->tls_host && from == &t->client) {
+		err = judge_hello(t, data, len);
+		if (err == -EAGAIN)
+			return;
+		if (!err)
+			err = pass_hello(t);
+	} else if (!err) {
+		err = stream_write(to, data, len);
 	}
-	t->is_open = t->is_open || from == &t->client;
-	if (!to || stream_write(to, data, len)) {
-		stream_close(s, -EPIPE);
+	if (err) {
+		stream_close(s, err);
 		return;
 	}
 	if (stream_is_full(to))
@@ -80,7 +134,7 @@ static void on_close(struct stream *s, int why)
 		return;
 	}
 	list_remove(&t->node);
-	free(t);
+	free_tunnel(t);
 }
 
 static void take_side(struct tunnel *t, struct side *side, struct side *other, struct stream *s)
@@ -92,20 +146,25 @@ static void take_side(struct tunnel *t, struct side *side, struct side *other, s
 	stream_set_ops(s, &ops, side);
 }
 
-void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
-	enum tunnel_kind kind)
+void tunnel_start(
+	struct proxy *p, struct stream *client, struct stream *server, const char *tls_host)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
-	if (!t) {
+	if (t && tls_host)
+		t->tls_host = strdup(tls_host);
+	if (!t || (tls_host && !t->tls_host)) {
+		free(t);
 		stream_close(client, -ENOMEM);
 		stream_close(server, -ENOMEM);
 		return;
 	}
-	t->is_open = kind == TUNNEL_ANY;
+	buf_init(&t->hello, HELLO_BUF_MAX);
 	list_add(&p->tunnels, &t->node);
 	take_side(t, &t->client, &t->server, client);
 	take_side(t, &t->server, &t->client, server);
+	if (tls_host)
+		stream_set_limits(client, &hello_limits);
 	stream_resume(server);
 	stream_resume(client);
 }

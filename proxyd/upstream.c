@@ -152,7 +152,7 @@ static void join_upgrade(struct exchange *x)
 		return;
 	}
 	/* The request's on_end has freed the exchange; the session's connection is gone too. */
-	tunnel_start(p, client, server, TUNNEL_ANY);
+	tunnel_start(p, client, server, NULL);
 	session_forget(s);
 }
 
@@ -170,8 +170,8 @@ static void on_response(struct http_client *c)
 		if (x->is_upgrade && judge_is_websocket(http_client_head(c)))
 			join_upgrade(x);
 		else
-			exchange_fail(x, 502, "Bad Answer",
-				"The website's answer cannot be understood.");
+			exchange_fail(
+				x, 502, "Bad Answer", "The website's answer cannot be understood.");
 		return;
 	}
 	if (judge_is_dns_message(http_client_head(c))) {
@@ -214,7 +214,8 @@ static void on_response_end(struct http_client *c)
 		x->client = NULL;
 		session_put_idle(x->s, &x->target, c);
 	}
-	/* Ends the exchange, too. An error closes the client's connection, which does so as well. */
+	/* Ends the exchange, too. An error closes the client's connection, which does so as well.
+	 */
 	http_response_end(req, http_client_trailers(c));
 }
 
@@ -224,7 +225,7 @@ static bool is_repeatable(const struct exchange *x)
 	const char *method = http_request_head(x->req)->method;
 
 	return !http_request_length(x->req) &&
-		(!strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS"));
+	       (!strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS"));
 }
 
 static void on_client_close(struct http_client *c, int why)
@@ -265,6 +266,7 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 {
 	struct proxy *p = x->p;
 	struct session *s = x->s;
+	struct target target = x->target;
 	struct http_head ok;
 	struct stream *client = NULL;
 
@@ -277,7 +279,7 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 		http_conn_close(s->conn, -EPROTO);
 		return;
 	}
-	tunnel_start(p, client, server, TUNNEL_TLS);
+	tunnel_start(p, client, server, target.host);
 	session_forget(s);
 }
 

@@ -9,6 +9,8 @@ FUZZ_LIBS_list_parse = -lidn2 -lpsl
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
+FUZZERS += client_hello
+FUZZ_SRCS_client_hello = proxyd/client_hello.c
 FUZZERS += target
 FUZZ_SRCS_target = proxyd/target.c
 FUZZERS += apid_request

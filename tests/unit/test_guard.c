@@ -59,6 +59,23 @@ static void test_full_reaches_both(void)
 	OK(is_allowed("full", "10.77.0.5"));
 }
 
+static void test_bus_is_out_of_reach(void)
+{
+	struct device_view dev = { .profile = "full" };
+	struct settings settings;
+	struct guard g = { 0 };
+	struct addr a;
+
+	settings_init(&settings);
+	OK(!addr_parse("93.184.216.34", &g.bus));
+	OK(!addr_parse("::ffff:93.184.216.34", &a));
+	OK(guard_check(&g, &dev, &settings, &a));
+	OK(!addr_parse("93.184.216.35", &a));
+	OK(!guard_check(&g, &dev, &settings, &a));
+	guard_fini(&g);
+	settings_fini(&settings);
+}
+
 static void test_walled_and_unknown_profiles_reach_nothing(void)
 {
 	OK(!is_allowed("walled", "93.184.216.34"));
@@ -71,6 +88,7 @@ int main(void)
 	TAP_RUN(test_internet_reaches_no_local_network);
 	TAP_RUN(test_intranet_reaches_only_local_networks);
 	TAP_RUN(test_full_reaches_both);
+	TAP_RUN(test_bus_is_out_of_reach);
 	TAP_RUN(test_walled_and_unknown_profiles_reach_nothing);
 	return tap_done();
 }

@@ -50,8 +50,11 @@ static void init(struct http_request *req, const char *name, const char *value)
 
 static struct decision blocked(enum reason reason)
 {
-	return (struct decision){ .verdict = VERDICT_BLOCK, .reason = reason, .rule = "RULE",
-		.list = "LIST", .category = "CATEGORY" };
+	return (struct decision){ .verdict = VERDICT_BLOCK,
+		.reason = reason,
+		.rule = "RULE",
+		.list = "LIST",
+		.category = "CATEGORY" };
 }
 
 static void test_each_reason_is_named(void)
@@ -81,8 +84,11 @@ static void test_each_reason_is_named(void)
 
 static void test_unknown_site_is_not_reviewed(void)
 {
-	struct decision d = { .verdict = VERDICT_UNKNOWN, .reason = REASON_UNKNOWN, .rule = "",
-		.list = "", .category = "" };
+	struct decision d = { .verdict = VERDICT_UNKNOWN,
+		.reason = REASON_UNKNOWN,
+		.rule = "",
+		.list = "",
+		.category = "" };
 	struct http_request req;
 
 	init(&req, NULL, NULL);
@@ -142,7 +148,8 @@ static void test_what_is_no_page_gets_its_own_type(void)
 		const char *name, *value, *type;
 	} rows[] = { { "Sec-Fetch-Dest", "image", "image/gif" },
 		{ "Sec-Fetch-Dest", "script", "text/javascript" },
-		{ "Sec-Fetch-Dest", "style", "text/css" }, { "Sec-Fetch-Dest", "font", "font/woff2" },
+		{ "Sec-Fetch-Dest", "style", "text/css" },
+		{ "Sec-Fetch-Dest", "font", "font/woff2" },
 		{ "Sec-Fetch-Dest", "empty", "application/json" },
 		{ "Sec-Fetch-Dest", "document", "text/html; charset=utf-8" },
 		{ "Accept", "image/png", "image/gif" }, { "Accept", "text/css", "text/css" },

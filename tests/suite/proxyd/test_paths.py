@@ -320,6 +320,36 @@ def test_no_decrypt_passes_tls_only(world):
         assert c.is_closed()
 
 
+def test_no_decrypt_is_for_the_name_of_its_connection(world):
+    """P15: SNI and CONNECT target must agree where nothing is decrypted, too."""
+    internet = pathlib.Path(world.dir) / "internet.pem"
+    with pytest.raises((OSError, EOFError)):
+        world.secure_to("bank.example", sni="blocked.example", ca=internet)
+    assert not [r for r in world.secure.requests if r.host == "blocked.example"]
+    # A hello in many small pieces.
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ssl.create_default_context(cafile=internet).wrap_bio(into, out, server_hostname="bank.example")
+    c, _ = world.tunnel("bank.example:443")
+    with c:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                for byte in out.read():
+                    c.send(bytes([byte]))
+                into.write(c.socket.recv(65536))
+        tls.write(b"GET / HTTP/1.1\r\nHost: bank.example\r\n\r\n")
+        c.send(out.read())
+        into.write(c.socket.recv(65536))
+        while True:
+            try:
+                assert b"200 Fine" in tls.read()
+                break
+            except ssl.SSLWantReadError:
+                into.write(c.socket.recv(65536))
+
+
 def test_root_certificate_is_served(world):
     """P2: PEM, DER and SHA-256 for devices."""
     with world.connect() as c:

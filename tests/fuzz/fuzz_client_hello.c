@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A hello may be cut anywhere: what is said of a part is "more" or what is said of the whole. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxyd/client_hello.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct client_hello whole, part;
+	int err = client_hello_parse(data, size, &whole);
+	size_t cut = size ? data[size - 1] * size / 256 : 0;
+	int early = client_hello_parse(data, cut, &part);
+
+	if (!err && strlen(whole.sni) >= sizeof(whole.sni))
+		abort();
+	if (early == -EAGAIN)
+		return 0;
+	if (early != err ||
+		(!err && (strcmp(part.sni, whole.sni) != 0 || part.has_ech != whole.has_ech)))
+		abort();
+	return 0;
+}
