@@ -8,7 +8,7 @@ import pytest
 
 import walklib
 from culvertlab.scenery import SITES
-from lablib import wait_until
+from lablib import site_addresses, wait_until
 
 PACKAGE = "webext-ublock-origin-chromium"
 LISTS = ("easylist", "easyprivacy")
@@ -99,7 +99,7 @@ def test_unlisted_names_resolve(lab, listed):
     for kind, at in ((1, 0), (28, 1)):
         answers = walklib.ask_all(lab, "phone", names, kind)
         for name in names:
-            want = (walklib.site_addresses(name) if name in SITES else walklib.SITE)[at]
+            want = (site_addresses(name) if name in SITES else walklib.SITE)[at]
             assert answers.get(name) == [0, [want]], name
     absent = [n + ".culvert-test.example" for n in random.Random(9).sample(sorted(listed), 300)]
     answers = walklib.ask_all(lab, "phone", absent)

@@ -92,7 +92,8 @@ def test_a_name_that_does_not_exist_gives_a_page(lab):
 def test_what_is_no_page_gets_its_own_kind_of_answer(lab):
     """P7."""
     url = "https://blocked.example/x"
-    for accept, kind in (("image/avif,image/webp,*/*", "image/"), ("text/css,*/*;q=0.1", "text/css"),
+    for accept, kind in (("image/avif,image/webp,*/*", "image/"),
+                         ("text/css,*/*;q=0.1", "text/css"),
                          ("application/json", "application/json")):
         page = get(lab, "phone", url, "-H", "Accept: " + accept)
         assert page.status == 451 and page.headers["content-type"].startswith(kind), accept

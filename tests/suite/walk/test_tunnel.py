@@ -87,7 +87,8 @@ def test_bad_requests_answer_as_specified_and_change_nothing(lab):
     rows = {name: (400, ["POST", "/", good, json.dumps(body)]) for name, body in bad.items()}
     rows.update({
         "not JSON": (400, ["POST", "/", good, "{"]),
-        "twice the same field": (400, ["POST", "/", good, '{"task":"wg_remove","id":"n","id":"phone"}']),
+        "twice the same field": (400, ["POST", "/", good,
+                                       '{"task":"wg_remove","id":"n","id":"phone"}']),
         "no API key": (401, ["POST", "/", {"Content-Type": "application/json"}, remove]),
         "wrong API key": (401, ["POST", "/", dict(good, **{"x-api-key": "no"}), remove]),
         "another path": (404, ["POST", "/x", good, remove]),
