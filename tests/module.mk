@@ -1,23 +1,25 @@
 # Tests: the runner is tests/check.
-PARTS = unit replay lint bus lab wgd fwd dnsd proxyd syncd apid walk ops
+PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd syncd apid walk ops
 
 # For the runner: make print-UNITS.
 print-%:
 	@echo $($*)
+
+JOBS = -s --no-print-directory -j$$(nproc)
 
 deps:
 	@deploy/deps build run test
 
 # A second make, since what is installed decides what is built (llhttp).
 check: deps
-	$(Q)$(MAKE) -s B=$(B) all units replays
-	$(Q)$(MAKE) -s asan
+	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
+	$(Q)$(MAKE) $(JOBS) asan
 	$(Q)B=$(B) tests/check
 check-asan: deps
-	$(Q)$(MAKE) -s asan
+	$(Q)$(MAKE) $(JOBS) asan
 	$(Q)B=build-asan tests/check asan
 $(addprefix check-,$(PARTS)): check-%: deps
-	$(Q)$(MAKE) -s B=$(B) all units replays
+	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
 	$(Q)B=$(B) tests/check $*
 
 # 60 s a target; make fuzz SECONDS=5 for a quick look.
