@@ -197,8 +197,8 @@ struct http_client_ops {
 	/* A 1xx other than 101. May be NULL. */
 	void (*on_interim)(struct http_client *c, const struct http_head *head);
 	void (*on_body)(struct http_client *c, const void *data, size_t len);
-	/* The response is whole (told in a pause, too). If http_client_is_idle, another request may be sent, also from
-	 * within. */
+	/* The response is whole (told in a pause, too). If http_client_is_idle, another request
+	 * may be sent, also from within. */
 	void (*on_response_end)(struct http_client *c);
 	void (*on_drain)(struct http_client *c); /* may be NULL */
 	/* Last callback; not called after a handover. 0: closed while idle, or by the owner with 0.
