@@ -27,7 +27,7 @@ static void block_by_decision(
 	const char *via = hop ? ", reached by " : "";
 
 	if (d->list[0])
-		block(out, j->block_mode, "list %s%s%s", d->list, via, hop ? hop : "");
+		block(out, j->block_mode, "list %s%s%s", d->list_title, via, hop ? hop : "");
 	else
 		block(out, j->block_mode, "%s%s%s", reason_text(d->reason), via, hop ? hop : "");
 }

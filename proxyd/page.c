@@ -163,8 +163,8 @@ static void blocked_message(const struct decision *d, char *out, size_t len)
 			d->category);
 		return;
 	case REASON_LIST:
-		snprintf(
-			out, len, "This website is blocked because it is on the list %s.", d->list);
+		snprintf(out, len, "This website is blocked because it is on the list %s.",
+			d->list_title);
 		return;
 	case REASON_SWITCH:
 		snprintf(out, len, "This website is blocked because browsing is switched off (%s).",

@@ -187,6 +187,7 @@ static bool judge_lists(struct judgement *j)
 	if (!hit.blocked)
 		return false;
 	j->out->list = p->lists[__builtin_ctzll(hit.blocked)];
+	j->out->list_title = policy_list_title(p, j->out->list);
 	decide(j, VERDICT_BLOCK, REASON_LIST, j->q->host + hit.offset, TOPIC_domainset);
 	j->out->generation = p->set_gen;
 	return true;
@@ -448,7 +449,7 @@ void policy_decide(struct policy *p, struct device_view *dev, const struct polic
 {
 	struct judgement j = { .p = p, .dev = dev, .q = q, .now_ms = now_ms, .out = out };
 
-	*out = (struct decision){ .rule = "", .list = "", .category = "" };
+	*out = (struct decision){ .rule = "", .list = "", .list_title = "", .category = "" };
 	if (!p->known)
 		p->known = policy_is_known(p);
 	if (!dev || !p->known || !make_subject(p, q, &j.subject))

@@ -53,6 +53,7 @@ struct decision {
 	enum reason reason;
 	const char *rule;	      /* pattern, list entry's name, switch … "" when none */
 	const char *list;	      /* id of the list, "" */
+	const char *list_title;	      /* for people, \"\" */
 	const char *category;	      /* name of the category, "" */
 	uint64_t generation;	      /* of the topic that decided, 0 */
 	bool hide_images, mask_words; /* where the content is allowed */

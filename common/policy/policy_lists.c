@@ -25,7 +25,9 @@ static void recompute_default_off(struct policy *p)
 {
 	p->lists_default_off = 0;
 	for (int i = 0; i < 64; i++) {
-		if (p->lists[i] && hmap_find_str(&p->default_off, p->lists[i]))
+		const struct list_facts *f =
+			p->lists[i] ? hmap_find_str(&p->list_facts, p->lists[i]) : NULL;
+		if (f && f->default_off)
 			p->lists_default_off |= 1ULL << i;
 	}
 	if (!++p->set_version)
@@ -103,18 +105,35 @@ static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon ow
 		log_error("domain set cannot be fetched blob=%s", p->set_blob);
 }
 
+const char *policy_list_title(const struct policy *p, const char *id)
+{
+	const struct list_facts *f = hmap_find_str(&p->list_facts, id);
+
+	return f && *f->title ? f->title : id;
+}
+
 static void on_list(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct policy *p = arg;
 	const struct rec_list *l = rec;
+	const char *title = l && l->title ? l->title : "";
+	struct list_facts *f;
 
 	(void)topic;
 	(void)owner;
-	if (l && !l->head.closed && rec_has(l, list, default_on) && !l->default_on)
-		hmap_set_str(&p->default_off, id, p); /* a set: any value will do */
-	else
-		hmap_remove_str(&p->default_off, id);
+	hmap_remove_str(&p->list_facts, id);
+	if (!l)
+		return;
+	f = calloc(1, sizeof(*f) + strlen(title) + 1);
+	if (!f || hmap_set_str(&p->list_facts, id, f)) {
+		log_error("no memory for a list list=%s", id);
+		free(f);
+		return;
+	}
+	/* A record that cannot be read leaves the list on. */
+	f->default_off = !l->head.closed && rec_has(l, list, default_on) && !l->default_on;
+	memcpy(f->title, title, strlen(title) + 1);
 }
 
 static void on_list_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

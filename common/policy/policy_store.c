@@ -36,7 +36,7 @@ void policy_stores_init(struct policy *p)
 		hmap_init(&p->category_prefs[o], NULL);
 	}
 	hmap_init(&p->pref_index, NULL);
-	hmap_init(&p->default_off, NULL);
+	hmap_init(&p->list_facts, free);
 }
 
 static void free_records(struct hmap *map, enum rec_type type)
@@ -63,7 +63,7 @@ void policy_stores_fini(struct policy *p)
 		free_records(&p->category_prefs[o], REC_category_pref);
 	}
 	hmap_fini(&p->pref_index);
-	hmap_fini(&p->default_off);
+	hmap_fini(&p->list_facts);
 }
 
 static enum rule_kind kind_of(enum bus_topic topic)

@@ -17,6 +17,12 @@ enum rule_kind {
 	RULE_KINDS
 };
 
+/* What the topic `lists` says of a list. */
+struct list_facts {
+	bool default_off; /* off unless switched on */
+	char title[];
+};
+
 /* A record with the pattern it matches by. */
 struct ruled {
 	struct rule rule; /* rule.data points back here */
@@ -46,12 +52,14 @@ struct policy {
 	uint64_t set_gen;
 	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
-	struct hmap default_off;		/* ids of lists that are off unless switched on */
+	struct hmap list_facts;			/* id → struct list_facts */
 	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded
 			       */
 	char scratch[66 * 1024]; /* host + path of the request at hand */
 };
 
+/* The list's title, or its id without one. */
+const char *policy_list_title(const struct policy *p, const char *id);
 /* Bus callbacks (policy_store.c, policy_lists.c). */
 extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_domainset_ops,
 	policy_list_ops;

@@ -169,6 +169,13 @@ static void test_lists_act_per_device_on_every_path(void)
 	DECIDES(&w, "phone", INTERCEPT, "listed.example", NULL, BLOCK, LIST);
 	DECIDES(&w, "phone", PROXY, "listed.example", "/", BLOCK, LIST);
 	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).list, "adblock");
+	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).list_title,
+		"adblock");
+	fake_bus_put(w.bus, TOPIC_lists, BUS_SYNCD, "adblock",
+		"{\"id\":\"adblock\",\"title\":\"Advertising\"}");
+	fake_bus_end(w.bus, TOPIC_lists, BUS_SYNCD);
+	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).list_title,
+		"Advertising");
 	STR_IS(decide(&w, "phone", POLICY_PATH_DNS, "ads.listed.example", NULL).rule,
 		"listed.example");
 	world_fini(&w);

@@ -28,7 +28,7 @@ def test_listed_name_is_blocked_by_device_and_says_why(shared):
     world, _ = shared
     blocked = world.ask("ads.listed.example")
     assert addresses(blocked) == ["0.0.0.0"] and blocked.answer[0].ttl == 5
-    assert ede(blocked) == (15, "list adblock")
+    assert ede(blocked) == (15, "list Advertising")
     assert addresses(world.ask("ads.listed.example", "AAAA")) == ["::"]
     for rdtype in ("TXT", "HTTPS", "MX", "CNAME"):
         other = world.ask("ads.listed.example", rdtype)
@@ -82,7 +82,7 @@ def test_alias_of_a_listed_name_is_blocked_and_named(shared):
     for _ in range(2):
         blocked = world.ask("alias.plain.example", source=PHONE)
         assert addresses(blocked) == ["0.0.0.0"] and not [r for r in blocked.answer if r.rdtype == 5]
-        assert ede(blocked) == (15, "list adblock, reached by tracker.listed.example")
+        assert ede(blocked) == (15, "list Advertising, reached by tracker.listed.example")
 
 
 def test_https_record_loses_ech_and_h3_and_its_target_is_judged(shared):

@@ -45,7 +45,7 @@ def test_page_escapes_what_the_client_wrote(world):
 
 
 def test_listed_site_names_its_list(world):
-    is_page(world.get_secure("https://ads.listed.example/"), 451, "Site Blocked", "on the list adblock.")
+    is_page(world.get_secure("https://ads.listed.example/"), 451, "Site Blocked", "on the list Advertising.")
 
 
 def test_switch_is_named(world):

@@ -12,7 +12,7 @@ PAGES = {
     "unknown": ("https://unknown.example/a/rather/long/path/that/never/seems/to/end?with=some&"
                 "query=" + "x" * 120, "Site Not Reviewed", "has not been reviewed yet."),
     "plain-blocked": ("http://blocked.example/", "Site Blocked", "category Gambling."),
-    "listed": ("https://ads.listed.example/", "Site Blocked", "on the list adblock."),
+    "listed": ("https://ads.listed.example/", "Site Blocked", "on the list Advertising."),
 }
 
 

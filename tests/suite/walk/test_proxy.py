@@ -73,7 +73,7 @@ def test_an_unknown_site_gives_451_on_phone_and_passes_on_laptop(lab, scheme):
 def test_a_listed_site_gives_451_on_phone_and_passes_on_laptop(lab, scheme):
     page = get(lab, "phone", scheme + "://ads.listed.example/")
     assert page.status == 451 and "Site Blocked" in page.text
-    assert "because it is on the list adblock." in page.text
+    assert "because it is on the list Advertising." in page.text
     assert get(lab, "laptop", scheme + "://ads.listed.example/").status == 200
 
 
