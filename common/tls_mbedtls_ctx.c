@@ -448,6 +448,25 @@ static int server_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 	return 0;
 }
 
+/* The library's own order begins with its strongest and slowest curve, three times the work of a
+ * handshake. */
+static void set_groups(struct tls_ctx *ctx)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+	static const uint16_t groups[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+		MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+		MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE };
+
+	mbedtls_ssl_conf_groups(&ctx->conf, groups);
+#else
+	static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1,
+		MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
+		MBEDTLS_ECP_DP_NONE };
+
+	mbedtls_ssl_conf_curves(&ctx->conf, groups);
+#endif
+}
+
 int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out)
 {
 	struct tls_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -475,6 +494,7 @@ int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out)
 		goto fail;
 	mbedtls_ssl_conf_rng(&ctx->conf, mbedtls_ctr_drbg_random, &ctx->rng);
 	mbedtls_ssl_conf_ciphersuites(&ctx->conf, ciphersuites);
+	set_groups(ctx);
 #if MBEDTLS_VERSION_MAJOR >= 3
 	mbedtls_ssl_conf_min_tls_version(&ctx->conf, MBEDTLS_SSL_VERSION_TLS1_2);
 #else
