@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of all suites: `lab`, one for the session, and `new_lab`, one of the test's own."""
+"""Fixtures of all suites: `lab`, one for the session, and `new_lab`, one of the test's own; `place`, a
+directory, and `redis` there."""
 import os
-import sys
+import pathlib
+import tempfile
 
+from lablib import Lab
 import pytest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from support.redis import Redis
 
-from lablib import Lab  # noqa: E402
+
+@pytest.fixture
+def place():
+    # A short path: a unix socket's name has 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="culvert-") as d:
+        os.chmod(d, 0o755)
+        yield pathlib.Path(d)
+
+
+@pytest.fixture
+def redis(place):
+    one = Redis(place).start()
+    yield one
+    one.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-import sys
-import pathlib
-import tempfile
-
+import buslib
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import buslib  # noqa: E402
-
-
-@pytest.fixture
-def place():
-    # A short path: a unix socket's name has 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="cvbus") as d:
-        yield pathlib.Path(d)
-
-
-@pytest.fixture
-def redis(place):
-    r = buslib.Redis(place).start()
-    yield r
-    r.stop()
+from support.bus import Probe
 
 
 @pytest.fixture
@@ -29,7 +11,7 @@ def probe(place, redis):
     made = []
 
     def make(daemon, server=None, **more):
-        p = buslib.Probe(daemon, server or f"unix:{redis.socket}", place, **more)
+        p = Probe(daemon, server or f"unix:{redis.socket}", place, **more)
         made.append(p)
         return p
 
@@ -38,3 +20,13 @@ def probe(place, redis):
     for p in made:
         if p.process.returncode is None:
             p.quit()
+
+
+@pytest.fixture
+def pair(probe):
+    """apid with thirty devices, and fwd that has them."""
+    apid, fwd = probe("apid"), probe("fwd")
+    fwd.subscribe("devices", "apid")
+    fwd.wait("batch", gen=apid.replace("devices", buslib.devices(30)), current=True)
+    fwd.drain()
+    return apid, fwd

@@ -5,17 +5,9 @@ import json
 import buslib
 import pytest
 
+from support.redis import RedisError
+
 KEY = "culvert:state:devices:apid"
-
-
-@pytest.fixture
-def pair(probe):
-    apid, fwd = probe("apid"), probe("fwd")
-    fwd.subscribe("devices", "apid")
-    apid.do("replace", topic="devices", records=buslib.devices(30))
-    fwd.wait("batch", gen=apid.flush("devices"), current=True)
-    fwd.drain()
-    return apid, fwd
 
 
 def write(redis, records, gen, full=1, prev=None, remove=()):
@@ -137,12 +129,12 @@ def test_a_topic_that_lost_its_generation_is_unknown_and_kept(redis, probe, pair
 ])
 def test_another_daemons_things_are_refused(redis, command):
     with redis.connect("fwd", "secret-fwd") as c:
-        with pytest.raises(buslib.RedisError, match="NOPERM|no permissions"):
+        with pytest.raises(RedisError, match="NOPERM|no permissions"):
             c(*command)
 
 
 def test_the_default_user_is_off(redis):
-    with pytest.raises(buslib.RedisError):
+    with pytest.raises(RedisError):
         redis.connect("default", "")
 
 

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The last good state on disk (SPEC W1, W2)."""
 import stat
-import time
 
 import buslib
 
-
-def wait_file(path):
-    until = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+from support.wait import wait_until
 
 
 def kept(probe, redis):
@@ -56,7 +50,7 @@ def test_it_is_written_while_running(probe):
     fwd.subscribe("devices", "apid")
     apid.do("replace", topic="devices", records=buslib.devices(3))
     fwd.wait_gen("devices", "apid", apid.flush("devices"))
-    wait_file(fwd.dir / "state/last-good")
+    wait_until((fwd.dir / "state/last-good").exists)
     fwd.kill()
     again = probe("fwd", server="unix:/nonexistent")
     again.subscribe("devices", "apid")

@@ -7,20 +7,15 @@ import time
 import buslib
 import pytest
 
-
-def until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from support.wait import wait_until
 
 
 def ready(redis, channel, pattern=False):
     """Until somebody listens there."""
     if pattern:
-        until(lambda: redis("PUBSUB", "NUMPAT") > 0)
+        wait_until(lambda: redis("PUBSUB", "NUMPAT") > 0)
     else:
-        until(lambda: redis("PUBSUB", "NUMSUB", channel)[1] > 0)
+        wait_until(lambda: redis("PUBSUB", "NUMSUB", channel)[1] > 0)
 
 
 def test_events_arrive_in_order(redis, probe):
@@ -67,9 +62,9 @@ def serving(redis, probe, **more):
     wgd, apid = probe("wgd"), probe("apid")
     wgd.do("serve", op="wgd.peer_applied", **more)
     ready(redis, "culvert:req:wgd:apid")
-    until(lambda: any(c.startswith("culvert:reply:apid:") for c in redis("PUBSUB", "CHANNELS")))
+    wait_until(lambda: any(c.startswith("culvert:reply:apid:") for c in redis("PUBSUB", "CHANNELS")))
     apid.drain()
-    until(lambda: apid.ask("stats", "stats")["connected"])
+    wait_until(lambda: apid.ask("stats", "stats")["connected"])
     return wgd, apid
 
 
@@ -82,7 +77,7 @@ def test_a_request_is_answered(redis, probe):
 
 def test_a_request_nobody_serves_fails_at_once(redis, probe):
     apid = probe("apid")
-    until(lambda: apid.ask("stats", "stats")["connected"])
+    wait_until(lambda: apid.ask("stats", "stats")["connected"])
     assert call(apid)["status"] == -107
 
 
@@ -135,8 +130,7 @@ def test_status_tells_what_is_applied(redis, probe):
     apid.do("watch")
     ready(redis, "culvert:status:*", pattern=True)
     fwd.subscribe("devices", "apid")
-    apid.do("replace", topic="devices", records=buslib.devices(2))
-    gen = apid.flush("devices")
+    gen = apid.replace("devices", buslib.devices(2))
     fwd.wait_gen("devices", "apid", gen)
     fwd.do("applied", topic="devices", owner="apid", gen=gen)
     e = apid.wait("status", daemon="fwd", instance="7", applied=gen)
@@ -160,7 +154,7 @@ def test_a_queued_message_is_delivered_until_acknowledged(redis, probe):
     m = again.wait("message")
     assert m["rec"] == appeal(1)
     again.do("queue_ack", entry=m["entry"])
-    until(lambda: redis("XPENDING", "culvert:queue:appeals", "apid")[0] == 0)
+    wait_until(lambda: redis("XPENDING", "culvert:queue:appeals", "apid")[0] == 0)
 
 
 def test_the_spool_holds_until_the_final_storer_confirms(redis, probe):
@@ -172,7 +166,7 @@ def test_the_spool_holds_until_the_final_storer_confirms(redis, probe):
         m = syncd.wait("message")
         if m["rec"]["uuid"] != appeal(1)["uuid"]:
             syncd.do("queue_confirm", uuid=m["rec"]["uuid"])
-    until(lambda: proxyd.ask("spooled", "spooled")["n"] == 1)
+    wait_until(lambda: proxyd.ask("spooled", "spooled")["n"] == 1)
     assert [f.name for f in (proxyd.dir / "state/queue-appeals").iterdir()] == [appeal(1)["uuid"] + ".json"]
 
 
@@ -254,7 +248,7 @@ def test_an_old_blob_expires_when_no_record_names_it(redis, probe):
     syncd = probe("syncd")
     old, new = put(syncd, 1000, 1), put(syncd, 1000, 2)
     syncd.do("set", topic="domainset", id="main", record={"id": "main", "blob": new, "lists": []})
-    until(lambda: 0 < redis("TTL", "culvert:blob:" + old) <= 3600)
+    wait_until(lambda: 0 < redis("TTL", "culvert:blob:" + old) <= 3600)
     assert redis("TTL", "culvert:blob:" + new) > 3600
 
 

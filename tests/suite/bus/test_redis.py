@@ -2,20 +2,10 @@
 """What Redis may do to the bus: vanish, come back empty, old or slow (SPEC W2, W3; DESIGN 4)."""
 import socket
 import threading
-import time
 
 import buslib
-import pytest
 
-
-@pytest.fixture
-def pair(probe):
-    apid, fwd = probe("apid"), probe("fwd")
-    fwd.subscribe("devices", "apid")
-    apid.do("replace", topic="devices", records=buslib.devices(30))
-    fwd.wait("batch", gen=apid.flush("devices"), current=True)
-    fwd.drain()
-    return apid, fwd
+from support.wait import wait_until
 
 
 def records_after(p, start):
@@ -68,10 +58,7 @@ def test_a_lost_tail_is_published_again(redis, pair):
     redis.kill()
     redis.start()
     fwd.wait("batch", current=True)
-    until = time.monotonic() + 20
-    while redis("HEXISTS", "culvert:state:devices:apid", "tail") == 0:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: redis("HEXISTS", "culvert:state:devices:apid", "tail") == 1)
     gen = apid.flush("devices")
     fwd.wait_gen("devices", "apid", gen)
     assert "tail" in fwd.records["devices:apid"]
@@ -139,8 +126,7 @@ def test_a_slow_redis_is_only_slow(redis, probe, place):
     apid = probe("apid", f"unix:{place}/slow.sock")
     fwd = probe("fwd", f"unix:{place}/slow.sock")
     fwd.subscribe("devices", "apid")
-    apid.do("replace", topic="devices", records=buslib.devices(300))
-    gen = apid.flush("devices")
+    gen = apid.replace("devices", buslib.devices(300))
     fwd.wait_gen("devices", "apid", gen)
     assert len(fwd.records["devices:apid"]) == 300
     assert fwd.ask("stats", "stats")["busy_max_ms"] < 500
@@ -219,8 +205,7 @@ def test_flushall_under_a_live_connection_is_repaired(redis, pair):
     apid, fwd = pair
     start = len(fwd.seen)
     redis("FLUSHALL")
-    apid.do("set", topic="devices", id="d1", record=buslib.device("d1", 44))
-    gen = apid.flush("devices")
+    gen = apid.set("devices", "d1", buslib.device("d1", 44))
     fwd.wait_gen("devices", "apid", gen)
     assert redis("HLEN", "culvert:state:devices:apid") == 30
     assert [e["id"] for e in records_after(fwd, start)] == ["d1"]

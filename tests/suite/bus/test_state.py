@@ -6,8 +6,7 @@ import buslib
 def test_consumer_gets_what_the_owner_set(probe):
     apid, fwd = probe("apid"), probe("fwd")
     fwd.subscribe("devices", "apid")
-    apid.do("set", topic="devices", id="d1", record=buslib.device("d1"))
-    gen = apid.flush("devices")
+    gen = apid.set("devices", "d1", buslib.device("d1"))
     fwd.wait("batch", gen=gen)
     assert fwd.records["devices:apid"]["d1"]["addresses"] == ["10.9.0.1"]
 
@@ -31,8 +30,7 @@ def test_changes_and_removals_arrive_as_differences(probe):
 
 def test_a_late_consumer_reads_everything(probe):
     apid = probe("apid")
-    apid.do("replace", topic="devices", records=buslib.devices(400))
-    gen = apid.flush("devices")
+    gen = apid.replace("devices", buslib.devices(400))
     fwd = probe("fwd")
     fwd.subscribe("devices", "apid")
     fwd.wait("batch", gen=gen)
@@ -45,8 +43,7 @@ def test_a_late_consumer_reads_everything(probe):
 
 def test_an_empty_topic_is_known_and_a_missing_one_is_not(probe):
     apid, fwd = probe("apid"), probe("fwd")
-    apid.do("replace", topic="devices", records={})
-    gen = apid.flush("devices")
+    gen = apid.replace("devices", {})
     fwd.subscribe("groups", "apid")
     fwd.subscribe("devices", "apid")
     fwd.wait("batch", topic="devices", gen=gen, current=True)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import signal
+import subprocess
+
+from . import BUILD, DEADLINE_S
+
+
+class Daemon:
+    """One of Culvert's daemons, in a host or here; start, stop and kill it as often as needed.
+
+    However it ends, somebody asks how: stop() demands status 0, wait() gives the status.
+    """
+
+    def __init__(self, name, conf, log, host=None):
+        self.name, self.conf, self.log_file, self.host = name, conf, log, host
+        self.process = None
+
+    def start(self, **options):
+        """Waits for nothing."""
+        argv = [str(BUILD / "bin" / self.name), "-c", str(self.conf)]
+        with self.log_file.open("a") as log:
+            self.process = subprocess.Popen(self.host.argv(*argv) if self.host else argv,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+        return self
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def wait(self):
+        """The status of one that ends by itself; negative: a signal."""
+        status = self.process.wait(DEADLINE_S)
+        self.process = None
+        return status
+
+    def kill(self):
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def stop(self):
+        """A clean end, if it was started: no handle left, nothing for a sanitizer to say."""
+        if self.process:
+            self.send(signal.SIGTERM)
+            status = self.wait()
+            assert status == 0, f"{self.name} ended with {status}:\n{self.log()[-6000:]}"
+            assert "Sanitizer" not in self.log() and "runtime error:" not in self.log(), self.log()
+
+    def log(self):
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
