@@ -118,6 +118,7 @@ static int on_start(struct daemon *d)
 	d->state = p;
 	p->d = d;
 	p->conf = d->conf;
+	hmap_init(&p->loads, NULL);
 	list_init(&p->sessions);
 	list_init(&p->tunnels);
 	list_init(&p->dials);
@@ -165,6 +166,7 @@ static void on_fini(struct daemon *d)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);
 	guard_fini(&p->guard);
+	hmap_fini(&p->loads);
 	free(p);
 }
 

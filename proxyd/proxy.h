@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/daemon.h"
+#include "common/hmap.h"
 #include "common/list.h"
 #include "common/policy/policy.h"
 #include "common/resolver.h"
@@ -26,6 +27,7 @@ struct proxy {
 	struct tls_ctx *upstream_tls; /* towards web servers */
 	struct listener *listeners[PROXY_LISTENERS_MAX];
 	size_t listener_count;
+	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */
 	struct list tunnels;   /* struct tunnel */
 	struct list dials;     /* struct dial */

@@ -2,6 +2,7 @@
 #include "proxyd/session.h"
 #include "common/log.h"
 #include "proxyd/exchange.h"
+#include "proxyd/load.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,14 +59,20 @@ static void drop_idle(struct session *s)
 static void free_session(struct session *s)
 {
 	drop_idle(s);
+	if (s->load)
+		load_release(s->p, s->load);
 	list_remove(&s->node);
 	free(s);
 }
 
-void session_forget(struct session *s)
+struct load *session_forget(struct session *s)
 {
+	struct load *l = s->load;
+
+	s->load = NULL;
 	s->conn = NULL;
 	free_session(s);
+	return l;
 }
 
 /* The device may have got another profile since it was connected. */
@@ -237,7 +244,9 @@ void session_accept(struct proxy *p, int fd, const struct addr *device)
 	s->p = p;
 	s->device = *device;
 	list_add(&p->sessions, &s->node);
-	if (!proxy_device(p, device)) {
+	if (proxy_device(p, device))
+		s->load = load_take(p, device);
+	if (!s->load) {
 		p->refused_clients++;
 		stream_close(stream, -EACCES);
 		return;

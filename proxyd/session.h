@@ -16,11 +16,13 @@ enum session_state {
 };
 
 struct exchange;
+struct load;
 
 struct session {
 	struct list node;
 	struct proxy *p;
 	struct addr device;
+	struct load *load; /* its place among the device's connections */
 	enum session_state state;
 	struct http_conn *conn;
 	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
@@ -35,8 +37,9 @@ struct session {
 /* Takes an accepted socket over. Unknown devices are hung up on. */
 void session_accept(struct proxy *p, int fd, const struct addr *device);
 void session_close(struct session *s);
-/* Its connection was handed over to somebody else: frees the rest. */
-void session_forget(struct session *s);
+/* Its connection was handed over to somebody else, and its place among the device's connections
+ * with it, which is returned: frees the rest. */
+struct load *session_forget(struct session *s);
 /* The idle connection fits that place: it is taken out. NULL else. */
 struct http_client *session_take_idle(struct session *s, const struct target *t);
 /* Keeps a connection for the next request, in place of an older one. */

@@ -21,6 +21,8 @@ struct side {
 
 struct tunnel {
 	struct list node;
+	struct proxy *p;
+	struct load *load;
 	struct side client, server;
 	char *tls_host;	  /* until the hello was read; then, and from the start where anything may
 			     pass, NULL */
@@ -44,6 +46,7 @@ static const struct stream_limits hello_limits = {
 
 static void free_tunnel(struct tunnel *t)
 {
+	load_release(t->p, t->load);
 	buf_fini(&t->hello);
 	free(t->tls_host);
 	free(t);
@@ -146,8 +149,8 @@ static void take_side(struct tunnel *t, struct side *side, struct side *other, s
 	stream_set_ops(s, &ops, side);
 }
 
-void tunnel_start(
-	struct proxy *p, struct stream *client, struct stream *server, const char *tls_host)
+void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
+	const char *tls_host, struct load *load)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
@@ -155,10 +158,13 @@ void tunnel_start(
 		t->tls_host = strdup(tls_host);
 	if (!t || (tls_host && !t->tls_host)) {
 		free(t);
+		load_release(p, load);
 		stream_close(client, -ENOMEM);
 		stream_close(server, -ENOMEM);
 		return;
 	}
+	t->p = p;
+	t->load = load;
 	buf_init(&t->hello, HELLO_BUF_MAX);
 	list_add(&p->tunnels, &t->node);
 	take_side(t, &t->client, &t->server, client);

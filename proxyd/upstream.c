@@ -152,8 +152,7 @@ static void join_upgrade(struct exchange *x)
 		return;
 	}
 	/* The request's on_end has freed the exchange; the session's connection is gone too. */
-	tunnel_start(p, client, server, NULL);
-	session_forget(s);
+	tunnel_start(p, client, server, NULL, session_forget(s));
 }
 
 static void on_response(struct http_client *c)
@@ -279,8 +278,7 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 		http_conn_close(s->conn, -EPROTO);
 		return;
 	}
-	tunnel_start(p, client, server, target.host);
-	session_forget(s);
+	tunnel_start(p, client, server, target.host, session_forget(s));
 }
 
 static void on_dialed(void *arg, struct stream *stream, const struct dial_error *err)

@@ -275,3 +275,25 @@ def test_noise_hurts_nobody(world):
         except (OSError, ssl.SSLError):
             pass
     wait_until(lambda: world.get("http://allowed.example/").status == 200, DEADLINE_S, "service")
+
+
+def test_one_device_cannot_use_up_the_connections_of_all(world):
+    """P17: 512 connections a device; another one is served meanwhile, and so is it afterwards."""
+    held = [world.connect() for _ in range(512)]
+    try:
+        assert world.connect().is_closed()
+        with world.connect(who="full") as other:
+            other.send("GET http://allowed.example/echo HTTP/1.1\r\nHost: allowed.example\r\n\r\n")
+            assert other.read().status == 200
+    finally:
+        for c in held:
+            c.close()
+
+    def is_served_again():
+        with world.connect() as c:
+            try:
+                c.send("GET http://allowed.example/echo HTTP/1.1\r\nHost: allowed.example\r\n\r\n")
+                return c.read().status == 200
+            except (OSError, EOFError, ValueError, IndexError):
+                return False
+    wait_until(is_served_again, what="served again")
