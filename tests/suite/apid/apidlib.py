@@ -3,22 +3,20 @@
 import http.client
 import json
 import os
-import pathlib
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bus"))
-from buslib import BUILD, Redis  # noqa: E402,F401
+from support import DEADLINE_S
+from support.net import free_port
+from support.process import Daemon
+from support.wait import wait_until
 
 API_KEY = "0123456789abcdef0123456789abcdef"
 DB_PASSWORD = "apid-password"
 UID = 64105
-DEADLINE_S = 20
 KEYS = ["xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
         "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
         "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="]
@@ -28,16 +26,6 @@ SEED = {
                  "addresses": ["10.9.0.2", "fd09::2"], "unknown_sites": "block"}],
     "categories": [{"id": "games", "name": "Games", "default": "block"}],
 }
-
-
-def wait_until(predicate, what="condition", seconds=DEADLINE_S):
-    until = time.monotonic() + seconds
-    while True:
-        value = predicate()
-        if value:
-            return value
-        assert time.monotonic() < until, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
 
 
 def own(path, mode=None):
@@ -146,28 +134,20 @@ class Wgd:
         self.thread.join()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Apid:
+class Apid(Daemon):
     """One apid process and its HTTP client."""
 
     def __init__(self, directory, redis, database, seed=None):
+        super().__init__("apid", directory / "culvert.conf", directory / "apid.log")
         self.dir, self.redis, self.database = directory, redis, database
-        self.process = None
         self.port = free_port()
         for name in ("state", "cache"):
             own(directory / name, None) if (directory / name).exists() else own_dir(directory / name)
-        owned_file(directory / "redis-password", "secret-apid\n")
         owned_file(directory / "api-key", API_KEY + "\n")
         owned_file(directory / "db-password", DB_PASSWORD + "\n")
         self.seed_file = directory / "seed.json"
         if seed is not None:
             self.seed(seed)
-        self.conf = directory / "culvert.conf"
         self.write_conf("" if seed is None else f"seed_file = {self.seed_file}")
 
     def write_conf(self, more):
@@ -186,7 +166,7 @@ addresses = 10.8.0.1/24
 port = 51821
 [apid]
 user = {UID if os.geteuid() == 0 else os.geteuid()}
-redis_password_file = {self.dir}/redis-password
+redis_password_file = {self.redis.password_file("apid", UID)}
 provision = 127.0.0.1:{self.port}
 api_key_file = {self.dir}/api-key
 db_socket = {self.database.socket}
@@ -198,36 +178,20 @@ db_password_file = {self.dir}/db-password
         text = content if isinstance(content, str) else json.dumps(content)
         owned_file(self.seed_file, text, 0o444)
 
-    def log(self):
-        return (self.dir / "apid.log").read_text()
-
     def launch(self):
-        self.process = subprocess.Popen([str(BUILD / "bin" / "apid"), "-c", str(self.conf)],
-                                        stdout=(self.dir / "apid.log").open("a"), stderr=subprocess.STDOUT)
-        return self
+        return super().start()
 
     def start(self):
-        before = self.log().count("database ready") if (self.dir / "apid.log").exists() else 0
+        before = self.log().count("database ready")
         self.launch()
-        wait_until(lambda: self.ended() or self.log().count("database ready") > before, "apid is ready")
-        assert not self.ended(), self.log()
+        wait_until(lambda: not self.is_running() or self.log().count("database ready") > before, "apid is ready")
+        assert self.is_running(), self.log()
         return self
-
-    def ended(self):
-        return self.process.poll() is not None
 
     def reload(self):
         before = self.log().count("sha256=") + self.log().count("refused")
-        self.process.send_signal(signal.SIGHUP)
+        self.send(signal.SIGHUP)
         wait_until(lambda: self.log().count("sha256=") + self.log().count("refused") > before, "seed is reloaded")
-
-    def stop(self):
-        """A clean end: no handle left, nothing for a sanitizer to say."""
-        if self.process and not self.ended():
-            self.process.terminate()
-            status = self.process.wait(DEADLINE_S)
-            assert status == 0, f"apid ended with {status}:\n{self.log()[-4000:]}"
-        assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
 
     def request(self, method="POST", body=None, path="/", headers=None, key=API_KEY):
         """(status, decoded body)."""

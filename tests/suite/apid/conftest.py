@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import os
 import pathlib
-import sys
 import tempfile
 
+import apidlib
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import apidlib  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +24,6 @@ def database(mariadb):
     mariadb.resume()
     if mariadb.process.poll() is not None:
         mariadb.start()
-
-
-@pytest.fixture
-def place():
-    with tempfile.TemporaryDirectory(prefix="cvapid") as d:
-        os.chmod(d, 0o755)
-        yield pathlib.Path(d)
-
-
-@pytest.fixture
-def redis(place):
-    server = apidlib.Redis(place).start()
-    os.chmod(server.socket, 0o777)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

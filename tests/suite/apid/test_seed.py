@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SPEC A7: the seed file."""
+import signal
+
 import pytest
 from apidlib import KEYS, SEED, wait_until
 
@@ -59,7 +61,7 @@ def test_a_bad_seed_is_a_start_up_error(make_apid, database, name):
     content, message = BAD[name]
     apid = make_apid(content)
     apid.launch()
-    assert apid.process.wait(20) == 1
+    assert apid.wait() == 1
     assert message in apid.log() and str(apid.seed_file) in apid.log()
     assert database.sql("SHOW TABLES", "culvert") == []
 
@@ -68,7 +70,7 @@ def test_a_bad_seed_on_reload_changes_nothing(apid):
     before = apid.rows(), apid.gens()
     for content, message in BAD.values():
         apid.seed(content)
-        apid.process.send_signal(1)
+        apid.send(signal.SIGHUP)
         wait_until(lambda m=message: m in apid.log(), message)
     assert (apid.rows(), apid.gens()) == before
     assert apid.upsert() == SUCCESS
@@ -89,7 +91,7 @@ def test_an_address_of_another_device_stops_the_start(apid, database):
     before = apid.rows()
     apid.seed({**SEED, "devices": [{"id": "phone", "addresses": ["10.9.0.9"]}]})
     apid.launch()
-    assert apid.process.wait(20) == 1
+    assert apid.wait() == 1
     assert "at=devices phone addresses" in apid.log()
     assert apid.rows() == before
 
@@ -107,7 +109,7 @@ def test_a_reload_without_mariadb_waits_for_it(apid, database):
     database.kill()
     wait_until(lambda: "connection lost" in apid.log(), "apid knows")
     apid.seed({**SEED, "categories": [{"id": "late"}]})
-    apid.process.send_signal(1)
+    apid.send(signal.SIGHUP)
     wait_until(lambda: "seed waits" in apid.log(), "seed waits")
     database.start()
     wait_until(lambda: set(apid.state("categories")) == {"late"}, "seed written")

@@ -30,9 +30,10 @@ class Daemon:
         self.process.send_signal(number)
 
     def wait(self):
-        """The status of one that ends by itself; negative: a signal."""
+        """The status of one that ends by itself; a sanitizer has nothing to say in any case."""
         status = self.process.wait(DEADLINE_S)
         self.process = None
+        assert "Sanitizer" not in self.log() and "runtime error:" not in self.log(), self.log()
         return status
 
     def kill(self):
@@ -40,12 +41,11 @@ class Daemon:
         self.wait()
 
     def stop(self):
-        """A clean end, if it was started: no handle left, nothing for a sanitizer to say."""
+        """A clean end, if it was started: no handle is left."""
         if self.process:
             self.send(signal.SIGTERM)
             status = self.wait()
             assert status == 0, f"{self.name} ended with {status}:\n{self.log()[-6000:]}"
-            assert "Sanitizer" not in self.log() and "runtime error:" not in self.log(), self.log()
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

@@ -69,6 +69,7 @@ class Redis:
     def password_file(self, daemon, uid):
         """The daemon's password, readable by its user alone."""
         path = self.dir / f"redis-{daemon}"
+        path.unlink(missing_ok=True)
         path.write_text(f"secret-{daemon}\n")
         path.chmod(0o400)
         if os.geteuid() == 0:
