@@ -119,7 +119,8 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 		return "the address is the gateway's own";
 	if (!strcmp(dev->profile, "full"))
 		return NULL;
-	if (!strcmp(dev->profile, "internet"))
+	/* Policy lets a walled device ask for renewal hosts only. */
+	if (!strcmp(dev->profile, "internet") || !strcmp(dev->profile, "walled"))
 		return lan ? "the address is in the local network" : NULL;
 	if (!strcmp(dev->profile, "intranet"))
 		return lan ? NULL : "the address is not in the local network";

@@ -76,9 +76,10 @@ static void test_bus_is_out_of_reach(void)
 	settings_fini(&settings);
 }
 
-static void test_walled_and_unknown_profiles_reach_nothing(void)
+static void test_walled_reaches_no_local_network_and_unknown_profiles_nothing(void)
 {
-	OK(!is_allowed("walled", "93.184.216.34"));
+	OK(is_allowed("walled", "93.184.216.34"));
+	OK(!is_allowed("walled", "10.77.0.5"));
 	OK(!is_allowed("made-up", "93.184.216.34"));
 }
 
@@ -89,6 +90,6 @@ int main(void)
 	TAP_RUN(test_intranet_reaches_only_local_networks);
 	TAP_RUN(test_full_reaches_both);
 	TAP_RUN(test_bus_is_out_of_reach);
-	TAP_RUN(test_walled_and_unknown_profiles_reach_nothing);
+	TAP_RUN(test_walled_reaches_no_local_network_and_unknown_profiles_nothing);
 	return tap_done();
 }

@@ -246,6 +246,18 @@ def test_walled_device_reaches_nothing(world):
     assert r.status in (403, 451), r
 
 
+def test_expired_device_reaches_renewal_hosts_only(world):
+    """W4: it can still learn why, and renew."""
+    world.change("settings", {"id": "renewal_hosts", "value": ["allowed.example"]})
+    world.change("devices", world.device("walled", expires_at=1000))
+    try:
+        assert world.get("http://allowed.example/", who="walled").status == 200
+        is_page(world.get("http://other.example/", who="walled"), 451, "Site Blocked", "expired")
+    finally:
+        world.change("devices", world.device("walled"))
+        world.change("settings", {"id": "renewal_hosts", "value": []})
+
+
 def test_name_with_a_forbidden_and_a_good_address_reaches_the_good_one(world):
     before = world.gw_site.connections
     assert world.get("http://both.test.example/").status == 200
