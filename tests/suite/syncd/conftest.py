@@ -1,21 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-import pathlib
-import sys
-import tempfile
-
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import synclib  # noqa: E402
-from synclib import buslib  # noqa: E402
-
-
-@pytest.fixture
-def place():
-    # A short path: a unix socket's name has 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="cvsync") as d:
-        pathlib.Path(d).chmod(0o755)
-        yield pathlib.Path(d)
+import synclib
 
 
 @pytest.fixture
@@ -24,13 +9,6 @@ def dns():
     one.start()
     yield one
     one.socket.close()
-
-
-@pytest.fixture
-def redis(place):
-    r = synclib.Redis(place).start()
-    yield r
-    r.stop()
 
 
 @pytest.fixture
@@ -45,16 +23,8 @@ def web(place):
 @pytest.fixture
 def gateway(place, redis, dns):
     """syncd, not started yet, with the probes around it."""
-    made = []
-
-    def probe(daemon):
-        made.append(buslib.Probe(daemon, f"unix:{redis.socket}", place))
-        return made[-1]
-
     if not (place / "ca.pem").exists():
         synclib.make_certificate(place, "ca", "unused.test")
-    one = synclib.Gateway(place, redis, probe, dns.port)
+    one = synclib.Gateway(place, redis, dns.port)
     yield one
-    one.syncd.stop()
-    for p in made:
-        p.quit()
+    one.close()

@@ -3,63 +3,33 @@
 import email.utils
 import http.server
 import json
-import os
 import pathlib
-import signal
 import socket
 import ssl
 import struct
 import subprocess
-import sys
 import threading
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/suite/bus"))
-import buslib  # noqa: E402
-
-BUILD = buslib.BUILD
-DEADLINE_S = 20
-
-
-def wait_until(what, predicate, seconds=DEADLINE_S):
-    until = time.monotonic() + seconds
-    while True:
-        value = predicate()
-        if value:
-            return value
-        assert time.monotonic() < until, f"{what}: not within {seconds} s"
-        time.sleep(0.01)
-
+from support import BUILD, DEADLINE_S
+from support.bus import Probe
+from support.process import Daemon
+from support.redis import Redis  # noqa: F401
+from support.wait import wait_until
 
 UID = 64106  # syncd's own; a daemon never stays root
 
 
-class Redis(buslib.Redis):
-    """With a socket that another user may use."""
-
-    def start(self):
-        super().start()
-        self.socket.chmod(0o777)
-        return self
-
-
-class Syncd:
-    """The daemon with its directories; start, stop and kill as often as needed."""
+class Syncd(Daemon):
+    """The daemon with its directories."""
 
     def __init__(self, place, redis, dns_port):
+        super().__init__("syncd", place / "culvert.conf", place / "syncd.log")
         self.dir = place / "gateway"
         self.lists = place / "lists"
-        self.log = place / "syncd.log"
         self.lists.mkdir()
         self.ca = place / "ca.pem"
         for kind in ("state", "cache"):
             (self.dir / kind / "syncd").mkdir(parents=True)
-        secret = place / "redis-syncd"
-        secret.write_text("secret-syncd\n")
-        secret.chmod(0o600)
-        os.chown(secret, UID, UID)
-        self.conf = place / "culvert.conf"
         self.text = f"""[culvert]
 state_dir = {self.dir}/state
 cache_dir = {self.dir}/cache
@@ -68,33 +38,16 @@ log_level = debug
 redis = unix:{redis.socket}
 [syncd]
 user = {UID}
-redis_password_file = {secret}
+redis_password_file = {redis.password_file("syncd", UID)}
 lists_dir = {self.lists}
 list_ca = {self.ca}
 resolver = 127.0.0.1:{dns_port}
 """
         self.private = True
-        self.process = None
 
     def start(self):
         self.conf.write_text(self.text + ("allow_private = yes\n" if self.private else ""))
-        self.process = subprocess.Popen([BUILD / "bin/syncd", "-c", self.conf],
-                                        stderr=self.log.open("a"))
-        return self
-
-    def stop(self):
-        """A clean end: no handle left, nothing for a sanitizer to say."""
-        if self.process and self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-            status = self.process.wait(timeout=DEADLINE_S)
-            assert status == 0, f"syncd ended with {status}:\n{self.output()[-4000:]}"
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def output(self):
-        return self.log.read_text()
+        return super().start()
 
     def write(self, name, text):
         """Replaces a list file at one stroke."""
@@ -106,21 +59,24 @@ resolver = 127.0.0.1:{dns_port}
 class Gateway:
     """syncd between apid (who says which lists there are) and dnsd (who gets the set)."""
 
-    def __init__(self, place, redis, probe, dns_port):
+    def __init__(self, place, redis, dns_port):
         self.syncd = Syncd(place, redis, dns_port)
-        self.apid = probe("apid")
-        self.dnsd = probe("dnsd")
+        self.apid, self.dnsd = [Probe(d, f"unix:{redis.socket}", place) for d in ("apid", "dnsd")]
         self.apid.do("listen", event="syncd.alarm")
         self.dnsd.subscribe("domainset", "syncd")
         self.dnsd.subscribe("lists", "syncd")
+
+    def close(self):
+        self.syncd.stop()
+        self.apid.quit()
+        self.dnsd.quit()
 
     def sources(self, **sources):
         """NAME=source or NAME={record}."""
         records = {name: {"id": name, "default_on": True,
                           **(s if isinstance(s, dict) else {"source": s})}
                    for name, s in sources.items()}
-        self.apid.do("replace", topic="list_sources", records=records)
-        self.apid.flush("list_sources")
+        self.apid.replace("list_sources", records)
 
     def _records(self, topic):
         self.dnsd.drain()
@@ -139,12 +95,12 @@ class Gateway:
             good = one and all(one.get(k) == v for k, v in want.items())
             return one if good else None
         try:
-            return wait_until(f"list {name} {want}", look, seconds)
+            return wait_until(look, f"list {name} {want}", seconds)
         except AssertionError as e:
-            raise AssertionError(f"{e}; {self.lists()}\n{self.syncd.output()[-3000:]}") from None
+            raise AssertionError(f"{e}; {self.lists()}\n{self.syncd.log()[-3000:]}") from None
 
     def image(self):
-        record = wait_until("domain set", self.domainset)
+        record = wait_until(self.domainset, "domain set")
         self.dnsd.do("blob_get", digest=record["blob"], tag=record["blob"][:16])
         got = self.dnsd.wait("blob_got", tag=record["blob"][:16])
         assert got["status"] == 0
@@ -160,13 +116,13 @@ class Gateway:
         return [{record["lists"][bit] for bit in range(64) if int(r[1], 16) >> bit & 1} for r in rows]
 
     def wait_blocked(self, name, lists, seconds=DEADLINE_S):
-        wait_until(f"{name} on {lists}", lambda: self.domainset() and self.blocked(name)[0] == set(lists),
+        wait_until(lambda: self.domainset() and self.blocked(name)[0] == set(lists), f"{name} on {lists}",
                    seconds)
 
     def expect(self, lists, *names):
         """The names are on these lists, soon: a list's record may be seen before its set."""
         try:
-            wait_until("set", lambda: self.blocked(*names) == lists)
+            wait_until(lambda: self.blocked(*names) == lists, "set")
         except AssertionError:
             assert self.blocked(*names) == lists
 

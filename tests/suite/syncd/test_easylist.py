@@ -10,6 +10,8 @@ import pytest
 
 import synclib
 
+from support.wait import wait_until
+
 PACKAGE = "webext-ublock-origin-chromium"
 PURE = re.compile(r"^(@@)?\|\|(\*\.)?([^\^/$*|?:=&]*)\^\|?(?:\$([^\s]*))?$")
 COSMETIC = ("##", "#@#", "#?#", "#$#", "#%#")
@@ -99,6 +101,6 @@ def test_easylist_is_published_by_syncd(gateway):
     blocked = count(easylist, icann)[0]
     random.seed(6)
     sample = random.sample(blocked, 1000)
-    synclib.wait_until("both in the set", lambda: gateway.domainset()["count"] > 80000)
+    wait_until(lambda: gateway.domainset()["count"] > 80000, "both in the set")
     hits = gateway.blocked(*sample)
     assert sum("e" in h for h in hits) >= 995  # the rest may be excepted

@@ -3,7 +3,8 @@
 import time
 
 import synclib
-from synclib import wait_until
+
+from support.wait import wait_until
 
 
 def many(count, word="n"):
@@ -111,7 +112,7 @@ def test_last_good_stays_when_the_source_goes_or_is_garbage(gateway):
     assert gateway.alarm()["detail"] == "a: file not found"
     for bad in ("<!DOCTYPE html><title>503</title>", "a\0b\n", "bad(name\n" * 50, "com\nnet\n"):
         s.write("a.txt", bad)
-        wait_until("refusal", lambda: "not a list" in (gateway.lists()["a"].get("error") or ""))
+        wait_until(lambda: "not a list" in (gateway.lists()["a"].get("error") or ""), "refusal")
         gateway.expect([{"a"}], "a.example")
         (s.lists / "a.txt").unlink()
         gateway.wait_list("a", 10, error="file not found")
@@ -171,7 +172,7 @@ def test_kill_at_any_time_leaves_a_state_that_starts(gateway):
         s.kill()
     s.start()
     gateway.wait_list("a", error=None, count=3500)
-    wait_until("set", lambda: gateway.domainset()["count"] == 3500)
+    wait_until(lambda: gateway.domainset()["count"] == 3500, "set")
     gateway.expect([{"a"}], "n3499.example")
 
 
@@ -185,8 +186,8 @@ def test_corrupt_cache_is_not_used(gateway):
     for f in (s.dir / "cache/syncd/lists").iterdir():
         f.write_text("evil.example\n")
     s.start()
-    wait_until("refusal", lambda: "cannot be used" in s.output())
-    wait_until("the file itself", lambda: s.output().count("list in use") == 2)
+    wait_until(lambda: "cannot be used" in s.log(), "refusal")
+    wait_until(lambda: s.log().count("list in use") == 2, "the file itself")
     gateway.expect([{"a"}, set()], "a.example", "evil.example")
 
 
@@ -200,23 +201,23 @@ def test_bits_stay_when_lists_come_and_go(gateway):
     a, b = gateway.wait_list("a", error=None, count=1)["bit"], gateway.wait_list("b", count=1)["bit"]
     gateway.sources(b="file:b", c="file:c")
     c = gateway.wait_list("c", count=1)["bit"]
-    wait_until("a gone", lambda: "a" not in gateway.lists())
+    wait_until(lambda: "a" not in gateway.lists(), "a gone")
     assert gateway.wait_list("b")["bit"] == b and c not in (a, b)
     gateway.expect([set(), {"b"}, {"c"}], "a.example", "b.example", "c.example")
     s.stop()
     s.start()
     gateway.sources(a="file:a", b="file:b", c="file:c")
-    wait_until("bits", lambda: [gateway.lists().get(n, {}).get("bit") for n in "abc"] == [a, b, c])
+    wait_until(lambda: [gateway.lists().get(n, {}).get("bit") for n in "abc"] == [a, b, c], "bits")
 
 
 def test_no_lists_is_an_empty_set_and_unknown_is_none(gateway):
     """DESIGN 4: an empty topic exists, an unknown one keeps last good."""
     s = gateway.syncd.start()
-    wait_until("running", lambda: "started" in s.output())
+    wait_until(lambda: "started" in s.log(), "running")
     time.sleep(0.3)  # nothing to wait for: nothing may come
     assert gateway.domainset() is None
     gateway.sources()
-    assert wait_until("empty set", gateway.domainset)["count"] == 0
+    assert wait_until(gateway.domainset, "empty set")["count"] == 0
 
 
 def test_sixty_five_lists_leave_one_out_with_an_alarm(gateway):
@@ -226,7 +227,7 @@ def test_sixty_five_lists_leave_one_out_with_an_alarm(gateway):
     gateway.sources(**{f"l{i}": f"file:l{i}" for i in range(65)})
     s.start()
     assert "more than 64" in gateway.alarm()["detail"]
-    wait_until("records", lambda: sum("bit" in r for r in gateway.lists().values()) == 64)
+    wait_until(lambda: sum("bit" in r for r in gateway.lists().values()) == 64, "records")
     names = [f"l{i}.example" for i in range(65)]
     rows = gateway.blocked(*names)
     assert sum(r == {n.split(".")[0]} for r, n in zip(rows, names)) == 64
@@ -241,7 +242,7 @@ def test_set_is_published_once_redis_is_there(gateway, redis):
     gateway.wait_blocked("a.example", {"a"})
     redis.kill()
     s.write("a.txt", "a.example\nb.example\n")
-    wait_until("renewed", lambda: "names=2" in s.output())
+    wait_until(lambda: "names=2" in s.log(), "renewed")
     redis.start()
     gateway.wait_list("a", count=2)
     gateway.expect([{"a"}], "b.example")
@@ -251,7 +252,7 @@ def test_unknown_list_is_refused_by_sync_now(gateway):
     s = gateway.syncd
     gateway.sources()
     s.start()
-    wait_until("empty set", gateway.domainset)
+    wait_until(gateway.domainset, "empty set")
     assert gateway.request("syncd.sync_now", list="nope")["status"] != 0
     assert gateway.request("syncd.sync_now")["result"] == {"lists": 0}
 
@@ -267,5 +268,5 @@ def test_applied_is_reported_after_the_set_is_out(gateway):
     def applied():
         status = gateway.apid.wait("status")
         return "list_sources:apid" in synclib.json.dumps(status)
-    wait_until("applied", applied)
+    wait_until(applied, "applied")
     gateway.expect([{"a"}], "a.example")

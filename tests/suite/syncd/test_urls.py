@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lists over HTTPS: verified, conditional, bounded, redirected with care (SPEC S2, S4)."""
 import synclib
-from synclib import wait_until
+
+from support.wait import wait_until
 
 
 def start(gateway, web, dns, path="/a.txt", **more):
@@ -27,17 +28,17 @@ def test_second_fetch_is_conditional_also_after_a_restart(gateway, web, dns):
     start(gateway, web, dns)
     first = gateway.wait_list("a", count=1)
     gateway.request("syncd.sync_now")
-    wait_until("second request", lambda: len(web.requests) == 2)
+    wait_until(lambda: len(web.requests) == 2, "second request")
     assert web.requests[1][1]["If-None-Match"] == '"one"'
     assert web.requests[1][1]["If-Modified-Since"] == date
-    wait_until("fetched_at", lambda: gateway.lists()["a"]["fetched_at"] > first["fetched_at"])
+    wait_until(lambda: gateway.lists()["a"]["fetched_at"] > first["fetched_at"], "fetched_at")
     assert gateway.lists()["a"]["changed_at"] == first["changed_at"]
     gateway.syncd.stop()
     gateway.syncd.start()
-    wait_until("start", lambda: gateway.syncd.output().count("list in use") == 2)
+    wait_until(lambda: gateway.syncd.log().count("list in use") == 2, "start")
     assert len(web.requests) == 2  # not due before tomorrow
     gateway.request("syncd.sync_now")
-    wait_until("third request", lambda: len(web.requests) == 3)
+    wait_until(lambda: len(web.requests) == 3, "third request")
     assert web.requests[2][1]["If-None-Match"] == '"one"'
     web.page("/a.txt", "b.example\n", ETag='"two"')
     gateway.request("syncd.sync_now")
@@ -55,7 +56,7 @@ def test_errors_keep_the_last_good_and_say_why(gateway, web, dns):
     assert gateway.alarm()["detail"] == "a: http status 503"
     web.page("/a.txt", "<html>maintenance</html>")
     gateway.request("syncd.sync_now")
-    wait_until("garbage", lambda: "not a list" in (gateway.lists()["a"].get("error") or ""))
+    wait_until(lambda: "not a list" in (gateway.lists()["a"].get("error") or ""), "garbage")
     del dns.names["lists.test"]
     gateway.request("syncd.sync_now")
     gateway.wait_list("a", error="no address for lists.test", count=1)
@@ -75,7 +76,7 @@ def test_untrusted_and_wrong_certificates_are_refused(gateway, place, dns, web):
     gateway.sources(a=f"https://lists.test:{other.port}/a.txt", b=f"https://lists.test:{wrong.port}/a.txt")
     gateway.syncd.start()
     for name in "ab":
-        record = wait_until("refusal", lambda: (gateway.lists().get(name) or {}).get("error"))
+        record = wait_until(lambda: (gateway.lists().get(name) or {}).get("error"), "refusal")
         assert record.startswith("tls: "), record
     assert not other.requests and not wrong.requests
     for server in (other, wrong):
@@ -145,6 +146,6 @@ def test_shutdown_during_a_download_is_clean(gateway, web, dns):
             held.wait(10)
     web.RequestHandlerClass = Slow
     start(gateway, web, dns)
-    wait_until("request", lambda: web.requests)
+    wait_until(lambda: web.requests, "request")
     gateway.syncd.stop()
     held.set()
