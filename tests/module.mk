@@ -35,3 +35,13 @@ fuzz: deps
 # A daemon that is nothing but its bus, for tests/suite/bus.
 TOOLS += bus-probe
 bus-probe_SRCS := tests/suite/bus/probe.c
+
+# Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
+# they measure.
+BENCHES = $(notdir $(wildcard tests/bench/*))
+bench: $(addprefix bench-,$(BENCHES))
+	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
+$(addprefix bench-,$(BENCHES)): bench-%: deps
+	$(Q)$(MAKE) $(JOBS) B=$(B) all
+	$(Q)mkdir -p $(B)/bench && B=$(B) tests/bench/$*
+.PHONY: bench $(addprefix bench-,$(BENCHES))
