@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pathlib
-import sys
 import tempfile
 
+import dnsdlib
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import dnsdlib  # noqa: E402
-import upstream as upstream_module  # noqa: E402
+import upstream as upstream_module
 
 
 @pytest.fixture(scope="session")

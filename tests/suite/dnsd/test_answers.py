@@ -11,7 +11,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsdlib import GATEWAY, LAPTOP, PHONE, STRANGER, Redis, addresses, ede, wait_until
+from dnsdlib import GATEWAY, LAPTOP, PHONE, STRANGER, addresses, ede
+from support.wait import wait_until
 
 
 def test_plain_name_is_forwarded_and_cached(shared):
@@ -211,7 +212,7 @@ def test_garbage_is_survived(shared):
         with socket.create_connection((GATEWAY, world.port), timeout=10, source_address=(PHONE, 0)) as s:
             s.sendall(rng.randbytes(3000))
     assert addresses(world.ask("one.plain.example")) == ["192.0.2.1"]
-    assert world.processes["dnsd"].poll() is None
+    assert world.dnsd.is_running()
 
 
 def test_malformed_query_gets_formerr(shared):
@@ -229,12 +230,11 @@ def test_malformed_query_gets_formerr(shared):
 def test_counters_reach_the_bus(shared):
     """D10"""
     world, _ = shared
-    ear = Redis(world.run / "redis.sock")
-    ear("SUBSCRIBE", "culvert:event:dnsd:count")
-    world.ask("one.plain.example")
-    world.ask("count.listed.example")
-    text = ear.read()[2]
-    ear.close()
+    with world.redis.connect() as ear:
+        ear("SUBSCRIBE", "culvert:event:dnsd:count")
+        world.ask("one.plain.example")
+        world.ask("count.listed.example")
+        text = ear.read()[2]
     assert '"phone"' in text and '"blocked":' in text and '"allowed":' in text
 
 
@@ -243,6 +243,6 @@ def test_names_are_not_logged_above_debug(certificates, make_upstream, make_worl
     world = make_world(make_upstream(), extra="block_mode=nxdomain")
     conf = world.run / "culvert.conf"
     conf.write_text(conf.read_text().replace("log_level=debug", "log_level=info"))
-    world.start("dnsd")
+    world.dnsd.start()
     wait_until(lambda: world.ask("secret-name.example", source="system", timeout=1), "dnsd")
-    assert "secret-name" not in world.log("dnsd")
+    assert "secret-name" not in world.dnsd.log()

@@ -11,7 +11,7 @@ import dns.rdata
 import dns.rdatatype
 import dns.rrset
 
-from dnsdlib import BUILD
+from support import BUILD
 
 TEXTS = {
     "A": ["192.0.2.1", "198.51.100.7"],

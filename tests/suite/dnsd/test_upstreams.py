@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Upstreams that lie, die or are slow; starts and restarts: D1, D8."""
 import concurrent.futures
-import signal
 import time
 
 import dns.flags
 import dns.rcode
 import pytest
 
-from dnsdlib import LAPTOP, PHONE, addresses, ede, wait_until
+from dnsdlib import LAPTOP, PHONE, addresses, ede
+from support.wait import wait_until
 
 
 def ask_system(world, name, **more):
@@ -17,8 +17,8 @@ def ask_system(world, name, **more):
 
 def start_alone(world):
     """dnsd without Redis: only system is answered."""
-    world.start("dnsd")
-    wait_until(lambda: (world.run / "dnsd.log").exists() and "listening" in world.log("dnsd"), "dnsd listens")
+    world.dnsd.start()
+    wait_until(lambda: "listening" in world.dnsd.log(), "dnsd listens")
     return world
 
 
@@ -144,11 +144,11 @@ def test_before_any_policy_devices_hear_nothing_and_system_is_answered(make_upst
     for tcp in (False, True):
         assert world.ask("one.example", timeout=1, tcp=tcp) is None
     # Redis with devices, but without lists: still no policy.
-    world.start_redis()
+    world.redis.start()
     world.publish_policy()
     wait_until(lambda: "devices:apid" in str(world.status()), "devices")
     assert world.ask("one.example", timeout=1) is None
-    world.start("syncd")
+    world.syncd.start()
     world.await_policy()
 
 
@@ -156,10 +156,10 @@ def test_restart_without_redis_enforces_the_last_good_policy(make_upstream, make
     """D8"""
     world = make_world(make_upstream()).up()
     wait_until(lambda: (world.run / "state/dnsd/last-good").exists(), "last good on disk")
-    assert world.end("dnsd") == 0
-    world.end("redis", signal.SIGKILL)
+    world.dnsd.stop()
+    world.redis.kill()
     begun = time.monotonic()
-    world.start("dnsd")
+    world.dnsd.start()
     answer = wait_until(lambda: world.ask("ads.listed.example", timeout=0.1), "an answer")
     took = time.monotonic() - begun
     assert addresses(answer) == ["0.0.0.0"]
@@ -171,9 +171,9 @@ def test_change_of_policy_acts_on_what_is_cached(make_upstream, make_world):
     """D3"""
     world = make_world(make_upstream()).up()
     assert addresses(world.ask("ads.listed.example", source=LAPTOP)) == ["192.0.2.1"]
-    world.bus.set("device_prefs", **{"device:laptop": {"id": "device:laptop", "lists_off": []}})
+    world.bus.set("device_prefs", {"device:laptop": {"id": "device:laptop", "lists_off": []}})
     wait_until(lambda: addresses(world.ask("ads.listed.example", source=LAPTOP)) == ["0.0.0.0"], "the change")
-    world.bus.set("device_prefs", **{"device:phone": {"id": "device:phone", "lists_off": ["adblock"]}})
+    world.bus.set("device_prefs", {"device:phone": {"id": "device:phone", "lists_off": ["adblock"]}})
     wait_until(lambda: addresses(world.ask("ads.listed.example", source=PHONE)) == ["192.0.2.1"], "the change")
 
 
@@ -195,7 +195,7 @@ def test_stop_with_questions_under_way_is_clean(make_upstream, make_world):
         for i in range(8):
             pool.submit(ask_system, world, f"under-way{i}.silent.example", timeout=2, tcp=bool(i % 2))
         wait_until(lambda: len(upstream.seen) >= 8, "questions")
-        assert world.end("dnsd") == 0, world.log("dnsd")
+        world.dnsd.stop()
 
 
 @pytest.mark.parametrize("line, why", [
@@ -209,6 +209,6 @@ def test_wrong_configuration_is_named(make_upstream, make_world, line, why):
     conf = world.run / "culvert.conf"
     key = line.split("=")[0]
     conf.write_text("\n".join(line if row.startswith(key + "=") else row for row in conf.read_text().splitlines()))
-    world.start("dnsd")
-    assert world.processes.pop("dnsd").wait(20) == 1
-    assert why in world.log("dnsd")
+    world.dnsd.start()
+    assert world.dnsd.wait() == 1
+    assert why in world.dnsd.log()

@@ -5,4 +5,4 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / os.environ.get("B", "build")
-DEADLINE_S = 20
+DEADLINE_S = 30

@@ -12,16 +12,20 @@ from .wait import wait_until
 
 
 class Owner:
-    """Publishes topics in a daemon's place, as DESIGN 4 says; each change gives its generation."""
+    """Publishes topics in apid's place, as DESIGN 4 says; each change gives its generation."""
 
-    def __init__(self, redis, name="apid"):
-        self.redis, self.name = redis.connect(), name
+    def __init__(self, redis, topics):
+        """The topics begin empty."""
+        self.redis = redis.connect()
         self.epoch, self.gen = secrets.token_hex(16), 0
         self.stamps, self.records = {}, {}
-        self.redis("SET", f"culvert:epoch:{name}", self.epoch)
+        self.redis("SET", "culvert:epoch:apid", self.epoch)
+        for topic in topics:
+            self.replace(topic, {})
 
-    def _key(self, topic):
-        return f"culvert:state:{topic}:{self.name}"
+    @staticmethod
+    def _key(topic):
+        return f"culvert:state:{topic}:apid"
 
     def _publish(self, topic, *commands, **fields):
         self.gen += 1
@@ -29,8 +33,8 @@ class Owner:
         now = {"gen": self.gen, "wid": secrets.token_hex(16)}
         self.stamps[topic] = {**now, "full": self.gen if "full" in fields else previous["full"]}
         message = {"v": 1, "epoch": self.epoch, "prev": previous, **now, **fields}
-        for command in [("MULTI",), *commands, ("SET", f"culvert:gen:{self.name}", self.gen),
-                        ("HSET", f"culvert:gens:{self.name}", topic, json.dumps(self.stamps[topic])),
+        for command in [("MULTI",), *commands, ("SET", "culvert:gen:apid", self.gen),
+                        ("HSET", "culvert:gens:apid", topic, json.dumps(self.stamps[topic])),
                         ("PUBLISH", self._key(topic), json.dumps(message)), ("EXEC",)]:
             self.redis(*command)
         return self.gen
