@@ -13,7 +13,7 @@
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS	 2000
 #define READ_SIZE	 65536
-#define REPLY_MAX	 (64u << 20)
+#define REPLY_MAX	 (128u << 20)
 #define MAX_ARGS	 64
 
 /* One attempt: the socket and the parser's state. Freed in its close callback. */
@@ -27,6 +27,7 @@ struct bus_link {
 	};
 	uv_connect_t connect;
 	redisReader *reader;
+	size_t unanswered;	/* bytes since the last whole reply */
 	struct bus_conn *owner; /* for the count of handles */
 	char chunk[READ_SIZE];
 };
@@ -271,8 +272,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 		return;
 	}
 	l->conn->silent_ticks = l->conn->idle_ticks = 0;
-	if (n && (redisReaderFeed(l->reader, chunk->base, (size_t)n) != REDIS_OK ||
-			 l->reader->len > REPLY_MAX)) {
+	l->unanswered += (size_t)n;
+	if (n && (l->unanswered > REPLY_MAX ||
+			 redisReaderFeed(l->reader, chunk->base, (size_t)n) != REDIS_OK)) {
+		l->conn->overflowed = true;
 		give_up(l->conn, "reply too large");
 		return;
 	}
@@ -283,6 +286,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 		}
 		if (!reply)
 			return;
+		l->unanswered = 0;
 		handle_reply(l->conn, reply);
 		freeReplyObject(reply);
 		if (!l->conn)
@@ -306,7 +310,9 @@ static void on_greeting(void *arg, const redisReply *r)
 		return;
 	}
 	c->up = true;
-	c->backoff_ms = BACKOFF_FIRST_MS;
+	/* What was too large is likely to be asked for again. */
+	c->backoff_ms = c->overflowed ? BACKOFF_MAX_MS : BACKOFF_FIRST_MS;
+	c->overflowed = false;
 	c->connects++;
 	if (c->reported || c->connects == 1)
 		log_info("bus: connected name=%s", c->conf.name);

@@ -54,7 +54,7 @@ struct mirror {
 	bool pending_lost;
 	struct announcement *fetch; /* whose ids are being fetched */
 	char refused_epoch[33];
-	struct stamp refused; /* a mass removal that is not read again */
+	struct stamp refused; /* a mass removal, or too large: not read again */
 	bool changed;	      /* this batch delivered something */
 };
 

@@ -181,11 +181,17 @@ static void on_work(struct timer *t)
 		timer_start(&b->work, TURN_MS, 0);
 }
 
+/* The generation at hand is not read again. */
+static void refuse_target(struct mirror *m)
+{
+	m->refused = m->target;
+	memcpy(m->refused_epoch, m->target_epoch, sizeof(m->refused_epoch));
+}
+
 static void refuse(struct mirror *m, size_t removals)
 {
 	m->bus->counters.refused++;
-	m->refused = m->target;
-	memcpy(m->refused_epoch, m->target_epoch, sizeof(m->refused_epoch));
+	refuse_target(m);
 	log_error("bus: mass removal refused topic=%s owner=%s removed=%zu of=%zu", sync_topic(m),
 		bus_daemon_name(m->owner), removals, m->records.count);
 	m->failed = true;
@@ -222,6 +228,11 @@ void bus_sync_on_down(struct bus *b)
 			m->live = m->live && b->sub.up;
 			if (m->phase == MIRROR_SETTING || m->phase == MIRROR_REMOVING)
 				continue;
+			if (m->phase == MIRROR_READING && b->cmd.overflowed &&
+				!stamp_equal(&m->target, &m->stamp)) {
+				refuse_target(m);
+				sync_give_up(m, "too large");
+			}
 			if (m->phase != MIRROR_IDLE)
 				sync_leave(m);
 			sync_drop_pending(m);

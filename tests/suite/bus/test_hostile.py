@@ -77,6 +77,19 @@ def test_a_huge_record_is_left_out(redis, pair):
     assert fwd.records["devices:apid"]["d2"]["addresses"] == ["10.9.0.3"]
 
 
+def test_a_state_too_large_for_one_reply_is_asked_for_once(redis, pair):
+    apid, fwd = pair
+    redis("HSET", KEY, "d1", "x" * (140 << 20))
+    stamp = {"gen": 1000, "wid": "f" * 32, "full": 1000}
+    redis("HSET", "culvert:gens:apid", "devices", json.dumps(stamp))
+    redis("PUBLISH", KEY, json.dumps({"v": 1, "epoch": redis("GET", "culvert:epoch:apid"), **stamp}))
+    fwd.wait_log("why=too large")
+    apid.do("set", topic="groups", id="g1", record={"id": "g1"})
+    fwd.drain()
+    assert fwd.text().count("why=reply too large") == 1
+    assert len(fwd.records["devices:apid"]) == 30
+
+
 def test_mass_removal_needs_a_whole_publication(redis, pair):
     _, fwd = pair
     gone = [f"d{i}" for i in range(20)]
