@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """W1–W4, W8: wgd in the userspace backend against a real wireguard-go and `wg show`."""
 import json
-import os
-import signal
-import sys
+import subprocess
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-
-from wgdlib import Gateway, Redis, genkey, wait_until  # noqa: E402
+from support.wait import wait_until
+from wgdlib import Gateway, genkey
 
 KEYS = [genkey() for _ in range(6)]
 PUB = [public for _, public in KEYS]
@@ -22,15 +19,14 @@ def gateway():
     one = Gateway()
     try:
         one.start_wireguard()
-        one.start_wgd()
+        one.wgd.start()
         wait_until(lambda: one.status().get("tunnels", [{}])[0].get("state") == "ready",
-                   what="tunnel ready")
+                   "tunnel ready")
         yield one
     except AssertionError as exc:
-        raise AssertionError("%s\n%s" % (exc, one.log()[-3000:])) from exc
+        raise AssertionError("%s\n%s" % (exc, one.wgd.log()[-3000:])) from exc
     finally:
-        statuses = one.close()
-    assert statuses.get("wgd", 0) == 0
+        one.close()
 
 
 def test_interface_gets_key_addresses_mtu_port_and_routes(gateway):
@@ -48,16 +44,15 @@ def test_interface_gets_key_addresses_mtu_port_and_routes(gateway):
 
 def test_publishes_tunnel_and_keeps_its_key_private(gateway):
     """W1: the key is made 0600, never logged; topic `tunnels`."""
-    path = gateway.path("state", "wgd", "keys", "mitm.key")
-    assert os.stat(path).st_mode & 0o777 == 0o600
-    with open(path, encoding="ascii") as src:
-        private = src.read().strip()
-    record = json.loads(gateway.bus.redis.ask("HGET", "culvert:state:tunnels:wgd", "mitm"))
+    path = gateway.dir / "state/wgd/keys/mitm.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    private = path.read_text().strip()
+    record = json.loads(gateway.redis("HGET", "culvert:state:tunnels:wgd", "mitm"))
     assert record == {"name": "mitm", "interface": "wgt0", "port": 51820,
                       "addresses": ["10.9.0.1/24", "fd09::1/64"],
                       "public_key": gateway.run("wg", "show", "wgt0", "public-key").strip()}
     assert gateway.run("wg", "show", "wgt0", "private-key").strip() == private
-    assert private not in gateway.log()
+    assert private not in gateway.wgd.log()
 
 
 def test_peers_follow_the_bus(gateway):
@@ -110,7 +105,7 @@ def test_bad_input_is_refused_by_name_and_nothing_applied(gateway, reason, key, 
     assert not answer.get("ok"), answer
     assert answer["error"] == {"code": "refused", "detail": reason}
     assert gateway.peers() == {PUB[0]: ["10.9.0.2/32"]}
-    wait_until(lambda: gateway.status().get("peers_refused") == {reason: 1}, what="counted")
+    wait_until(lambda: gateway.status().get("peers_refused") == {reason: 1}, "counted")
 
 
 def test_unknown_tunnel_is_refused(gateway):
@@ -132,25 +127,24 @@ def test_restarted_wireguard_is_configured_again(gateway):
     gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
     assert gateway.bus.applied("phone", gen)["ok"]
     key = gateway.run("wg", "show", "wgt0", "public-key")
-    gateway.end("wireguard", signal.SIGKILL)
-    wait_until(lambda: gateway.status()["tunnels"][0]["state"] == "waiting", what="noticed")
+    gateway.stop_wireguard()
+    wait_until(lambda: gateway.status()["tunnels"][0]["state"] == "waiting", "noticed")
     gateway.start_wireguard()
     gateway.await_peers({PUB[0]: ["10.9.0.2/32"]})
-    wait_until(lambda: "10.9.0.1/24" in gateway.run("ip", "addr", "show", "wgt0"),
-               what="addresses")
-    wait_until(lambda: "UP" in gateway.run("ip", "-br", "link", "show", "wgt0"), what="up")
+    wait_until(lambda: "10.9.0.1/24" in gateway.run("ip", "addr", "show", "wgt0"), "addresses")
+    wait_until(lambda: "UP" in gateway.run("ip", "-br", "link", "show", "wgt0"), "up")
     assert gateway.run("wg", "show", "wgt0", "public-key") == key
 
 
 def test_interface_taken_down_or_stripped_comes_back(gateway):
     """W3: when the link changes."""
     gateway.run("ip", "addr", "del", "10.9.0.1/24", "dev", "wgt0")
-    wait_until(lambda: "10.9.0.1/24" in gateway.run("ip", "addr", "show", "wgt0"), what="address")
+    wait_until(lambda: "10.9.0.1/24" in gateway.run("ip", "addr", "show", "wgt0"), "address")
     gateway.run("ip", "addr", "add", "10.66.0.1/24", "dev", "wgt0")
-    wait_until(lambda: "10.66" not in gateway.run("ip", "addr", "show", "wgt0"), what="purge")
+    wait_until(lambda: "10.66" not in gateway.run("ip", "addr", "show", "wgt0"), "purge")
     gateway.run("ip", "link", "set", "wgt0", "down")
-    wait_until(lambda: ",UP" in gateway.run("ip", "link", "show", "wgt0"), what="up")
-    wait_until(lambda: "10.9.0.0/24" in gateway.run("ip", "route"), what="route")
+    wait_until(lambda: ",UP" in gateway.run("ip", "link", "show", "wgt0"), "up")
+    wait_until(lambda: "10.9.0.0/24" in gateway.run("ip", "route"), "route")
 
 
 def test_peers_stay_when_wgd_restarts_without_redis(gateway):
@@ -161,11 +155,11 @@ def test_peers_stay_when_wgd_restarts_without_redis(gateway):
         assert gateway.bus.applied("d%d" % i, gen)["ok"]
         want[PUB[i]] = ["10.9.0.%d/32" % (i + 2)]
     # The last good state is written debounced; stopping wgd writes what is due.
-    assert gateway.end("wgd") == 0
-    gateway.end("redis")
-    gateway.start_wgd()
+    gateway.wgd.stop()
+    gateway.redis.stop()
+    gateway.wgd.start()
     gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")
-    wait_until(lambda: "mtu 1380" in gateway.run("ip", "link", "show", "wgt0"), what="a pass")
+    wait_until(lambda: "mtu 1380" in gateway.run("ip", "link", "show", "wgt0"), "a pass")
     assert gateway.peers() == want
 
 
@@ -177,15 +171,14 @@ def test_walled_device_stays_a_peer_until_the_grace_days_are_over(gateway):
     gateway.bus.put_device("old", PUB[1], "10.9.0.3", expires_at=now - 31 * day)
     gateway.bus.put_device("off", PUB[2], "10.9.0.4", active=False)
     gateway.await_peers({PUB[0]: ["10.9.0.2/32"], PUB[2]: ["10.9.0.4/32"]})
-    gateway.bus.set("settings", expired_grace_days={"id": "expired_grace_days", "value": 60})
+    gateway.bus.set("settings", {"expired_grace_days": {"id": "expired_grace_days", "value": 60}})
     gateway.await_peers({PUB[0]: ["10.9.0.2/32"], PUB[1]: ["10.9.0.3/32"],
                          PUB[2]: ["10.9.0.4/32"]})
 
 
 def test_generations_are_reported_as_applied(gateway):
     gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
-    wait_until(lambda: gateway.status().get("applied", {}).get("devices:apid") == gen,
-               what="applied generation")
+    wait_until(lambda: gateway.redis.applied("wgd", "devices") == gen, "applied generation")
 
 
 @pytest.fixture
@@ -193,11 +186,11 @@ def session(gateway):
     """A device with a live session: a second wireguard-go beside the gateway's, on loopback."""
     gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
     assert gateway.bus.applied("phone", gen)["ok"]
-    gateway.spawn("client", ["wireguard-go", "-f", "wgc0"])
-    wait_until(lambda: gateway.run("wg", "show", "wgc0", check=False), what="client")
-    with open(gateway.path("client.key"), "w", encoding="ascii") as out:
-        out.write(KEYS[0][0])
-    gateway.run("wg", "set", "wgc0", "private-key", gateway.path("client.key"), "peer",
+    client = gateway.host.start("wireguard-go", "-f", "wgc0", stdin=subprocess.DEVNULL)
+    wait_until(lambda: gateway.run("wg", "show", "wgc0", check=False), "client")
+    key = gateway.dir / "client.key"
+    key.write_text(KEYS[0][0])
+    gateway.run("wg", "set", "wgc0", "private-key", key, "peer",
                 gateway.run("wg", "show", "wgt0", "public-key").strip(), "endpoint",
                 "127.0.0.1:51820", "persistent-keepalive", "1", "allowed-ips", "10.9.0.1/32")
     gateway.run("ip", "link", "set", "wgc0", "up")
@@ -205,9 +198,10 @@ def session(gateway):
     def handshakes():
         rows = gateway.run("wg", "show", "wgt0", "latest-handshakes").split("\n")
         return {row.split()[0]: int(row.split()[1]) for row in rows if row}
-    wait_until(lambda: handshakes().get(PUB[0]), what="handshake")
+    wait_until(lambda: handshakes().get(PUB[0]), "handshake")
     yield handshakes
-    gateway.end("client")
+    client.terminate()
+    client.wait()
 
 
 def test_unchanged_peer_keeps_its_session(gateway, session):
@@ -218,9 +212,9 @@ def test_unchanged_peer_keeps_its_session(gateway, session):
     gateway.bus.remove_device("laptop")
     gateway.bus.put_device("phone", PUB[0], "10.9.0.7")  # another address keeps it too
     gateway.await_peers({PUB[0]: ["10.9.0.7/32"]})
-    assert gateway.end("wgd") == 0
-    gateway.start_wgd()  # and so does a new wgd
-    wait_until(lambda: gateway.log().count("tunnel ready") == 2, what="ready again")
+    gateway.wgd.stop()
+    gateway.wgd.start()  # and so does a new wgd
+    wait_until(lambda: gateway.wgd.log().count("tunnel ready") == 2, "ready again")
     assert session()[PUB[0]] >= before > 0
     assert gateway.peers() == {PUB[0]: ["10.9.0.7/32"]}
 
@@ -228,14 +222,12 @@ def test_unchanged_peer_keeps_its_session(gateway, session):
 def test_statistics_and_edges_are_published(gateway, session):
     """W6."""
     assert session()
-    ear = Redis(gateway.path("redis.sock"))
-    ear.ask("PSUBSCRIBE", "culvert:event:wgd:*")
-    gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a pass at once, not in 10 s
     seen = {}
-    ear.sock.settimeout(20)
-    while len(seen) < 2:
-        _, _, channel, text = ear.read()
-        seen[channel.rsplit(":", 1)[1]] = json.loads(text)
-    ear.close()
+    with gateway.redis.connect() as ear:
+        ear("PSUBSCRIBE", "culvert:event:wgd:*")
+        gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a pass at once, not in 10 s
+        while len(seen) < 2:
+            _, _, channel, text = ear.read()
+            seen[channel.rsplit(":", 1)[1]] = json.loads(text)
     assert '"phone"' in json.dumps(seen["stats"])
     assert '"online"' in json.dumps(seen["peer"])

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """wgd with a real Redis and a real wireguard-go in namespaces of the test's own.
 
-The test plays apid: Publisher writes its topics as DESIGN 4 says, and asks wgd's requests.
+The test plays apid: it publishes its topics and asks wgd's requests.
 """
 import json
 import os
-import secrets
+import pathlib
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-BUILD = os.environ.get("B", os.path.join(TOP, "build"))
+from support.bus import Owner
+from support.net import Host
+from support.process import Daemon
+from support.redis import Redis
+from support.wait import wait_until
+
 UID = 64101
 CONF = """[culvert]
 state_dir={run}/state
@@ -29,19 +30,9 @@ port=51820
 mtu=1380
 [wgd]
 user={uid}
+redis_password_file={password}
 backend={backend}
 """
-
-
-def wait_until(predicate, seconds=20, what="condition"):
-    """Polls until predicate() is true and gives its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = predicate()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "%s: not within %g s" % (what, seconds)
-        time.sleep(0.02)
 
 
 def genkey():
@@ -50,113 +41,35 @@ def genkey():
     return private, subprocess.check_output(["wg", "pubkey"], input=private, text=True).strip()
 
 
-class Redis:
-    """One connection, RESP2."""
+class Apid(Owner):
+    """apid's topics and requests."""
 
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
-        self.sock.connect(path)
-        self.file = self.sock.makefile("rb")
-
-    def send(self, *words):
-        out = b"*%d\r\n" % len(words)
-        for word in words:
-            raw = str(word).encode()
-            out += b"$%d\r\n%s\r\n" % (len(raw), raw)
-        self.sock.sendall(out)
-
-    def read(self):
-        line = self.file.readline().rstrip(b"\r\n")
-        kind, rest = line[:1], line[1:]
-        if kind in b"+:":
-            return int(rest) if kind == b":" else rest.decode()
-        if kind == b"-":
-            raise RuntimeError(rest.decode())
-        count = int(rest)
-        if kind == b"$":
-            return None if count < 0 else self.file.read(count + 2)[:-2].decode()
-        return [self.read() for _ in range(count)]
-
-    def ask(self, *words):
-        self.send(*words)
-        return self.read()
-
-    def close(self):
-        self.file.close()
-        self.sock.close()
-
-
-class Publisher:
-    """apid's topics."""
-
-    def __init__(self, path):
-        self.path = path
-        self.redis = Redis(path)
-        self.epoch = secrets.token_hex(16)
-        self.gen = 0
-        self.stamps = {}
+    def __init__(self, redis):
+        super().__init__(redis, ("groups", "settings", "device_prefs", "device_keys", "devices"))
+        self.connect = redis.connect
         self.calls = 0
-        self.redis.ask("SET", "culvert:epoch:apid", self.epoch)
-        for topic in ("groups", "settings", "device_prefs", "device_keys", "devices"):
-            self.replace(topic, {})
-
-    def _publish(self, topic, commands, fields):
-        self.gen += 1
-        prev = self.stamps.get(topic)
-        now = {"gen": self.gen, "wid": secrets.token_hex(8)}
-        full = self.gen if "full" in fields else prev["full"]
-        self.stamps[topic] = dict(now, full=full)
-        key = "culvert:state:%s:apid" % topic
-        message = dict({"v": 1, "epoch": self.epoch, "prev": prev}, **now, **fields)
-        batch = commands + [
-            ("SET", "culvert:gen:apid", self.gen),
-            ("HSET", "culvert:gens:apid", topic, json.dumps(self.stamps[topic])),
-            ("PUBLISH", key, json.dumps(message))]
-        self.redis.ask("MULTI")
-        for command in batch:
-            self.redis.ask(*command)
-        self.redis.ask("EXEC")
-        return self.gen
-
-    def replace(self, topic, records):
-        key = "culvert:state:%s:apid" % topic
-        commands = [("DEL", key)]
-        commands += [("HSET", key, i, json.dumps(r)) for i, r in records.items()]
-        return self._publish(topic, commands, {"full": True, "set": records, "del": []})
-
-    def set(self, topic, **records):
-        key = "culvert:state:%s:apid" % topic
-        return self._publish(topic, [("HSET", key, i, json.dumps(r)) for i, r in records.items()],
-                             {"set": records, "del": []})
-
-    def delete(self, topic, *ids):
-        key = "culvert:state:%s:apid" % topic
-        return self._publish(topic, [("HDEL", key, *ids)], {"set": {}, "del": list(ids)})
 
     def put_device(self, name, public_key, *addresses, **fields):
         """Key first, then the device, as apid does; the generation of devices."""
-        self.set("device_keys", **{name: {"id": name, "public_key": public_key}})
-        return self.set("devices", **{name: dict(
+        self.set("device_keys", {name: {"id": name, "public_key": public_key}})
+        return self.set("devices", {name: dict(
             {"id": name, "addresses": list(addresses), "active": True}, **fields)})
 
     def remove_device(self, name):
-        self.delete("device_keys", name)
-        return self.delete("devices", name)
+        self.remove("device_keys", name)
+        return self.remove("devices", name)
 
     def request(self, op, **args):
         """One request to wgd: its answer."""
         self.calls += 1
         channel = "culvert:reply:apid:test%d" % self.calls
-        ear = Redis(self.path)
-        ear.ask("SUBSCRIBE", channel)
         message = {"v": 1, "id": "test-%d" % self.calls, "op": op, "args": args,
                    "reply": channel}
-        wait_until(lambda: self.redis.ask("PUBLISH", "culvert:req:wgd:apid",
-                                          json.dumps(message)), what="wgd listens")
-        answer = json.loads(ear.read()[2])
-        ear.close()
-        return answer
+        with self.connect() as ear:
+            ear("SUBSCRIBE", channel)
+            wait_until(lambda: self.redis("PUBLISH", "culvert:req:wgd:apid", json.dumps(message)),
+                       "wgd listens")
+            return json.loads(ear.read()[2])
 
     def applied(self, name, gen, **args):
         return self.request("peer_applied", id=name, gen=gen, **args)
@@ -166,78 +79,33 @@ class Gateway:
     """The namespaces with Redis, wireguard-go and wgd."""
 
     def __init__(self, backend="auto"):
-        self.run_dir = tempfile.mkdtemp(prefix="culvert-wgd-", dir="/tmp")
-        os.chmod(self.run_dir, 0o755)
-        self.processes = {}
-        self.log_path = os.path.join(self.run_dir, "wgd.log")
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="culvert-wgd-", dir="/tmp"))
+        self.dir.chmod(0o755)
         for name in ("state", "cache"):
-            os.makedirs(os.path.join(self.run_dir, name, "wgd"), 0o700)
-            os.chown(os.path.join(self.run_dir, name, "wgd"), UID, UID)
-            os.chmod(os.path.join(self.run_dir, name), 0o755)
-        shutil.copy(os.path.join(BUILD, "bin", "wgd"), self.path("wgd"))
-        with open(self.path("culvert.conf"), "w", encoding="ascii") as out:
-            out.write(CONF.format(run=self.run_dir, uid=UID, backend=backend))
-        self.spawn("space", ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c",
-                             "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && "
-                             "chown %d /run/wireguard && mount -t tmpfs tmpfs /dev/net && "
-                             "mknod -m 666 /dev/net/tun c 10 200 && ip link set lo up && touch %s && "
-                             "exec sleep infinity" % (UID, self.path("space"))], enter=False)
-        wait_until(lambda: os.path.exists(self.path("space")), what="namespaces")
-        self.start_redis()
-        self.bus = Publisher(self.path("redis.sock"))
-
-    def path(self, *names):
-        return os.path.join(self.run_dir, *names)
-
-    def enter(self):
-        return ["nsenter", "-t", str(self.processes["space"].pid), "-n", "-m", "--"]
-
-    def spawn(self, name, argv, enter=True, **options):
-        assert name not in self.processes
-        self.processes[name] = subprocess.Popen(
-            (self.enter() if enter else []) + argv, stdin=subprocess.DEVNULL, **options)
-
-    def end(self, name, number=signal.SIGTERM):
-        process = self.processes.pop(name)
-        if process.poll() is None:
-            process.send_signal(number)
-        return process.wait(20)
-
-    def run(self, *argv, check=True):
-        done = subprocess.run(self.enter() + list(argv), capture_output=True, text=True,
-                              check=False)
-        assert not check or done.returncode == 0, (argv, done.stderr)
-        return done.stdout
-
-    def start_redis(self):
-        self.spawn("redis", ["redis-server", "--port", "0", "--unixsocket", self.path("redis.sock"),
-                             "--unixsocketperm", "777", "--save", "", "--dir", self.run_dir],
-                   stdout=subprocess.DEVNULL)
-
-        def answers():
-            try:
-                connection = Redis(self.path("redis.sock"))
-            except OSError:
-                return False
-            connection.close()
-            return True
-        wait_until(answers, what="redis")
+            (self.dir / name / "wgd").mkdir(parents=True)
+            (self.dir / name / "wgd").chmod(0o700)
+            os.chown(self.dir / name / "wgd", UID, UID)
+        self.redis = Redis(self.dir).start()
+        (self.dir / "culvert.conf").write_text(CONF.format(
+            run=self.dir, uid=UID, password=self.redis.password_file("wgd", UID), backend=backend))
+        self.host = Host(mounts=True)
+        self.host.run("sh", "-c", "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && "
+                      "chown %d /run/wireguard && mount -t tmpfs tmpfs /dev/net && "
+                      "mknod -m 666 /dev/net/tun c 10 200" % UID)
+        self.run = self.host.run
+        self.wgd = Daemon("wgd", self.dir / "culvert.conf", self.dir / "wgd.log", self.host)
+        self.wireguard = None
+        self.bus = Apid(self.redis)
 
     def start_wireguard(self):
-        self.spawn("wireguard", ["setpriv", "--reuid", str(UID), "--regid", str(UID),
-                                 "--clear-groups", "--inh-caps", "-all,+net_admin",
-                                 "--ambient-caps", "-all,+net_admin", "--",
-                                 "wireguard-go", "-f", "wgt0"],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wireguard = self.host.start(
+            "setpriv", "--reuid", UID, "--regid", UID, "--clear-groups", "--inh-caps",
+            "-all,+net_admin", "--ambient-caps", "-all,+net_admin", "--", "wireguard-go", "-f",
+            "wgt0", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def start_wgd(self):
-        log = open(self.log_path, "ab")  # pylint: disable=consider-using-with
-        self.spawn("wgd", [self.path("wgd"), "-c", self.path("culvert.conf")], stderr=log)
-        log.close()
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8") as src:
-            return src.read()
+    def stop_wireguard(self):
+        self.wireguard.kill()
+        self.wireguard.wait()
 
     def peers(self):
         """Public key -> sorted allowed prefixes, as `wg show` says; None without interface."""
@@ -248,19 +116,20 @@ class Gateway:
     def await_peers(self, want, seconds=20):
         want = {key: sorted(prefixes) for key, prefixes in want.items()}
         try:
-            wait_until(lambda: self.peers() == want, seconds, "peers")
+            wait_until(lambda: self.peers() == want, "peers", seconds)
         except AssertionError as exc:
             raise AssertionError("%s\nwant %r\nhave %r\n%s" % (
-                exc, want, self.peers(), self.log()[-3000:])) from exc
+                exc, want, self.peers(), self.wgd.log()[-3000:])) from exc
 
     def status(self):
-        text = self.bus.redis.ask("GET", "culvert:status:wgd:1")
-        return json.loads(text) if text else {}
+        return self.redis.status("wgd")
 
     def close(self):
-        statuses = {}
-        for name in ("wgd", "wireguard", "redis", "space"):
-            if name in self.processes:
-                statuses[name] = self.end(name)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
-        return statuses
+        try:
+            self.wgd.stop()
+        finally:
+            if self.wireguard:
+                self.stop_wireguard()
+            self.redis.stop()
+            self.host.close()
+            shutil.rmtree(self.dir, ignore_errors=True)
