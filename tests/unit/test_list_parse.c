@@ -4,6 +4,7 @@
 #include "syncd/list_parse.h"
 #include "tests/unit/tap.h"
 #include <errno.h>
+#include <libpsl.h>
 
 struct got {
 	struct buf text;
@@ -194,10 +195,12 @@ static void test_top_levels_and_public_suffixes_are_skipped(void)
 	check("||github.io^\nbbc.co.uk\n", "subtree github.io\nsubtree bbc.co.uk\n");
 }
 
-/* The parser does not search the public suffix list below some top-level domains. */
+/* The parser does not search the public suffix list below some top-level domains. The list's file
+ * may be newer than the one in libpsl. */
 static void test_every_icann_suffix_is_skipped(void)
 {
 	FILE *f = fopen("/usr/share/publicsuffix/public_suffix_list.dat", "r");
+	const int types = PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE;
 	char line[512];
 	unsigned count = 0;
 
@@ -208,6 +211,8 @@ static void test_every_icann_suffix_is_skipped(void)
 	while (fgets(line, sizeof(line), f) && !strstr(line, "===END ICANN")) {
 		line[strcspn(line, " \n")] = 0;
 		if (!*line || *line == '/' || *line == '*' || *line == '!')
+			continue;
+		if (!psl_is_public_suffix2(psl_builtin(), line, types))
 			continue;
 		check_skipped(line, LIST_SKIP_SUFFIX);
 		count++;

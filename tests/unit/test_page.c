@@ -53,7 +53,8 @@ static struct decision blocked(enum reason reason)
 	return (struct decision){ .verdict = VERDICT_BLOCK,
 		.reason = reason,
 		.rule = "RULE",
-		.list = "LIST",
+		.list = "ID",
+		.list_title = "LIST",
 		.category = "CATEGORY" };
 }
 
@@ -104,7 +105,7 @@ static void test_everything_shown_is_escaped(void)
 	struct decision d = blocked(REASON_LIST);
 	struct http_request req;
 
-	d.list = "<b>&\"'";
+	d.list_title = "<b>&\"'";
 	init(&req, NULL, NULL);
 	page_send_blocked(&req, &d, "https://a.example/?<script>'\"&");
 	OK(!strstr(req.body, "<b>"));
