@@ -52,7 +52,19 @@ $(LIB): $(call objs,$(COMMON_SRCS)) $(EXTRA_COMMON_OBJS)
 	$(if $(V),,@echo '  AR $@')
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/obj/%.o: %.c
+# What is not there is named in one line, before the compiler stumbles over the first of many.
+NEEDED = uv.h hiredis/hiredis.h libmnl/libmnl.h libnftnl/rule.h cjson/cJSON.h mbedtls/ssl.h \
+	ares.h ini.h libpsl.h idn2.h mariadb/mysql.h llhttp.h
+HINT = `deploy/deps build`, as root, installs what the build needs
+$(B)/can-build:
+	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) >/dev/null || { echo 'no $(CC); $(HINT)' >&2; exit 1; }
+	@missing=; for h in $(NEEDED); do \
+		echo "#include <$$h>" | $(CC) $(LLHTTP_FLAGS) -E -x c - >/dev/null 2>&1 || missing="$$missing $$h"; done; \
+	[ -z "$$missing" ] || { echo "not found:$$missing;" '$(HINT)' >&2; exit 1; }
+	@touch $@
+
+$(B)/obj/%.o: %.c | $(B)/can-build
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC $<')
 	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -c -o $@ $<

@@ -16,7 +16,8 @@ EXTRA_COMMON_OBJS += $(patsubst $(LLHTTP_DIR)%.c,$(B)/obj/llhttp/%.o,$(LLHTTP_SR
 EXTRA_COMMON_SRCS_FUZZ += $(LLHTTP_FLAGS) $(LLHTTP_SRCS)
 $(B)/obj/llhttp/%.o: $(LLHTTP_DIR)%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(CFLAGS) $(HARDEN) $(SAN) $(LLHTTP_FLAGS) -c -o $@ $<
+	$(if $(V),,@echo '  CC $<')
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(HARDEN) $(SAN) $(LLHTTP_FLAGS) -c -o $@ $<
 else
 COMMON_LIBS += -lllhttp
 endif
