@@ -450,9 +450,7 @@ void policy_decide(struct policy *p, struct device_view *dev, const struct polic
 	struct judgement j = { .p = p, .dev = dev, .q = q, .now_ms = now_ms, .out = out };
 
 	*out = (struct decision){ .rule = "", .list = "", .list_title = "", .category = "" };
-	if (!p->known)
-		p->known = policy_is_known(p);
-	if (!dev || !p->known || !make_subject(p, q, &j.subject))
+	if (!dev || !policy_is_known(p) || !make_subject(p, q, &j.subject))
 		return;
 	if (judge_switches(&j) || judge_connectivity(&j))
 		return;

@@ -22,7 +22,6 @@ static const struct {
 
 void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
-	p->known = false;
 	if (p->on_change)
 		p->on_change(p->arg);
 	bus_topic_applied(p->bus, topic, owner, gen);

@@ -34,8 +34,8 @@ void policy_stores_init(struct policy *p)
 	for (int o = 0; o < 2; o++) {
 		hmap_init(&p->categories[o], NULL);
 		hmap_init(&p->category_prefs[o], NULL);
+		hmap_init(&p->pref_index[o], NULL);
 	}
-	hmap_init(&p->pref_index, NULL);
 	hmap_init(&p->list_facts, free);
 }
 
@@ -61,8 +61,8 @@ void policy_stores_fini(struct policy *p)
 	for (int o = 0; o < 2; o++) {
 		free_records(&p->categories[o], REC_category);
 		free_records(&p->category_prefs[o], REC_category_pref);
+		hmap_fini(&p->pref_index[o]);
 	}
-	hmap_fini(&p->pref_index);
 	hmap_fini(&p->list_facts);
 }
 
@@ -225,18 +225,41 @@ static void pref_key(const struct rec_category_pref *pref, char *out, size_t len
 		pref->category);
 }
 
-/* The winning owner's preference stands in the index. */
-static void rebuild_pref_index(struct policy *p)
+static bool pref_blocks(const struct rec_category_pref *pref)
 {
-	int winner = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
+	return pref->head.closed || pref->blocked;
+}
+
+/* Of two records for the same device and category the one that blocks stands in the index. */
+static void index_pref(struct policy *p, int o, struct rec_category_pref *pref)
+{
+	const struct rec_category_pref *twin;
 	char key[256];
 
-	hmap_clear(&p->pref_index);
-	for (int i = 0; i < 2; i++) {
-		hmap_foreach (&p->category_prefs[i == 0 ? !winner : winner], it) {
-			pref_key(it.value, key, sizeof(key));
-			hmap_set_str(&p->pref_index, key, it.value);
-		}
+	pref_key(pref, key, sizeof(key));
+	twin = hmap_find_str(&p->pref_index[o], key);
+	p->has_twin_prefs |= twin && twin != pref;
+	if (twin && pref_blocks(twin))
+		return;
+	if (hmap_set_str(&p->pref_index[o], key, pref))
+		log_error("no memory for a record topic=category_prefs");
+}
+
+/* pref is out of the records already. */
+static void unindex_pref(struct policy *p, int o, const struct rec_category_pref *pref)
+{
+	char key[256], other[256];
+
+	pref_key(pref, key, sizeof(key));
+	if (hmap_find_str(&p->pref_index[o], key) != pref)
+		return;
+	hmap_take_str(&p->pref_index[o], key);
+	if (!p->has_twin_prefs)
+		return;
+	hmap_foreach (&p->category_prefs[o], it) {
+		pref_key(it.value, other, sizeof(other));
+		if (!strcmp(key, other))
+			index_pref(p, o, it.value);
 	}
 }
 
@@ -247,17 +270,27 @@ static void on_category(
 	int o = owner == BUS_SYNCD;
 	enum rec_type type = bus_topic_record(topic);
 	struct hmap *map = topic == TOPIC_categories ? &p->categories[o] : &p->category_prefs[o];
-	void *old = hmap_take_str(map, id), *copy = rec ? calloc(1, rec_size(type)) : NULL;
+	bool is_pref = topic == TOPIC_category_prefs;
+	void *old = hmap_take_str(map, id), *copy = NULL;
 
-	if (rec && (!copy || rec_copy(type, rec, copy) || hmap_set_str(map, id, copy))) {
-		log_error("no memory for a record topic=%s", bus_topic_name(topic));
-		free(copy);
-	}
-	if (topic == TOPIC_category_prefs)
-		rebuild_pref_index(p);
 	if (old) {
+		if (is_pref)
+			unindex_pref(p, o, old);
 		rec_fini(type, old);
 		free(old);
+	}
+	if (!rec)
+		return;
+	copy = calloc(1, rec_size(type));
+	if (!copy || rec_copy(type, rec, copy)) {
+		log_error("no memory for a record topic=%s", bus_topic_name(topic));
+		free(copy);
+	} else if (hmap_set_str(map, id, copy)) {
+		log_error("no memory for a record topic=%s", bus_topic_name(topic));
+		rec_fini(type, copy);
+		free(copy);
+	} else if (is_pref) {
+		index_pref(p, o, copy);
 	}
 }
 
@@ -280,12 +313,15 @@ const struct rec_category *policy_category(const struct policy *p, const char *i
 const struct rec_category_pref *policy_category_pref(
 	const struct policy *p, const char *kind, const char *id, const char *category)
 {
+	int winner = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
+	const struct rec_category_pref *pref;
 	char key[256];
 
-	if (!id || !p->pref_index.count)
+	if (!id || (!p->pref_index[0].count && !p->pref_index[1].count))
 		return NULL;
 	snprintf(key, sizeof(key), "%s:%s/%s", kind, id, category);
-	return hmap_find_str(&p->pref_index, key);
+	pref = hmap_find_str(&p->pref_index[winner], key);
+	return pref ? pref : hmap_find_str(&p->pref_index[!winner], key);
 }
 
 const struct rule_index *policy_rules(

@@ -40,11 +40,11 @@ struct policy {
 	struct directory *dir;
 	void (*on_change)(void *arg);
 	void *arg;
-	bool known; /* policy_is_known, remembered until the next change */
 	struct rule_set rules[RULE_KINDS];
 	struct hmap categories[2];     /* id → struct rec_category */
 	struct hmap category_prefs[2]; /* id → struct rec_category_pref */
-	struct hmap pref_index; /* "device:ID/CATEGORY" → struct rec_category_pref of prefs */
+	struct hmap pref_index[2];     /* "device:ID/CATEGORY" → one of category_prefs */
+	bool has_twin_prefs;	       /* two of them were for the same once */
 	struct domainset set;
 	bool set_loaded;
 	bool set_wanted;   /* set_blob is not mapped yet */
@@ -71,7 +71,8 @@ void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owne
 
 /* The category of that id, the winning owner's; NULL when there is none. */
 const struct rec_category *policy_category(const struct policy *p, const char *id);
-/* The preference of scope "device:ID" or "group:ID" for a category; NULL when there is none. */
+/* The winning owner's preference of scope "device:ID" or "group:ID" for a category; NULL when there
+ * is none. */
 const struct rec_category_pref *policy_category_pref(
 	const struct policy *p, const char *kind, const char *id, const char *category);
 /* Patterns of a kind in a scope; NULL when there are none. */

@@ -271,6 +271,49 @@ static void test_device_preference_beats_group_and_default(void)
 	world_fini(&w);
 }
 
+/* On one step block beats allow (SPEC P5). */
+static void test_of_two_category_prefs_for_one_device_the_block_is_in_force(void)
+{
+	static const char block[] = "{\"id\":\"%s\",\"device\":\"phone\",\"category\":\"edu\","
+				    "\"blocked\":true}",
+			  allow[] = "{\"id\":\"b\",\"device\":\"phone\",\"category\":\"edu\","
+				    "\"blocked\":false}";
+	char a[128];
+	struct world w;
+
+	world_init(&w);
+	snprintf(a, sizeof(a), block, "a");
+	put(&w, TOPIC_category_prefs, "a", a);
+	put(&w, TOPIC_category_prefs, "b", allow);
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	put(&w, TOPIC_category_prefs, "a", NULL);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
+	put(&w, TOPIC_category_prefs, "a", a);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	put(&w, TOPIC_category_prefs, "b", NULL);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_the_source_of_policy_says_whose_category_pref_wins(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_category_prefs, "d",
+		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":true}");
+	fake_bus_put(w.bus, TOPIC_category_prefs, BUS_SYNCD, "d",
+		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":false}");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	put(&w, TOPIC_settings, "policy_source",
+		"{\"id\":\"policy_source\",\"value\":\"directus\"}");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
+	world_fini(&w);
+}
+
 static void test_switches_follow_the_truth_table(void)
 {
 	struct world w;
@@ -408,6 +451,8 @@ int main(void)
 	TAP_RUN(test_override_goes_before_lists_and_forced_categories_but_not_security);
 	TAP_RUN(test_override_ends_at_its_time);
 	TAP_RUN(test_device_preference_beats_group_and_default);
+	TAP_RUN(test_of_two_category_prefs_for_one_device_the_block_is_in_force);
+	TAP_RUN(test_the_source_of_policy_says_whose_category_pref_wins);
 	TAP_RUN(test_switches_follow_the_truth_table);
 	TAP_RUN(test_connectivity_check_names_always_pass);
 	TAP_RUN(test_expired_device_is_walled_but_may_renew);
