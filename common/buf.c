@@ -118,11 +118,17 @@ uint8_t *buf_release(struct buf *b, size_t *len)
 
 int buf_read_file(struct buf *b, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	/* A pipe without a writer must not hold up the open. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
+	struct stat st;
 	ssize_t n = 0;
 
 	if (fd < 0)
 		return -errno;
+	if (!fstat(fd, &st) && S_ISFIFO(st.st_mode)) {
+		close(fd);
+		return -ESPIPE;
+	}
 	do {
 		err = b->len == b->max
 			      ? 0

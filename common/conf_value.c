@@ -86,7 +86,7 @@ static int read_secret(const char *path, char **out, char *why)
 	char text[SECRET_MAX + 1];
 	struct stat st;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return refuse(why, "%s: %s", path, strerror(errno));

@@ -226,6 +226,17 @@ static int init_loop(struct life *l)
 	return err;
 }
 
+static void block_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
 /* Runs until everything is closed; a handle that is left is a bug and exit status 1. */
 static void run_loop(struct life *l)
 {
@@ -249,6 +260,8 @@ static void run(struct life *l)
 
 	if (err)
 		fatal("cannot make the event loop error=%s", uv_strerror(err));
+	/* Those that came during the start are handled now. */
+	block_signals(SIG_UNBLOCK);
 	d->bus = bus_open(&d->loop, d->info->id, d->shared, CULVERT_VERSION);
 	if (!d->bus)
 		fatal("cannot open the bus");
@@ -292,8 +305,10 @@ static int live(struct life *l, const struct options *o)
 	}
 	if (drop_privileges(d))
 		return STATUS_FAILURE;
-	if (o->command)
+	if (o->command) {
+		block_signals(SIG_UNBLOCK);
 		return o->command->run(d, o->command_arg);
+	}
 	run(l);
 	return l->status;
 }
@@ -307,6 +322,7 @@ int daemon_main(const struct daemon_info *info, int argc, char **argv)
 	if (!o.conf_file)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
+	block_signals(SIG_BLOCK);
 	log_open(info->name, LOG_LEVEL_INFO);
 	l.d.conf_file = o.conf_file;
 	status = live(&l, &o);

@@ -62,11 +62,28 @@ static void test_write_to_a_missing_directory_leaves_nothing(void)
 	INT_IS(file_write_atomic("/nonexistent/file", "x", 1, 0600), -ENOENT);
 }
 
+/* A pipe in the place of a file must not hang the program (SPEC C1). */
+static void test_refuses_to_read_a_pipe(void)
+{
+	char dir[] = "/tmp/test_bufXXXXXX", path[64];
+	struct buf b;
+
+	OK(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/pipe", dir);
+	OK(!mkfifo(path, 0600));
+	buf_init(&b, 6);
+	INT_IS(buf_read_file(&b, path), -ESPIPE);
+	buf_fini(&b);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	TAP_RUN(test_appends_and_consumes);
 	TAP_RUN(test_append_over_the_bound_fails_and_stays_failed);
 	TAP_RUN(test_file_is_written_whole_and_read_back);
+	TAP_RUN(test_refuses_to_read_a_pipe);
 	TAP_RUN(test_write_to_a_missing_directory_leaves_nothing);
 	return tap_done();
 }
