@@ -156,8 +156,7 @@ static void end_message(struct http_client *c)
 static bool is_blocked(const struct http_client *c)
 {
 	/* The end is told also in a pause: no byte may come that could tell it later. */
-	return c->is_closing || c->is_handed ||
-	       (c->is_paused && c->parser.phase != HTTP_PHASE_END);
+	return c->is_closing || c->is_handed || (c->is_paused && c->parser.phase != HTTP_PHASE_END);
 }
 
 static void on_event(struct http_client *c, enum http_event ev)

@@ -231,8 +231,8 @@ static bool is_blocked(const struct http_conn *c)
 
 	/* The end is told also in a pause: no byte may come that could tell it later. */
 	return c->is_closing || c->is_handed ||
-	       (c->req.is_live && (phase == HTTP_PHASE_OVER ||
-					  (c->req.is_paused && phase != HTTP_PHASE_END)));
+	       (c->req.is_live &&
+		       (phase == HTTP_PHASE_OVER || (c->req.is_paused && phase != HTTP_PHASE_END)));
 }
 
 static void on_event(struct http_conn *c, enum http_event ev)

@@ -1139,7 +1139,8 @@ static void test_response_paused_at_its_last_byte_still_ends(void)
 	struct stream *s;
 
 	open_bench(&b, false);
-	OK(stream_connect(&b.loop, (struct sockaddr *)&b.at, NULL, NULL, NULL, &raw_ops, &b, &s) == 0);
+	OK(stream_connect(&b.loop, (struct sockaddr *)&b.at, NULL, NULL, NULL, &raw_ops, &b, &s) ==
+		0);
 	c = http_client_new(s, &ops, NULL, &p);
 	OK(c != NULL);
 	while (p.ends < 2)
