@@ -36,6 +36,7 @@ struct tcp_client {
 	struct list held;  /* reply_to of questions under way */
 	unsigned under_way;
 	bool taking; /* in take_all: answers that come at once need not call it again */
+	bool eof;    /* the client asks no more */
 	bool closing;
 };
 
@@ -84,6 +85,15 @@ static void on_close(struct stream *s, int why)
 	buf_fini(&c->in);
 	free(c);
 	maybe_free(l);
+}
+
+/* A client that asks no more gives its place up as soon as it has its answers. */
+static void finish_if_over(struct tcp_client *c)
+{
+	if (!c->eof || c->closing || c->taking || c->under_way)
+		return;
+	c->closing = true;
+	stream_finish(c->stream, 0);
 }
 
 /* The messages that are complete, as long as not too many are under way. */
@@ -141,9 +151,8 @@ static void on_eof(struct stream *s)
 {
 	struct tcp_client *c = stream_data(s);
 
-	/* What is under way is still answered; the idle limit ends the rest. */
-	if (!c->under_way)
-		stream_shutdown(s);
+	c->eof = true;
+	finish_if_over(c);
 }
 
 static void on_open(struct stream *s)
@@ -180,6 +189,7 @@ void tcp_client_end(struct tcp_client *c, struct reply_to *to, size_t len)
 	}
 	if (!c->taking && (stream_is_paused(c->stream) || c->in.len))
 		take_all(c);
+	finish_if_over(c);
 }
 
 static unsigned count_of(const struct tcp_listener *l, const struct addr *source)

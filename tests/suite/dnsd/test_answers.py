@@ -195,6 +195,15 @@ def test_tcp_pipeline_answers_every_question(shared):
     assert got == {q.id for q in queries}
 
 
+def test_tcp_connections_that_end_give_their_place_up(shared):
+    """D1, RFC 7766 6.2.3: one source may have 16 at a time, and as many one after another as it likes"""
+    world, _ = shared
+    for i in range(60):
+        answer = world.ask("q%d.plain.example" % i, tcp=True, timeout=5)
+        assert answer is not None, "question %d" % i
+        assert addresses(answer) == ["192.0.2.1"]
+
+
 def test_garbage_is_survived(shared):
     """D12"""
     world, _ = shared
