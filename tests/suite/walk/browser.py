@@ -55,8 +55,13 @@ class Browser:
                            stdin=subprocess.DEVNULL)
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        """Asked to end, Chromium removes its temporary files."""
+        try:
+            self.call("Browser.close")
+            self.process.wait(DEADLINE_S)
+        except (AssertionError, OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
         os.close(self.out)
         os.close(self.inp)
 
