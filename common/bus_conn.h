@@ -11,8 +11,8 @@
 /*
  * One connection to Redis: libuv's stream below, hiredis's reader and formatter above. It
  * reconnects for ever (50 ms doubling to 2 s, with jitter) and has its own deadline: a server that
- * sends nothing for 2 s while an answer is due is given up, and so is one whose reply is larger than
- * 128 MiB. It pings when idle.
+ * sends nothing for 2 s while an answer is due is given up, and so is one whose reply is larger
+ * than 128 MiB. It pings when idle.
  */
 struct bus_conn;
 struct bus_link;
