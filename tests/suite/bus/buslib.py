@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Records for the tests of the bus."""
-from support import BUILD  # noqa: F401
-from support.bus import Probe  # noqa: F401
-from support.redis import Redis, RedisError  # noqa: F401
 
 
 def device(name, n=1, **more):

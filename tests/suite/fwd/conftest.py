@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`world`: one gateway with fwd for a module's tests; `intercepting`: the same with intercept."""
-import os
-import sys
-
 import pytest
-
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-
-from world import World  # noqa: E402
+from world import World
 
 
 def _world(intercept):

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Changes while traffic flows: policy, drift, restarts (F1, F7, F8, F9, F11)."""
 import json
-import os
 import signal
 import subprocess
 import time
 
 import pytest
 
-from world import BUILD, DEVICES, LAN, PYTHON, SITE, TUNNEL, device, wait_until
+from support import BUILD
+from support.network import LAN, SITE, TUNNEL
+from support.wait import wait_until
+from world import DEVICES, PYTHON, device
 
 CHANGE_S = 1.0  # F9, F11: at the gateway
 REPORT = "rules were changed by another program, restoring them"
@@ -19,7 +21,7 @@ def usual_devices(world):
     """Each test leaves the devices as it found them."""
     before = dict(world.owner.records["devices"])
     yield
-    if world.fwd is None:
+    if not world.fwd.is_running():
         world.start_fwd()
     if world.owner.records["devices"] != before:
         world.owner.replace("devices", before)
@@ -84,7 +86,7 @@ def test_a_new_block_ends_live_flows(world, flow):
     kept = [flow("internet", SITE[4], 1234), flow("full", LAN[4], 1234)]
     assert [one.talk() for one in gone + kept] == ["answer"] * 4
     start = time.monotonic()
-    world.owner.set("devices", "full", device("full", profile="intranet"))
+    world.owner.set("devices", {"full": device("full", profile="intranet")})
     world.wait_applied("devices")
     assert time.monotonic() - start < CHANGE_S * 10
     assert [one.talk() for one in gone] == ["reset", "reset"]
@@ -104,7 +106,7 @@ def test_a_switch_cuts_open_dns(world, flow):
     """F7: flows to the gateway's own services too."""
     one = flow("full", SITE[4], 53)
     assert one.talk() == "answer"
-    world.owner.set("device_prefs", "device:full", {"id": "device:full", "offline_vpn": True})
+    world.owner.set("device_prefs", {"device:full": {"id": "device:full", "offline_vpn": True}})
     world.wait_applied("device_prefs")
     assert one.talk() == "reset"
     assert world.probe_one("full", SITE[4], "tcp", 8080)[0] == "reset"
@@ -116,8 +118,8 @@ def test_a_switch_cuts_open_dns(world, flow):
 def test_a_lan_prefix_added_closes_it(world):
     """F2: settings.lan_prefixes."""
     assert world.probe_one("internet", SITE[4], "tcp", 1234)[0] == "answer"
-    world.owner.set("settings", "lan_prefixes",
-                    {"id": "lan_prefixes", "value": ["198.51.100.0/24"]})
+    world.owner.set("settings", {"lan_prefixes":
+                    {"id": "lan_prefixes", "value": ["198.51.100.0/24"]}})
     world.wait_applied("settings")
     internet, lan = world.probe([("internet", SITE[4], "tcp", 1234), ("internet", LAN[4], "tcp", 1234)])
     assert internet[0] == "reset"
@@ -141,12 +143,12 @@ def test_a_changed_profile_acts_on_its_devices(world):
     """F2"""
     before = dict(world.owner.records["profiles"])
     assert world.probe_one("custom", SITE[4], "tcp", 1234)[0] == "answer"
-    world.owner.set("profiles", "custom", {"name": "custom", "rules": [
-        {"action": "allow", "prefixes": ["10.77.0.0/24"]}]})
+    world.owner.set("profiles", {"custom": {"name": "custom", "rules": [
+        {"action": "allow", "prefixes": ["10.77.0.0/24"]}]}})
     world.wait_applied("profiles")
     site, lan = world.probe([("custom", SITE[4], "tcp", 1234), ("custom", LAN[4], "tcp", 1234)])
     assert (site[0], lan[0]) == ("reset", "answer")
-    world.owner.set("profiles", "custom", {"name": "custom", "rules": [{"action": "allow", "ports": ["x"]}]})
+    world.owner.set("profiles", {"custom": {"name": "custom", "rules": [{"action": "allow", "ports": ["x"]}]}})
     world.wait_applied("profiles")
     assert world.probe_one("custom", LAN[4], "tcp", 1234)[0] == "reset"
     world.owner.replace("profiles", before)
@@ -191,34 +193,28 @@ def _same(world, before):
 def test_a_foreign_change_is_undone(world, damage):
     """F11: healed within a second of the event, and reported."""
     before = rules(world)
-    reports = world.fwd_log().count(REPORT)
+    reports = world.fwd.log().count(REPORT)
     world.nft(damage)
     start = time.monotonic()
-    wait_until(lambda: _same(world, before), CHANGE_S * 10, "the table as before")
+    wait_until(lambda: _same(world, before), "the table as before", CHANGE_S * 10)
     took = time.monotonic() - start
-    wait_until(lambda: world.fwd_log().count(REPORT) > reports, 20, "report")
+    wait_until(lambda: world.fwd.log().count(REPORT) > reports, "report", 20)
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
     print("healed after %.3f s" % took)
 
 
 def test_a_foreign_change_is_told_to_apid(world):
     """F11: event `alarm`, with the name of the program."""
-    listener = subprocess.Popen(["redis-cli", "-s", world.socket, "SUBSCRIBE",
-                                 "culvert:event:fwd:alarm"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert [listener.stdout.readline().strip() for _ in range(3)][0] == "subscribe"
+    with world.redis.connect() as listener:
+        listener("SUBSCRIBE", "culvert:event:fwd:alarm")
         world.nft("flush chain inet culvert judge")
-        message = [listener.stdout.readline().strip() for _ in range(3)][2]
-    finally:
-        listener.kill()
-        listener.wait()
-        listener.stdout.close()
+        message = listener.read()[2]
     assert "rules_changed" in message and "nft" in message
 
 
 def test_dump_shows_the_table(world):
     """The table without nft."""
-    text = world.gw.run(os.path.join(BUILD, "bin", "fwd"), "-c", world.conf, "--dump")
+    text = world.gw.run(BUILD / "bin/fwd", "-c", world.fwd.conf, "--dump")
     assert '"wgT" . 10.9.0.2 : 0x00000002' in text
     assert "counter unknown_source" in text and "chain judge {" in text
     assert "reject" in text
@@ -228,20 +224,19 @@ def test_another_table_is_left_alone(world):
     """F1: only the table inet culvert is ours."""
     world.nft("add table inet other")
     world.nft("add chain inet other c")
-    world.owner.set("devices", "extra", device("extra", number=77, profile="full"))
+    world.owner.set("devices", {"extra": device("extra", number=77, profile="full")})
     world.wait_applied("devices")
     assert "chain c" in world.nft("list", "table", "inet", "other")
     assert "10.9.0.77" in world.nft("list", "map", "inet", "culvert", "devices4")
     world.nft("delete table inet other")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["kill", "stop"])
 def test_rules_outlive_fwd(world, flow, how):
     """F8; a start takes them over without a gap, live flows go on (C3)."""
     one = flow("full", SITE[4], 1234)
     before = rules(world)
-    status = world.stop_fwd(how)
-    assert status == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+    getattr(world.fwd, how)()
     assert sorted(rules(world)) == sorted(before)
     allowed, refused = world.probe([("full", SITE[4], "tcp", 1234), ("intranet", SITE[4], "tcp", 1234)])
     assert (allowed[0], refused[0]) == ("answer", "reset")
@@ -252,19 +247,18 @@ def test_rules_outlive_fwd(world, flow, how):
 
 def test_starts_from_the_last_good_state_without_redis(world):
     """F8, DESIGN 2.3: Redis gone at a start."""
-    assert world.stop_fwd() == 0
+    world.fwd.stop()
     world.nft("delete table inet culvert")
-    os.rename(world.socket, world.socket + ".away")
+    away = world.redis.socket.rename(world.dir / "redis.sock.away")
     try:
-        with open(world.log, "ab") as log:
-            world.fwd = world.gw.start(os.path.join(BUILD, "bin", "fwd"), "-c", world.conf, stderr=log)
+        world.fwd.start()
         wait_until(lambda: "10.9.0.2" in world.gw.run("nft", "list", "map", "inet", "culvert",
                                                       "devices4", check=False))
         allowed, refused = world.probe([("full", SITE[4], "tcp", 1234),
                                         ("intranet", SITE[4], "tcp", 1234)])
         assert (allowed[0], refused[0]) == ("answer", "reset")
     finally:
-        os.rename(world.socket + ".away", world.socket)
+        away.rename(world.redis.socket)
     world.wait_applied("devices")
 
 
@@ -308,13 +302,13 @@ def test_nothing_leaks_while_rules_are_rewritten(world):
             text = world.nft("list", "counter", "inet", "culvert", "profile")
             return int(text.split("packets ")[1].split()[0])
         begin = refused()
-        wait_until(lambda: refused() > begin + 1000, 20, "flood")
+        wait_until(lambda: refused() > begin + 1000, "flood", 20)
         rewrites = world.status()["rewrites"]
         for _ in range(50):
-            done = world.fwd_log().count("reloaded")
-            world.fwd.send_signal(signal.SIGHUP)
-            wait_until(lambda n=done: world.fwd_log().count("reloaded") > n)
-        wait_until(lambda: world.status()["rewrites"] >= rewrites + 50, 20)
+            done = world.fwd.log().count("reloaded")
+            world.fwd.send(signal.SIGHUP)
+            wait_until(lambda n=done: world.fwd.log().count("reloaded") > n)
+        wait_until(lambda: world.status()["rewrites"] >= rewrites + 50, "rewrites", 20)
     finally:
         flood.kill()
         flood.wait()

@@ -2,7 +2,8 @@
 """Real packets of every profile to every kind of destination, IPv4 and IPv6 (F2 to F5, F7, D13)."""
 import pytest
 
-from world import GATEWAY, LAN, LAN_GATEWAY, NOBODY, QUAD9, SITE, UPLINK, UPLINK_PEER
+from support.network import GATEWAY, LAN, LAN_GATEWAY, QUAD9, SITE, UPLINK, UPLINK_PEER
+from world import NOBODY
 
 AT_ONCE_S = 1.0
 

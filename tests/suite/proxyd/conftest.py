@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`world`: one gateway with proxyd for a module's tests; `new_world`: one for a test alone."""
-import pathlib
-import sys
-
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from proxylib import World  # noqa: E402
+from proxylib import World
 
 
 def _world():

@@ -6,32 +6,25 @@ made in a namespace by a thread that lives there (Host.call), and used from anyw
 """
 import concurrent.futures
 import ctypes
-import json
 import os
 import pathlib
 import re
-import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-for part in ("bus", "fwd", "syncd"):
-    sys.path.insert(0, str(ROOT / "tests/suite" / part))
-
-import dns.message  # noqa: E402
-import dns.rcode  # noqa: E402
-import dns.rrset  # noqa: E402
-import synclib  # noqa: E402
-import world as network  # noqa: E402
-from buslib import BUILD, Probe  # noqa: E402
-from network_origin import Origin  # noqa: E402
-from world import wait_until  # noqa: E402
+import dns.message
+import dns.rcode
+import dns.rrset
+from network_origin import Origin
+from support import BUILD, DEADLINE_S, network
+from support.bus import Probe
+from support.process import Daemon
+from support.wait import wait_until
+import synclib
 
 UID = 64104
-DEADLINE_S = 20
 PROXY = ("10.9.0.1", 8080)
 # The origins' address on the simulated Internet, and one where nobody listens.
 SITE, SITE6 = network.SITE[4], network.SITE[6]
@@ -213,38 +206,35 @@ class Conn:
         self.close()
 
 
-class World(network.World):
+class World(network.Network):
     """Namespaces, Redis, syncd, an owner, a resolver, origins and proxyd; up() once, down() always."""
 
     def __init__(self):
         super().__init__()
-        self.proxyd = self.redis = self.syncd = None
+        self.proxyd = self.syncd = None
         self.places, self.origins, self.probes = [], [], []
 
     def up(self):
-        self._links()
+        super().up([*DEVICES.values(), STRANGER])
         self.inet.run("ip", "route", "add", "blackhole", DEAF + "/32")
-        here = pathlib.Path(self.dir)
-        self.redis = synclib.Redis(here).start()
         self.gw_place, self.client_place, self.inet_place, self.lan_place = [
             self._place(h) for h in (self.gw, self.client, self.inet, self.lan)]
         self.dns = Dns(self.gw_place)
         self.dns.start()
-        self._start_syncd(here)
-        self.apid = Probe("apid", f"unix:{self.redis.socket}", here)
+        self._start_syncd()
+        self.apid = Probe("apid", f"unix:{self.redis.socket}", self.dir)
         self.probes.append(self.apid)
         self.publish_first()
-        self._start_origins(here)
-        self._configure(here)
+        self._start_origins(self.dir)
+        self._configure()
         self.init_ca()
         self.start_proxyd()
 
     def down(self):
         try:
-            if self.proxyd:
-                self.stop_proxyd()
-            if self.syncd:
-                self.syncd.stop()
+            for daemon in (self.proxyd, self.syncd):
+                if daemon:
+                    daemon.stop()
             for probe in self.probes:
                 if self.redis.process.poll() is None:
                     probe.quit()
@@ -253,14 +243,9 @@ class World(network.World):
         finally:
             for origin in self.origins:
                 origin.close()
-            if self.redis:
-                self.redis.stop()
             for place in self.places:
                 place.close()
             super().down()
-
-    def stop_fwd(self, how=None):
-        """There is none here."""
 
     def _place(self, host):
         place = Place(host)
@@ -269,19 +254,17 @@ class World(network.World):
 
     # ---- policy ----
 
-    def _start_syncd(self, here):
-        self.syncd = synclib.Syncd(here, self.redis, 5300)
-        synclib.make_certificate(here, "ca", "unused.test")
+    def _start_syncd(self):
+        self.syncd = synclib.Syncd(self.dir, self.redis, 5300)
+        synclib.make_certificate(self.dir, "ca", "unused.test")
         self.syncd.write("adblock.txt", "||listed.example^\n")
         self.syncd.start()
 
     def publish(self, topic, records):
-        self.apid.do("replace", topic=topic, records={r["id"]: r for r in records})
-        return self.apid.flush(topic)
+        return self.apid.replace(topic, {r["id"]: r for r in records})
 
     def set(self, topic, record):
-        self.apid.do("set", topic=topic, id=record["id"], record=record)
-        return self.apid.flush(topic)
+        return self.apid.set(topic, record["id"], record)
 
     @staticmethod
     def device(name, **more):
@@ -392,12 +375,8 @@ class World(network.World):
 
     # ---- proxyd ----
 
-    def _configure(self, here):
-        secret = here / "redis-proxyd"
-        secret.write_text("secret-proxyd\n")
-        secret.chmod(0o600)
-        os.chown(secret, UID, UID)
-        self.conf = here / "proxyd.conf"
+    def _configure(self):
+        self.conf = self.dir / "proxyd.conf"
         self.conf.write_text(f"""[culvert]
 state_dir = {self.dir}/state
 cache_dir = {self.dir}/cache
@@ -409,75 +388,52 @@ interface = wgT
 addresses = 10.9.0.1/24, fd09::1/64
 [proxyd]
 user = {UID}
-redis_password_file = {secret}
-upstream_ca = {here}/internet.pem
+redis_password_file = {self.redis.password_file("proxyd", UID)}
+upstream_ca = {self.dir}/internet.pem
 ca_dir = {self.dir}/state/proxyd/ca
 """)
-        self.log = here / "proxyd.log"
-        self.root = here / "root.pem"
+        self.proxyd = Daemon("proxyd", self.conf, self.dir / "proxyd.log", self.gw)
+        self.root = self.dir / "root.pem"
         for kind in ("state", "cache"):
-            (here / kind).mkdir(exist_ok=True)
+            (self.dir / kind).mkdir(exist_ok=True)
 
     def init_ca(self):
-        done = self.gw.run(str(BUILD / "bin/proxyd"), "-c", str(self.conf), "--init-ca")
+        done = self.gw.run(BUILD / "bin/proxyd", "-c", self.conf, "--init-ca")
         self.root.write_bytes(pathlib.Path(done.strip()).read_bytes())
 
     def start_proxyd(self, wait=True):
         # The sanitizer would keep what was freed, which a test of memory takes for a leak.
         options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-        with open(self.log, "ab") as log:
-            self.proxyd = self.gw.start(str(BUILD / "bin/proxyd"), "-c", str(self.conf), stderr=log,
-                                        env={**os.environ, "ASAN_OPTIONS": options})
+        self.proxyd.start(env={**os.environ, "ASAN_OPTIONS": options})
         if wait:
             self.wait_policy()
 
-    def stop_proxyd(self, how=signal.SIGTERM):
-        """A clean end: no handle left, nothing for a sanitizer to say."""
-        self.proxyd.send_signal(how)
-        status = self.proxyd.wait(timeout=DEADLINE_S)
-        self.proxyd = None
-        assert how != signal.SIGTERM or status == 0, f"proxyd ended with {status}:\n{self.text()[-6000:]}"
-        assert "runtime error:" not in self.text(), self.text()
-
-    def text(self):
-        return self.log.read_text(errors="replace")
-
     def status(self):
-        text = self.redis("GET", "culvert:status:proxyd:1")
-        return json.loads(text) if text else {}
-
-    def _applied(self, topic, owner):
-        found = self.status().get("applied", {})
-        value = found.get("%s:%s" % (topic, owner), found.get(topic, 0))
-        return value.get(owner, value.get("gen", 0)) if isinstance(value, dict) else value
+        return self.redis.status("proxyd")
 
     def wait_applied(self, topic, gen, owner="apid"):
-        wait_until(lambda: self._applied(topic, owner) >= gen, DEADLINE_S,
+        wait_until(lambda: self.redis.applied("proxyd", topic, owner) >= gen,
                    "%s at %d in %r" % (topic, gen, self.status()))
 
     def wait_policy(self):
         """Until a reviewed site passes."""
         def passes():
-            assert self.proxyd.poll() is None, self.text()
+            assert self.proxyd.is_running(), self.proxyd.log()
             try:
                 return self.get("http://allowed.example/").status == 200
             except (OSError, EOFError):
                 return False
         try:
-            wait_until(passes, DEADLINE_S, "policy in force")
+            wait_until(passes, "policy in force")
         except AssertionError as e:
-            raise AssertionError("%s\n%s" % (e, self.text()[-4000:])) from None
+            raise AssertionError("%s\n%s" % (e, self.proxyd.log()[-4000:])) from None
 
     def change(self, topic, record):
         self.wait_applied(topic, self.set(topic, record))
 
     def rss_kib(self):
-        text = pathlib.Path("/proc/%d/status" % self.pid()).read_text()
+        text = pathlib.Path("/proc/%d/status" % self.proxyd.process.pid).read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
-
-    def pid(self):
-        # nsenter becomes the program.
-        return self.proxyd.pid
 
     # ---- clients ----
 

@@ -9,7 +9,8 @@ import threading
 import time
 
 import pytest
-from proxylib import DEADLINE_S, wait_until
+from support import DEADLINE_S
+from support.wait import wait_until
 
 GET = "GET /echo HTTP/1.1\r\nHost: allowed.example\r\n"
 POST = "POST /echo HTTP/1.1\r\nHost: allowed.example\r\n"
@@ -274,7 +275,7 @@ def test_noise_hurts_nobody(world):
                 c.socket.recv(1000)
         except (OSError, ssl.SSLError):
             pass
-    wait_until(lambda: world.get("http://allowed.example/").status == 200, DEADLINE_S, "service")
+    wait_until(lambda: world.get("http://allowed.example/").status == 200, "service")
 
 
 def test_one_device_cannot_use_up_the_connections_of_all(world):
@@ -296,4 +297,4 @@ def test_one_device_cannot_use_up_the_connections_of_all(world):
                 return c.read().status == 200
             except (OSError, EOFError, ValueError, IndexError):
                 return False
-    wait_until(is_served_again, what="served again")
+    wait_until(is_served_again, "served again")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """proxyd through the loss of its bus, restarts and its end (SPEC C1, P17; DESIGN 2)."""
-import signal
 import subprocess
 import threading
 
 import pytest
-from proxylib import BUILD, DEADLINE_S, wait_until
+from support import BUILD
+from support.wait import wait_until
 
 
 def is_in_force(w):
@@ -25,7 +25,7 @@ def test_goes_on_without_redis(new_world):
 def test_last_good_is_in_force_after_a_restart_without_redis(new_world):
     """DESIGN 2.3: last good wins, also across a restart."""
     w = new_world
-    w.stop_proxyd()
+    w.proxyd.stop()
     w.redis.kill()
     w.start_proxyd()
     assert is_in_force(w)
@@ -34,7 +34,7 @@ def test_last_good_is_in_force_after_a_restart_without_redis(new_world):
 def test_killed_and_started_again(new_world):
     """The root stays the same; the policy comes back."""
     w = new_world
-    w.stop_proxyd(signal.SIGKILL)
+    w.proxyd.kill()
     w.start_proxyd()
     assert is_in_force(w)
 
@@ -42,12 +42,12 @@ def test_killed_and_started_again(new_world):
 def test_no_policy_is_closed(new_world):
     """DESIGN 2.3: no policy at all means closed."""
     w = new_world
-    w.stop_proxyd()
+    w.proxyd.stop()
     w.redis.kill()
     for kind in ("state/proxyd", "cache/proxyd"):
-        subprocess.run(["find", w.dir + "/" + kind, "-type", "f", "-not", "-path", "*/ca/*", "-delete"], check=True)
+        subprocess.run(["find", w.dir / kind, "-type", "f", "-not", "-path", "*/ca/*", "-delete"], check=True)
     w.start_proxyd(wait=False)
-    wait_until(lambda: w.text().count("started version") == 2, DEADLINE_S, "start")
+    wait_until(lambda: w.proxyd.log().count("started version") == 2, "start")
 
     def is_refused():
         with w.connect() as c:
@@ -56,7 +56,7 @@ def test_no_policy_is_closed(new_world):
                 return c.is_closed()
             except OSError:
                 return True
-    wait_until(lambda: _can_connect(w), DEADLINE_S, "listener")
+    wait_until(lambda: _can_connect(w), "listener")
     assert is_refused()
 
 
@@ -107,9 +107,9 @@ def test_ends_cleanly_under_load(new_world):
     kept += [idle, socket]
     for t in threads:
         t.start()
-    wait_until(lambda: len(w.secure.requests) > 30, DEADLINE_S, "load")
+    wait_until(lambda: len(w.secure.requests) > 30, "load")
     try:
-        w.stop_proxyd()
+        w.proxyd.stop()
     finally:
         stop.set()
         for t in threads:
@@ -126,13 +126,13 @@ def test_status_counts(new_world):
     def counted():
         s = w.status()
         return s and s["blocked"] >= 1 and s["allowed"] >= 1 and s["leaves_made"] >= 1 and s["accepted"] >= 3
-    wait_until(counted, DEADLINE_S, "counters")
+    wait_until(counted, "counters")
 
 
 def test_keys_are_private(new_world):
     """P2: keys 0400, and only for proxyd; the certificate is for all."""
-    ca = new_world.dir + "/state/proxyd/ca"
-    modes = subprocess.run(["stat", "-c", "%n %a %u", *[ca + "/" + n for n in (
+    ca = new_world.dir / "state/proxyd/ca"
+    modes = subprocess.run(["stat", "-c", "%n %a %u", *[ca / n for n in (
         "root.key", "intermediate.key", "root.pem", "intermediate.pem")]], check=True, capture_output=True,
         text=True).stdout
     assert [line.split("/")[-1] for line in modes.splitlines()] == [
@@ -141,9 +141,9 @@ def test_keys_are_private(new_world):
 
 def test_without_a_ca_it_says_what_to_do(new_world):
     w = new_world
-    w.stop_proxyd()
-    subprocess.run(["rm", "-r", w.dir + "/state/proxyd/ca"], check=True)
-    done = subprocess.run(w.gw.argv(str(BUILD / "bin/proxyd"), "-c", str(w.conf)), capture_output=True, text=True,
+    w.proxyd.stop()
+    subprocess.run(["rm", "-r", w.dir / "state/proxyd/ca"], check=True)
+    done = subprocess.run(w.gw.argv(BUILD / "bin/proxyd", "-c", w.conf), capture_output=True, text=True,
                           timeout=60, check=False)
     assert done.returncode == 1 and "--init-ca" in done.stderr, done
 
@@ -151,8 +151,8 @@ def test_without_a_ca_it_says_what_to_do(new_world):
 def test_root_may_be_taken_offline(new_world):
     """P2: without root.key the gateway goes on with its intermediate."""
     w = new_world
-    w.stop_proxyd()
-    subprocess.run(["rm", w.dir + "/state/proxyd/ca/root.key"], check=True)
+    w.proxyd.stop()
+    subprocess.run(["rm", w.dir / "state/proxyd/ca/root.key"], check=True)
     w.start_proxyd()
     assert is_in_force(w)
 
@@ -160,8 +160,8 @@ def test_root_may_be_taken_offline(new_world):
 @pytest.mark.parametrize("bad", ["port = 0", "connect_ports = 443, 70000", "resolver = nowhere", "upstream_ca = /nowhere"])
 def test_bad_configuration_is_named(new_world, bad):
     w = new_world
-    w.stop_proxyd()
+    w.proxyd.stop()
     w.conf.write_text(w.conf.read_text() + bad + "\n")
-    done = subprocess.run(w.gw.argv(str(BUILD / "bin/proxyd"), "-c", str(w.conf)), capture_output=True, text=True,
+    done = subprocess.run(w.gw.argv(BUILD / "bin/proxyd", "-c", w.conf), capture_output=True, text=True,
                           timeout=60, check=False)
     assert done.returncode == 1 and bad.split()[0] in done.stderr, done

@@ -2,7 +2,6 @@
 """Traffic that passes: plain and decrypted, all of HTTP/1.1's forms (SPEC P1, P2)."""
 import hashlib
 import json
-import pathlib
 import re
 import socket
 import ssl
@@ -10,7 +9,8 @@ import subprocess
 import threading
 
 import pytest
-from proxylib import DEADLINE_S, SITE, wait_until
+from proxylib import DEADLINE_S, SITE
+from support.wait import wait_until
 
 
 def test_page_over_tls_verifies_against_the_root(world):
@@ -172,7 +172,7 @@ def test_slow_reader_holds_the_origin_back(world, scheme):
             now, held[0] = origin.sent == held[0] and origin.sent > 0, origin.sent
             threading.Event().wait(0.2)
             return now
-        wait_until(stands_still, DEADLINE_S, "back-pressure")
+        wait_until(stands_still, "back-pressure")
         assert origin.sent < 800
         assert world.rss_kib() - before < 16 * 1024
         got = 0
@@ -306,7 +306,7 @@ def test_address_literals_are_sites_too(world):
 
 def test_no_decrypt_category_passes_untouched(world):
     """P2: the client sees the origin's own certificate."""
-    with world.secure_to("bank.example", ca=pathlib.Path(world.dir) / "internet.pem") as c:
+    with world.secure_to("bank.example", ca=world.dir / "internet.pem") as c:
         assert "This is bank.example" in c.ask("GET", "/", "bank.example").text
     with pytest.raises(ssl.SSLCertVerificationError):
         world.secure_to("bank.example")
@@ -323,7 +323,7 @@ def test_no_decrypt_passes_tls_only(world):
 
 def test_no_decrypt_is_for_the_name_of_its_connection(world):
     """P15: SNI and CONNECT target must agree where nothing is decrypted, too."""
-    internet = pathlib.Path(world.dir) / "internet.pem"
+    internet = world.dir / "internet.pem"
     with pytest.raises((OSError, EOFError)):
         world.secure_to("bank.example", sni="blocked.example", ca=internet)
     assert not [r for r in world.secure.requests if r.host == "blocked.example"]

@@ -4,7 +4,8 @@ import html
 import time
 
 import pytest
-from proxylib import DEADLINE_S, LAN, SITE, wait_until
+from proxylib import LAN, SITE
+from support.wait import wait_until
 
 
 def is_page(r, status, title, *words):
@@ -316,7 +317,7 @@ def test_device_that_is_removed_is_refused(new_world):
         w.apid.do("del", topic="devices", id="internet")
         w.wait_applied("devices", w.apid.flush("devices"))
         assert c.ask("GET", "http://allowed.example/", "allowed.example").status == 403
-    wait_until(lambda: _is_refused(w), DEADLINE_S, "refusal")
+    wait_until(lambda: _is_refused(w), "refusal")
 
 
 def _is_refused(w):

@@ -38,7 +38,8 @@ class Daemon:
 
     def kill(self):
         self.send(signal.SIGKILL)
-        self.wait()
+        status = self.wait()
+        assert status == -signal.SIGKILL, f"{self.name} had ended with {status}:\n{self.log()[-6000:]}"
 
     def stop(self):
         """A clean end, if it was started: no handle is left."""

@@ -13,7 +13,6 @@ import threading
 from support import BUILD, DEADLINE_S
 from support.bus import Probe
 from support.process import Daemon
-from support.redis import Redis  # noqa: F401
 from support.wait import wait_until
 
 UID = 64106  # syncd's own; a daemon never stays root
