@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "labfiles"))
@@ -30,17 +29,6 @@ LAB = os.path.join(TOP, "tests", "lab")
 FOREIGN_ENV = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
                "ALL_PROXY", "NO_PROXY", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
                "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-
-
-def wait_until(predicate, seconds=10, what="condition"):
-    """Polls until predicate() is true and gives its value; AssertionError after the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = predicate()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "%s: not within %g s" % (what, seconds)
-        time.sleep(0.02)
 
 
 class Answer:

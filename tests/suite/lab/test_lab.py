@@ -11,7 +11,8 @@ import pytest
 from culvertlab import clients
 from culvertlab.places import LabError
 from launcher.network import set_sysctls
-from lablib import LAB, TOP, Lab, site_addresses, wait_until
+from lablib import LAB, TOP, Lab, site_addresses
+from support.wait import wait_until
 
 CF = "1.1.1.1"
 
@@ -294,7 +295,7 @@ def test_clients_reach_the_gateway_through_a_tunnel_set_by_hand(tmp_path):
         set_sysctls(gw, "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1")
         clients.connect_clients(one.places, one.hosts, False)
         for client in clients.CLIENTS:
-            wait_until(lambda c=client: clients.has_handshake(one.hosts[c]), 30, "handshake")
+            wait_until(lambda c=client: clients.has_handshake(one.hosts[c]), "handshake", 30)
             one.run(client, "ping", "-c1", "-W10", "10.9.0.1")
             one.run(client, "ping", "-c1", "-W10", "fd09::1")
         for address in site_addresses("big.example"):

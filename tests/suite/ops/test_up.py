@@ -8,7 +8,8 @@ import shutil
 
 import pytest
 
-from lablib import TOP, wait_until
+from lablib import TOP
+from support.wait import wait_until
 from uplib import KEPT, MACHINE, Machine, Phone
 
 
@@ -175,7 +176,7 @@ def test_up_twice_is_refused(machine, up):
 
 
 def test_the_sample_device_has_a_tunnel(phone):
-    wait_until(phone.has_handshake, 30, "handshake")
+    wait_until(phone.has_handshake, "handshake", 30)
 
 
 def test_the_sample_device_resolves(machine, phone):
@@ -189,7 +190,7 @@ def test_the_sample_device_resolves(machine, phone):
 
 
 def test_a_listed_name_is_blocked(phone):
-    assert wait_until(lambda: phone.resolve("example.net") == ["0.0.0.0"], 15, "list in force")
+    assert wait_until(lambda: phone.resolve("example.net") == ["0.0.0.0"], "list in force", 15)
 
 
 def test_the_sample_device_reaches_the_internet(phone):
@@ -285,7 +286,7 @@ def test_down_leaves_no_trace_and_up_finds_all_again(machine, up, phone):
     assert after[1:] == before[1:]
     assert after[0] == before[0].replace("Endpoint = %s:" % MACHINE, "Endpoint = gateway.example:")
     phone.reconnect()
-    assert wait_until(lambda: phone.resolve("example.com") == ["93.184.216.40"], 60, "tunnel again")
+    assert wait_until(lambda: phone.resolve("example.com") == ["93.184.216.40"], "tunnel again", 60)
     assert machine.make("down").returncode == 0
     assert machine.traces() == []
 

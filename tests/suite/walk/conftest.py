@@ -2,13 +2,10 @@
 """Fixtures of the end-to-end suite: the shared lab, left as it was found."""
 import copy
 import os
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-
-import walklib  # noqa: E402
+import walklib
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import time
 import pytest
 
 import walklib
-from lablib import DAEMONS, wait_until
+from lablib import DAEMONS
+from support.wait import wait_until
 from walklib import API, CORE
 
 LIMIT_S = 50  # ten times what is expected
@@ -47,7 +48,7 @@ class Watch:
             with open(path, "wb") as out:
                 self.programs.append(lab.popen(*command, stdin=subprocess.DEVNULL, stdout=out,
                                                stderr=out))
-        wait_until(lambda: len(self.samples()) > 1 and self.pings()[1], 10, "watch")
+        wait_until(lambda: len(self.samples()) > 1 and self.pings()[1], "watch", 10)
 
     def samples(self):
         """For each sample the peers: key → (allowed addresses, handshake, received bytes)."""
@@ -68,7 +69,7 @@ class Watch:
     def check(self, keys):
         """No peer was missing, changed or made anew; the ping goes on."""
         answered = self.pings()[1]
-        wait_until(lambda: self.pings()[1] > answered + 2, 10, "ping goes on")
+        wait_until(lambda: self.pings()[1] > answered + 2, "ping goes on", 10)
         samples = self.samples()
         assert len(samples) > 3
         for before, after in zip(samples, samples[1:]):
@@ -160,8 +161,8 @@ def test_without_redis_filtering_goes_on_and_empty_it_comes_back(lab, watch, evi
         assert check(lab), what
     start = time.monotonic()
     lab.daemon("redis", "start")
-    wait_until(lambda: lab.topic("devices", "apid") and lab.topic("domainset", "syncd"), LIMIT_S,
-               "state published anew")
+    wait_until(lambda: lab.topic("devices", "apid") and lab.topic("domainset", "syncd"),
+               "state published anew", LIMIT_S)
     note(evidence, "Redis restarted empty", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
     lab.settle(LIMIT_S)
     note(evidence, "Redis restarted empty, all in force", time.monotonic() - start)
@@ -218,7 +219,7 @@ def test_a_device_outlives_everything_but_mariadb(lab):
         assert key in walklib.peers(lab)
     finally:
         assert lab.provision("wg_remove", "tablet")[0] == 200
-    wait_until(lambda: key not in walklib.peers(lab), 10, "peer gone")
+    wait_until(lambda: key not in walklib.peers(lab), "peer gone", 10)
 
 
 def test_a_download_survives_every_daemon_but_proxyd(lab, tmp_path):
@@ -226,7 +227,7 @@ def test_a_download_survives_every_daemon_but_proxyd(lab, tmp_path):
     curl = lab.popen("phone", "curl", "-sS", "--cacert", lab.file("culvert-ca.pem"), "--proxy",
                      "http://10.9.0.1:8080", "--limit-rate", "4M", "-o", str(out),
                      "https://big.example/10m", stdin=subprocess.DEVNULL)
-    wait_until(lambda: out.exists() and out.stat().st_size > 100000, 10, "download begun")
+    wait_until(lambda: out.exists() and out.stat().st_size > 100000, "download begun", 10)
     for name in DAEMONS:
         if name != "proxyd":
             lab.daemon(name, "kill")
@@ -264,7 +265,7 @@ def test_wireguard_killed_and_restarted_is_configured_again(lab, evidence):
     lab.daemon("wireguard-gw", "kill")
     lab.daemon("wireguard-gw", "start")
     keys = {walklib.key_of(lab, name) for name in ("phone", "laptop")}
-    wait_until(lambda: set(walklib.peers(lab)) == keys, LIMIT_S, "peers")
+    wait_until(lambda: set(walklib.peers(lab)) == keys, "peers", LIMIT_S)
     note(evidence, "WireGuard restarted, peers set", time.monotonic() - start)
     for name in ("phone", "laptop"):  # by themselves clients begin anew after 15 s
         walklib.shake_hands(lab, name)

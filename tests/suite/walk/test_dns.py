@@ -5,7 +5,8 @@ import time
 import pytest
 
 import walklib
-from lablib import site_addresses, wait_until
+from lablib import site_addresses
+from support.wait import wait_until
 from walklib import AT_ONCE_S, fresh, probe
 
 LISTED = ("93.184.216.20", "2606:2800:220:1::20")
@@ -91,8 +92,8 @@ def test_without_dnsd_nothing_resolves(lab):
                     assert answer.records == []
     finally:
         lab.daemon("dnsd", "start")
-    assert wait_until(lambda: lab.dig("phone", fresh("fresh.example"), seconds=1).addresses, 15,
-                      "resolves again") == ["93.184.216.10"]
+    assert wait_until(lambda: lab.dig("phone", fresh("fresh.example"), seconds=1).addresses,
+                      "resolves again", 15) == ["93.184.216.10"]
     assert lab.dig("phone", fresh("listed.example")).addresses == ["0.0.0.0"]
     assert lab.dig("laptop", fresh("listed.example")).addresses == [LISTED[0]]
 
@@ -109,8 +110,8 @@ def test_a_changed_list_is_in_force_soon(lab, evidence):
         for text, want in ((before + "||%s^\n" % name, "0.0.0.0"), (before, "93.184.216.10")):
             walklib.write_file(path, text)
             start = time.monotonic()
-            wait_until(lambda w=want: lab.dig("phone", name, seconds=1).addresses == [w], 10,
-                       "list change: " + want)
+            wait_until(lambda w=want: lab.dig("phone", name, seconds=1).addresses == [w],
+                       "list change: " + want, 10)
             seconds.append(time.monotonic() - start)
     finally:
         walklib.write_file(path, before)

@@ -8,7 +8,8 @@ import pytest
 
 import walklib
 from culvertlab.scenery import SITES
-from lablib import site_addresses, wait_until
+from lablib import site_addresses
+from support.wait import wait_until
 
 PACKAGE = "webext-ublock-origin-chromium"
 LISTS = ("easylist", "easyprivacy")
@@ -50,11 +51,11 @@ def put_lists(lab, texts):
          "default_on": True, "subtree": True} for name in texts]
     walklib.put_seed(lab, document)
     for name, text in texts.items():
-        wait_until(lambda n=name: (lab.topic("lists", "syncd").get(n) or {}).get("count"), 60,
-                   "list read: " + name)
+        wait_until(lambda n=name: (lab.topic("lists", "syncd").get(n) or {}).get("count"),
+                   "list read: " + name, 60)
         first = min(names_of(text)[0])
-        wait_until(lambda n=first: lab.dig("phone", n, seconds=1).addresses == ["0.0.0.0"], 60,
-                   "list in force: " + first)
+        wait_until(lambda n=first: lab.dig("phone", n, seconds=1).addresses == ["0.0.0.0"],
+                   "list in force: " + first, 60)
     lab.settle(60)
 
 
@@ -74,7 +75,7 @@ def listed(lab):
         yield {name for name in blocked - suffixes() if not is_below(name, excepted)}
     finally:
         walklib.put_seed(lab, before)
-        wait_until(lambda: not set(LISTS) & set(lab.topic("lists", "syncd")), 60, "lists gone")
+        wait_until(lambda: not set(LISTS) & set(lab.topic("lists", "syncd")), "lists gone", 60)
         lab.settle(60)
 
 

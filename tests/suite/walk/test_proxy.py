@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from lablib import wait_until
+from support.wait import wait_until
 
 SCHEMES = pytest.mark.parametrize("scheme", ("http", "https"))
 

@@ -9,7 +9,7 @@ import pytest
 
 import walklib
 from launcher.stores import read_secret
-from lablib import wait_until
+from support.wait import wait_until
 from walklib import AT_ONCE_S, LAN, SITE, probe
 
 FAMILIES = pytest.mark.parametrize("family", (0, 1), ids=("v4", "v6"))
@@ -28,7 +28,7 @@ def test_remove_kills_the_tunnel_and_upsert_brings_it_back(lab):
     before = lab.topic("devices", "apid")["phone"]
     assert lab.provision("wg_remove", "phone") == (200, {"status": "success"})
     try:
-        wait_until(lambda: key not in walklib.peers(lab), 10, "peer gone")
+        wait_until(lambda: key not in walklib.peers(lab), "peer gone", 10)
         assert not walklib.answers_ping(lab, "phone", seconds=1)
         assert walklib.answers_ping(lab, "laptop")
     finally:
@@ -153,7 +153,7 @@ def test_a_suspended_device_is_walled_at_once_live_flows_included(lab, seeded, t
                            "big.example:80:93.184.216.13", "http://big.example/10m"],
                           preexec_fn=lab.hosts["phone"].enter, stderr=subprocess.PIPE) as curl:
         try:
-            wait_until(lambda: out.exists() and out.stat().st_size > 10000, 10, "download begun")
+            wait_until(lambda: out.exists() and out.stat().st_size > 10000, "download begun", 10)
             seeded(lambda document: walklib.device(document, "phone").update(active=False))
             start = time.monotonic()
             assert curl.wait(10) != 0

@@ -11,7 +11,7 @@ import time
 
 from culvertlab import clients, gateway
 from culvertlab.places import write_file
-from lablib import wait_until
+from support.wait import wait_until
 
 SITE = ("93.184.216.10", "2606:2800:220:1::10")
 LAN = ("10.77.0.5", "fd77::5")
@@ -142,7 +142,7 @@ def put_seed(lab, document):
     """Writes the seed; returns when the running daemons have it in force."""
     write_file(seed_path(lab), json.dumps(document))
     lab.daemon("apid", "reload")
-    wait_until(lambda: _is_published(lab, document), 15, "seed published")
+    wait_until(lambda: _is_published(lab, document), "seed published", 15)
     lab.settle()
 
 
@@ -174,7 +174,7 @@ def shake_hands(lab, name):
     key = lab.run("gw", "wg", "show", "wg0", "public-key").stdout.strip()
     lab.run(name, "wg", "set", interface, "peer", key, "remove")
     lab.run(name, "wg", "addconf", interface, peer)
-    wait_until(lambda: clients.has_handshake(lab.hosts[name]), 20, "handshake of " + name)
+    wait_until(lambda: clients.has_handshake(lab.hosts[name]), "handshake of " + name, 20)
 
 
 def answers_ping(lab, name, address="10.9.0.1", seconds=2):
