@@ -57,7 +57,7 @@ static inline size_t db_cell_len(const struct db_rows *r, size_t row, size_t col
 /*
  * Called when all statements are through (0) or one failed (the others are not run):
  *   -EEXIST a unique key is taken, -EAGAIN a deadlock or a lock that was not free in time, -ENOENT
- * a foreign key points nowhere, -EINVAL a statement that the server refuses, -ENOTCONN, -ETIMEDOUT,
+ * a foreign key points nowhere, -EINVAL data that the server refuses, -ENOTCONN, -ETIMEDOUT,
  *   -ECANCELED, -ENOMEM.
  * With status 0 it may add statements: they run next, with the connection still held, and it is
  * called again, unless it closed or reset the database itself. When it has added none the batch is

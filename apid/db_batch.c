@@ -21,10 +21,17 @@ int db_errno(unsigned number)
 		return -EAGAIN;
 	case ER_NO_REFERENCED_ROW_2:
 		return -ENOENT;
+	case ER_BAD_NULL_ERROR:
+	case ER_DATA_TOO_LONG:
+	case ER_WARN_DATA_OUT_OF_RANGE:
+	case ER_TRUNCATED_WRONG_VALUE:
+	case ER_TRUNCATED_WRONG_VALUE_FOR_FIELD:
+	case ER_CONSTRAINT_FAILED:
+		return -EINVAL;
 	case CR_OUT_OF_MEMORY:
 		return -ENOMEM;
 	default:
-		return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? -ENOTCONN : -EINVAL;
+		return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? -ENOTCONN : -EIO;
 	}
 }
 

@@ -16,8 +16,10 @@ enum { SETUP_MS = 60000 };
 struct setup {
 	struct store *s;
 	enum { SETUP_LOOK, SETUP_READ } turn;
-	bool has_seed;	  /* the seed is written in this batch */
-	size_t key, seed; /* statements */
+	bool has_seed; /* a seed is written in this batch */
+	char seed_digest[65];
+	unsigned seed_number; /* of the store's seed when the batch was made */
+	size_t key, seed;     /* statements */
 	struct store_load load;
 };
 
@@ -46,19 +48,32 @@ static void add_seed(struct setup *u, struct db_batch *b)
 	const struct db_rows *rows = db_batch_rows(b, u->seed);
 	const struct seed *seed = u->s->seed;
 
+	u->seed_number = u->s->seed_number;
 	if (!seed || (!u->s->seed_always && rows->n && !strcmp(db_cell(rows, 0, 0), seed->digest)))
 		return;
 	u->has_seed = true;
+	snprintf(u->seed_digest, sizeof(u->seed_digest), "%s", seed->digest);
 	store_seed_add(b, seed);
 	store_audit_add(b, u->s->actor, "seed_read", seed->digest);
 }
 
-static void drop_seed(struct store *s)
+/* The seed that waits; NULL = none. */
+static void set_seed(struct store *s, struct seed *seed)
 {
 	seed_free(s->seed);
-	s->seed = NULL;
-	s->seed_always = false;
+	s->seed = seed;
+	s->seed_always = seed != NULL;
+	s->seed_number++;
 }
+
+/* One that came while the batch was under way waits for its own turn. */
+static void drop_seed(const struct setup *u)
+{
+	if (u->seed_number == u->s->seed_number)
+		set_seed(u->s, NULL);
+}
+
+static void write_waiting_seed(struct store *s);
 
 static bool is_bad_data(int status)
 {
@@ -81,7 +96,7 @@ static void setup_failed(struct setup *u, const struct db_batch *b, int status)
 
 	if (is_bad_seed) {
 		log_bad_seed(b, status);
-		drop_seed(s);
+		drop_seed(u);
 		if (!s->is_started) {
 			s->on_bad_seed(s->arg);
 			return;
@@ -102,12 +117,11 @@ static void setup_done(struct setup *u, const struct db_batch *b)
 		return;
 	}
 	if (u->has_seed)
-		log_notice("seed written sha256=%s", s->seed->digest);
-	/* A seed that came by store_seed meanwhile has not been written yet. */
-	if (u->has_seed || !s->seed_always)
-		drop_seed(s);
+		log_notice("seed written sha256=%s", u->seed_digest);
+	drop_seed(u);
 	s->is_started = true;
 	db_set_ready(s->db);
+	write_waiting_seed(s);
 }
 
 static void on_setup(void *arg, struct db_batch *b, int status)
@@ -170,41 +184,48 @@ struct reseed {
 	bool is_read;
 };
 
+static bool is_lost_connection(int status)
+{
+	return status == -ENOTCONN || status == -ECANCELED;
+}
+
 static void on_reseed(void *arg, struct db_batch *b, int status)
 {
 	struct reseed *r = arg;
+	struct store *s = r->s;
 
 	if (!status && !r->is_read) {
 		r->is_read = true;
 		store_load_add(b, &r->load);
 		return;
 	}
-	if (is_bad_data(status))
+	s->is_reseeding = false;
+	if (is_lost_connection(status)) {
+		/* The next connection reads everything; it writes what is not written yet. */
+		if (!r->is_read && !s->seed) {
+			set_seed(s, r->seed);
+			r->seed = NULL;
+		}
+	} else if (is_bad_data(status)) {
 		log_bad_seed(b, status);
-	else if (status && !r->is_read && status != -ECANCELED)
+	} else if (status && !r->is_read) {
 		log_error("seed could not be written error=%s", db_batch_error(b));
-	else if (status || store_load_take(r->s, b, &r->load))
+	} else if (status || store_load_take(s, b, &r->load)) {
 		log_error("seed written but not published error=%s", db_batch_error(b));
-	else
+	} else {
 		log_notice("seed written sha256=%s", r->seed->digest);
+	}
 	seed_free(r->seed);
 	free(r);
+	write_waiting_seed(s);
 }
 
-void store_seed(struct store *s, struct seed *seed)
+/* Takes the seed over. */
+static void write_seed(struct store *s, struct seed *seed)
 {
-	struct db_batch *b;
-	struct reseed *r;
+	struct db_batch *b = db_batch_new();
+	struct reseed *r = calloc(1, sizeof(*r));
 
-	if (!db_is_ready(s->db)) {
-		drop_seed(s);
-		s->seed = seed;
-		s->seed_always = true;
-		log_notice("seed waits for the database");
-		return;
-	}
-	b = db_batch_new();
-	r = calloc(1, sizeof(*r));
 	if (!b || !r) {
 		log_error("seed could not be written error=no memory");
 		seed_free(seed);
@@ -214,11 +235,32 @@ void store_seed(struct store *s, struct seed *seed)
 	}
 	r->s = s;
 	r->seed = seed;
+	s->is_reseeding = true;
 	db_add_text(b, "START TRANSACTION");
 	store_seed_add(b, seed);
 	store_audit_add(b, s->actor, "seed_read", seed->digest);
 	db_add_text(b, "COMMIT");
 	db_submit(s->db, b, SETUP_MS, on_reseed, r);
+}
+
+static void write_waiting_seed(struct store *s)
+{
+	struct seed *seed = s->seed;
+
+	if (!seed || s->is_reseeding || !store_is_ready(s))
+		return;
+	s->seed = NULL;
+	s->seed_always = false;
+	write_seed(s, seed);
+}
+
+/* At most one is being written and one, the newest, waits. */
+void store_seed(struct store *s, struct seed *seed)
+{
+	set_seed(s, seed);
+	if (!store_is_ready(s))
+		log_notice("seed waits for the database");
+	write_waiting_seed(s);
 }
 
 /* ---- life ---- */

@@ -28,7 +28,8 @@ struct store *store_open(uv_loop_t *loop, struct publisher *p, const struct stor
 	struct seed *seed);
 void store_close(struct store *s);
 void store_free(struct store *s); /* after the loop has ended */
-/* Writes the seed, whether it has changed or not; taken over. */
+/* Writes the seed, whether it has changed or not; taken over. Of several that come while one is
+ * being written only the last is written. */
 void store_seed(struct store *s, struct seed *seed);
 /* Is the database there, with its set-up done? */
 bool store_is_ready(const struct store *s);

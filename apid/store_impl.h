@@ -11,9 +11,11 @@ struct store {
 	char *actor;
 	void (*on_bad_seed)(void *arg);
 	void *arg;
-	struct seed *seed; /* to be written, NULL = none */
-	bool seed_always;  /* also when it is the one written last */
-	bool is_started;   /* was ready once */
+	struct seed *seed;    /* to be written, NULL = none */
+	bool seed_always;     /* also when it is the one written last */
+	unsigned seed_number; /* another with every seed that waits */
+	bool is_reseeding;    /* a seed is being written at run time */
+	bool is_started;      /* was ready once */
 	struct api_keys keys;
 	bool keys_known;
 };

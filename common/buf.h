@@ -30,7 +30,7 @@ int buf_reserve(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len);
 /* Hands the memory to the caller (free with free()), the buffer is empty then. */
 uint8_t *buf_release(struct buf *b, size_t *len);
-/* Reads a whole file. -errno, -EFBIG above max. */
+/* Reads a whole file. -errno, -EFBIG above max, -ESPIPE for a pipe. */
 int buf_read_file(struct buf *b, const char *path);
 /* Writes atomically: a temporary file beside it, fsync, rename. Mode as given. */
 int file_write_atomic(const char *path, const void *data, size_t len, unsigned mode);

@@ -113,3 +113,15 @@ def test_a_reload_without_mariadb_waits_for_it(apid, database):
     wait_until(lambda: "seed waits" in apid.log(), "seed waits")
     database.start()
     wait_until(lambda: set(apid.state("categories")) == {"late"}, "seed written")
+
+
+def test_of_many_reloads_at_once_the_last_seed_is_in_force(apid):
+    """Seeds do not pile up behind each other: while one is written, the newest waits."""
+    devices = [{"id": f"d{i}", "addresses": [f"10.9.0.{i + 20}"]} for i in range(200)]
+    written = apid.log().count("seed written")
+    for i in range(20):
+        apid.seed({"devices": devices, "groups": [{"id": f"g{i}"}]})
+        apid.send(signal.SIGHUP)
+        wait_until(lambda want=i + 1: apid.log().count(": reloaded") >= want)
+    wait_until(lambda: apid.state("groups") == {"g19": {"id": "g19"}})
+    assert apid.log().count("seed written") - written < 20
