@@ -258,6 +258,12 @@ void match_ct_state(struct rule_writer *r, uint32_t states)
 	match_ct_bits(r, NFT_CT_STATE, states);
 }
 
+void match_ct_original(struct rule_writer *r)
+{
+	load_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
+	compare_u8(r, IP_CT_DIR_ORIGINAL);
+}
+
 void match_ct_reply(struct rule_writer *r)
 {
 	load_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
@@ -325,27 +331,33 @@ void match_flow_daddr(struct rule_writer *r, uint8_t family, const uint8_t *addr
 	compare(r, NFT_REG_1, NFT_CMP_EQ, network, len);
 }
 
-static void load_fib(struct rule_writer *r, uint32_t result)
+static void load_fib(struct rule_writer *r, uint32_t result, uint32_t flags)
 {
 	struct nftnl_expr *e = add(r, "fib");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, result);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flags);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
 }
 
 void match_no_route(struct rule_writer *r)
 {
 	const uint32_t none = 0;
-	load_fib(r, NFT_FIB_RESULT_OIF);
+	load_fib(r, NFT_FIB_RESULT_OIF, NFTA_FIB_F_DADDR);
 	compare(r, NFT_REG_1, NFT_CMP_EQ, &none, sizeof(none));
+}
+
+void match_source_route_in(struct rule_writer *r, const char *set)
+{
+	load_fib(r, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_SADDR);
+	lookup_set(r, NFT_REG_1, set, true);
 }
 
 void match_not_local(struct rule_writer *r)
 {
 	const uint32_t local = RTN_LOCAL;
-	load_fib(r, NFT_FIB_RESULT_ADDRTYPE);
+	load_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR);
 	compare(r, NFT_REG_1, NFT_CMP_NEQ, &local, sizeof(local));
 }
 

@@ -45,6 +45,8 @@ void match_mark(struct rule_writer *r, uint32_t mask, uint32_t value, bool equal
 /* Any of the states, numbered as the kernel does in NF_CT_STATE_BIT. */
 enum { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8, CT_UNTRACKED = 64 };
 void match_ct_state(struct rule_writer *r, uint32_t states);
+/* The packet goes the way of its flow's first one, or the other. */
+void match_ct_original(struct rule_writer *r);
 void match_ct_reply(struct rule_writer *r);
 void match_ct_dnat(struct rule_writer *r);
 /* (ct mark & mask) is in the set. */
@@ -57,6 +59,8 @@ void match_flow_daddr_in(struct rule_writer *r, uint8_t family, const char *set,
 void match_flow_daddr(struct rule_writer *r, uint8_t family, const uint8_t *addr, unsigned bits);
 /* No route to the packet's destination. */
 void match_no_route(struct rule_writer *r);
+/* The way back to the packet's source leaves by one of the interfaces in the set. */
+void match_source_route_in(struct rule_writer *r, const char *set);
 /* The packet's destination is no address of this host (for such, match_no_route holds too). */
 void match_not_local(struct rule_writer *r);
 

@@ -300,6 +300,15 @@ static void write_route(struct rule_writer *r)
 	do_jump(r, "route_device");
 	rule_end(r);
 
+	/* From elsewhere nobody speaks in a device's name: its address is who it is. */
+	rule_begin(r, "route");
+	match_iifname_in(r, "tunnels", false);
+	match_ct_original(r);
+	match_source_route_in(r, "tunnels");
+	do_count(r, "unknown_source");
+	do_drop(r);
+	rule_end(r);
+
 	rule_begin(r, "route_device");
 	match_not_local(r);
 	match_no_route(r);

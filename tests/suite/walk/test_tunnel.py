@@ -2,6 +2,7 @@
 """From the provisioning call to packets that pass, or do not (SPEC A1, W3, F2, F4, F5)."""
 import http.client
 import json
+import socket
 import subprocess
 import time
 
@@ -186,3 +187,31 @@ def test_devices_do_not_reach_each_other(lab):
         listener.kill()
         listener.wait()
         listener.stdout.close()
+
+
+def _ask_as(source, gateway, queries):
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((source, 0))
+        for query in queries:
+            sock.sendto(bytes.fromhex(query), (gateway, 53))
+
+
+@FAMILIES
+def test_nobody_outside_the_tunnel_speaks_in_a_devices_name(lab, family):
+    """D1, P4: a device is known by its address, so no other interface may bring that."""
+    source, gateway, router = (("10.9.0.2/32", "10.9.0.1", "10.77.0.1"),
+                               ("fd09::2/128", "fd09::1", "fd77::1"))[family]
+    ip = ("ip", "-6" if family else "-4")
+    forged, honest = walklib.fresh("fresh.example"), walklib.fresh("fresh.example")
+    lab.run("lan", *ip, "address", "add", source, "dev", "lo", *["nodad"] * family)
+    lab.run("lan", *ip, "route", "add", gateway, "via", router)
+    try:
+        lab.hosts["lan"].call(_ask_as, source.split("/")[0], gateway,
+                              [walklib.question(1, forged, 1).hex()])
+    finally:
+        lab.run("lan", *ip, "route", "del", gateway, "via", router)
+        lab.run("lan", *ip, "address", "del", source, "dev", "lo")
+    assert lab.dig("phone", honest).addresses == [SITE[0]]
+    assert lab.dns_queries(honest)
+    assert not lab.dns_queries(forged)

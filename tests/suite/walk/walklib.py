@@ -63,7 +63,7 @@ def probe(lab, host, *probes):
 
 # ---- many questions ----
 
-def _question(number, name, kind):
+def question(number, name, kind):
     wire = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0)
     for label in name.split("."):
         wire += bytes([len(label)]) + label.encode()
@@ -98,7 +98,7 @@ def _ask_all(server, names, kind):
             left = [n for n in names if n not in answers]
             for begin in range(0, len(left), 64):
                 waiting = dict(enumerate(left[begin:begin + 64]))
-                queries = {i: _question(i, n, kind) for i, n in waiting.items()}
+                queries = {i: question(i, n, kind) for i, n in waiting.items()}
                 for query in queries.values():
                     sock.send(query)
                 try:
