@@ -309,6 +309,39 @@ static void complete_tunnels(struct reader *r)
 	}
 }
 
+static const char *shared_by(const struct conf_tunnel *a, const struct conf_tunnel *b)
+{
+	if (!strcmp(a->interface, b->interface))
+		return "interface";
+	if (a->port == b->port)
+		return "port";
+	for (size_t i = 0; i < a->addresses.n; i++) {
+		for (size_t k = 0; k < b->addresses.n; k++) {
+			const struct prefix *p = &a->addresses.v[i], *q = &b->addresses.v[k];
+
+			if (prefix_contains(p, &q->addr) || prefix_contains(q, &p->addr))
+				return "addresses";
+		}
+	}
+	return NULL;
+}
+
+/* No two tunnels share an interface, a port or a network. */
+static void compare_tunnels(struct reader *r)
+{
+	const struct conf_shared *c = r->conf;
+
+	for (size_t i = 0; i < c->tunnel_count && !r->failed; i++) {
+		for (size_t k = 0; k < i && !r->failed; k++) {
+			const char *what = shared_by(&c->tunnels[k], &c->tunnels[i]);
+
+			if (what)
+				report(r, "[tunnel %s]: same %s as [tunnel %s]", c->tunnels[i].name,
+					what, c->tunnels[k].name);
+		}
+	}
+}
+
 /* <base>/<daemon> in place of <base>. */
 static int below(char **dir, const char *daemon)
 {
@@ -374,6 +407,7 @@ int conf_parse(const char *text, size_t len, const char *name, const char *daemo
 	complete_table(&r, &r.shared, NULL);
 	complete_table(&r, &r.own, NULL);
 	complete_tunnels(&r);
+	compare_tunnels(&r);
 	if (!r.failed && derive(&r))
 		report(&r, "no memory");
 	if (r.failed)

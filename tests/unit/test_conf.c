@@ -69,7 +69,7 @@ static void test_reads_values_and_tunnels(void)
 	STR_IS(parse("[culvert]\nlog_level = debug\n[dnsd]\ncache_mib=7\nintercept = yes ; why "
 		     "not\n"
 		     "[tunnel mitm]\ninterface=wg7\naddresses = 10.9.0.1/24, fd09::1/64\n"
-		     "[tunnel two]\naddresses=10.8.0.1/24\n[wgd]\nanything = goes\n",
+		     "[tunnel two]\naddresses=10.8.0.1/24\nport=1\n[wgd]\nanything = goes\n",
 		       &c),
 		"");
 	INT_IS(c.cache_mib, 7);
@@ -78,7 +78,8 @@ static void test_reads_values_and_tunnels(void)
 	STR_IS(c.shared.tunnels[0].name, "mitm");
 	STR_IS(c.shared.tunnels[0].interface, "wg7");
 	INT_IS(c.shared.tunnels[0].addresses.n, 2);
-	INT_IS(c.shared.tunnels[1].port, 51820);
+	INT_IS(c.shared.tunnels[0].port, 51820);
+	INT_IS(c.shared.tunnels[1].port, 1);
 	conf_fini(ROWS, &c, sizeof(c));
 }
 
@@ -113,6 +114,19 @@ static void test_a_key_given_twice_is_an_error(void)
 	refuse("[tunnel a]\nport = 1\naddresses = 10.0.0.1/8\n[tunnel b]\nport=1\n[tunnel a]\nport "
 	       "= 2\n",
 		"culvert.conf:7: tunnel a.port: given twice");
+}
+
+static void test_tunnels_that_share_something_are_an_error(void)
+{
+	refuse("[tunnel a]\naddresses = 10.0.0.1/24\n[tunnel b]\naddresses = 10.1.0.1/24\nport = "
+	       "1\n",
+		"culvert.conf: [tunnel b]: same interface as [tunnel a]");
+	refuse("[tunnel a]\naddresses = 10.0.0.1/24\n[tunnel b]\naddresses = 10.1.0.1/24\n"
+	       "interface = wg1\n",
+		"culvert.conf: [tunnel b]: same port as [tunnel a]");
+	refuse("[tunnel a]\naddresses = 10.0.0.1/24\n[tunnel b]\naddresses = 10.0.0.9/8\nport = 1\n"
+	       "interface = wg1\n",
+		"culvert.conf: [tunnel b]: same addresses as [tunnel a]");
 }
 
 static void test_a_required_key_must_be_there(void)
@@ -176,6 +190,7 @@ int main(void)
 	TAP_RUN(test_error_names_file_line_key_and_reason);
 	TAP_RUN(test_unknown_keys_and_sections_are_errors);
 	TAP_RUN(test_a_key_given_twice_is_an_error);
+	TAP_RUN(test_tunnels_that_share_something_are_an_error);
 	TAP_RUN(test_a_required_key_must_be_there);
 	TAP_RUN(test_a_line_that_is_neither_is_an_error);
 	TAP_RUN(test_overlong_line_is_an_error);
