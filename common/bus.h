@@ -183,6 +183,10 @@ int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static
  * been verified (open and map it), or -errno. Keeps asking while Redis is gone. */
 int bus_blob_get(struct bus *b, const char *digest,
 	void (*on_done)(void *arg, int status, const char *path), void *arg);
+/* Ends every bus_blob_get of that callback and argument that is still asking, with -ECANCELED, now
+ * or when the answer under way has come. */
+void bus_blob_forget(
+	struct bus *b, void (*on_done)(void *arg, int status, const char *path), void *arg);
 
 /* ---- own status ---- */
 /* Adds a daemon's counters to the status: called before each publication. */

@@ -35,6 +35,7 @@ struct blob_get {
 	size_t offset;
 	bool busy; /* a worker or a command is under way */
 	bool cached;
+	bool forgotten; /* ends with -ECANCELED once it is not busy */
 	mbedtls_md_context_t sum;
 	uv_work_t work;
 	void (*on_done)(void *arg, int status, const char *path);

@@ -170,6 +170,10 @@ static void on_slice(void *arg, const redisReply *r)
 	int err;
 
 	g->busy = false;
+	if (g->forgotten) {
+		get_done(g, -ECANCELED);
+		return;
+	}
 	if (!r || g->bus->closing) {
 		drop_tmp(g);
 		return;
@@ -232,7 +236,7 @@ static void on_looked(uv_work_t *work, int status)
 
 	(void)status;
 	g->busy = false;
-	if (b->closing)
+	if (b->closing || g->forgotten)
 		get_done(g, -ECANCELED);
 	else if (g->cached)
 		get_done(g, 0);
@@ -263,4 +267,20 @@ int bus_blob_get(struct bus *b, const char *digest,
 	bus_ref(b);
 	uv_queue_work(b->loop, &g->work, on_look_work, on_looked);
 	return 0;
+}
+
+void bus_blob_forget(
+	struct bus *b, void (*on_done)(void *arg, int status, const char *path), void *arg)
+{
+	if (!b->blobs || b->closing)
+		return;
+	list_foreach_safe (&b->blobs->gets, it) {
+		struct blob_get *g = container_of(it, struct blob_get, node);
+
+		if (g->on_done != on_done || g->arg != arg)
+			continue;
+		g->forgotten = true;
+		if (!g->busy)
+			get_done(g, -ECANCELED);
+	}
 }

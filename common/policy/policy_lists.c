@@ -100,6 +100,8 @@ static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon ow
 		policy_changed(p, topic, owner, gen);
 		return;
 	}
+	/* One that was asked for before and never came would be asked for for ever. */
+	bus_blob_forget(p->bus, on_blob, p);
 	/* Applied is reported once the image is mapped. */
 	if (bus_blob_get(p->bus, p->set_blob, on_blob, p))
 		log_error("domain set cannot be fetched blob=%s", p->set_blob);

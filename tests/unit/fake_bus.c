@@ -129,3 +129,11 @@ int bus_blob_get(struct bus *b, const char *digest,
 	on_done(arg, 0, b->blob);
 	return 0;
 }
+
+void bus_blob_forget(
+	struct bus *b, void (*on_done)(void *arg, int status, const char *path), void *arg)
+{
+	(void)b;
+	(void)on_done;
+	(void)arg;
+}

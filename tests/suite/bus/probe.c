@@ -28,6 +28,7 @@ struct probe {
 	uint64_t records, removals, batches;
 	bool hold; /* requests are answered by the command "answer" */
 	struct bus_call *held;
+	struct want *get; /* the last blob_get */
 };
 
 struct want {
@@ -469,7 +470,14 @@ static void on_blob_got(void *arg, int status, const char *path)
 
 static void do_blob_get(struct probe *p, cJSON *cmd)
 {
-	bus_blob_get(p->bus, text(cmd, "digest"), on_blob_got, want(p, cmd));
+	p->get = want(p, cmd);
+	bus_blob_get(p->bus, text(cmd, "digest"), on_blob_got, p->get);
+}
+
+static void do_blob_forget(struct probe *p, cJSON *cmd)
+{
+	(void)cmd;
+	bus_blob_forget(p->bus, on_blob_got, p->get);
 }
 
 /* ---- life ---- */
@@ -515,6 +523,7 @@ static const struct {
 	{ "spooled", do_spooled },
 	{ "blob_put", do_blob_put }, /* len seed tag */
 	{ "blob_get", do_blob_get }, /* digest tag */
+	{ "blob_forget", do_blob_forget },
 	{ "ping", do_ping },	     /* tag */
 	{ "quit", do_quit },
 };

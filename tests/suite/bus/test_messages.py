@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Events, requests, status, queues and blobs (DESIGN 4)."""
+import errno
 import hashlib
 import pathlib
 import time
@@ -242,6 +243,14 @@ def test_a_blob_with_another_content_is_not_taken(redis, probe):
     dnsd.wait_log("another content")
     redis("SET", "culvert:blob:" + digest, "right")
     assert dnsd.wait("blob_got")["status"] == 0
+
+
+def test_a_blob_that_is_forgotten_is_asked_for_no_more(redis, probe):
+    dnsd = probe("dnsd")
+    dnsd.do("blob_get", digest="0" * 64, tag="g")
+    dnsd.drain()
+    dnsd.do("blob_forget")
+    assert dnsd.wait("blob_got")["status"] == -errno.ECANCELED
 
 
 def test_an_old_blob_expires_when_no_record_names_it(redis, probe):
