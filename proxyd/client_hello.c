@@ -63,6 +63,9 @@ static int copy_name(struct span name, char out[static CLIENT_HELLO_HOST_LEN])
 		if (!isalnum(c) && c != '-' && c != '_' && c != '.')
 			return -EPROTO;
 		out[i] = (char)tolower(c);
+		/* An empty label would be judged as another name than the one looked up. */
+		if (c == '.' && (!i || i + 1 == len || out[i - 1] == '.'))
+			return -EPROTO;
 	}
 	out[len] = '\0';
 	return 0;

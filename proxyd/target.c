@@ -18,10 +18,31 @@ static bool ends_in_number(const char *host)
 	return *last && !last[strspn(last, "0123456789")];
 }
 
+/* One dot may end a name; no label may be empty, for it would be judged as another name than the one
+ * that is looked up. */
+static bool has_empty_label(const char *host)
+{
+	size_t len = strlen(host);
+
+	return host[0] == '.' || strstr(host, "..") || host[len - 1] == '.';
+}
+
+/* An address in the one spelling that rules are written in. */
+static int copy_address(char host[static TARGET_HOST_LEN])
+{
+	char text[ADDR_STRLEN];
+	struct addr a;
+
+	if (addr_parse(host, &a))
+		return -EINVAL;
+	addr_format(&a, text);
+	memcpy(host, text, strlen(text) + 1);
+	return 0;
+}
+
 /* Copies a host name or address literal in its normal form. */
 static int copy_host(const char *text, size_t len, char out[static TARGET_HOST_LEN])
 {
-	struct addr a;
 	bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
 
 	if (bracketed) {
@@ -39,9 +60,9 @@ static int copy_host(const char *text, size_t len, char out[static TARGET_HOST_L
 		out[i] = (char)tolower(c);
 	}
 	out[len] = '\0';
-	if ((bracketed || ends_in_number(out)) && addr_parse(out, &a))
-		return -EINVAL;
-	return out[0] == '.' || strstr(out, "..") ? -EINVAL : 0;
+	if (bracketed || ends_in_number(out))
+		return copy_address(out);
+	return has_empty_label(out) ? -EINVAL : 0;
 }
 
 static int parse_port(const char *text, size_t len, uint16_t *out)

@@ -120,7 +120,7 @@ static void test_hello_without_a_name_is_one(void)
 static void test_refuses_two_names_and_bad_ones(void)
 {
 	static const char *const bad[] = { "", ".", "a b", "a/b", "a\n", "\xc3\xa4.example",
-		"[::1]" };
+		"[::1]", "a..", "a.example..", ".a.example", "a..example" };
 	struct client_hello h;
 	char text[400];
 

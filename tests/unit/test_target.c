@@ -20,7 +20,8 @@ static void test_authority_refuses_what_is_none(void)
 {
 	static const char *const texts[] = { "", ":443", "example.org", "example.org:", "a:0",
 		"a:65536", "a:443:443", "user@a:443", "a/b:443", "[::1]", "[::zz]:443", "::1:443",
-		"a b:443", "a\n:443", ".a:443", "a..b:443", "a:4 3", "a:-1", "[a.example]:443" };
+		"a b:443", "a\n:443", ".a:443", "a..b:443", "a:4 3", "a:-1", "[a.example]:443",
+		"a..:443", "a.example..:443", ".:443", "..:443", "1.2.3.4..:443" };
 	struct target t;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -38,6 +39,20 @@ static void test_odd_spellings_of_addresses_are_refused(void)
 	OK(!target_parse_host("1.2.3.4", 80, &t));
 	OK(!target_parse_host("1.example", 80, &t));
 	OK(!target_parse_host("0x1.example1", 80, &t));
+}
+
+static void test_addresses_have_one_spelling(void)
+{
+	struct target t;
+
+	INT_IS(target_parse_authority("[2001:DB8:0:0::0:1]:443", &t), 0);
+	STR_IS(t.host, "2001:db8::1");
+	INT_IS(target_parse_authority("[::ffff:1.2.3.4]:443", &t), 0);
+	STR_IS(t.host, "1.2.3.4");
+	INT_IS(target_parse_authority("[::ffff:102:304]:443", &t), 0);
+	STR_IS(t.host, "1.2.3.4");
+	INT_IS(target_parse_authority("1.2.3.4.:443", &t), 0);
+	STR_IS(t.host, "1.2.3.4");
 }
 
 static void test_host_over_253_bytes_is_refused(void)
@@ -93,6 +108,7 @@ int main(void)
 	TAP_RUN(test_authority_needs_host_and_port);
 	TAP_RUN(test_authority_refuses_what_is_none);
 	TAP_RUN(test_odd_spellings_of_addresses_are_refused);
+	TAP_RUN(test_addresses_have_one_spelling);
 	TAP_RUN(test_host_over_253_bytes_is_refused);
 	TAP_RUN(test_url_gives_scheme_host_port_and_path);
 	TAP_RUN(test_url_refuses_other_schemes_and_user_info);

@@ -207,6 +207,16 @@ def test_answer_cut_short_is_cut_short(world):
 NEVER = ["127.0.0.1", "10.9.0.1", "203.0.113.1", "169.254.1.1", "0.0.0.0"]
 
 
+@pytest.mark.parametrize("host", ["blocked.example.", "blocked.example..", "BLOCKED.Example", "x..blocked.example",
+                                  ".blocked.example", "%62locked.example", "a@blocked.example"])
+def test_another_spelling_of_a_blocked_name_opens_nothing(world, host):
+    """Also where unknown sites pass."""
+    assert world.get("http://%s/" % host, who="passing").status in (400, 451)
+    c, r = world.tunnel("%s:80" % host, who="passing")
+    with c:
+        assert r.status == 400 or c.ask("GET", "/", host).status == 451
+
+
 @pytest.mark.parametrize("who", ["internet", "full", "intranet"])
 @pytest.mark.parametrize("host", [*NEVER, "loop.test.example", "gw.test.example", "uplink.test.example",
                                   "link.test.example", "loop6.test.example", "mapped.test.example",
