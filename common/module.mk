@@ -32,7 +32,7 @@ COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common
 # Domain sets: the compiled lists.
 COMMON_SRCS += common/domainset.c common/domainset_build.c
 COMMON_SRCS += common/policy/decide.c common/policy/directory.c common/policy/entitlement.c \
-	common/policy/pattern.c common/policy/policy.c common/policy/policy_lists.c \
+	common/policy/pattern.c common/policy/url.c common/policy/policy.c common/policy/policy_lists.c \
 	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c
 
 # The bus.

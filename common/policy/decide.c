@@ -2,6 +2,7 @@
 /* The one decision: SPEC P5 and the table of which rules act on which path. */
 #include "common/policy/policy.h"
 #include "common/policy/store.h"
+#include "common/policy/url.h"
 #include <string.h>
 
 /* One question being decided. */
@@ -438,9 +439,10 @@ static bool make_subject(struct policy *p, const struct policy_query *q, struct 
 	if (q->host_len + q->rest_len > sizeof(p->scratch))
 		return false;
 	memcpy(p->scratch, q->host, q->host_len);
-	memcpy(p->scratch + q->host_len, q->rest, q->rest_len);
+	char *rest = p->scratch + q->host_len;
+	memcpy(rest, q->rest, q->rest_len);
 	out->url = p->scratch;
-	out->url_len = q->host_len + q->rest_len;
+	out->url_len = q->host_len + url_resolve_dots(rest, url_decode_rest(rest, q->rest_len));
 	return true;
 }
 

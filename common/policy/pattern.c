@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/pattern.h"
 #include "common/codec.h"
+#include "common/policy/url.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -63,6 +64,9 @@ int pattern_parse(const char *text, int match, struct pattern *out)
 	}
 	if (p.is_url && match == MATCH_EXACT && !slash)
 		strcat(p.text, "/");
+	char *path = strchr(p.text, '/');
+	if (path)
+		path[url_decode_rest(path, strlen(path))] = '\0';
 	p.len = strlen(p.text);
 	if (!p.len) {
 		free(p.text);

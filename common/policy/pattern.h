@@ -8,6 +8,7 @@
  * A website pattern (SPEC P5, Patterns). With a slash or a scheme its subject is host/path?query,
  * else the host. Hosts are lower-case ASCII without default port; exact and endswith ignore a
  * leading "www." on both sides; a host's endswith matches at a label boundary; `*` crosses "/".
+ * Paths are as url_decode_rest leaves them.
  */
 struct pattern {
 	int match; /* enum match */

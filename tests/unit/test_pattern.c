@@ -42,6 +42,12 @@ static void test_url_patterns_see_host_and_path(void)
 	OK(matches(MATCH_ENDSWITH, "a.example/last", "a.example/last"));
 }
 
+static void test_paths_of_patterns_have_one_spelling(void)
+{
+	OK(matches(MATCH_STARTSWITH, "a.example/%73ecret//x", "a.example/secret/x"));
+	OK(matches(MATCH_WILDCARD, "a.example/*/%2a", "a.example/b/%2a"));
+}
+
 static void test_wildcard_crosses_slashes(void)
 {
 	OK(matches(MATCH_WILDCARD, "*.a.example/*/x", "b.a.example/1/2/x"));
@@ -65,6 +71,7 @@ int main(void)
 	TAP_RUN(test_exact_is_the_host_itself);
 	TAP_RUN(test_endswith_matches_at_a_label_boundary);
 	TAP_RUN(test_url_patterns_see_host_and_path);
+	TAP_RUN(test_paths_of_patterns_have_one_spelling);
 	TAP_RUN(test_wildcard_crosses_slashes);
 	TAP_RUN(test_empty_pattern_is_refused);
 	return tap_done();

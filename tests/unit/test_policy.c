@@ -196,6 +196,23 @@ static void test_websites_act_on_the_proxy_only(void)
 	world_fini(&w);
 }
 
+static void test_rules_about_paths_are_not_got_round_by_spelling(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put_site(&w, "mixed.example/kids", "startswith", "edu");
+	put_site(&w, "school.example/bets", "startswith", "gam");
+	fake_bus_end_all(w.bus);
+	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/a/../b", ALLOW, ALLOWED_CATEGORY);
+	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/../a", UNKNOWN, UNKNOWN);
+	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/%2e%2e%2fa", UNKNOWN, UNKNOWN);
+	DECIDES(&w, "phone", PROXY, "school.example", "/b%65ts", BLOCK, BLOCKED_CATEGORY);
+	DECIDES(&w, "phone", PROXY, "school.example", "//x/.././bets", BLOCK, BLOCKED_CATEGORY);
+	DECIDES(&w, "phone", PROXY, "school.example", "/be", ALLOW, ALLOWED_CATEGORY);
+	world_fini(&w);
+}
+
 static void test_site_scope_all_judges_sites_on_the_intercept_path(void)
 {
 	struct world w;
@@ -447,6 +464,7 @@ int main(void)
 	TAP_RUN(test_unknown_device_is_blocked);
 	TAP_RUN(test_lists_act_per_device_on_every_path);
 	TAP_RUN(test_websites_act_on_the_proxy_only);
+	TAP_RUN(test_rules_about_paths_are_not_got_round_by_spelling);
 	TAP_RUN(test_site_scope_all_judges_sites_on_the_intercept_path);
 	TAP_RUN(test_override_goes_before_lists_and_forced_categories_but_not_security);
 	TAP_RUN(test_override_ends_at_its_time);
