@@ -18,8 +18,8 @@ static bool ends_in_number(const char *host)
 	return *last && !last[strspn(last, "0123456789")];
 }
 
-/* One dot may end a name; no label may be empty, for it would be judged as another name than the one
- * that is looked up. */
+/* One dot may end a name; no label may be empty, for it would be judged as another name than the
+ * one that is looked up. */
 static bool has_empty_label(const char *host)
 {
 	size_t len = strlen(host);
