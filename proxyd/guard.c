@@ -97,6 +97,19 @@ static bool is_lan(const struct guard *g, const struct settings *s, const struct
 	return false;
 }
 
+/* Device to device is closed (SPEC F2). */
+static bool is_in_tunnel(const struct guard *g, const struct addr *a)
+{
+	for (size_t i = 0; g->conf && i < g->conf->tunnel_count; i++) {
+		const struct conf_prefixes *nets = &g->conf->tunnels[i].addresses;
+		for (size_t k = 0; k < nets->n; k++) {
+			if (prefix_contains(&nets->v[k], a))
+				return true;
+		}
+	}
+	return false;
+}
+
 void guard_fini(struct guard *g)
 {
 	free(g->own);
@@ -117,6 +130,8 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 		return "the address is the bus";
 	if (is_own(g, to))
 		return "the address is the gateway's own";
+	if (is_in_tunnel(g, to))
+		return "the address is another device's";
 	if (!strcmp(dev->profile, "full"))
 		return NULL;
 	/* Policy lets a walled device ask for renewal hosts only. */

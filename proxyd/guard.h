@@ -2,20 +2,22 @@
 #pragma once
 
 #include "common/addr.h"
+#include "common/conf.h"
 #include "common/policy/directory.h"
 #include <stdbool.h>
 
 /*
  * Where proxyd may connect for a device (SPEC P15): the device's profile holds, and never an
- * address of this host or the bus, 0/8, 127/8, 169.254/16, multicast, reserved, or a form that
- * hides another address (NAT64, 6to4, IPv4-compatible). The local network is settings.lan_prefixes
- * and what this host's interfaces are in (SPEC F2).
+ * address of this host, the bus or a device, 0/8, 127/8, 169.254/16, multicast, reserved, or a form
+ * that hides another address (NAT64, 6to4, IPv4-compatible). The local network is
+ * settings.lan_prefixes and what this host's interfaces are in (SPEC F2).
  */
 struct guard {
 	struct prefix *own; /* of this host's interfaces, host bits kept */
 	size_t own_count;
-	uint64_t read_at; /* monotonic ms */
-	struct addr bus;  /* of Redis on another host; family 0 = here */
+	uint64_t read_at;		/* monotonic ms */
+	struct addr bus;		/* of Redis on another host; family 0 = here */
+	const struct conf_shared *conf; /* has the tunnels; NULL = none */
 };
 
 void guard_fini(struct guard *g);

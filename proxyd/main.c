@@ -118,6 +118,7 @@ static int on_start(struct daemon *d)
 	d->state = p;
 	p->d = d;
 	p->conf = d->conf;
+	p->guard.conf = &p->conf->shared;
 	hmap_init(&p->loads, NULL);
 	list_init(&p->sessions);
 	list_init(&p->tunnels);

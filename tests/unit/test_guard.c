@@ -53,6 +53,29 @@ static void test_intranet_reaches_only_local_networks(void)
 	OK(is_allowed("intranet", "10.77.0.5"));
 }
 
+static void test_no_profile_reaches_other_devices(void)
+{
+	struct prefix nets[2];
+	struct conf_tunnel tunnel = { .addresses = { .v = nets, .n = 2 } };
+	struct conf_shared conf = { .tunnels = &tunnel, .tunnel_count = 1 };
+	struct device_view dev = { .profile = "full" };
+	struct settings settings;
+	struct guard g = { .conf = &conf };
+	struct addr a;
+
+	settings_init(&settings);
+	prefix_parse("10.9.0.1/24", &nets[0]);
+	prefix_parse("fd09::1/64", &nets[1]);
+	addr_parse("10.9.0.3", &a);
+	OK(guard_check(&g, &dev, &settings, &a));
+	addr_parse("fd09::3", &a);
+	OK(guard_check(&g, &dev, &settings, &a));
+	addr_parse("10.9.1.3", &a);
+	OK(!guard_check(&g, &dev, &settings, &a));
+	guard_fini(&g);
+	settings_fini(&settings);
+}
+
 static void test_full_reaches_both(void)
 {
 	OK(is_allowed("full", "93.184.216.34"));
@@ -89,6 +112,7 @@ int main(void)
 	TAP_RUN(test_internet_reaches_no_local_network);
 	TAP_RUN(test_intranet_reaches_only_local_networks);
 	TAP_RUN(test_full_reaches_both);
+	TAP_RUN(test_no_profile_reaches_other_devices);
 	TAP_RUN(test_bus_is_out_of_reach);
 	TAP_RUN(test_walled_reaches_no_local_network_and_unknown_profiles_nothing);
 	return tap_done();

@@ -244,6 +244,12 @@ def test_gateway_is_out_of_reach_in_other_spellings(world, host):
     assert world.gw_site.connections == before
 
 
+@pytest.mark.parametrize("host", ["10.9.0.77", "[fd09::77]"])
+def test_devices_do_not_reach_each_other(world, host):
+    """F2, P15: not even the first packet goes out."""
+    is_page(world.get("http://%s/" % host, who="passing"), 403, "Connection Refused", "another device")
+
+
 def test_lan_is_for_profiles_that_have_it(world):
     for host in (LAN, "lan.test.example"):
         is_page(world.get("http://%s/" % host), 403, "Connection Refused", "local network")
