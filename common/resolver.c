@@ -202,6 +202,11 @@ static int open_channel(struct resolver *r, const struct endpoint *server)
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 		   ARES_OPT_SOCK_STATE_CB;
 
+#ifdef ARES_OPT_QUERY_CACHE
+	/* dnsd keeps answers, and knows when policy changes them. */
+	mask |= ARES_OPT_QUERY_CACHE;
+	o.qcache_max_ttl = 0;
+#endif
 	if (ares_library_init(ARES_LIB_INIT_ALL))
 		return -ENOMEM;
 	if (ares_init_options(&r->channel, &o, mask)) {
