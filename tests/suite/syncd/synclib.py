@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 from support import BUILD, DEADLINE_S
 from support.bus import Probe
@@ -98,6 +99,11 @@ class Gateway:
         except AssertionError as e:
             raise AssertionError(f"{e}; {self.lists()}\n{self.syncd.log()[-3000:]}") from None
 
+    def bit(self, name):
+        """The list's bit; its record may come before."""
+        wait_until(lambda: "bit" in self.lists().get(name, {}), f"bit of {name}")
+        return self.lists()[name]["bit"]
+
     def image(self):
         record = wait_until(self.domainset, "domain set")
         self.dnsd.do("blob_get", digest=record["blob"], tag=record["blob"][:16])
@@ -166,8 +172,24 @@ class Dns(threading.Thread):
                                + question + answer, peer)
 
 
+CA_CONF = """
+[ca]
+default_ca = test
+[test]
+database = %(dir)s/index.txt
+new_certs_dir = %(dir)s
+rand_serial = yes
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+"""
+
+
 def make_certificate(place, name, *hosts, days=2):
-    """A CA of that name (once) and a leaf for the hosts; gives the leaf's PEM with its key."""
+    """A CA of that name (once) and a leaf for the hosts, good for so many days (negative: no longer);
+    gives the leaf's PEM with its key."""
     def run(*args, text=None):
         subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True, input=text, text=True)
     ca, key = place / f"{name}.pem", place / f"{name}.key"
@@ -179,8 +201,14 @@ def make_certificate(place, name, *hosts, days=2):
     extra.write_text("subjectAltName=" + ",".join(f"DNS:{h}" for h in hosts))
     run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={hosts[0]}",
         "-keyout", f"{leaf}.key", "-out", f"{leaf}.csr")
-    run("x509", "-req", "-in", f"{leaf}.csr", "-CA", ca, "-CAkey", key, "-CAcreateserial", "-days", days,
-        "-extfile", extra, "-out", leaf)
+    # openssl x509 has no dates in the past everywhere.
+    issued = place / "issued"
+    issued.mkdir(exist_ok=True)
+    (issued / "index.txt").touch()
+    (issued / "ca.cnf").write_text(CA_CONF % {"dir": issued})
+    dates = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + d * 86400)) for d in (-9, days)]
+    run("ca", "-batch", "-notext", "-config", issued / "ca.cnf", "-cert", ca, "-keyfile", key, "-in",
+        f"{leaf}.csr", "-extfile", extra, "-startdate", dates[0], "-enddate", dates[1], "-out", leaf)
     leaf.write_text(leaf.read_text() + pathlib.Path(f"{leaf}.key").read_text())
     return leaf
 

@@ -198,11 +198,12 @@ def test_bits_stay_when_lists_come_and_go(gateway):
         s.write(n, f"{n}.example\n")
     gateway.sources(a="file:a", b="file:b")
     s.start()
-    a, b = gateway.wait_list("a", error=None, count=1)["bit"], gateway.wait_list("b", count=1)["bit"]
+    gateway.wait_list("a", error=None, count=1)
+    a, b = gateway.bit("a"), gateway.bit("b")
     gateway.sources(b="file:b", c="file:c")
-    c = gateway.wait_list("c", count=1)["bit"]
+    c = gateway.bit("c")
     wait_until(lambda: "a" not in gateway.lists(), "a gone")
-    assert gateway.wait_list("b")["bit"] == b and c not in (a, b)
+    assert gateway.bit("b") == b and c not in (a, b)
     gateway.expect([set(), {"b"}, {"c"}], "a.example", "b.example", "c.example")
     s.stop()
     s.start()
