@@ -21,7 +21,7 @@ def test_lists_become_one_set_with_a_bit_each(gateway):
     s.start()
     a = gateway.wait_list("a", error=None, count=3, url_count=1, skipped=1)
     b = gateway.wait_list("b", error=None, count=3, url_count=1, skipped=0)
-    assert a["bit"] != b["bit"] and a["fetched_at"] and a["changed_at"]
+    assert gateway.bit("a") != gateway.bit("b") and a["fetched_at"] and a["changed_at"]
     gateway.expect([
         {"a", "b"}, {"a", "b"}, {"b"}, {"a"}, set(), set(), {"b"}, {"b"}, set()], "ads.example", "x.ads.example", "good.ads.example", "host.example", "x.host.example",
                            "below.example", "x.below.example", "shop.example", "u.example")
