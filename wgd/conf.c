@@ -14,6 +14,9 @@ const struct conf_row wgd_conf_rows[] = {
 			"or whichever there is." },
 	{ "wgd", "uapi_dir", CONF_PATH, AT(uapi_dir), "/var/run/wireguard",
 		.help = "Directory of the UAPI sockets, INTERFACE.sock each." },
+	{ "wgd", "need_rules", CONF_BOOL, AT(need_rules), "yes",
+		.help = "An interface comes up only once fwd's rules hold for it. Not to be switched off "
+			"where fwd runs." },
 };
 /* clang-format on */
 const size_t wgd_conf_count = sizeof(wgd_conf_rows) / sizeof(wgd_conf_rows[0]);

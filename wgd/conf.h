@@ -10,6 +10,7 @@ struct wgd_conf {
 	char *key_dir; /* "" = <state_dir>/keys */
 	int backend;   /* enum wgd_backend */
 	char *uapi_dir;
+	bool need_rules;
 };
 
 extern const struct conf_row wgd_conf_rows[];

@@ -79,6 +79,7 @@ static int make_tunnels(struct wgd *w)
 			.choice = (enum wgd_backend)w->conf->backend,
 			.loop = &w->daemon->loop,
 			.route = &w->route,
+			.rules = w->conf->need_rules ? &w->rules : NULL,
 			.ops = &tunnel_ops,
 			.arg = w };
 		int err = load_key(w, i);
@@ -101,6 +102,8 @@ static int start(struct daemon *d)
 	int err = make_tunnels(w);
 	if (!err)
 		err = nl_open(&w->route, NETLINK_ROUTE);
+	if (!err)
+		err = nl_open(&w->rules, NETLINK_NETFILTER);
 	if (err)
 		return err;
 	peers_init(&w->peers, w->peer_tunnels, w->tunnel_count, &wgd_peers_ops, w);
@@ -134,6 +137,7 @@ static void fini(struct daemon *d)
 	if (!w)
 		return;
 	nl_close(&w->route);
+	nl_close(&w->rules);
 	if (w->started)
 		peers_fini(&w->peers);
 	for (size_t i = 0; i < w->tunnel_count && w->tunnels; i++)

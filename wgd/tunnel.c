@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "wgd/link.h"
 #include "wgd/reconcile.h"
+#include "wgd/rules.h"
 #include <errno.h>
 #include <string.h>
 
@@ -120,12 +121,23 @@ static int prepare_link(struct tunnel *t)
 	return err;
 }
 
+static int check_rules(struct tunnel *t)
+{
+	int err = t->rules ? rules_find_tunnel(t->rules, t->conf->interface) : 0;
+	if (err && t->last_error != -EAGAIN)
+		log_notice("interface stays down until fwd has rules for it interface=%s error=%s",
+			t->conf->interface, strerror(-err));
+	return err ? -EAGAIN : 0;
+}
+
 static int raise_link(struct tunnel *t)
 {
 	struct link link;
 	int err = link_find(t->route, t->conf->interface, &link);
 	if (!err && !link.index)
 		err = -ENOENT;
+	if (!err && !link.up)
+		err = check_rules(t);
 	if (!err)
 		err = link_set_up(t->route, &link);
 	if (!err)

@@ -12,9 +12,8 @@
  * and applies the difference (at start, every 10 s, when the link or the socket changes, after a
  * failure); a quick one applies a known change of peers at once.
  *
- * F8: the interface comes up whether or not fwd has its rules in force. fwd keeps forwarding off
- * until they are, and its rules stay when it stops, so there is nothing that an early tunnel could
- * leak.
+ * F8: the interface comes up only once fwd has its rules in force for it: on a host that forwards
+ * anyway an early tunnel would leak. Afterwards they stay, so that an interface that is up stays so.
  */
 enum tunnel_state {
 	TUNNEL_WAITING, /* no interface or no socket yet, or the last pass failed */
@@ -43,6 +42,7 @@ struct tunnel {
 	enum wgd_backend choice;
 	uv_loop_t *loop;
 	struct nl *route; /* rtnetlink requests, shared */
+	struct nl *rules; /* nfnetlink requests, shared; NULL = no rules needed */
 	const struct tunnel_ops *ops;
 	void *arg;
 

@@ -17,6 +17,7 @@ struct wgd {
 	struct tunnel *tunnels;
 	size_t tunnel_count;
 	struct nl route; /* rtnetlink requests */
+	struct nl rules; /* nfnetlink requests */
 	struct nl link_events;
 	uv_fs_event_t sockets; /* what happens in uapi_dir */
 	bool watching_sockets;

@@ -231,3 +231,41 @@ def test_statistics_and_edges_are_published(gateway, session):
             seen[channel.rsplit(":", 1)[1]] = json.loads(text)
     assert '"phone"' in json.dumps(seen["stats"])
     assert '"online"' in json.dumps(seen["peer"])
+
+
+def test_interface_stays_down_until_the_firewall_knows_it():
+    """F8: on a host that forwards anyway an early tunnel would leak."""
+    one = Gateway(need_rules="yes")
+
+    def is_up():
+        return ",UP" in one.run("ip", "link", "show", "wgt0", check=False)
+
+    def refusals(word):
+        return one.wgd.log().count("until fwd has rules for it interface=wgt0 error=" + word)
+
+    def full_passes():
+        return one.status()["tunnels"][0]["failures"]
+
+    def await_pass():
+        since = full_passes()
+        wait_until(lambda: full_passes() > since + 1, "another pass")
+    try:
+        one.run("sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        one.start_wireguard()
+        one.wgd.start()
+        wait_until(lambda: refusals("No such file"), "waits for the rules")
+        assert not is_up()
+        for command in ("table inet culvert", "set inet culvert tunnels { type ifname; }",
+                        "element inet culvert tunnels { wgt1 }"):
+            one.run("nft", "add " + command)
+            await_pass()
+            assert not is_up()
+        one.run("nft", "add element inet culvert tunnels { wgt0 }")
+        wait_until(is_up, "up")
+        # Afterwards fwd heals its table; the tunnel is not torn down meanwhile.
+        one.run("nft", "delete table inet culvert")
+        gen = one.bus.put_device("phone", PUB[0], "10.9.0.2")
+        assert one.bus.applied("phone", gen)["ok"]
+        assert is_up()
+    finally:
+        one.close()

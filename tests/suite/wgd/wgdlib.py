@@ -32,6 +32,7 @@ mtu=1380
 user={uid}
 redis_password_file={password}
 backend={backend}
+need_rules={need_rules}
 """
 
 
@@ -78,7 +79,7 @@ class Apid(Owner):
 class Gateway:
     """The namespaces with Redis, wireguard-go and wgd."""
 
-    def __init__(self, backend="auto"):
+    def __init__(self, backend="auto", need_rules="no"):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="culvert-wgd-", dir="/tmp"))
         self.dir.chmod(0o755)
         for name in ("state", "cache"):
@@ -87,7 +88,8 @@ class Gateway:
             os.chown(self.dir / name / "wgd", UID, UID)
         self.redis = Redis(self.dir).start()
         (self.dir / "culvert.conf").write_text(CONF.format(
-            run=self.dir, uid=UID, password=self.redis.password_file("wgd", UID), backend=backend))
+            run=self.dir, uid=UID, password=self.redis.password_file("wgd", UID), backend=backend,
+            need_rules=need_rules))
         self.host = Host(mounts=True)
         self.host.run("sh", "-c", "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && "
                       "chown %d /run/wireguard && mount -t tmpfs tmpfs /dev/net && "
