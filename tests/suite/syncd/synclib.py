@@ -195,7 +195,8 @@ def make_certificate(place, name, *hosts, days=2):
     ca, key = place / f"{name}.pem", place / f"{name}.key"
     if not ca.exists():
         run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 9,
-            "-subj", f"/CN={name}", "-keyout", key, "-out", ca)
+            "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key,
+            "-out", ca)
     leaf = place / f"leaf-{hosts[0]}-{name}.pem"
     extra = place / "san.cnf"
     extra.write_text("subjectAltName=" + ",".join(f"DNS:{h}" for h in hosts))

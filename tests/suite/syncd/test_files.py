@@ -20,7 +20,7 @@ def test_lists_become_one_set_with_a_bit_each(gateway):
     gateway.sources(a="file:a.txt", b="file:b.txt")
     s.start()
     a = gateway.wait_list("a", error=None, count=3, url_count=1, skipped=1)
-    b = gateway.wait_list("b", error=None, count=3, url_count=1, skipped=0)
+    gateway.wait_list("b", error=None, count=3, url_count=1, skipped=0)
     assert gateway.bit("a") != gateway.bit("b") and a["fetched_at"] and a["changed_at"]
     gateway.expect([
         {"a", "b"}, {"a", "b"}, {"b"}, {"a"}, set(), set(), {"b"}, {"b"}, set()], "ads.example", "x.ads.example", "good.ads.example", "host.example", "x.host.example",
