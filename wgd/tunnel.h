@@ -13,7 +13,8 @@
  * failure); a quick one applies a known change of peers at once.
  *
  * F8: the interface comes up only once fwd has its rules in force for it: on a host that forwards
- * anyway an early tunnel would leak. Afterwards they stay, so that an interface that is up stays so.
+ * anyway an early tunnel would leak. Afterwards they stay, so that an interface that is up stays
+ * so.
  */
 enum tunnel_state {
 	TUNNEL_WAITING, /* no interface or no socket yet, or the last pass failed */

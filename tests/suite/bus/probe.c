@@ -524,7 +524,7 @@ static const struct {
 	{ "blob_put", do_blob_put }, /* len seed tag */
 	{ "blob_get", do_blob_get }, /* digest tag */
 	{ "blob_forget", do_blob_forget },
-	{ "ping", do_ping },	     /* tag */
+	{ "ping", do_ping }, /* tag */
 	{ "quit", do_quit },
 };
 
