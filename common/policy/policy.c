@@ -46,9 +46,13 @@ struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *d
 {
 	struct policy *p = calloc(1, sizeof(*p));
 
-	(void)loop;
 	if (!p)
 		return NULL;
+	if (timer_init(loop, &p->retry, policy_lists_retry, p)) {
+		free(p);
+		return NULL;
+	}
+	policy_lists_init(p);
 	p->bus = bus;
 	p->dir = dir;
 	p->arg = arg;
@@ -62,11 +66,16 @@ struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *d
 	return p;
 }
 
+static void on_closed(struct timer *t)
+{
+	free(t->data);
+}
+
 void policy_close(struct policy *p)
 {
 	policy_lists_fini(p);
 	policy_stores_fini(p);
-	free(p);
+	timer_close(&p->retry, on_closed);
 }
 
 bool policy_is_known(const struct policy *p)

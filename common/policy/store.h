@@ -4,6 +4,7 @@
 #include "common/domainset.h"
 #include "common/policy/policy.h"
 #include "common/policy/rule_index.h"
+#include "common/timer.h"
 
 /* Private to common/policy: what a policy holds. */
 
@@ -47,8 +48,10 @@ struct policy {
 	bool has_twin_prefs;	       /* two of them were for the same once */
 	struct domainset set;
 	bool set_loaded;
-	bool set_wanted;   /* set_blob is not mapped yet */
-	char set_blob[65]; /* the one wanted, "" = none */
+	char set_mapped[65]; /* digest of set, "" = none */
+	char set_blob[65];   /* the one wanted, "" = none */
+	struct timer retry;  /* of an image that could not be had */
+	uint64_t retry_ms;
 	uint64_t set_gen;
 	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
@@ -65,7 +68,10 @@ extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_d
 	policy_list_ops;
 void policy_stores_init(struct policy *p);
 void policy_stores_fini(struct policy *p);
+void policy_lists_init(struct policy *p);
 void policy_lists_fini(struct policy *p);
+/* Of p->retry: asks again. */
+void policy_lists_retry(struct timer *t);
 /* Reports the generation as applied and tells the daemon. */
 void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 

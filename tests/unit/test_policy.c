@@ -458,6 +458,39 @@ static void test_applied_generations_are_reported(void)
 	world_fini(&w);
 }
 
+static void put_set(struct world *w, const char *blob)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json),
+		"{\"id\":\"main\",\"blob\":\"%s\",\"lists\":[\"adblock\",\"maps\"]}", blob);
+	fake_bus_put(w->bus, TOPIC_domainset, BUS_SYNCD, "main", json);
+	fake_bus_end(w->bus, TOPIC_domainset, BUS_SYNCD);
+}
+
+/* S4: applied means in force, whatever is published meanwhile. */
+static void test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_before(void)
+{
+	struct world w;
+	char other[100];
+
+	world_init(&w);
+	uint64_t before = fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD);
+	snprintf(other, sizeof(other), "%s_other", w.blob);
+	fake_bus_set_blob(w.bus, other);
+	put_set(&w, "other");
+	put_set(&w, "other");
+	INT_IS(fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD), before);
+	DECIDES(&w, "phone", DNS, "listed.example", NULL, BLOCK, LIST);
+	INT_IS(rename(w.blob, other), 0);
+	while (fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD) == before)
+		uv_run(&w.loop, UV_RUN_ONCE);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD), before + 2);
+	DECIDES(&w, "phone", DNS, "listed.example", NULL, BLOCK, LIST);
+	unlink(other);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	TAP_RUN(test_nothing_known_blocks_everything);
@@ -479,5 +512,6 @@ int main(void)
 	TAP_RUN(test_address_belongs_to_the_smallest_id_until_it_goes);
 	TAP_RUN(test_images_follow_the_category_and_the_device);
 	TAP_RUN(test_applied_generations_are_reported);
+	TAP_RUN(test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_before);
 	return tap_done();
 }
