@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static const struct stream_limits limits = {
 	.connect_ms = 10000,
@@ -237,8 +238,12 @@ void session_accept(struct proxy *p, int fd, const struct addr *device)
 	struct stream *stream;
 
 	p->accepted++;
-	if (!s || stream_accept(&p->d->loop, fd, NULL, &limits, &ops, s, &stream)) {
-		free(s);
+	if (!s) {
+		close(fd);
+		return;
+	}
+	if (stream_accept(&p->d->loop, fd, NULL, &limits, &ops, s, &stream)) {
+		free(s); /* the descriptor is closed in any case */
 		return;
 	}
 	s->p = p;
