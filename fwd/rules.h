@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "fwd/rule.h"
+#include "fwd/ruleset.h"
+
+/* The rules of the table, a file per idea; inside of ruleset.c. */
+enum {
+	PORT_DNS = 53,
+	PORT_HTTP = 80,
+	PORT_HTTPS = 443,
+	PORT_DOT = 853,
+	PORT_INTERCEPT_HTTP = 3128,
+	PORT_INTERCEPT_TLS = 3129,
+	PORT_DEVICE = 8444, /* apid's device listener */
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* What differs between IPv4 and IPv6. */
+struct family {
+	uint8_t number, icmp, echo;
+	const char *gateway, *local, *devices, *lan, *wan, *doh;
+};
+extern const struct family families[2];
+#define foreach_family(f)                                                                          \
+	for (const struct family *f = families; f < families + COUNT(families); f++)
+
+extern const uint8_t transports[2];
+
+/* ---- rules of several places (rules.c) ---- */
+void rule_goto(struct rule_writer *r, const char *chain, const char *target);
+/* Ends a rule whose matches stand: counted and refused at once. */
+void end_refused(struct rule_writer *r, const char *counter);
+void rule_refuse_port(struct rule_writer *r, const char *chain, uint8_t protocol, uint16_t port,
+	const char *counter);
+/* Flows that were approved under the current policy epoch go on without being judged again, and so
+ * do ICMP errors about them. Further connections that a helper calls related are judged. */
+void rules_accept_approved(struct rule_writer *r, const char *chain, bool replies_only);
+/* Without a flow there is nothing to judge. */
+void rule_drop_invalid(struct rule_writer *r, const char *chain);
+/* Veths of a lab and Ethernet bridges need it; WireGuard has no neighbours. */
+void rules_accept_neighbours(struct rule_writer *r, const char *chain);
+
+/* ---- chains ---- */
+void write_gate(struct rule_writer *r);	 /* rules_gate.c: who sends, prerouting */
+void write_route(struct rule_writer *r); /* rules_gate.c: where there is no way */
+void write_redirect(struct rule_writer *r, const struct ruleset_options *o); /* rules_nat.c */
+void write_masquerade(struct rule_writer *r);				     /* rules_nat.c */
+void write_input(struct rule_writer *r, const struct ruleset_options *o);    /* rules_input.c */
+void write_forward(struct rule_writer *r);				     /* rules_forward.c */
+void write_judge(struct rule_writer *r, const struct ruleset_options *o);    /* rules_judge.c */
+void write_ends(struct rule_writer *r);					     /* rules_judge.c */
+void write_profiles(struct rule_writer *r, const struct profiles *profiles); /* rules_judge.c */

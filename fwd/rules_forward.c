@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fwd/rules.h"
+
+#include "fwd/marks.h"
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+
+void write_forward(struct rule_writer *r)
+{
+	rule_begin(r, "forward");
+	match_iifname_in(r, "tunnels", true);
+	do_goto(r, "from_device");
+	rule_end(r);
+	rule_begin(r, "forward");
+	match_oifname_in(r, "tunnels", true);
+	do_goto(r, "to_device");
+	rule_end(r);
+	/* What else this host forwards is not ours. */
+	rule_begin(r, "forward");
+	match_iifname_in(r, "tunnels", false);
+	match_oifname_in(r, "tunnels", false);
+	do_accept(r);
+	rule_end(r);
+
+	rules_accept_approved(r, "from_device", false);
+	rule_drop_invalid(r, "from_device");
+	rule_begin(r, "from_device");
+	match_ct_reply(r);
+	do_count(r, "inbound");
+	do_drop(r);
+	rule_end(r);
+	rule_begin(r, "from_device");
+	match_oifname_in(r, "tunnels", true);
+	end_refused(r, "to_device");
+	rule_goto(r, "from_device", "judge");
+
+	rules_accept_approved(r, "to_device", true);
+	/* An answer to a flow of an older epoch: judged as the device's own packet would be. */
+	rule_begin(r, "to_device");
+	do_set_mark(r, 0);
+	rule_end(r);
+	foreach_family (f) {
+		rule_begin(r, "to_device");
+		match_ct_state(r, CT_ESTABLISHED | CT_RELATED);
+		match_ct_reply(r);
+		do_set_mark_from_flow(r, f->number, f->devices);
+		do_goto(r, "judge");
+		rule_end(r);
+	}
+	rule_begin(r, "to_device");
+	do_count(r, "inbound");
+	do_drop(r);
+	rule_end(r);
+}
