@@ -12,20 +12,20 @@ from .wait import wait_until
 
 
 class Owner:
-    """Publishes topics in apid's place, as DESIGN 4 says; each change gives its generation."""
+    """Publishes topics in apid's (or another owner's) place, as DESIGN 4 says; each change gives its
+    generation."""
 
-    def __init__(self, redis, topics):
+    def __init__(self, redis, topics, owner="apid"):
         """The topics begin empty."""
-        self.redis = redis.connect()
+        self.redis, self.owner = redis.connect(), owner
         self.epoch, self.gen = secrets.token_hex(16), 0
         self.stamps, self.records = {}, {}
-        self.redis("SET", "culvert:epoch:apid", self.epoch)
+        self.redis("SET", f"culvert:epoch:{owner}", self.epoch)
         for topic in topics:
             self.replace(topic, {})
 
-    @staticmethod
-    def _key(topic):
-        return f"culvert:state:{topic}:apid"
+    def _key(self, topic):
+        return f"culvert:state:{topic}:{self.owner}"
 
     def _publish(self, topic, *commands, **fields):
         self.gen += 1
@@ -33,8 +33,8 @@ class Owner:
         now = {"gen": self.gen, "wid": secrets.token_hex(16)}
         self.stamps[topic] = {**now, "full": self.gen if "full" in fields else previous["full"]}
         message = {"v": 1, "epoch": self.epoch, "prev": previous, **now, **fields}
-        for command in [("MULTI",), *commands, ("SET", "culvert:gen:apid", self.gen),
-                        ("HSET", "culvert:gens:apid", topic, json.dumps(self.stamps[topic])),
+        for command in [("MULTI",), *commands, ("SET", f"culvert:gen:{self.owner}", self.gen),
+                        ("HSET", f"culvert:gens:{self.owner}", topic, json.dumps(self.stamps[topic])),
                         ("PUBLISH", self._key(topic), json.dumps(message)), ("EXEC",)]:
             self.redis(*command)
         return self.gen
