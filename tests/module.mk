@@ -38,7 +38,7 @@ bus-probe_SRCS := tests/suite/bus/probe.c
 
 # Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
 # they measure.
-BENCHES = $(notdir $(wildcard tests/bench/*))
+BENCHES = $(filter-out support,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
 $(addprefix bench-,$(BENCHES)): bench-%: deps

@@ -20,12 +20,12 @@ UID = 64101
 CONF = """[culvert]
 state_dir={run}/state
 cache_dir={run}/cache
-log_level=debug
+log_level={log_level}
 [bus]
 redis=unix:{run}/redis.sock
 [tunnel mitm]
 interface=wgt0
-addresses=10.9.0.1/24, fd09::1/64
+addresses={addresses}
 port=51820
 mtu=1380
 [wgd]
@@ -33,7 +33,7 @@ user={uid}
 redis_password_file={password}
 backend={backend}
 need_rules={need_rules}
-"""
+{extra}"""
 
 
 def genkey():
@@ -79,7 +79,9 @@ class Apid(Owner):
 class Gateway:
     """The namespaces with Redis, wireguard-go and wgd."""
 
-    def __init__(self, backend="auto", need_rules="no"):
+    def __init__(self, backend="auto", need_rules="no", addresses="10.9.0.1/24, fd09::1/64",
+                 log_level="debug", extra=""):
+        """extra: lines for [wgd] and sections behind it."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="culvert-wgd-", dir="/tmp"))
         self.dir.chmod(0o755)
         for name in ("state", "cache"):
@@ -89,7 +91,8 @@ class Gateway:
         self.redis = Redis(self.dir).start()
         (self.dir / "culvert.conf").write_text(CONF.format(
             run=self.dir, uid=UID, password=self.redis.password_file("wgd", UID), backend=backend,
-            need_rules=need_rules))
+            need_rules=need_rules, addresses=addresses, log_level=log_level,
+            extra=extra))
         self.host = Host(mounts=True)
         self.host.run("sh", "-c", "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && "
                       "chown %d /run/wireguard && mount -t tmpfs tmpfs /dev/net && "
@@ -97,21 +100,27 @@ class Gateway:
         self.run = self.host.run
         self.wgd = Daemon("wgd", self.dir / "culvert.conf", self.dir / "wgd.log", self.host)
         self.wireguard = None
+        self.more_wireguards = []
         self.bus = Apid(self.redis)
 
-    def start_wireguard(self):
-        self.wireguard = self.host.start(
+    def start_wireguard(self, *more):
+        """For wgt0, and the further interfaces."""
+        self.wireguard = self._start_wireguard("wgt0")
+        self.more_wireguards += [self._start_wireguard(name) for name in more]
+
+    def _start_wireguard(self, name):
+        return self.host.start(
             "setpriv", "--reuid", UID, "--regid", UID, "--clear-groups", "--inh-caps",
             "-all,+net_admin", "--ambient-caps", "-all,+net_admin", "--", "wireguard-go", "-f",
-            "wgt0", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            name, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop_wireguard(self):
         self.wireguard.kill()
         self.wireguard.wait()
 
-    def peers(self):
-        """Public key -> sorted allowed prefixes, as `wg show` says; None without interface."""
-        text = self.run("wg", "show", "wgt0", "allowed-ips", check=False)
+    def peers(self, name="wgt0"):
+        """Public key -> sorted allowed prefixes, as `wg show` says; none without interface."""
+        text = self.run("wg", "show", name, "allowed-ips", check=False)
         rows = [line.split() for line in text.splitlines()]
         return {row[0]: sorted(word for word in row[1:] if word != "(none)") for row in rows}
 
@@ -132,6 +141,9 @@ class Gateway:
         finally:
             if self.wireguard:
                 self.stop_wireguard()
+            for one in self.more_wireguards:
+                one.kill()
+                one.wait()
             self.redis.stop()
             self.host.close()
             shutil.rmtree(self.dir, ignore_errors=True)
