@@ -17,7 +17,7 @@ def listen(sel, address, port):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))
         if kind == socket.SOCK_STREAM:
-            sock.listen(64)
+            sock.listen(1024)
         sel.register(sock, selectors.EVENT_READ, (kind, port))
 
 

@@ -5,46 +5,61 @@ import os
 import subprocess
 
 from support.bus import Owner
-from support.network import GATEWAY, LAN, QUAD9, SITE, TUNNEL, UPLINK_PEER, Network
+from support.network import GATEWAY, TUNNEL, Network
 from support.process import Daemon
 from support.wait import wait_until
+from table import CUSTOM, GATEWAY_PORTS, INET_PORTS, LISTS, WHERE, WHO, Who
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PYTHON = "/usr/bin/python3"
 UID = 64102
 
 # Devices and the last number of their addresses.
-DEVICES = {"full": 2, "internet": 3, "intranet": 4, "walled": 5, "offline_vpn": 6,
-           "offline_browser": 7, "both": 8, "custom": 9, "nosuch": 10, "no_v6": 11, "expired": 12,
-           "inactive": 13, "stranger": 66}
-NOBODY = {4: "10.9.0.200", 6: "fd09::200"}  # another device
-PORTS = "53,80,443,853,1234,1500"
+DEVICES = {name: who.number for name, who in WHO.items()}
+PORTS = ",".join(map(str, INET_PORTS))
 
 
 def device(name, number=None, **fields):
-    number = number or DEVICES[name]
+    """A device's record; what the table says of the name, changed by fields."""
+    who = WHO.get(name, Who(0))
+    number = number or who.number
     record = {"id": name, "active": True, "tunnel": "mitm",
-              "addresses": [TUNNEL[4] % number, TUNNEL[6] % number], "profile": name}
+              "addresses": [TUNNEL[4] % number, TUNNEL[6] % number], "profile": who.profile}
+    if not who.v6:
+        record["v6"] = False
+    if who.strict:
+        record["strict"] = True
+    if who.egress != "off":
+        record["egress"] = who.egress
+    if name == "inactive":
+        record["active"] = False
+    if name == "expired":
+        record["expires_at"] = 1000
     record.update(fields)
     return record
 
 
 def first_devices():
-    devices = {name: device(name) for name in ("full", "internet", "intranet", "walled", "custom",
-                                               "nosuch")}
-    for name in ("offline_vpn", "offline_browser", "both"):
-        devices[name] = device(name, profile="full")
-    devices["no_v6"] = device("no_v6", profile="full", v6=False)
-    devices["expired"] = device("expired", profile="full", expires_at=1000)
-    devices["inactive"] = device("inactive", profile="full", active=False)
-    return devices
+    return {name: device(name) for name, who in WHO.items() if who.known}
 
 
-PROFILES = {"custom": {"name": "custom", "rules": [
-    {"action": "block", "ports": ["1500"]},
-    {"action": "allow", "prefixes": [SITE[4] + "/32", SITE[6] + "/128"], "protocols": ["tcp"],
-     "ports": ["1200-1600"]},
-    {"action": "allow", "prefixes": ["10.77.0.0/24"], "protocols": ["udp"]}]}}
+def first_prefs():
+    prefs = {}
+    for name, who in WHO.items():
+        pref = {s: True for s in ("offline_vpn", "offline_browser") if getattr(who, s)}
+        if who.lists_off:
+            pref["lists_off"] = list(who.lists_off)
+        if pref:
+            prefs["device:" + name] = dict(pref, id="device:" + name)
+    return prefs
+
+
+def first_lists():
+    return {name: {"id": name, "title": name, "by_address": True, "bit": bit, "count": 1, **facts}
+            for bit, (name, facts) in enumerate(LISTS.items())}
+
+
+PROFILES = {"custom": {"name": "custom", "rules": CUSTOM}}
 
 
 class World(Network):
@@ -58,16 +73,26 @@ class World(Network):
 
     def up(self):
         super().up(DEVICES.values())
+        self._addresses()
         self._responders()
         self.owner = Owner(self.redis, ("groups", "settings"))
         self.owner.replace("profiles", PROFILES)
-        self.owner.replace("device_prefs", {
-            "device:offline_vpn": {"id": "device:offline_vpn", "offline_vpn": True},
-            "device:offline_browser": {"id": "device:offline_browser", "offline_browser": True},
-            "device:both": {"id": "device:both", "offline_vpn": True, "offline_browser": True}})
+        self.owner.replace("device_prefs", first_prefs())
         self.owner.replace("devices", first_devices())
+        self.syncd = Owner(self.redis, (), "syncd")
+        self.syncd.replace("lists", first_lists())
         self.configure(self.intercept)
         self.start_fwd()
+
+    def _addresses(self):
+        for where in WHERE.values():
+            for address in where.address.values() if where.host == "inet" else ():
+                self.inet.run("ip", "address", "replace", address, "dev", "lo")
+        # As fast as they come: what is measured is the rules, not the limits of ICMP errors.
+        for name, value in (("ipv4/icmp_ratelimit", 0), ("ipv4/icmp_msgs_per_sec", 100000),
+                            ("ipv4/icmp_msgs_burst", 10000), ("ipv6/icmp/ratelimit", 0)):
+            self.gw.run("sh", "-c", "echo %d > /proc/sys/net/%s" % (value, name), check=False)
+        self.client.write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
 
     def down(self):
         try:
@@ -86,12 +111,10 @@ class World(Network):
         assert child.stdout.readline() == "ready\n", name
 
     def _responders(self):
-        both = (4, 6)
-        self._respond(self.lan, "lan", PORTS, [LAN[f] for f in both])
-        self._respond(self.inet, "inet", PORTS,
-                      [a[f] for a in (SITE, QUAD9, UPLINK_PEER) for f in both])
-        self._respond(self.gw, "gw", "22,53,80,443,3128,3129,8080,8443,8444",
-                      ["0.0.0.0", "::"])
+        for name, host in (("lan", self.lan), ("inet", self.inet)):
+            self._respond(host, name, PORTS, sorted({a for w in WHERE.values() if w.host == name
+                                                     for a in w.address.values()}))
+        self._respond(self.gw, "gw", ",".join(map(str, GATEWAY_PORTS)), ["0.0.0.0", "::"])
 
     def configure(self, intercept):
         conf = self.dir / "culvert.conf"
