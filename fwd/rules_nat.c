@@ -36,6 +36,7 @@ static void write_intercept(struct rule_writer *r)
 		rule_end(r);
 		rule_begin(r, "redirect_device");
 		match_flow_daddr_in(r, f->number, f->doh, true);
+		match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
 		do_accept(r);
 		rule_end(r);
 		rule_begin(r, "redirect_device");
