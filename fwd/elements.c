@@ -233,6 +233,16 @@ bool elements_are_dirty(const struct elements *e)
 	return false;
 }
 
+void elements_each_lost(const struct elements *e, enum set_id id,
+	void (*on_lost)(void *arg, const void *key), void *arg)
+{
+	list_foreach (&e->sets[id].dirty, it) {
+		const struct element *el = container_of(it, struct element, dirty);
+		if (el->have.kind)
+			on_lost(arg, el->key);
+	}
+}
+
 static void put_value(struct nlmsghdr *msg, const struct value *v)
 {
 	struct nlattr *data = mnl_attr_nest_start(msg, NFTA_SET_ELEM_DATA);

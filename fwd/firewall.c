@@ -52,6 +52,7 @@ int firewall_init(struct firewall *f)
 	*f = (struct firewall){ .rules_due = true, .load_due = true };
 	elements_init(&f->elements);
 	profiles_init(&f->profiles);
+	conntrack_targets_init(&f->lost);
 	int err = nft_open(&f->nft);
 	if (!err)
 		err = set_constants(f);
@@ -65,6 +66,7 @@ void firewall_fini(struct firewall *f)
 	nft_close(&f->nft);
 	elements_fini(&f->elements);
 	profiles_fini(&f->profiles);
+	conntrack_targets_fini(&f->lost);
 }
 
 static int set_tunnel(struct firewall *f, const struct conf_tunnel *t)
@@ -251,6 +253,30 @@ static int raise_epoch(struct firewall *f)
 
 /* ---- apply ---- */
 
+struct losing {
+	struct conntrack_targets targets;
+	int family;
+};
+
+static void on_lost(void *arg, const void *key)
+{
+	struct losing *l = arg;
+	const struct interface_key *k = key;
+	struct addr a = addr_from_bytes(l->family, k->addr);
+	if (conntrack_add_source(&l->targets, &a))
+		log_error("no memory for a connection to cut");
+}
+
+/* Devices whose entry in the kernel goes or changes with the next commit. */
+static void find_losing(const struct firewall *f, struct losing *l)
+{
+	conntrack_targets_init(&l->targets);
+	l->family = AF_INET;
+	elements_each_lost(&f->elements, SET_DEVICES4, on_lost, l);
+	l->family = AF_INET6;
+	elements_each_lost(&f->elements, SET_DEVICES6, on_lost, l);
+}
+
 static int load(struct firewall *f)
 {
 	int err = nft_read_genid(&f->nft);
@@ -281,6 +307,8 @@ static int attempt(struct firewall *f)
 	bool rules = f->rules_due || f->anew_due;
 	if (!rules && !elements_are_dirty(&f->elements))
 		return 0;
+	struct losing losing;
+	find_losing(f, &losing);
 	struct nft_batch b;
 	nft_batch_init(&b, &f->nft);
 	if (rules)
@@ -288,6 +316,9 @@ static int attempt(struct firewall *f)
 	elements_write(&f->elements, &b);
 	err = nft_batch_commit(&b);
 	nft_batch_fini(&b);
+	if (!err && conntrack_targets_move(&f->lost, &losing.targets))
+		log_error("no memory for connections to cut");
+	conntrack_targets_fini(&losing.targets);
 	if (err)
 		return err;
 	elements_committed(&f->elements);

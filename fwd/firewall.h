@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/conf.h"
+#include "fwd/conntrack.h"
 #include "fwd/elements.h"
 #include "fwd/profile.h"
 #include "fwd/ruleset.h"
@@ -20,6 +21,8 @@ struct firewall {
 	bool load_due;	  /* what the kernel has is to be read first */
 	bool anew_due;	  /* the table has another shape and is to be made anew */
 	bool tighten_due; /* something was allowed that is not any more */
+	/* Whose rights were changed by what was applied so far; the caller empties it. */
+	struct conntrack_targets lost;
 	uint64_t rewrites, updates, conflicts; /* transactions: with all rules, with elements only;
 						  stale ones */
 };

@@ -4,6 +4,7 @@
 #include "common/daemon.h"
 #include "common/policy/directory.h"
 #include "fwd/conf.h"
+#include "fwd/cut.h"
 #include "fwd/drift.h"
 #include "fwd/firewall.h"
 #include "fwd/networks.h"
@@ -15,6 +16,7 @@ struct fwd {
 	struct firewall firewall;
 	struct networks networks;
 	struct drift drift;
+	struct cut cut;
 	struct directory *directory;
 	struct timer settle;   /* runs from a change until it is in the kernel */
 	bool known;	       /* devices have replaced what a former run left in the maps */

@@ -68,6 +68,7 @@ int fwd_settle(struct fwd *f)
 	if (f->failing)
 		log_notice("rules applied again");
 	f->failing = false;
+	cut_schedule(&f->cut, &f->firewall.lost, f->firewall.epoch);
 	if (!f->forwarding)
 		allow_forwarding(f);
 	fwd_report_applied(f);
@@ -133,7 +134,9 @@ static int prepare(struct fwd *f)
 static int start_parts(struct fwd *f)
 {
 	uv_loop_t *loop = &f->daemon->loop;
-	int err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
+	int err = cut_open(&f->cut, loop);
+	if (!err)
+		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)
 		err = drift_open(&f->drift, loop, nft_port(&f->firewall.nft), on_drift, f);
 	if (!err)
@@ -188,6 +191,7 @@ static void stop(struct daemon *d)
 	fwd_bus_stop(f);
 	networks_close(&f->networks);
 	drift_close(&f->drift);
+	cut_close(&f->cut);
 	timer_close(&f->settle, NULL);
 }
 
@@ -197,6 +201,7 @@ static void fini(struct daemon *d)
 	if (!f)
 		return;
 	networks_fini(&f->networks);
+	cut_fini(&f->cut);
 	firewall_fini(&f->firewall);
 	free(f);
 	d->state = NULL;

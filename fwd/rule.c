@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -452,6 +453,32 @@ void do_reset(struct rule_writer *r)
 void do_reject(struct rule_writer *r)
 {
 	reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+}
+
+void do_turn_into_reset(struct rule_writer *r)
+{
+	/* Two bytes, for the checksum's sake: the header's length stays, the flags are replaced. */
+	enum { OFFSET = 12, CHECKSUM = 16 };
+	static const uint8_t keep[] = { 0xff, 0x00 }, flags[] = { 0x00, TH_RST | TH_ACK };
+	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET, sizeof(keep), NFT_REG_1);
+	struct nftnl_expr *e = add(r, "bitwise");
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(keep));
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, keep, sizeof(keep));
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, flags, sizeof(flags));
+	}
+	e = add(r, "payload");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, OFFSET);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, sizeof(keep));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, CHECKSUM);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
 }
 
 void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, uint16_t port)

@@ -80,6 +80,8 @@ void do_set_mark_from_flow(struct rule_writer *r, uint8_t family, const char *ma
 void do_set_ct_mark_from_family(struct rule_writer *r, const char *map);
 void do_reset(struct rule_writer *r);  /* reject with tcp reset */
 void do_reject(struct rule_writer *r); /* reject with icmpx admin-prohibited */
+/* The TCP packet itself becomes a reset of the same sequence number. */
+void do_turn_into_reset(struct rule_writer *r);
 /* dnat to map[incoming interface]:port */
 void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, uint16_t port);
 void do_masquerade(struct rule_writer *r);

@@ -59,6 +59,14 @@ void write_ends(struct rule_writer *r)
 	do_accept(r);
 	rule_end(r);
 
+	/* A download ends at once: its next segment tells the device so. */
+	rule_begin(r, "refuse");
+	match_ct_reply(r);
+	match_iifname_in(r, "tunnels", false);
+	match_l4proto(r, IPPROTO_TCP);
+	do_turn_into_reset(r);
+	do_accept(r);
+	rule_end(r);
 	rule_begin(r, "refuse");
 	match_ct_reply(r);
 	do_drop(r);
