@@ -173,16 +173,30 @@ struct loading {
 
 static struct value read_value(const struct set_info *info, const struct nft_elem *elem)
 {
-	uint32_t profile = 0;
-	if (info->value == VALUE_PROFILE) {
-		/* What leads to no profile of ours stays 0 and is replaced. */
+	uint32_t number = 0;
+	struct limit_value limit;
+	switch (info->value) {
+	case VALUE_NONE:
+		break;
+	case VALUE_DATA:
+		if (elem->data_len != info->data_len)
+			return (struct value){ .kind = UINT8_MAX };
+		return make_value(info, elem->data);
+	/* What leads to no chain or limit of ours stays 0 and is replaced. */
+	case VALUE_PROFILE:
 		if (elem->chain)
-			profile_chain_parse(elem->chain, &profile);
-		return make_value(info, &profile);
+			profile_chain_parse(elem->chain, &number);
+		return make_value(info, &number);
+	case VALUE_MASK:
+		if (elem->chain)
+			mask_chain_parse(elem->chain, &number);
+		return make_value(info, &number);
+	case VALUE_LIMIT:
+		if (!elem->object || limit_name_parse(elem->object, &limit))
+			return (struct value){ .kind = UINT8_MAX };
+		return make_value(info, &limit);
 	}
-	if (info->value == VALUE_DATA && elem->data_len != info->data_len)
-		return (struct value){ .kind = UINT8_MAX };
-	return make_value(info, elem->data);
+	return make_value(info, NULL);
 }
 
 static void on_elem(void *arg, const struct nft_elem *elem)
@@ -213,7 +227,7 @@ void elements_forget(struct elements *e, enum set_id id)
 
 int elements_load(struct elements *e, struct nft *n)
 {
-	for (int i = 0; i < SETS; i++) {
+	for (int i = 0; i < SETS_FED; i++) {
 		struct loading l = { .e = e, .id = (enum set_id)i };
 		elements_forget(e, l.id);
 		int err = nft_read_set(n, set_info(l.id)->name, on_elem, &l);
@@ -243,22 +257,42 @@ void elements_each_lost(const struct elements *e, enum set_id id,
 	}
 }
 
-static void put_value(struct nlmsghdr *msg, const struct value *v)
+static void put_chain(struct nlmsghdr *msg, int verdict, const char *chain)
 {
 	struct nlattr *data = mnl_attr_nest_start(msg, NFTA_SET_ELEM_DATA);
-	if (v->kind == VALUE_PROFILE + 1) {
-		uint32_t profile;
-		char chain[PROFILE_CHAIN_LEN];
-		memcpy(&profile, v->bytes, sizeof(profile));
-		profile_chain_format(profile, chain);
-		struct nlattr *verdict = mnl_attr_nest_start(msg, NFTA_DATA_VERDICT);
-		mnl_attr_put_u32(msg, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_GOTO));
-		mnl_attr_put_strz(msg, NFTA_VERDICT_CHAIN, chain);
-		mnl_attr_nest_end(msg, verdict);
-	} else {
-		mnl_attr_put(msg, NFTA_DATA_VALUE, v->len, v->bytes);
-	}
+	struct nlattr *nest = mnl_attr_nest_start(msg, NFTA_DATA_VERDICT);
+	mnl_attr_put_u32(msg, NFTA_VERDICT_CODE, htonl((uint32_t)verdict));
+	mnl_attr_put_strz(msg, NFTA_VERDICT_CHAIN, chain);
+	mnl_attr_nest_end(msg, nest);
 	mnl_attr_nest_end(msg, data);
+}
+
+static void put_value(struct nlmsghdr *msg, const struct value *v)
+{
+	uint32_t number = 0;
+	struct limit_value limit;
+	char chain[CHAIN_LEN], name[LIMIT_NAME_LEN];
+	memcpy(&number, v->bytes, sizeof(number));
+	switch (v->kind - 1) {
+	case VALUE_PROFILE:
+		profile_chain_format(number, chain);
+		put_chain(msg, NFT_GOTO, chain);
+		break;
+	case VALUE_MASK:
+		mask_chain_format(number, chain);
+		put_chain(msg, NFT_JUMP, chain);
+		break;
+	case VALUE_LIMIT:
+		memcpy(&limit, v->bytes, sizeof(limit));
+		limit_name_format(&limit, name);
+		mnl_attr_put_strz(msg, NFTA_SET_ELEM_OBJREF, name);
+		break;
+	default: {
+		struct nlattr *data = mnl_attr_nest_start(msg, NFTA_SET_ELEM_DATA);
+		mnl_attr_put(msg, NFTA_DATA_VALUE, v->len, v->bytes);
+		mnl_attr_nest_end(msg, data);
+	}
+	}
 }
 
 static void put_element(struct nlmsghdr *msg, const struct element *el, const struct value *v)

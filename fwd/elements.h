@@ -11,12 +11,12 @@
  * carries only the difference. The cost of a change does not grow with what is unchanged.
  */
 #define KEY_MAX	  32
-#define VALUE_MAX 16
+#define VALUE_MAX 24
 
 struct value {
 	uint8_t kind; /* enum value_kind + 1; 0 = not there */
 	uint8_t len;
-	uint8_t bytes[VALUE_MAX]; /* VALUE_DATA: as in the map; VALUE_PROFILE: uint32_t id */
+	uint8_t bytes[VALUE_MAX]; /* as in the map, or as enum value_kind says */
 };
 
 struct elements {
@@ -31,8 +31,8 @@ void elements_init(struct elements *e);
 void elements_fini(struct elements *e);
 
 /* ---- wanted ---- */
-/* key has the key_len of the set, data its data_len (NULL for a set, a uint32_t id for
- * VALUE_PROFILE). -ENOMEM: nothing changed. */
+/* key has the key_len of the set, data its data_len (NULL for a set). Not for fed and counted sets.
+ * -ENOMEM: nothing changed. */
 int elements_set(struct elements *e, enum set_id id, const void *key, const void *data);
 void elements_unset(struct elements *e, enum set_id id, const void *key);
 /* Is it wanted? data (may be NULL) gets the map's value. */

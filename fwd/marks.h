@@ -2,30 +2,49 @@
 #pragma once
 
 /*
- * The table of mark and ct-mark bits. Nobody else on the gateway may use these bits on packets that
- * come from a tunnel.
+ * The table of mark and ct-mark bits.
  *
- * Packet mark, set for every packet from a tunnel interface by chain `gate` (prerouting, raw) from
- * the device's entry in the maps devices4 and devices6, overwriting what was there:
+ * Packet mark. Chain `gate` (prerouting, raw) overwrites the mark of every packet from a tunnel
+ * interface with what the maps devices4 and devices6 hold for the device. All bits below are
+ * shifted left by the setting fwd.mark_shift (0 to MARK_SHIFT_MAX), so that another program on the
+ * gateway can have the lowest bits in later hooks; nobody else may use the bits of the table on
+ * packets that come from a tunnel.
  *
  *   0x000000ff  id of the profile; 0 = the source address is no device's
  *               1 walled, 2 full, 3 internet, 4 intranet, 16..255 defined by an admin
  *   0x00000100  offline_vpn: nothing but the explicit proxy
  *   0x00000200  offline_browser: no intercepted or forwarded port 80
- *   0xfffffc00  zero, kept for later use
+ *   0x00000400  strict: only to addresses in strict4, strict6
+ *   0x00001800  egress guard: 0 off, 1 deny_tunnels, 2 web
+ *   0x001fe000  mask id: which lists by address are on; 0 = none. Map `masks` leads to chain mask_N
+ *   0x00200000  limited: maps upload4, download4 … name its limits
+ *   0x07c00000  reason of a refusal (enum reason), set just before chain `refuse`
+ *   0xf8000000  room for the shift
  *
- * Conntrack mark, set when a flow of a device is approved:
+ * Conntrack mark, set when a flow of a device is approved (never shifted):
  *
  *   0x00ffffff  policy epoch under which it was approved; 0 = never. Sets epoch_ok (of valid
  *               epochs) and map epoch (the one to write) hold the current one
- *   0xff000000  zero, kept for the states of in-path judging
+ *   0x01000000  limited: packets of this flow to the device count against its limit
+ *   0xfe000000  zero, kept for the states of in-path judging
  */
 enum {
 	MARK_PROFILE = 0x000000ff,
 	MARK_OFFLINE_VPN = 0x00000100,
 	MARK_OFFLINE_BROWSER = 0x00000200,
+	MARK_STRICT = 0x00000400,
+	MARK_EGRESS = 0x00001800,
+	MARK_EGRESS_DENY_TUNNELS = 0x00000800,
+	MARK_EGRESS_WEB = 0x00001000,
+	MARK_MASK_ID = 0x001fe000,
+	MARK_MASK_ID_SHIFT = 13,
+	MARK_LIMITED = 0x00200000,
+	MARK_REASON = 0x07c00000,
+	MARK_REASON_SHIFT = 22,
+	MARK_SHIFT_MAX = 5,
 
 	CT_MARK_EPOCH = 0x00ffffff,
+	CT_MARK_LIMITED = 0x01000000,
 };
 
 enum profile_id {

@@ -216,6 +216,10 @@ static void read_elem(struct set_reading *r, struct nftnl_set_elem *e)
 		out.data = nftnl_set_elem_get(e, NFTNL_SET_ELEM_DATA, &len);
 		out.data_len = len;
 	}
+	if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_OBJREF))
+		out.object = nftnl_set_elem_get_str(e, NFTNL_SET_ELEM_OBJREF);
+	if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPIRATION))
+		out.expires_ms = nftnl_set_elem_get_u64(e, NFTNL_SET_ELEM_EXPIRATION);
 	if (out.key)
 		r->on_elem(r->arg, &out);
 }
@@ -285,6 +289,35 @@ int nft_read_counters(struct nft *n,
 	mnl_attr_put_u32(msg, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
 	struct counter_reading r = { .on_counter = on_counter, .arg = arg };
 	return nl_dump(&n->nl, msg, on_counter_message, NULL, &r);
+}
+
+struct limit_reading {
+	void (*on_limit)(void *arg, const char *name);
+	void *arg;
+};
+
+static int on_limit_message(const struct nlmsghdr *msg, void *arg)
+{
+	struct limit_reading *r = arg;
+	struct nftnl_obj *obj = nftnl_obj_alloc();
+	if (!obj)
+		return -ENOMEM;
+	if (nftnl_obj_nlmsg_parse(msg, obj) >= 0 &&
+		nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) == NFT_OBJECT_LIMIT &&
+		!strcmp(nftnl_obj_get_str(obj, NFTNL_OBJ_TABLE), NFT_TABLE))
+		r->on_limit(r->arg, nftnl_obj_get_str(obj, NFTNL_OBJ_NAME));
+	nftnl_obj_free(obj);
+	return 0;
+}
+
+int nft_read_limits(struct nft *n, void (*on_limit)(void *arg, const char *name), void *arg)
+{
+	uint8_t buf[512];
+	struct nlmsghdr *msg = prepare(n, buf, NFT_MSG_GETOBJ);
+	mnl_attr_put_strz(msg, NFTA_OBJ_TABLE, NFT_TABLE);
+	mnl_attr_put_u32(msg, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_LIMIT));
+	struct limit_reading r = { .on_limit = on_limit, .arg = arg };
+	return nl_dump(&n->nl, msg, on_limit_message, NULL, &r);
 }
 
 int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg)

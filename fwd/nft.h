@@ -69,7 +69,9 @@ struct nft_elem {
 	bool interval_end;
 	const void *data; /* of a map, NULL otherwise */
 	size_t data_len;
-	const char *chain; /* of a verdict map, NULL otherwise */
+	const char *chain;   /* of a verdict map, NULL otherwise */
+	const char *object;  /* of a map to objects, NULL otherwise */
+	uint64_t expires_ms; /* until it goes; 0: stays */
 };
 /* Gives every element of one set. -ENOENT when there is no such table or set. -EINTR: changed
  * meanwhile. */
@@ -79,5 +81,7 @@ int nft_read_set(struct nft *n, const char *set,
 int nft_read_counters(struct nft *n,
 	void (*on_counter)(void *arg, const char *name, uint64_t packets, uint64_t bytes),
 	void *arg);
+/* Gives the name of every limit. */
+int nft_read_limits(struct nft *n, void (*on_limit)(void *arg, const char *name), void *arg);
 /* Gives every rule of the table as the kernel's message, in the order of chains and rules. */
 int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg);

@@ -45,7 +45,7 @@ static const char *const counters[] = { "unknown_source", "no_route", "inbound",
 static void write_admin_chain(void *arg, unsigned id, const struct profile *p)
 {
 	(void)p;
-	char name[PROFILE_CHAIN_LEN];
+	char name[CHAIN_LEN];
 	profile_chain_format(id, name);
 	object_write_chain(arg, &(struct chain){ .name = name });
 }

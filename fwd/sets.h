@@ -5,7 +5,7 @@
 
 /*
  * The named sets and maps of the table. They are made once and never deleted while the table
- * lives; only their elements change.
+ * lives; only their elements change. Every pair has IPv4 first.
  */
 enum set_id {
 	SET_TUNNELS,  /* names of the tunnel interfaces */
@@ -13,21 +13,63 @@ enum set_id {
 	SET_GATEWAY6,
 	SET_LOCAL4, /* tunnel interface : gateway's first address on it */
 	SET_LOCAL6,
+	SET_OWN4, /* the gateway's own addresses on tunnels */
+	SET_OWN6,
 	SET_DEVICES4, /* tunnel interface . device's address : mark (marks.h) */
 	SET_DEVICES6,
 	SET_PROFILES, /* profile id : goto its chain */
+	SET_MASKS,    /* mask id : jump to its chain */
 	SET_LAN4,     /* LAN of F2 */
 	SET_LAN6,
 	SET_WAN4, /* everything else: profiles accept on a hit, never on a miss */
 	SET_WAN6,
-	SET_DOH4, /* dedicated DoH resolvers */
+	SET_EMBEDDED6, /* IPv6 forms of IPv4 addresses that nobody may use (F2) */
+	SET_DOH4,      /* dedicated DoH resolvers */
 	SET_DOH6,
-	SET_EPOCH_OK, /* policy epochs whose flows pass */
-	SET_EPOCH,    /* family : epoch to write */
+	SET_DENIED_TCP, /* ports of the egress guard's deny_tunnels (F13) */
+	SET_DENIED_UDP,
+	SET_DENIED_PROTOCOLS,
+	SET_WEB_TCP, /* ports of its `web` */
+	SET_WEB_UDP,
+	SET_GUARD4, /* where proxyd's user never connects (F14) */
+	SET_GUARD6,
+	SET_UPLOAD4, /* tunnel interface . device's address : name of its limit */
+	SET_UPLOAD6,
+	SET_DOWNLOAD4,
+	SET_DOWNLOAD6,
+	SET_EPOCH_OK,	   /* policy epochs whose flows pass */
+	SET_EPOCH,	   /* family : epoch to write */
+	SET_EPOCH_LIMITED, /* the same for flows of limited devices */
+
+	/* SETS_FED: elements have a timeout; feed.h knows them. */
+	SET_LISTED4_LO, /* address : bits 0..31 of the lists it is on (F6) */
+	SET_LISTED6_LO,
+	SET_LISTED4_HI, /* bits 32..63 */
+	SET_LISTED6_HI,
+	SET_STRICT4, /* device's address . destination it was given by dnsd (F10) */
+	SET_STRICT6,
+	SET_RENEWAL4, /* destinations of walled devices */
+	SET_RENEWAL6,
+
+	/*
+	 * SETS_COUNTED: the kernel alone adds elements: (device's address . reason) with a counter,
+	 * for an hour after the last refusal (F12). The reason is MARK_REASON of the mark, where it
+	 * stands there (shifted by fwd.mark_shift).
+	 */
+	SET_REFUSED4,
+	SET_REFUSED6,
 	SETS
 };
+enum { SETS_FED = SET_LISTED4_LO, SETS_COUNTED = SET_REFUSED4 };
+enum { REFUSED_MAX = 65536, REFUSED_TIMEOUT_S = 3600 };
 
-enum value_kind { VALUE_NONE, VALUE_DATA, VALUE_PROFILE };
+enum value_kind {
+	VALUE_NONE,
+	VALUE_DATA,
+	VALUE_PROFILE, /* uint32_t: goto profile_N */
+	VALUE_MASK,    /* uint32_t: jump to mask_N */
+	VALUE_LIMIT,   /* struct limit_value: name of a limit */
+};
 
 struct set_info {
 	const char *name;
@@ -42,7 +84,23 @@ const struct set_info *set_info(enum set_id id);
 
 /* Declares every set; existing ones of the same shape stay as they are. */
 void sets_write(struct nft_batch *b);
-/* Chain of an admin's or built-in profile: profile_1 …; -EINVAL when the text is none. */
-#define PROFILE_CHAIN_LEN 16
-void profile_chain_format(unsigned profile, char out[static PROFILE_CHAIN_LEN]);
+
+/* Chains of the verdict maps: profile_1 …, mask_1 …; -EINVAL when the text is none. */
+#define CHAIN_LEN 16
+void profile_chain_format(unsigned profile, char out[static CHAIN_LEN]);
 int profile_chain_parse(const char *text, unsigned *profile);
+void mask_chain_format(unsigned mask, char out[static CHAIN_LEN]);
+int mask_chain_parse(const char *text, unsigned *mask);
+
+/* A limit's name says all about it: up_<kbit>_<address>, down_<kbit>_<address>; the address is the
+ * device's first one, and its other addresses share the limit. */
+struct limit_value {
+	uint32_t kbit;
+	uint8_t down;	/* 1: to the device */
+	uint8_t family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16];
+	uint8_t zero[2];
+};
+#define LIMIT_NAME_LEN 72
+void limit_name_format(const struct limit_value *v, char out[static LIMIT_NAME_LEN]);
+int limit_name_parse(const char *text, struct limit_value *v);
