@@ -22,6 +22,17 @@ $(addprefix check-,$(PARTS)): check-%: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
 	$(Q)B=$(B) tests/check $*
 
+# On a kernel with WireGuard, a guest's if need be (tests/kernel/guest): 1 to 5 minutes. Not part of check.
+check-kernel: deps
+	$(Q)deploy/deps kernel
+	$(Q)$(MAKE) $(JOBS) B=$(B) $(B)/bin/wgd $(B)/culvert.acl
+	$(Q)B=$(B) tests/check kernel
+# The guest's kernel, once: it makes check-kernel several times as fast.
+guest-kernel:
+	$(Q)deploy/deps kernel
+	$(Q)tests/kernel/build-uml
+.PHONY: check-kernel guest-kernel
+
 # 60 s a target; make fuzz SECONDS=5 for a quick look.
 SECONDS ?= 60
 fuzz: deps

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wgd with a real Redis and a real wireguard-go in namespaces of the test's own.
+"""wgd with a real Redis and a real WireGuard in namespaces of the test's own: wireguard-go, or the
+kernel's with WG_BACKEND=kernel (make check-kernel).
 
 The test plays apid: it publishes its topics and asks wgd's requests.
 """
@@ -10,6 +11,8 @@ import shutil
 import subprocess
 import tempfile
 
+import pytest
+
 from support.bus import Owner
 from support.net import Host
 from support.process import Daemon
@@ -17,6 +20,18 @@ from support.redis import Redis
 from support.wait import wait_until
 
 UID = 64101
+
+
+def _kernel_has_wireguard():
+    return subprocess.run(["unshare", "-n", "ip", "link", "add", "wgprobe", "type", "wireguard"],
+                          capture_output=True, check=False).returncode == 0
+
+
+KERNEL = os.environ.get("WG_BACKEND") == "kernel"
+# Where the kernel could carry WireGuard, wgd must be told not to use it.
+BACKEND = "auto" if KERNEL or not _kernel_has_wireguard() else "uapi"
+kernel_only = pytest.mark.skipif(not KERNEL, reason="about the kernel's WireGuard: make check-kernel")
+userspace_only = pytest.mark.skipif(KERNEL, reason="about the userspace program")
 CONF = """[culvert]
 state_dir={run}/state
 cache_dir={run}/cache
@@ -77,9 +92,9 @@ class Apid(Owner):
 
 
 class Gateway:
-    """The namespaces with Redis, wireguard-go and wgd."""
+    """The namespaces with Redis, WireGuard and wgd."""
 
-    def __init__(self, backend="auto", need_rules="no", addresses="10.9.0.1/24, fd09::1/64",
+    def __init__(self, backend=BACKEND, need_rules="no", addresses="10.9.0.1/24, fd09::1/64",
                  log_level="debug", extra=""):
         """extra: lines for [wgd] and sections behind it."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="culvert-wgd-", dir="/tmp"))
@@ -104,7 +119,9 @@ class Gateway:
         self.bus = Apid(self.redis)
 
     def start_wireguard(self, *more):
-        """For wgt0, and the further interfaces."""
+        """For wgt0, and the further interfaces. The kernel's are made by wgd."""
+        if KERNEL:
+            return
         self.wireguard = self._start_wireguard("wgt0")
         self.more_wireguards += [self._start_wireguard(name) for name in more]
 
@@ -115,6 +132,9 @@ class Gateway:
             name, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop_wireguard(self):
+        if KERNEL:
+            self.run("ip", "link", "del", "wgt0")
+            return
         self.wireguard.kill()
         self.wireguard.wait()
 
