@@ -11,7 +11,7 @@
 
 /* One connection per operation: connect, write the request, read the answer up to its empty line.
  */
-enum { DEADLINE_MS = 5000, ANSWER_MAX = 64 << 20 };
+enum { DEADLINE_MS = 5000, ANSWER_MAX = 64 << 20, KEEP_MAX = 256 << 10 };
 
 typedef void on_get_fn(void *arg, int status, const struct wg_device *dev);
 
@@ -41,11 +41,16 @@ static void release(struct backend *b)
 	free(b);
 }
 
+/* What many peers needed is given back: the next operation is mostly about one. */
 static void wipe(struct buf *buf)
 {
 	if (buf->data)
-		explicit_bzero(buf->data, buf->cap);
+		explicit_bzero(buf->data, buf->len);
 	buf_reset(buf);
+	if (buf->cap > KEEP_MAX) {
+		buf_fini(buf);
+		buf_init(buf, ANSWER_MAX);
+	}
 }
 
 /* Calls back once the connection is closed, so that the next operation may start at once. */

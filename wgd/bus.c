@@ -30,8 +30,11 @@ bool wgd_is_known(const struct wgd *w)
 
 static void schedule_settle(struct wgd *w)
 {
-	if (!w->closing && !timer_is_active(&w->settle))
-		timer_start(&w->settle, SETTLE_MS, 0);
+	if (w->closing || timer_is_active(&w->settle))
+		return;
+	/* A change that stands alone takes effect at once, those that follow it are gathered. */
+	uint64_t since_ms = clock_mono_ms() - w->settled_at_ms;
+	timer_start(&w->settle, since_ms < SETTLE_MS ? SETTLE_MS - since_ms : 0, 0);
 }
 
 /* ---- devices and keys ---- */
@@ -111,6 +114,7 @@ static void on_settle(struct timer *t)
 	struct wgd *w = t->data;
 	if (!wgd_is_known(w))
 		return;
+	w->settled_at_ms = clock_mono_ms();
 	if (peers_settle(&w->peers, clock_wall_ms())) {
 		log_error("no memory to settle peers");
 		schedule_settle(w);
