@@ -155,34 +155,54 @@ static int read_key_file(int fd, struct wg_key *out)
 	return err;
 }
 
-static int make_key_file(const char *dir, const char *path, struct wg_key *out)
+static int write_key_file(const char *dir, const char *path, const struct wg_key *key)
 {
 	char text[WG_KEY_BASE64_LEN + 2];
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
-	int err = wg_key_generate(out);
-	if (err)
-		return err;
-	wg_key_format(out, text);
+	wg_key_format(key, text);
 	text[WG_KEY_BASE64_LEN] = '\n';
-	err = file_write_atomic(path, text, WG_KEY_BASE64_LEN + 1, 0600);
+	int err = file_write_atomic(path, text, WG_KEY_BASE64_LEN + 1, 0600);
 	explicit_bzero(text, sizeof(text));
 	return err;
 }
 
-int wg_key_load(const char *dir, const char *name, struct wg_key *out)
+static int make_path(const char *dir, const char *name, char out[static PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s/%s.key", dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int wg_key_read(const char *dir, const char *name, struct wg_key *out)
 {
 	char path[PATH_MAX];
-	if (snprintf(path, sizeof(path), "%s/%s.key", dir, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
+	int err = make_path(dir, name, path);
+	if (err)
+		return err;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
-		return make_key_file(dir, path, out);
 	if (fd < 0)
 		return -errno;
-	int err = read_key_file(fd, out);
+	err = read_key_file(fd, out);
 	close(fd);
 	/* As the kernel keeps it, so that it compares equal there. */
-	clamp(out);
+	if (!err)
+		clamp(out);
 	return err;
+}
+
+int wg_key_write(const char *dir, const char *name, const struct wg_key *key)
+{
+	char path[PATH_MAX];
+	int err = make_path(dir, name, path);
+	if (!err && !access(path, F_OK))
+		err = -EEXIST;
+	return err ? err : write_key_file(dir, path, key);
+}
+
+int wg_key_load(const char *dir, const char *name, struct wg_key *out)
+{
+	int err = wg_key_read(dir, name, out);
+	if (err != -ENOENT)
+		return err;
+	err = wg_key_generate(out);
+	return err ? err : wg_key_write(dir, name, out);
 }

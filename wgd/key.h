@@ -31,3 +31,7 @@ int wg_key_public(const struct wg_key *private_key, struct wg_key *out);
  * (0700) and the file (0600) with a fresh one. -EPERM when others may read the file, -EINVAL when
  * it holds no key, -errno. */
 int wg_key_load(const char *dir, const char *name, struct wg_key *out);
+/* The same without making anything: -ENOENT when there is none. */
+int wg_key_read(const char *dir, const char *name, struct wg_key *out);
+/* Writes that file; makes dir when it is missing. -EEXIST when there is one. */
+int wg_key_write(const char *dir, const char *name, const struct wg_key *key);
