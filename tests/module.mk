@@ -46,10 +46,13 @@ fuzz: deps
 # A daemon that is nothing but its bus, for tests/suite/bus.
 TOOLS += bus-probe
 bus-probe_SRCS := tests/suite/bus/probe.c
+# Small packets at a steady rate, for tests/suite/fwd.
+TOOLS += packet-flood
+packet-flood_SRCS := tests/suite/fwd/flood.c
 
 # Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
 # they measure.
-BENCHES = $(filter-out support,$(notdir $(wildcard tests/bench/*)))
+BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
 $(addprefix bench-,$(BENCHES)): bench-%: deps
