@@ -32,30 +32,29 @@ static inline uint64_t load_backwards(const char *end, size_t n)
 	return x;
 }
 
-size_t domainset_hash(const uint8_t key[static 16], const char *name, size_t len, size_t max,
-	struct domainset_suffix *out)
+size_t domainset_hash(const uint8_t key[static 16], const char *name, size_t len, size_t max_labels,
+	uint64_t depths, struct domainset_suffix *out)
 {
 	struct sip s = sip_start(key);
-	size_t n = 0, done = 0;
+	size_t labels = 0, n = 0, done = 0;
 
-	while (n < max) {
+	while (labels < max_labels) {
 		size_t part = len - done < 8 ? len - done : 8;
 		uint64_t word = load_backwards(name + len - done, part), ends = dots(word);
 
-		for (; ends && n < max; ends &= ends - 1, n++) {
+		for (; ends && labels < max_labels; ends &= ends - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(ends) & ~7u;
 			size_t at = done + bit / 8;
 			uint64_t rest = word & ((1ULL << bit) - 1);
 
-			out[n] = (struct domainset_suffix){ sip_end(s, rest, at),
-				(uint32_t)(len - at), (uint32_t)n + 1 };
+			if (domainset_depth(++labels) & depths)
+				out[n++] = (struct domainset_suffix){ sip_end(s, rest, at),
+					(uint32_t)(len - at), (uint32_t)labels };
 		}
 		if (part < 8) {
-			if (n < max) {
-				out[n] = (struct domainset_suffix){ sip_end(s, word, len), 0,
-					(uint32_t)n + 1 };
-				n++;
-			}
+			if (labels < max_labels && domainset_depth(++labels) & depths)
+				out[n++] = (struct domainset_suffix){ sip_end(s, word, len), 0,
+					(uint32_t)labels };
 			break;
 		}
 		sip_absorb(&s, word);
@@ -69,35 +68,49 @@ static bool is_header_sane(const struct domainset_header *h, size_t len)
 	uint64_t need;
 
 	if (h->magic != DOMAINSET_MAGIC || h->version != DOMAINSET_VERSION || h->len != len ||
-		h->max_labels > DOMAINSET_MAX_LABELS || h->reserved[0] || h->reserved[1] ||
-		h->reserved[2] || h->reserved[3])
+		h->max_labels > DOMAINSET_MAX_LABELS || h->reserved ||
+		h->class_bits < DOMAINSET_CLASS_BITS || h->class_bits > DOMAINSET_CLASS_MAX)
 		return false;
 	/* Each count is below 2^40, so that no sum can overflow. */
-	if (h->buckets >> 40 || h->class_count >> 32 || h->overflow_count >> 40)
+	if (h->filter_words >> 40 || h->buckets >> 40 || h->covered_buckets >> 40 ||
+		h->class_count >> 32 || h->overflow_count >> 40)
 		return false;
-	if (!h->home_buckets || h->home_buckets > h->buckets || !h->class_count)
+	if (!h->home_buckets || h->home_buckets > h->buckets || !h->class_count ||
+		!h->filter_words || !h->covered_home_buckets ||
+		h->covered_home_buckets > h->covered_buckets)
 		return false;
-	need = sizeof(*h) + h->class_count * sizeof(struct domainset_class) +
-	       h->buckets * DOMAINSET_BUCKET * 8 + h->overflow_count * 12;
+	need = sizeof(*h) + h->filter_words * 8 + h->class_count * sizeof(struct domainset_class) +
+	       (h->buckets + h->covered_buckets) * DOMAINSET_BUCKET * 8 + h->overflow_count * 12;
 	return len - need < 8 && need <= len;
+}
+
+/* Every slot has a class that is there; adds the names to *count. */
+static bool is_table_sane(
+	const struct domainset *s, const uint64_t *slots, uint64_t buckets, uint64_t *count)
+{
+	const uint64_t overflow = domainset_overflow(s->class_bits);
+	const uint64_t slot_count = buckets * DOMAINSET_BUCKET;
+
+	for (uint64_t i = 0; i < slot_count; i++) {
+		uint64_t class = slots[i] & overflow;
+
+		if (!class && slots[i])
+			return false;
+		if (class >= s->class_count && class != overflow)
+			return false;
+		*count += class != 0;
+	}
+	/* An open bucket at the end stops every lookup. */
+	return !slots[slot_count - 1];
 }
 
 /* Everything a lookup relies on. */
 static bool is_body_sane(const struct domainset *s, const struct domainset_header *h)
 {
-	uint64_t slots = h->buckets * DOMAINSET_BUCKET, count = 0;
+	uint64_t count = 0;
 
-	for (uint64_t i = 0; i < slots; i++) {
-		uint64_t class = s->slots[i] & DOMAINSET_OVERFLOW;
-
-		if (!class && s->slots[i])
-			return false;
-		if (class >= h->class_count && class != DOMAINSET_OVERFLOW)
-			return false;
-		count += class != 0;
-	}
-	/* An open bucket at the end stops every lookup. */
-	if (count != h->count || s->slots[slots - 1])
+	if (!is_table_sane(s, s->slots, h->buckets, &count) ||
+		!is_table_sane(s, s->covered, h->covered_buckets, &count) || count != h->count)
 		return false;
 	for (size_t i = 0; i < s->overflow_count; i++) {
 		if (s->overflow_class[i] >= h->class_count || !s->overflow_class[i])
@@ -121,10 +134,15 @@ int domainset_open(const void *image, size_t len, struct domainset *out)
 	if (siphash13(h->key, base + DOMAINSET_CHECKED_FROM, len - DOMAINSET_CHECKED_FROM) !=
 		h->checksum)
 		return -EBADMSG;
-	s.slots = (const void *)(base + sizeof(*h));
+	s.filter = (const void *)(base + sizeof(*h));
+	s.filter_words = h->filter_words;
+	s.slots = s.filter + h->filter_words;
 	s.home_buckets = h->home_buckets;
-	s.classes = (const void *)(s.slots + h->buckets * DOMAINSET_BUCKET);
+	s.covered = s.slots + h->buckets * DOMAINSET_BUCKET;
+	s.covered_home_buckets = h->covered_home_buckets;
+	s.classes = (const void *)(s.covered + h->covered_buckets * DOMAINSET_BUCKET);
 	s.class_count = h->class_count;
+	s.class_bits = h->class_bits;
 	s.overflow = (const void *)(s.classes + h->class_count);
 	s.overflow_count = h->overflow_count;
 	s.overflow_class = (const void *)(s.overflow + h->overflow_count);
@@ -172,6 +190,13 @@ void domainset_close(struct domainset *s)
 	*s = (struct domainset){ 0 };
 }
 
+void domainset_set_overlay(struct domainset *s, struct domainset_overlay *o)
+{
+	s->overlay = o;
+	if (o)
+		domainset_overlay_set_key(o, s->key);
+}
+
 static const struct domainset_class *find_overflow(const struct domainset *s, uint64_t hash)
 {
 	size_t low = 0, high = s->overflow_count;
@@ -189,10 +214,11 @@ static const struct domainset_class *find_overflow(const struct domainset *s, ui
 	return NULL;
 }
 
-static const struct domainset_class *find_class(const struct domainset *s, uint64_t hash)
+static const struct domainset_class *find_class(
+	const struct domainset *s, const uint64_t *slots, uint64_t home_buckets, uint64_t hash)
 {
-	const uint64_t want = hash << DOMAINSET_CLASS_BITS;
-	const uint64_t *b = s->slots + domainset_home(hash, s->home_buckets) * DOMAINSET_BUCKET;
+	const uint64_t want = hash << s->class_bits, overflow = domainset_overflow(s->class_bits);
+	const uint64_t *b = slots + domainset_home(hash, home_buckets) * DOMAINSET_BUCKET;
 
 	for (;; b += DOMAINSET_BUCKET) {
 		uint64_t class = 0;
@@ -200,59 +226,130 @@ static const struct domainset_class *find_class(const struct domainset *s, uint6
 		/* Without branches: a slot of the name differs from want in its class alone. */
 		for (unsigned i = 0; i < DOMAINSET_BUCKET; i++) {
 			uint64_t diff = b[i] ^ want;
-			class = diff - 1 < DOMAINSET_OVERFLOW ? diff : class;
+			class = diff - 1 < overflow ? diff : class;
 		}
 		if (class)
-			return class == DOMAINSET_OVERFLOW ? find_overflow(s, hash)
-							   : &s->classes[class];
+			return class == overflow ? find_overflow(s, hash) : &s->classes[class];
 		if (!b[DOMAINSET_BUCKET - 1])
 			return NULL;
 	}
+}
+
+/* A lookup on its way down the name. */
+struct walk {
+	uint64_t lists;
+	struct domainset_state state;
+	struct {
+		uint64_t block, except;
+		size_t offset;
+	} hit[DOMAINSET_MAX_LABELS];
+	size_t hits;
+};
+
+static void walk_step(struct walk *w, const struct domainset_class *c, size_t offset)
+{
+	uint64_t whole = (offset ? c->block_below : c->block_self) & w->lists;
+	uint64_t paths = (offset ? c->paths_below : c->paths_self) & w->lists;
+	uint64_t except = (offset ? c->except_below : c->except_self) & w->lists;
+
+	domainset_step(&w->state, whole, paths, except);
+	w->hit[w->hits].block = (whole | paths) & ~except;
+	w->hit[w->hits].except = except;
+	w->hit[w->hits++].offset = offset;
+}
+
+static void walk_end(const struct walk *w, struct domainset_hit *out)
+{
+	out->blocked = w->state.whole | w->state.paths;
+	out->paths = w->state.paths;
+	out->excepted = w->state.excepted;
+	/* Longest last: what still blocks names the rule, else what excepts. */
+	for (size_t i = w->hits; i-- > 0;) {
+		if (out->blocked ? w->hit[i].block & out->blocked
+				 : w->hit[i].except & out->excepted) {
+			out->offset = w->hit[i].offset;
+			return;
+		}
+	}
+}
+
+/* Keeps the suffixes that may be in the set; the loads do not wait for each other. */
+static size_t filter(const struct domainset *s, struct domainset_suffix *suffix, size_t n)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t bits = domainset_filter_bits(suffix[i].hash);
+		uint64_t word = s->filter[domainset_home(suffix[i].hash, s->filter_words)];
+
+		suffix[used] = suffix[i];
+		used += (word & bits) == bits;
+	}
+	return used;
+}
+
+static void apply_edit(struct domainset_class *c, const struct domainset_edit *e)
+{
+	c->block_self = (c->block_self & ~e->cleared) | e->added.block_self;
+	c->block_below = (c->block_below & ~e->cleared) | e->added.block_below;
+	c->paths_self = (c->paths_self & ~e->cleared) | e->added.paths_self;
+	c->paths_below = (c->paths_below & ~e->cleared) | e->added.paths_below;
+	c->except_self = (c->except_self & ~e->cleared) | e->added.except_self;
+	c->except_below = (c->except_below & ~e->cleared) | e->added.except_below;
+}
+
+/* A name of which a suffix was edited: covered names count, too. False: none was. */
+static bool walk_edited(
+	const struct domainset *s, const struct domainset_suffix *suffix, size_t n, struct walk *w)
+{
+	bool edited = false;
+
+	for (size_t i = 0; i < n && !edited; i++)
+		edited = domainset_overlay_find(s->overlay, suffix[i].hash) != NULL;
+	for (size_t i = 0; i < n && edited; i++) {
+		uint64_t hash = suffix[i].hash;
+		const struct domainset_edit *e = domainset_overlay_find(s->overlay, hash);
+		const struct domainset_class *c = find_class(s, s->slots, s->home_buckets, hash);
+		struct domainset_class changed = { 0 };
+
+		if (!c)
+			c = find_class(s, s->covered, s->covered_home_buckets, hash);
+		if (c)
+			changed = *c;
+		if (e)
+			apply_edit(&changed, e);
+		walk_step(w, &changed, suffix[i].offset);
+	}
+	return edited;
 }
 
 void domainset_find(const struct domainset *s, const char *name, size_t len, uint64_t lists,
 	struct domainset_hit *out)
 {
 	struct domainset_suffix suffix[DOMAINSET_MAX_LABELS];
-	struct {
-		uint64_t block, except;
-		size_t offset;
-	} hit[DOMAINSET_MAX_LABELS];
-	size_t n = domainset_hash(s->key, name, len, s->max_labels, suffix), used = 0, hits = 0;
-	uint64_t whole = 0;
+	uint64_t edited = s->overlay ? domainset_overlay_depths(s->overlay) : 0;
+	size_t n = domainset_hash(s->key, name, len, edited ? DOMAINSET_MAX_LABELS : s->max_labels,
+		s->depths | edited, suffix);
+	struct walk w;
 
 	*out = (struct domainset_hit){ 0 };
-	for (size_t i = 0; i < n; i++) {
-		if (!(s->depths >> (suffix[i].labels < 63 ? suffix[i].labels : 63) & 1))
-			continue;
-		__builtin_prefetch(s->slots + domainset_home(suffix[i].hash, s->home_buckets) *
-						      DOMAINSET_BUCKET);
-		suffix[used++] = suffix[i];
-	}
-	for (size_t i = 0; i < used; i++) {
-		const struct domainset_class *c = find_class(s, suffix[i].hash);
-		bool self = !suffix[i].offset;
+	w.lists = lists;
+	w.state = (struct domainset_state){ 0 };
+	w.hits = 0;
+	if (!edited || !walk_edited(s, suffix, n, &w)) {
+		n = filter(s, suffix, n);
+		for (size_t i = 0; i < n; i++)
+			__builtin_prefetch(
+				s->slots +
+				domainset_home(suffix[i].hash, s->home_buckets) * DOMAINSET_BUCKET);
+		for (size_t i = 0; i < n; i++) {
+			const struct domainset_class *c =
+				find_class(s, s->slots, s->home_buckets, suffix[i].hash);
 
-		if (!c)
-			continue;
-		out->paths |= (self ? c->paths_self : c->paths_below) & lists;
-		whole |= (self ? c->block_self : c->block_below) & lists;
-		hit[hits].block =
-			(self ? c->block_self | c->paths_self : c->block_below | c->paths_below) &
-			lists;
-		hit[hits].except = (self ? c->except_self : c->except_below) & lists;
-		hit[hits].offset = suffix[i].offset;
-		out->blocked |= hit[hits].block;
-		out->excepted |= hit[hits].except;
-		hits++;
-	}
-	out->blocked &= ~out->excepted;
-	out->paths &= out->blocked & ~whole;
-	/* Longest last: what still blocks names the rule, else what excepts. */
-	for (size_t i = hits; i-- > 0;) {
-		if (out->blocked ? hit[i].block & out->blocked : hit[i].except) {
-			out->offset = hit[i].offset;
-			return;
+			if (c)
+				walk_step(&w, c, suffix[i].offset);
 		}
 	}
+	if (w.hits)
+		walk_end(&w, out);
 }

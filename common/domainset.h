@@ -9,8 +9,12 @@
 /*
  * An immutable set of domain names with up to 64 lists, compiled by syncd into an image that every
  * daemon maps read-only: keyed 54-bit suffix hashes in u64 slots with a 10-bit index into a table
- * of (list masks); ≤ 11 bytes per name (MEASURED 5). A name may be entered per list as exact (that
- * name), subtree (it and all below), below (only below), and as an exception of the list.
+ * of list masks, behind a filter; ≤ 11 bytes per name. A name may be entered per list as exact
+ * (that name), subtree (it and all below), below (only below), and as an exception of the list.
+ * Inside a list the longest match wins, an exception at the same length (SPEC P5, P6).
+ *
+ * Names are known by their hashes only: of the names that are not in a set of 5 M, fewer than 5e-13
+ * per label are taken for one that is, which nobody can aim at without the image's random key.
  */
 enum domainset_kind {
 	DOMAINSET_EXACT,
@@ -21,6 +25,7 @@ enum domainset_kind {
 	DOMAINSET_SUBTREE_PATHS,
 };
 
+struct domainset_overlay;
 struct domainset_builder;
 struct domainset_builder *domainset_builder_new(void);
 void domainset_builder_free(struct domainset_builder *b);
@@ -36,7 +41,9 @@ int domainset_builder_merge(
  * Without it the key is random. -EBUSY after an add. */
 int domainset_builder_set_key(struct domainset_builder *b, const uint8_t key[static 16]);
 size_t domainset_builder_count(const struct domainset_builder *b); /* distinct names */
-/* Compiles; out holds the whole image (header, tables, checksum). The builder is spent. */
+/* Compiles; out holds the whole image (header, tables, checksum). The builder is spent. Names whose
+ * rules change nothing (all their lists say the same of them through a name above) are left out of
+ * what lookups search. */
 int domainset_builder_finish(struct domainset_builder *b, struct buf *out);
 
 struct domainset {
@@ -44,17 +51,21 @@ struct domainset {
 	size_t len;
 	bool mapped;
 	/* decoded header; private */
-	const uint64_t *slots;
-	uint64_t home_buckets;
+	const uint64_t *filter;
+	uint64_t filter_words;
+	const uint64_t *slots, *covered;
+	uint64_t home_buckets, covered_home_buckets;
 	const struct domainset_class *classes;
 	size_t class_count;
-	const uint64_t *overflow; /* hashes of the names whose class has no 10-bit number */
+	unsigned class_bits;	  /* of a slot */
+	const uint64_t *overflow; /* hashes of the names whose class has no number there */
 	const uint32_t *overflow_class;
 	size_t overflow_count;
 	uint64_t depths; /* bit n: there are names of n labels (63: of 63 and more) */
 	uint8_t key[16];
-	uint64_t count;
+	uint64_t count; /* distinct names */
 	unsigned max_labels;
+	const struct domainset_overlay *overlay;
 };
 
 /* Checks header, bounds, checksum and every slot: a corrupt byte is -EBADMSG, never an "allow". The
@@ -66,12 +77,35 @@ int domainset_open_file(const char *path, struct domainset *out);
 void domainset_close(struct domainset *s);
 
 struct domainset_hit {
-	uint64_t blocked;  /* lists with a rule for it, less excepted */
+	uint64_t blocked;  /* lists whose longest match blocks it */
 	uint64_t paths;	   /* those of blocked that hold it for https paths only: may pass where
 			      decrypted */
-	uint64_t excepted; /* lists whose own exception covers it, however long their other rules */
+	uint64_t excepted; /* lists whose longest match is an exception */
 	size_t offset;	   /* of the longest matching suffix within name, for the rule's text */
 };
 /* lists: bits that are on. Any host name, lower-case, no final dot; no allocation. */
 void domainset_find(const struct domainset *s, const char *name, size_t len, uint64_t lists,
 	struct domainset_hit *out);
+
+/*
+ * Single changes that take effect at once, without a new image: a small table beside it, looked at
+ * by domainset_find. What is found is what an image compiled from the changed rules would say.
+ */
+/* max: names that may be changed at the same time (memory: 100 bytes each and the name). */
+struct domainset_overlay *domainset_overlay_new(size_t max);
+void domainset_overlay_free(struct domainset_overlay *o);
+/* Names as in domainset_builder_add. -EINVAL, -ENOMEM, -ENOSPC: max reached. */
+int domainset_overlay_add(struct domainset_overlay *o, const char *name, size_t len, unsigned list,
+	enum domainset_kind kind, bool exception);
+/* The list says nothing of exactly this name (its other names stay: an unblock of what a name above
+ * covers is an exception). Errors as above. */
+int domainset_overlay_remove(
+	struct domainset_overlay *o, const char *name, size_t len, unsigned list);
+/* The list says of this name what the image says again. -ENOENT: it was not changed. */
+int domainset_overlay_revert(
+	struct domainset_overlay *o, const char *name, size_t len, unsigned list);
+size_t domainset_overlay_count(const struct domainset_overlay *o); /* changed names */
+/* From now on lookups in s see o's changes, those of later calls too. o is the caller's and must
+ * outlive s or be taken off (NULL). It is for one set at a time: call this for each image that
+ * takes the place of another. */
+void domainset_set_overlay(struct domainset *s, struct domainset_overlay *o);

@@ -1,4 +1,4 @@
-COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_value.c common/daemon.c \
+COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_reload.c common/conf_value.c common/daemon.c \
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/timer.c
 
 # TLS, streams, HTTP. The TLS backend is behind tls.h; certificates are always written with mbedtls.
@@ -30,7 +30,8 @@ COMMON_LIBS += -lmnl
 COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common/codec_table.c common/json.c
 
 # Domain sets: the compiled lists.
-COMMON_SRCS += common/domainset.c common/domainset_build.c
+COMMON_SRCS += common/domainset.c common/domainset_build.c common/domainset_names.c \
+	common/domainset_cover.c common/domainset_write.c common/domainset_overlay.c
 COMMON_SRCS += common/policy/decide.c common/policy/directory.c common/policy/entitlement.c \
 	common/policy/pattern.c common/policy/url.c common/policy/policy.c common/policy/policy_lists.c \
 	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c

@@ -20,6 +20,29 @@ static void look_up(const struct domainset *s, const char *text, size_t len)
 	}
 }
 
+/* The same with names of the text changed in an overlay. */
+static void look_up_edited(struct domainset *s, const char *text, size_t len)
+{
+	struct domainset_overlay *o = domainset_overlay_new(8);
+
+	if (!o)
+		return;
+	domainset_set_overlay(s, o);
+	for (size_t i = 0; i < len && i < 16; i++) {
+		const char *dot = memchr(text + i, '.', len - i);
+		size_t n = dot ? (size_t)(dot - text) - i : len - i;
+
+		domainset_overlay_add(o, text + i, n, text[i] & 63, (unsigned)text[i] % 5, i % 2);
+		domainset_overlay_remove(o, text, len - i, 1);
+		domainset_overlay_revert(o, text + i, n, text[0] & 63);
+		look_up(s, text, len);
+	}
+	domainset_overlay_add(o, "b.example.com", 13, 7, DOMAINSET_SUBTREE, false);
+	look_up(s, "a.b.example.com", 15);
+	domainset_set_overlay(s, NULL);
+	domainset_overlay_free(o);
+}
+
 static void try_image(const uint8_t *data, size_t len, bool repair)
 {
 	uint8_t *image = malloc(len ? len : 1);
@@ -43,6 +66,7 @@ static void try_image(const uint8_t *data, size_t len, bool repair)
 	if (!domainset_open(image, len, &s)) {
 		look_up(&s, (const char *)data, len);
 		look_up(&s, "a.b.example.com", 15);
+		look_up_edited(&s, (const char *)data, len);
 		domainset_close(&s);
 	}
 	free(image);
@@ -64,7 +88,7 @@ static void try_names(const uint8_t *data, size_t len)
 		size_t n = (end ? (size_t)(end - data) : len) - i - 1;
 
 		domainset_builder_add(b, (const char *)data + i + 1, n, data[i] & 63,
-			(enum domainset_kind)(data[i] % 3), data[i] & 128);
+			(enum domainset_kind)(data[i] % 5), data[i] & 128);
 		i += n + 2;
 	}
 	if (domainset_builder_finish(b, &image) || domainset_open(image.data, image.len, &s))
@@ -79,12 +103,13 @@ static void try_names(const uint8_t *data, size_t len)
 			uint64_t bit = 1ULL << (data[i] & 63);
 
 			domainset_find(&s, (const char *)data + i + 1, n, ~0ULL, &hit);
-			if (data[i] % 3 != DOMAINSET_BELOW && !((hit.blocked | hit.excepted) & bit))
+			if (data[i] % 5 != DOMAINSET_BELOW && !((hit.blocked | hit.excepted) & bit))
 				abort();
 		}
 		domainset_builder_free(check);
 		i += n + 2;
 	}
+	look_up_edited(&s, (const char *)data, len);
 	domainset_close(&s);
 	domainset_builder_free(b);
 	buf_fini(&image);
