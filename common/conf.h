@@ -96,6 +96,19 @@ int conf_parse(const char *text, size_t len, const char *name, const char *daemo
 	const struct conf_row *rows, size_t count, void *conf, size_t conf_size, struct buf *err);
 void conf_fini(const struct conf_row *rows, size_t count, void *conf, size_t conf_size);
 
+/*
+ * For a daemon's reload: takes over from next, the same file read again, the rows whose keys are in
+ * live (ended by NULL) and log_level; the values are swapped, so that conf_fini of next frees the
+ * old ones. Every other row that differs is named in the log: it needs a restart. Tunnels are left
+ * alone. How many rows changed?
+ */
+size_t conf_reload(
+	const struct conf_row *rows, size_t count, void *conf, void *next, const char *const *live);
+/* The same for the tunnels' rows; on_taken is called for each tunnel (its number in conf) that
+ * changed. Tunnels that are new or gone are named in the log. How many changed? */
+size_t conf_reload_tunnels(struct conf_shared *conf, struct conf_shared *next,
+	const char *const *live, void (*on_taken)(void *arg, size_t tunnel), void *arg);
+
 /* The rows every daemon has and those of a tunnel section, for the man page. */
 const struct conf_row *conf_shared_rows(size_t *count);
 const struct conf_row *conf_tunnel_rows(size_t *count);
