@@ -219,6 +219,26 @@ static int set_grace_days(struct settings *s, const cJSON *value)
 	return 0;
 }
 
+const char *quota_period_text(enum quota_period p)
+{
+	static const char *const texts[QUOTA_PERIODS] = { "day", "week", "month", "never" };
+
+	return texts[p];
+}
+
+static int set_quota_period(struct settings *s, const cJSON *value)
+{
+	s->quota_period = value ? QUOTA_PERIOD_NEVER : QUOTA_PERIOD_MONTH;
+	for (int p = 0; value && p < QUOTA_PERIODS; p++) {
+		if (cJSON_IsString(value) &&
+			!strcmp(value->valuestring, quota_period_text((enum quota_period)p))) {
+			s->quota_period = (enum quota_period)p;
+			return 0;
+		}
+	}
+	return value ? -EINVAL : 0;
+}
+
 static const struct setter {
 	const char *key;
 	int (*set)(struct settings *s, const cJSON *value);
@@ -230,6 +250,7 @@ static const struct setter {
 	{ "premium_vpn_enabled", set_premium },
 	{ "subscription_required", set_subscription },
 	{ "expired_grace_days", set_grace_days },
+	{ "quota_period", set_quota_period },
 	{ "offline_vpn", set_offline_vpn },
 	{ "offline_browser", set_offline_browser },
 	{ "connectivity_checks", set_connectivity_checks },

@@ -4,6 +4,17 @@
 #include "common/addr.h"
 #include "common/codec.h"
 
+/* How often byte quotas begin anew: at 00:00 UTC of a day, a Monday, a first of the month. */
+enum quota_period {
+	QUOTA_PERIOD_DAY,
+	QUOTA_PERIOD_WEEK,
+	QUOTA_PERIOD_MONTH,
+	QUOTA_PERIOD_NEVER,
+	QUOTA_PERIODS
+};
+/* "day", "week", "month", "never". */
+const char *quota_period_text(enum quota_period p);
+
 /* The topic `settings` as one struct. A value of a wrong type leaves the default where that is the
  * stricter one, else closes (device_defaults.closed, switches on); the bad key is logged. */
 struct settings {
@@ -16,6 +27,7 @@ struct settings {
 	bool premium_vpn_enabled;	   /* default true */
 	bool subscription_required;	   /* default false */
 	int64_t expired_grace_days;	   /* default 30 */
+	enum quota_period quota_period;	   /* default month */
 	bool offline_vpn, offline_browser; /* global switches, default false */
 	struct rec_strs
 		connectivity_checks;   /* names that always pass; default: the usual OS probes */
