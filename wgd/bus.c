@@ -28,7 +28,7 @@ bool wgd_is_known(const struct wgd *w)
 	       bus_topic_is_known(w->daemon->bus, TOPIC_device_keys, BUS_APID);
 }
 
-static void schedule_settle(struct wgd *w)
+void wgd_schedule_settle(struct wgd *w)
 {
 	if (w->closing || timer_is_active(&w->settle))
 		return;
@@ -55,6 +55,7 @@ static bool find_device(void *arg, const char *id, struct peer_device *out)
 	}
 	int64_t grace_ms = directory_settings(w->directory)->expired_grace_days * DAY_MS;
 	out->leaves_at = v->expires_at > 0 ? v->expires_at + grace_ms : 0;
+	out->entitled = v->entitlement == ENTITLED;
 	return true;
 }
 
@@ -68,17 +69,32 @@ static void on_change(
 const struct peers_ops wgd_peers_ops = { find_device, on_change };
 
 /* Records are only marked: half a batch may hold two devices of one key that are swapping it. */
+static void mark(struct wgd *w, const char *id)
+{
+	if (peers_mark(&w->peers, id))
+		log_error("no memory for a device device=%s", id);
+}
+
 static void on_device(void *arg, struct device_view *v)
 {
 	struct wgd *w = arg;
-	if (peers_mark(&w->peers, v->id))
-		log_error("no memory for a device device=%s", v->id);
+	mark(w, v->id);
+	if (usage_set_quota(&w->usage, v->id, v->quota_bytes))
+		log_error("no memory for a quota device=%s", v->id);
+}
+
+static void on_gone(void *arg, struct device_view *v)
+{
+	struct wgd *w = arg;
+	mark(w, v->id);
+	usage_remove(&w->usage, v->id);
 }
 
 static void on_settings(void *arg, const struct settings *s)
 {
-	(void)s;
 	struct wgd *w = arg;
+	usage_set_period(&w->usage, s->quota_period);
+	usage_advance(&w->usage, clock_wall_ms(), clock_mono_ms());
 	peers_mark_all(&w->peers); /* expired_grace_days */
 }
 
@@ -86,7 +102,7 @@ static void on_devices_end(void *arg)
 {
 	struct wgd *w = arg;
 	w->unreported = true;
-	schedule_settle(w);
+	wgd_schedule_settle(w);
 }
 
 static void on_key(
@@ -106,7 +122,17 @@ static void on_keys_end(void *arg, enum bus_topic topic, enum bus_daemon owner, 
 	struct wgd *w = arg;
 	w->key_gen = gen;
 	w->unreported = true;
-	schedule_settle(w);
+	wgd_schedule_settle(w);
+}
+
+static void on_leaving(struct timer *t)
+{
+	struct wgd *w = t->data;
+	int64_t now = clock_wall_ms();
+	if (w->peers.next_leave && w->peers.next_leave <= now && peers_mark_leaving(&w->peers, now))
+		wgd_schedule_settle(w);
+	if (w->peers.next_leave)
+		timer_start_at(t, w->peers.next_leave);
 }
 
 static void on_settle(struct timer *t)
@@ -117,7 +143,7 @@ static void on_settle(struct timer *t)
 	w->settled_at_ms = clock_mono_ms();
 	if (peers_settle(&w->peers, clock_wall_ms())) {
 		log_error("no memory to settle peers");
-		schedule_settle(w);
+		wgd_schedule_settle(w);
 		return;
 	}
 	for (size_t i = 0; i < w->tunnel_count; i++) {
@@ -126,6 +152,9 @@ static void on_settle(struct timer *t)
 		tunnel_flush(&w->tunnels[i]);
 	}
 	w->was_known = true;
+	if (w->peers.next_leave)
+		timer_start_at(&w->leaving, w->peers.next_leave);
+	wgd_prune_usage(w);
 	wgd_progress(w);
 }
 
@@ -272,6 +301,7 @@ static void fill_status(void *arg, cJSON *status)
 		cJSON_AddBoolToObject(o, "purge_held", t->held);
 		cJSON_AddItemToArray(tunnels, o);
 	}
+	wgd_report_readings(w, status);
 	cJSON_AddNumberToObject(status, "peers", (double)w->peers.refused[REFUSAL_NONE]);
 	for (int r = REFUSAL_NO_KEY; r < REFUSALS; r++)
 		if (w->peers.refused[r])
@@ -310,26 +340,36 @@ static int publish(struct wgd *w)
 	if (!err)
 		err = bus_state_replace(
 			w->daemon->bus, TOPIC_tunnels, ids, records, w->tunnel_count);
-	if (!err)
-		err = bus_state_replace(w->daemon->bus, TOPIC_usage, ids, records, 0);
 	free(ids);
 	free(records);
 	return err;
 }
 
+void wgd_publish_tunnel(struct wgd *w, size_t i)
+{
+	int err = bus_state_set(
+		w->daemon->bus, TOPIC_tunnels, w->tunnels[i].conf->name, tunnel_record(w, i));
+	if (err)
+		log_error("tunnel not published name=%s error=%s", w->tunnels[i].conf->name,
+			strerror(-err));
+}
+
 int wgd_bus_start(struct wgd *w)
 {
 	static const struct directory_ops directory_ops = { .on_device = on_device,
-		.on_gone = on_device,
+		.on_gone = on_gone,
 		.on_batch_end = on_devices_end,
 		.on_settings = on_settings };
 	static const struct bus_topic_ops key_ops = { on_key, on_keys_end };
 	struct bus *bus = w->daemon->bus;
 	list_init(&w->calls);
 	timer_init(&w->daemon->loop, &w->settle, on_settle, w);
+	timer_init(&w->daemon->loop, &w->leaving, on_leaving, w);
 	timer_init(&w->daemon->loop, &w->call_deadline, on_call_deadline, w);
 	bus_set_status_source(bus, fill_status, w);
-	int err = publish(w);
+	int err = wgd_readings_start(w);
+	if (!err)
+		err = publish(w);
 	if (!err)
 		err = bus_subscribe(bus, TOPIC_device_keys, BUS_APID, &key_ops, w);
 	if (!err)
@@ -346,6 +386,7 @@ void wgd_bus_stop(struct wgd *w)
 		refuse(w, container_of(it, struct call, node), "stopping", "wgd stops");
 	timer_close(&w->settle, NULL);
 	timer_close(&w->call_deadline, NULL);
+	timer_close(&w->leaving, NULL);
 	if (w->directory)
 		directory_close(w->directory);
 	w->directory = NULL;

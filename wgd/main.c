@@ -3,9 +3,7 @@
 
 #include "common/log.h"
 #include <errno.h>
-#include <limits.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,12 +22,7 @@ static bool may_purge(void *arg)
 
 static void on_actual(void *arg, struct tunnel *t, const struct wg_device *dev)
 {
-	(void)t;
-	struct wgd *w = arg;
-	int64_t now = clock_wall_ms();
-	stats_take(&w->stats, &w->peers, dev, now);
-	if (peers_mark_leaving(&w->peers, now) && !timer_is_active(&w->settle))
-		timer_start(&w->settle, 0, 0);
+	wgd_read(arg, t, dev);
 }
 
 static void on_pass(void *arg, struct tunnel *t)
@@ -45,25 +38,6 @@ static void on_tunnel_closed(void *arg, struct tunnel *t)
 
 static const struct tunnel_ops tunnel_ops = { build_peers, may_purge, on_actual, on_pass,
 	on_tunnel_closed };
-
-static int load_key(struct wgd *w, size_t i)
-{
-	char dir[PATH_MAX];
-	const struct conf_tunnel *conf = &w->conf->shared.tunnels[i];
-	struct tunnel *t = &w->tunnels[i];
-	if (*w->conf->key_dir)
-		snprintf(dir, sizeof(dir), "%s", w->conf->key_dir);
-	else
-		snprintf(dir, sizeof(dir), "%s/keys", w->conf->shared.state_dir);
-	int err = wg_key_load(dir, conf->name, &t->private_key);
-	if (!err)
-		err = wg_key_public(&t->private_key, &w->peer_tunnels[i].public_key);
-	if (err)
-		log_error("no private key tunnel=%s dir=%s error=%s", conf->name, dir,
-			err == -EINVAL ? "the file holds no key" : strerror(-err));
-	w->peer_tunnels[i].conf = conf;
-	return err;
-}
 
 static int make_tunnels(struct wgd *w)
 {
@@ -82,7 +56,8 @@ static int make_tunnels(struct wgd *w)
 			.rules = w->conf->need_rules ? &w->rules : NULL,
 			.ops = &tunnel_ops,
 			.arg = w };
-		int err = load_key(w, i);
+		w->peer_tunnels[i].conf = w->tunnels[i].conf;
+		int err = wgd_load_key(w, i, true);
 		if (err)
 			return err;
 	}
@@ -129,6 +104,7 @@ static void stop(struct daemon *d)
 	for (size_t i = 0; i < w->tunnel_count; i++)
 		tunnel_close(&w->tunnels[i]);
 	wgd_bus_stop(w);
+	wgd_readings_stop(w);
 }
 
 static void fini(struct daemon *d)
@@ -140,6 +116,7 @@ static void fini(struct daemon *d)
 	nl_close(&w->rules);
 	if (w->started)
 		peers_fini(&w->peers);
+	wgd_readings_fini(w);
 	for (size_t i = 0; i < w->tunnel_count && w->tunnels; i++)
 		wg_key_wipe(&w->tunnels[i].private_key);
 	free(w->tunnels);
@@ -159,6 +136,7 @@ int main(int argc, char **argv)
 		.conf_size = sizeof(struct wgd_conf),
 		.caps = 1ULL << CAP_NET_ADMIN,
 		.start = start,
+		.reload = wgd_reload,
 		.stop = stop,
 		.fini = fini,
 	};

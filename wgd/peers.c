@@ -92,11 +92,20 @@ void peers_mark_all(struct peers *p)
 		mark(p, it.value);
 }
 
+static void note_leave(struct peers *p, const struct peer *peer)
+{
+	if (peer->leaves_at && (!p->next_leave || peer->leaves_at < p->next_leave))
+		p->next_leave = peer->leaves_at;
+}
+
 bool peers_mark_leaving(struct peers *p, int64_t now_ms)
 {
 	bool any = false;
+	p->next_leave = 0;
 	hmap_foreach (&p->by_key, it) {
 		struct peer *peer = it.value;
+		if (peer->leaves_at > now_ms)
+			note_leave(p, peer);
 		if (!peer->leaves_at || peer->leaves_at > now_ms)
 			continue;
 		mark(p, peer);
@@ -149,7 +158,7 @@ static bool is_reserved(const struct prefix *subnet, const struct addr *a)
 	return addr_equal(&network.addr, a);
 }
 
-static enum refusal judge_address(const struct conf_tunnel *conf, const struct addr *a)
+enum refusal peer_judge_address(const struct conf_tunnel *conf, const struct addr *a)
 {
 	for (size_t i = 0; i < conf->addresses.n; i++)
 		if (prefix_contains(&conf->addresses.v[i], a))
@@ -163,7 +172,7 @@ static enum refusal judge_addresses(const struct conf_tunnel *conf, const struct
 	if (!dev->address_count || dev->address_wrong)
 		return REFUSAL_INVALID_ADDRESS;
 	for (size_t i = 0; i < dev->address_count; i++) {
-		enum refusal r = judge_address(conf, &dev->addresses[i]);
+		enum refusal r = peer_judge_address(conf, &dev->addresses[i]);
 		if (r != REFUSAL_NONE)
 			return r;
 	}
@@ -194,6 +203,7 @@ static enum refusal judge(
 		return REFUSAL_UNKNOWN_TUNNEL;
 	peer->tunnel = (size_t)(tunnel - p->tunnels);
 	peer->leaves_at = dev->leaves_at;
+	peer->entitled = dev->entitled;
 	enum refusal r = judge_addresses(tunnel->conf, dev);
 	if (r == REFUSAL_NONE)
 		r = judge_key(p, peer);
@@ -248,6 +258,7 @@ static void admit(struct peers *p, struct was *was, int64_t now_ms)
 				.len = (uint8_t)(addr_len(&dev.addresses[i]) * 8) };
 			wg_peer_allow(&peer->wg, &whole);
 		}
+		note_leave(p, peer);
 	}
 	if (peer->refusal == REFUSAL_DUPLICATE_KEY || peer->refusal == REFUSAL_DUPLICATE_ADDRESS)
 		list_add(&p->duplicates, &peer->duplicate);

@@ -15,7 +15,9 @@ enum refusal {
 	REFUSAL_NONE,
 	REFUSAL_NO_DEVICE,  /* there is no such device; of no peer that peers_find gives */
 	REFUSAL_NO_KEY,	    /* the device has no key yet: no peer, and no fault */
-	REFUSAL_GRACE_OVER, /* expired so long ago that its peer is gone */
+	REFUSAL_GRACE_OVER, /* expired_grace_days after expires_at. Nothing else that ends an
+			     * entitlement has a date; such a device stays a (walled) peer until it
+			     * is removed or its expires_at ends it */
 	REFUSAL_INVALID_KEY,
 	REFUSAL_INVALID_PRESHARED_KEY,
 	REFUSAL_OWN_KEY, /* the key of one of our tunnels */
@@ -29,6 +31,8 @@ enum refusal {
 };
 /* "duplicate_key" … as given in answers and logs. */
 const char *refusal_text(enum refusal r);
+/* May a device have this address in the tunnel? REFUSAL_NONE, _OUTSIDE_TUNNEL, _RESERVED. */
+enum refusal peer_judge_address(const struct conf_tunnel *conf, const struct addr *a);
 
 /* What the directory knows of a device. */
 struct peer_device {
@@ -38,11 +42,33 @@ struct peer_device {
 	bool address_wrong; /* one of the record's addresses is none */
 	bool address_taken; /* one belongs to another device */
 	int64_t leaves_at;  /* epoch ms from when on it is no peer any more, 0 = never */
+	bool entitled;	    /* as of now; one that is not stays a peer until leaves_at */
 };
 
 struct peer_tunnel {
 	const struct conf_tunnel *conf;
 	struct wg_key public_key;
+};
+
+/* What the readings of the interface have shown, kept by stats.c and readings.c. Times are
+ * monotonic ms, 0 = never, but handshake_at: epoch ms. */
+enum { PEER_PLACES = 3, PEER_MOVES = 3 };
+struct peer_seen {
+	int64_t read_at;
+	int64_t handshake_at;
+	int64_t alive_at;  /* of the last handshake; without one, the first reading */
+	int64_t walled_at; /* last reading that found it not entitled */
+	bool online, silent;
+	struct addr place; /* where the endpoint is */
+	struct peer_place {
+		struct addr addr;
+		int64_t left_at;
+	} places[PEER_PLACES];	   /* where it was before */
+	int64_t moves[PEER_MOVES]; /* latest changes of place, newest first */
+	int64_t flapped_at;
+	int64_t sent_at, sent_handshake_at; /* of the last statistics, and what they said */
+	uint64_t sent_rx, sent_tx;
+	uint64_t counted_origin, counted_rx, counted_tx; /* as given to the usage */
 };
 
 struct peer {
@@ -56,10 +82,8 @@ struct peer {
 	struct wg_peer wg;
 	int64_t leaves_at;
 	struct list dirty, duplicate; /* rings of struct peers */
-	/* For the statistics: as last seen on the interface. */
-	int64_t handshake_at;
-	uint64_t rx_bytes, tx_bytes;
-	bool online;
+	bool entitled;
+	struct peer_seen seen;
 };
 
 struct peers_ops {
@@ -79,6 +103,7 @@ struct peers {
 	struct hmap by_key; /* public key of accepted peers → struct peer */
 	struct list dirty, duplicates;
 	size_t refused[REFUSALS]; /* how many at present; [REFUSAL_NONE] = accepted */
+	int64_t next_leave;	  /* epoch ms: no peer leaves before, 0 = none does */
 };
 
 /* tunnels and ops are kept, not copied. */
@@ -92,7 +117,7 @@ int peers_set_key(struct peers *p, const char *id, const char *public_key,
 /* The device changed, appeared or went. -ENOMEM. */
 int peers_mark(struct peers *p, const char *id);
 void peers_mark_all(struct peers *p);
-/* Marks peers whose leaves_at has passed. Were there any? */
+/* Marks peers whose leaves_at has passed and looks for the next_leave. Were there any? */
 bool peers_mark_leaving(struct peers *p, int64_t now_ms);
 /*
  * Judges what is marked, and who was refused as a duplicate, and reports the differences. Of

@@ -276,6 +276,12 @@ void tunnel_kick(struct tunnel *t)
 		schedule(t, KICK_MS);
 }
 
+void tunnel_read_within(struct tunnel *t, uint64_t delay_ms)
+{
+	if (t->state == TUNNEL_READY)
+		schedule(t, delay_ms);
+}
+
 void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer)
 {
 	if (wg_changes_add(&t->pending, kind, peer))

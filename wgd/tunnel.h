@@ -67,6 +67,8 @@ struct tunnel {
 void tunnel_open(struct tunnel *t);
 /* A full pass soon; whatever may have changed on the interface. */
 void tunnel_kick(struct tunnel *t);
+/* The next reading of the interface comes within that time. */
+void tunnel_read_within(struct tunnel *t, uint64_t delay_ms);
 /* One desired peer changed; takes effect with tunnel_flush. */
 void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer);
 void tunnel_flush(struct tunnel *t);

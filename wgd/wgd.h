@@ -6,11 +6,18 @@
 #include "wgd/peers.h"
 #include "wgd/stats.h"
 #include "wgd/tunnel.h"
+#include "wgd/usage_file.h"
+
+/* What readings of one interface have found. */
+struct reading {
+	bool done; /* once in this run, with devices known */
+	struct stats_counts counts;
+};
 
 /* The daemon: what the parts share. */
 struct wgd {
 	struct daemon *daemon;
-	const struct wgd_conf *conf;
+	struct wgd_conf *conf;
 	struct directory *directory;
 	struct peers peers;
 	struct peer_tunnel *peer_tunnels; /* parallel to tunnels */
@@ -30,7 +37,14 @@ struct wgd {
 	bool unreported;  /* something was delivered since directory_applied */
 	bool was_known;
 	bool started, closing;
+	struct timer leaving; /* W4: runs until the next peer's grace is over */
 	struct stats stats;
+	struct usage usage;
+	struct usage_file usage_file;
+	struct reading *readings; /* parallel to tunnels */
+	bool usage_lost;	  /* there was no file of it */
+	bool usage_pruned;
+	char boot_id[40];
 };
 
 extern const struct peers_ops wgd_peers_ops;
@@ -41,6 +55,26 @@ void wgd_bus_stop(struct wgd *w);
 bool wgd_is_known(const struct wgd *w);
 /* A pass has ended or something was settled: reports generations, answers who waits. */
 void wgd_progress(struct wgd *w);
+/* A tunnel's key, addresses or port changed: topic `tunnels`. */
+void wgd_publish_tunnel(struct wgd *w, size_t i);
+void wgd_schedule_settle(struct wgd *w);
+
+/* readings.c: statistics and usage out of what a full pass reads. Start publishes the topic
+ * `usage`. */
+int wgd_readings_start(struct wgd *w);
+void wgd_readings_stop(struct wgd *w);
+void wgd_readings_fini(struct wgd *w);
+void wgd_read(struct wgd *w, struct tunnel *t, const struct wg_device *dev);
+void wgd_report_readings(const struct wgd *w, cJSON *status);
+/* Devices are complete: forgets the usage of those that are no more. Once. */
+void wgd_prune_usage(struct wgd *w);
+/* silent_hours changed. */
+void wgd_set_silence(struct wgd *w);
+
+/* reload.c: SIGHUP. next is the file as read again. */
+void wgd_reload(struct daemon *d, void *next);
+/* Reads the tunnel's private key, made when missing only at the start. 0, -errno (logged). */
+int wgd_load_key(struct wgd *w, size_t i, bool make);
 
 /* watch.c: link events and UAPI sockets. */
 int wgd_watch_start(struct wgd *w);
