@@ -26,6 +26,9 @@ struct backend_ops {
 	 * must last only for the call. */
 	void (*set)(struct backend *b, const struct wg_changes *changes,
 		void (*on_set)(void *arg, int status));
+	/* The fingerprint that a reading would have now, for less than a reading costs. NULL where
+	 * it would not. 0 or -errno. */
+	int (*check)(struct backend *b, uint64_t *fingerprint);
 	/* Gives up what is under way without calling back and frees b once its handles are closed.
 	 */
 	void (*close)(struct backend *b);

@@ -2,6 +2,7 @@
 #include "wgd/backend.h"
 #include "wgd/genl.h"
 
+#include "common/random.h"
 #include <errno.h>
 #include <linux/wireguard.h>
 #include <net/if.h>
@@ -13,6 +14,14 @@ struct backend {
 	uint16_t family; /* 0 = not asked yet: the module comes with the first interface */
 	char ifname[IFNAMSIZ];
 	void *arg;
+	uint8_t fingerprint_key[16];
+};
+
+/* What a dump is read into; dev NULL: only the fingerprint is asked for. */
+struct reading {
+	const struct backend *b;
+	struct wg_device *dev;
+	uint64_t fingerprint;
 };
 
 static struct backend *kernel_open(
@@ -22,7 +31,8 @@ static struct backend *kernel_open(
 	struct backend *b = calloc(1, sizeof(*b));
 	if (!b)
 		return NULL;
-	if (nl_open(&b->nl, NETLINK_GENERIC)) {
+	if (random_bytes(NULL, b->fingerprint_key, sizeof(b->fingerprint_key)) ||
+		nl_open(&b->nl, NETLINK_GENERIC)) {
 		free(b);
 		return NULL;
 	}
@@ -38,26 +48,48 @@ static int find_family(struct backend *b)
 
 static int on_device(const struct nlmsghdr *msg, void *arg)
 {
-	return genl_read_device(msg, arg);
+	struct reading *r = arg;
+	genl_add_fingerprint(msg, r->b->fingerprint_key, &r->fingerprint);
+	return r->dev ? genl_read_device(msg, r->dev) : 0;
 }
 
 static void on_restart(void *arg)
 {
-	wg_device_clear_peers(arg);
+	struct reading *r = arg;
+	r->fingerprint = 0;
+	if (r->dev)
+		wg_device_clear_peers(r->dev);
+}
+
+static int dump(struct backend *b, struct reading *r)
+{
+	uint8_t buf[NL_MESSAGE_MAX];
+	int err = find_family(b);
+	if (!err)
+		err = nl_dump(&b->nl, genl_build_get(&b->nl, buf, b->family, b->ifname), on_device,
+			on_restart, r);
+	r->fingerprint += !r->fingerprint;
+	return err == -ENODEV ? -ENOENT : err;
 }
 
 static void kernel_get(
 	struct backend *b, void (*on_get)(void *arg, int status, const struct wg_device *dev))
 {
-	uint8_t buf[NL_MESSAGE_MAX];
 	struct wg_device dev;
+	struct reading r = { .b = b, .dev = &dev };
 	wg_device_init(&dev);
-	int err = find_family(b);
-	if (!err)
-		err = nl_dump(&b->nl, genl_build_get(&b->nl, buf, b->family, b->ifname), on_device,
-			on_restart, &dev);
-	on_get(b->arg, err == -ENODEV ? -ENOENT : err, err ? NULL : &dev);
+	int err = dump(b, &r);
+	dev.fingerprint = r.fingerprint;
+	on_get(b->arg, err, err ? NULL : &dev);
 	wg_device_fini(&dev);
+}
+
+static int kernel_check(struct backend *b, uint64_t *fingerprint)
+{
+	struct reading r = { .b = b };
+	int err = dump(b, &r);
+	*fingerprint = r.fingerprint;
+	return err;
 }
 
 static int send_set(struct nlmsghdr *msg, void *arg)
@@ -86,5 +118,6 @@ const struct backend_ops backend_kernel = {
 	.open = kernel_open,
 	.get = kernel_get,
 	.set = kernel_set,
+	.check = kernel_check,
 	.close = kernel_close,
 };

@@ -25,6 +25,9 @@ struct wg_device {
 	uint16_t port;
 	struct wg_peer *peers;
 	size_t count, cap;
+	/* Of a device read: equal for the same keys, port and prefixes of one backend object's
+	 * readings. 0 = unknown. */
+	uint64_t fingerprint;
 };
 
 /* All functions below wipe keys when they free. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wgd/genl.h"
 
+#include "common/siphash.h"
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <linux/wireguard.h>
@@ -224,4 +225,53 @@ int genl_read_device(const struct nlmsghdr *msg, struct wg_device *dev)
 			return err;
 	}
 	return 0;
+}
+
+/* The hash of one attribute of a peer (or of the interface: public NULL). */
+static uint64_t hash_attr(
+	const uint8_t key[static 16], const struct wg_key *public, const struct nlattr *attr)
+{
+	uint8_t buf[sizeof(*public) + 2 + 128] = { 0 };
+	size_t len = mnl_attr_get_payload_len(attr);
+	uint16_t type = mnl_attr_get_type(attr);
+	if (public)
+		memcpy(buf, public->bytes, sizeof(public->bytes));
+	memcpy(buf + sizeof(*public), &type, sizeof(type));
+	len = len < 128 ? len : 128;
+	memcpy(buf + sizeof(*public) + 2, mnl_attr_get_payload(attr), len);
+	uint64_t hash = siphash13(key, buf, sizeof(*public) + 2 + len);
+	explicit_bzero(buf, sizeof(buf));
+	return hash;
+}
+
+static void add_peer_fingerprint(
+	const struct nlattr *nest, const uint8_t key[static 16], uint64_t *sum)
+{
+	const struct nlattr *attr, *prefix;
+	struct wg_key public = { 0 };
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		uint16_t type = mnl_attr_get_type(attr);
+		if (type == WGPEER_A_PUBLIC_KEY)
+			read_key(attr, &public);
+		else if (type == WGPEER_A_PRESHARED_KEY)
+			*sum += hash_attr(key, &public, attr);
+		else if (type == WGPEER_A_ALLOWEDIPS)
+			mnl_attr_for_each_nested(prefix, attr) *sum +=
+				hash_attr(key, &public, prefix);
+	}
+}
+
+void genl_add_fingerprint(const struct nlmsghdr *msg, const uint8_t key[static 16], uint64_t *sum)
+{
+	const struct nlattr *attr, *peer;
+	if (mnl_nlmsg_get_payload_len(msg) < sizeof(struct genlmsghdr))
+		return;
+	mnl_attr_for_each (attr, msg, sizeof(struct genlmsghdr)) {
+		uint16_t type = mnl_attr_get_type(attr);
+		if (type == WGDEVICE_A_PRIVATE_KEY || type == WGDEVICE_A_LISTEN_PORT)
+			*sum += hash_attr(key, NULL, attr);
+		else if (type == WGDEVICE_A_PEERS)
+			mnl_attr_for_each_nested(peer, attr) add_peer_fingerprint(peer, key, sum);
+	}
 }

@@ -19,3 +19,6 @@ struct nlmsghdr *genl_build_get(struct nl *nl, void *buf, uint16_t family, const
 /* Adds what one message of the dump says to dev; a peer may go on in the next message.
  * -EBADMSG, -ENOMEM. */
 int genl_read_device(const struct nlmsghdr *msg, struct wg_device *dev);
+/* Adds what one message of the dump says of keys, port and prefixes to a sum that does not depend
+ * on the order of peers, nor on where the kernel splits them. key is of 16 random bytes. */
+void genl_add_fingerprint(const struct nlmsghdr *msg, const uint8_t key[static 16], uint64_t *sum);

@@ -37,7 +37,7 @@ static void on_tunnel_closed(void *arg, struct tunnel *t)
 }
 
 static const struct tunnel_ops tunnel_ops = { build_peers, may_purge, on_actual, on_pass,
-	on_tunnel_closed };
+	on_tunnel_closed, wgd_report_repair };
 
 static int make_tunnels(struct wgd *w)
 {

@@ -35,7 +35,7 @@ int wgd_load_key(struct wgd *w, size_t i, bool make)
 static void apply_tunnel(void *arg, size_t i)
 {
 	struct wgd *w = arg;
-	tunnel_kick(&w->tunnels[i]);
+	tunnel_renew(&w->tunnels[i]);
 	peers_mark_all(&w->peers); /* what is reserved, outside or our own key */
 	wgd_schedule_settle(w);
 	wgd_publish_tunnel(w, i);

@@ -7,11 +7,14 @@
 #include "wgd/rules.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	KICK_MS = 5,	       /* gathers the many events of one change */
 	FULL_EVERY_MS = 10000, /* W3 asks for 30 s; the statistics want 10 */
 	HELD_EVERY_MS = 1000,
+	CHECK_MIN_MS = 500,
+	CHECK_SHARE = 200, /* a check costs at most this part of the time */
 	RETRY_MIN_MS = 50,
 	RETRY_MAX_MS = 1000,
 };
@@ -19,6 +22,13 @@ enum {
 const char *tunnel_state_text(enum tunnel_state s)
 {
 	return s == TUNNEL_READY ? "ready" : "waiting";
+}
+
+static uint64_t cpu_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static void schedule(struct tunnel *t, uint64_t delay_ms)
@@ -47,15 +57,34 @@ static void set_state(struct tunnel *t, enum tunnel_state state, int err)
 	t->last_error = err;
 }
 
+/* Reading the interface has cost what it has: when to look again? */
+static void plan_check(struct tunnel *t)
+{
+	uint64_t wait_ms = (cpu_us() - t->began_us) * CHECK_SHARE / 1000;
+	t->check_due_at = clock_mono_ms() + (wait_ms > CHECK_MIN_MS ? wait_ms : CHECK_MIN_MS);
+}
+
+static uint64_t next_look_ms(const struct tunnel *t)
+{
+	uint64_t now = clock_mono_ms(), due = t->full_due_at;
+	if (t->held)
+		return HELD_EVERY_MS;
+	if (t->clean && t->backend_ops->check && t->check_due_at < due)
+		due = t->check_due_at;
+	return due > now ? due - now : 0;
+}
+
 static void end_pass(struct tunnel *t, int err)
 {
 	t->busy = false;
+	if (!err)
+		t->clean = t->known && !t->held && !t->pending.count;
 	set_state(t, err ? TUNNEL_WAITING : TUNNEL_READY, err);
 	if (err) {
 		schedule(t, t->retry_ms);
 		t->retry_ms = t->retry_ms * 2 < RETRY_MAX_MS ? t->retry_ms * 2 : RETRY_MAX_MS;
 	} else {
-		schedule(t, t->held ? HELD_EVERY_MS : FULL_EVERY_MS);
+		schedule(t, next_look_ms(t));
 	}
 	if (t->want_full && !err)
 		schedule(t, KICK_MS);
@@ -148,7 +177,9 @@ static int raise_link(struct tunnel *t)
 static void on_full_set(void *arg, int status)
 {
 	struct tunnel *t = arg;
-	end_pass(t, status ? status : raise_link(t));
+	int err = status ? status : raise_link(t);
+	plan_check(t);
+	end_pass(t, err);
 }
 
 /* What is to be changed; drops what may not be done now. */
@@ -163,6 +194,7 @@ static int compute(struct tunnel *t, const struct wg_device *actual, struct wg_c
 	if (!err)
 		err = reconcile_diff(&desired, actual, out);
 	t->held = false;
+	t->known = !known;
 	if (!err && known == -EAGAIN) {
 		out->count = out->removals = 0;
 	} else if (!err && reconcile_is_mass_removal(out->removals, actual->count) &&
@@ -184,6 +216,14 @@ static void log_changes(const struct tunnel *t, const struct wg_changes *c, cons
 		c->count - c->removals, c->removals);
 }
 
+static void report_repair(struct tunnel *t, const struct wg_changes *changes)
+{
+	if (!t->clean || wg_changes_is_empty(changes))
+		return;
+	t->repairs++;
+	t->ops->on_repair(t->arg, t, changes);
+}
+
 static void on_actual(void *arg, int status, const struct wg_device *dev)
 {
 	struct tunnel *t = arg;
@@ -195,13 +235,17 @@ static void on_actual(void *arg, int status, const struct wg_device *dev)
 	t->ops->on_actual(t->arg, t, dev);
 	/* The desired state of this moment holds all that was pending. */
 	wg_changes_fini(&t->pending);
-	int err = compute(t, dev, &changes);
+	bool same = t->clean && dev->fingerprint && dev->fingerprint == t->fingerprint;
+	wg_changes_init(&changes);
+	int err = same ? 0 : compute(t, dev, &changes);
 	if (err) {
 		end_pass(t, err);
 		return;
 	}
 	t->peer_count = dev->count;
 	log_changes(t, &changes, "full");
+	report_repair(t, &changes);
+	t->fingerprint = wg_changes_is_empty(&changes) ? dev->fingerprint : 0;
 	if (wg_changes_is_empty(&changes))
 		on_full_set(t, 0);
 	else
@@ -214,6 +258,8 @@ static void start_full(struct tunnel *t)
 	t->want_full = false;
 	t->full_passes++;
 	t->busy = true;
+	t->began_us = cpu_us();
+	t->full_due_at = clock_mono_ms() + FULL_EVERY_MS;
 	int err = prepare_link(t);
 	if (err) {
 		end_pass(t, err);
@@ -237,17 +283,41 @@ static void start_quick(struct tunnel *t)
 	}
 	wg_changes_init(&t->pending);
 	t->quick_passes++;
+	t->fingerprint = 0;
 	t->busy = true;
 	log_changes(t, &changes, "quick");
 	t->backend_ops->set(t->backend, &changes, on_quick_set);
 	wg_changes_fini(&changes);
 }
 
+/* Is the interface still as it was? Cheaper than a full pass. */
+static void check(struct tunnel *t)
+{
+	uint64_t seen;
+	t->checks++;
+	t->began_us = cpu_us();
+	int err = t->backend_ops->check(t->backend, &seen);
+	if (err || seen != t->fingerprint) {
+		start_full(t);
+		return;
+	}
+	plan_check(t);
+	schedule(t, next_look_ms(t));
+}
+
+static bool may_check(const struct tunnel *t)
+{
+	return t->state == TUNNEL_READY && !t->want_full && !t->pending.count && t->clean &&
+	       t->fingerprint && t->backend_ops->check && clock_mono_ms() < t->full_due_at;
+}
+
 static void run(struct tunnel *t)
 {
 	if (t->busy)
 		return;
-	if (t->state != TUNNEL_READY || t->want_full || !t->pending.count)
+	if (may_check(t))
+		check(t);
+	else if (t->state != TUNNEL_READY || t->want_full || !t->pending.count)
 		start_full(t);
 	else
 		start_quick(t);
@@ -278,12 +348,22 @@ void tunnel_kick(struct tunnel *t)
 
 void tunnel_read_within(struct tunnel *t, uint64_t delay_ms)
 {
-	if (t->state == TUNNEL_READY)
-		schedule(t, delay_ms);
+	if (t->state != TUNNEL_READY)
+		return;
+	if (t->full_due_at > clock_mono_ms() + delay_ms)
+		t->full_due_at = clock_mono_ms() + delay_ms;
+	schedule(t, delay_ms);
+}
+
+void tunnel_renew(struct tunnel *t)
+{
+	t->clean = false;
+	tunnel_kick(t);
 }
 
 void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer)
 {
+	t->clean = false;
 	if (wg_changes_add(&t->pending, kind, peer))
 		t->want_full = true;
 }

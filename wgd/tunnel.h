@@ -12,6 +12,11 @@
  * and applies the difference (at start, every 10 s, when the link or the socket changes, after a
  * failure); a quick one applies a known change of peers at once.
  *
+ * The kernel announces a deleted interface, but neither a new key nor a peer added by hand: Linux's
+ * WireGuard has no event for them. Where the backend can check cheaply, that is done between full
+ * passes, every 0.5 s, or more rarely so that it takes at most 1/200 of a processor. With thousands
+ * of peers such a change is therefore healed later, at the latest by the full pass.
+ *
  * F8: the interface comes up only once fwd has its rules in force for it: on a host that forwards
  * anyway an early tunnel would leak. Afterwards they stay, so that an interface that is up stays
  * so.
@@ -33,6 +38,8 @@ struct tunnel_ops {
 	/* A pass has ended. */
 	void (*on_pass)(void *arg, struct tunnel *t);
 	void (*on_closed)(void *arg, struct tunnel *t);
+	/* The interface was as desired, and somebody else changed it; the changes put it right. */
+	void (*on_repair)(void *arg, struct tunnel *t, const struct wg_changes *changes);
 };
 
 struct tunnel {
@@ -59,7 +66,12 @@ struct tunnel {
 	bool held;		   /* removals wait for a complete desired state */
 	size_t peer_count;	   /* on the interface, after the last pass */
 	struct wg_changes pending; /* for the next quick pass */
-	uint64_t full_passes, quick_passes, failures;
+	uint64_t full_passes, quick_passes, failures, checks, repairs;
+	bool known;	      /* the last full pass knew the desired peers */
+	bool clean;	      /* as desired after the last pass, and no other is desired since */
+	uint64_t fingerprint; /* of the interface when it was clean; 0 = unknown */
+	uint64_t full_due_at, check_due_at; /* monotonic ms */
+	uint64_t began_us;		    /* processor time at the begin of a pass or check */
 	int last_error;
 };
 
@@ -69,6 +81,8 @@ void tunnel_open(struct tunnel *t);
 void tunnel_kick(struct tunnel *t);
 /* The next reading of the interface comes within that time. */
 void tunnel_read_within(struct tunnel *t, uint64_t delay_ms);
+/* The tunnel's own key or settings are changed: a full pass soon. */
+void tunnel_renew(struct tunnel *t);
 /* One desired peer changed; takes effect with tunnel_flush. */
 void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_peer *peer);
 void tunnel_flush(struct tunnel *t);

@@ -9,7 +9,11 @@ static void put_key(struct buf *text, const char *name, const struct wg_key *key
 {
 	char hex[WG_KEY_HEX_LEN + 1];
 	wg_key_format_hex(key, hex);
-	buf_printf(text, "%s=%s\n", name, hex);
+	/* Not printf: a full set has two keys for each of many peers. */
+	buf_append_str(text, name);
+	buf_append(text, "=", 1);
+	buf_append(text, hex, WG_KEY_HEX_LEN);
+	buf_append(text, "\n", 1);
 	explicit_bzero(hex, sizeof(hex));
 }
 
@@ -26,7 +30,9 @@ static void put_change(struct buf *text, const struct wg_change *change)
 	for (size_t i = 0; i < peer->allowed_count; i++) {
 		char prefix[PREFIX_STRLEN];
 		prefix_format(&peer->allowed[i], prefix);
-		buf_printf(text, "allowed_ip=%s\n", prefix);
+		buf_append_str(text, "allowed_ip=");
+		buf_append_str(text, prefix);
+		buf_append(text, "\n", 1);
 	}
 }
 

@@ -76,6 +76,9 @@ void wgd_reload(struct daemon *d, void *next);
 /* Reads the tunnel's private key, made when missing only at the start. 0, -errno (logged). */
 int wgd_load_key(struct wgd *w, size_t i, bool make);
 
+/* repair.c: an operation of tunnels: tells the log and, as an alarm, the bus. */
+void wgd_report_repair(void *arg, struct tunnel *t, const struct wg_changes *changes);
+
 /* watch.c: link events and UAPI sockets. */
 int wgd_watch_start(struct wgd *w);
 void wgd_watch_stop(struct wgd *w);
