@@ -51,15 +51,19 @@ static void fill_options(const struct daemon_info *info, struct option *out)
 	out[n++] = (struct option){ "check", no_argument, NULL, 'k' };
 	out[n++] = (struct option){ "version", no_argument, NULL, 'v' };
 	out[n++] = (struct option){ "help", no_argument, NULL, 'h' };
-	for (int i = 0; info->commands && info->commands[i].name && i < COMMANDS_MAX; i++)
-		out[n++] =
-			(struct option){ info->commands[i].name, optional_argument, NULL, 256 + i };
+	for (int i = 0; info->commands && info->commands[i].name && i < COMMANDS_MAX; i++) {
+		const struct daemon_command *c = &info->commands[i];
+		int arg = c->needs_arg || !c->run ? required_argument : optional_argument;
+
+		out[n++] = (struct option){ c->name, arg, NULL, 256 + i };
+	}
 	out[n] = (struct option){ 0 };
 }
 
 /* STATUS_OK with conf_file set: go on. Else the program ends with the status returned. */
-static int parse_options(const struct daemon_info *info, int argc, char **argv, struct options *o)
+static int parse_options(struct daemon *d, int argc, char **argv, struct options *o)
 {
+	const struct daemon_info *info = d->info;
 	struct option table[COMMANDS_MAX + 4];
 	int c;
 
@@ -81,6 +85,9 @@ static int parse_options(const struct daemon_info *info, int argc, char **argv, 
 		case '?':
 			return STATUS_USAGE;
 		default:
+			d->options[c - 256] = optarg;
+			if (!info->commands[c - 256].run)
+				break;
 			o->command = &info->commands[c - 256];
 			o->command_arg = optarg;
 		}
@@ -90,6 +97,15 @@ static int parse_options(const struct daemon_info *info, int argc, char **argv, 
 	fprintf(stderr, "Usage: %s -c FILE [--check] [--version]\n", info->name);
 	o->conf_file = NULL;
 	return STATUS_USAGE;
+}
+
+const char *daemon_option(const struct daemon *d, const char *name)
+{
+	for (int i = 0; d->info->commands && d->info->commands[i].name && i < COMMANDS_MAX; i++) {
+		if (!strcmp(d->info->commands[i].name, name))
+			return d->options[i];
+	}
+	return NULL;
 }
 
 static int load_conf(struct daemon *d, void **out)
@@ -303,7 +319,7 @@ static int live(struct life *l, const struct options *o)
 		printf("%s: configuration is good\n", o->conf_file);
 		return STATUS_OK;
 	}
-	if (drop_privileges(d))
+	if (!(o->command && o->command->as_caller) && drop_privileges(d))
 		return STATUS_FAILURE;
 	if (o->command) {
 		block_signals(SIG_UNBLOCK);
@@ -317,7 +333,7 @@ int daemon_main(const struct daemon_info *info, int argc, char **argv)
 {
 	struct life l = { .d.info = info };
 	struct options o = { 0 };
-	int status = parse_options(info, argc, argv, &o);
+	int status = parse_options(&l.d, argc, argv, &o);
 
 	if (!o.conf_file)
 		return status;

@@ -17,6 +17,7 @@ struct daemon {
 	const struct conf_shared *shared; /* the same memory */
 	void *state;			  /* the daemon's own, made in start, freed in stop */
 	const char *conf_file;
+	const char *options[8]; /* what was given with each of info->commands, see daemon_option */
 };
 
 /* What a daemon is: const data and four functions, given to daemon_main. */
@@ -28,12 +29,15 @@ struct daemon_info {
 	size_t conf_count;
 	size_t conf_size; /* bytes of its configuration struct */
 	uint64_t caps;	  /* bits (1ULL << CAP_…) kept when privileges are dropped */
-	/* Extra options of the form --NAME [ARG] (e.g. proxyd --init-ca): handled after the
-	 * configuration is read and privileges are dropped; returns the exit status. */
+	/* Extra options of the form --NAME [ARG] (e.g. proxyd --init-ca), at most 8: handled after
+	 * the configuration is read and privileges are dropped; returns the exit status. Without
+	 * run it only gives a value to the others or to the daemon (daemon_option). */
 	const struct daemon_command {
 		const char *name, *help;
 		int (*run)(struct daemon *d, const char *arg);
-	} * commands; /* ended by a row without name, or NULL */
+		bool needs_arg; /* always so without run */
+		bool as_caller; /* privileges are not dropped: it handles the caller's files */
+	} * commands;		/* ended by a row without name, or NULL */
 	/* After the loop, signals and bus exist. Registers topics, opens sockets. 0 or -errno,
 	 * which ends the program with status 1 after it logged why. */
 	int (*start)(struct daemon *d);
@@ -53,5 +57,7 @@ struct daemon_info {
  * Returns the exit status: 0, 1 on failure or a leaked handle, 2 on wrong usage.
  */
 int daemon_main(const struct daemon_info *info, int argc, char **argv);
+/* What was given with --NAME ARG; NULL when it was not. */
+const char *daemon_option(const struct daemon *d, const char *name);
 /* Ends the daemon from within, as SIGTERM does; a failure makes the exit status 1. */
 void daemon_stop(struct daemon *d, int failure);

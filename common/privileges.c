@@ -101,19 +101,47 @@ static void forbid_core_dumps(void)
 #endif
 }
 
+static int find_user_dirs(
+	const char *user, const char *const *dirs, size_t dir_count, struct identity *who)
+{
+	int err = find_user(user, who);
+
+	for (size_t i = 0; !err && i < dir_count; i++) {
+		err = make_dir(dirs[i], who);
+		if (err)
+			log_error("cannot make directory path=%s error=%s", dirs[i],
+				strerror(-err));
+	}
+	return err;
+}
+
+int privileges_borrow(const char *user, const char *const *dirs, size_t dir_count)
+{
+	struct identity who;
+	int err;
+
+	if (geteuid() != 0)
+		return 0;
+	err = find_user_dirs(user, dirs, dir_count, &who);
+	if (!err && (setgroups(0, NULL) || setegid(who.gid) || seteuid(who.uid)))
+		err = -errno;
+	return err;
+}
+
+int privileges_return(void)
+{
+	if (getuid() != 0)
+		return 0;
+	return seteuid(0) || setegid(getgid()) ? -errno : 0;
+}
+
 int privileges_drop(const char *user, uint64_t caps, const char *const *dirs, size_t dir_count)
 {
 	struct identity who;
 	int err = 0;
 
 	if (geteuid() == 0) {
-		err = find_user(user, &who);
-		for (size_t i = 0; !err && i < dir_count; i++) {
-			err = make_dir(dirs[i], &who);
-			if (err)
-				log_error("cannot make directory path=%s error=%s", dirs[i],
-					strerror(-err));
-		}
+		err = find_user_dirs(user, dirs, dir_count, &who);
 		if (!err)
 			err = become(&who, caps);
 	}
