@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/conf.h"
+#include "apid/device_request.h"
 #include "apid/provision.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -13,6 +14,7 @@ struct apid {
 	struct publisher *publisher;
 	struct store *store;
 	struct provision *provision;
+	struct device_request device_request;
 };
 
 /* 0 with *out NULL when none is configured. */
@@ -95,6 +97,13 @@ static int start(struct daemon *d)
 	if (!a->store)
 		return -ENOMEM;
 	bus_set_status_source(d->bus, fill_status, a);
+	a->device_request = (struct device_request){ .tunnels = d->shared->tunnels,
+		.tunnel_count = d->shared->tunnel_count,
+		.store = a->store,
+		.publisher = a->publisher };
+	r = device_request_serve(&a->device_request, d->bus);
+	if (r)
+		return r;
 	options.store = a->store;
 	options.publisher = a->publisher;
 	return provision_open(&d->loop, &options, &a->provision);

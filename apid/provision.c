@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/provision.h"
+#include "apid/provision_work.h"
 #include "common/http.h"
 #include "common/list.h"
 #include "common/log.h"
@@ -33,9 +34,6 @@ struct call {
 	bool is_working;
 	struct buf body;
 	struct provision_request request;
-	struct device_state before;
-	enum entitlement entitlement;
-	char why[160];
 };
 
 /* ---- answers ---- */
@@ -79,7 +77,6 @@ static void call_release(struct call *c)
 	if (c->req || c->is_working)
 		return;
 	buf_fini(&c->body);
-	explicit_bzero(&c->before, sizeof(c->before));
 	free(c);
 }
 
@@ -93,7 +90,7 @@ static void call_fail(struct call *c, int status, const char *error)
 		call_release(c);
 }
 
-static void call_succeed(struct call *c)
+static void call_succeed(struct call *c, enum entitlement entitlement)
 {
 	bool is_upsert = c->request.task == PROVISION_UPSERT;
 	cJSON *body;
@@ -105,74 +102,36 @@ static void call_succeed(struct call *c)
 	}
 	body = cJSON_CreateObject();
 	cJSON_AddStringToObject(body, "status", "success");
-	if (is_upsert && c->entitlement != ENTITLED) {
+	if (is_upsert && entitlement != ENTITLED) {
 		cJSON_AddBoolToObject(body, "entitled", false);
-		cJSON_AddStringToObject(body, "reason", entitlement_text(c->entitlement));
+		cJSON_AddStringToObject(body, "reason", entitlement_text(entitlement));
 	}
 	respond(c->req, 200, body, NULL);
 	cJSON_Delete(body);
 }
 
-/* ---- the work: database, then wgd ---- */
+/* ---- the work ---- */
 
-static void on_restored(void *arg, const struct store_result *result)
+static void on_done(void *arg, const struct provision_outcome *outcome)
 {
 	struct call *c = arg;
 
-	if (result->status)
-		log_error("a refused device could not be taken back id=%s", c->request.id);
-	call_fail(c, 400, c->why);
-}
-
-static void on_peer(void *arg, int status, const char *why)
-{
-	struct call *c = arg;
-
-	if (status == -EPERM) {
-		snprintf(c->why, sizeof(c->why), "refused: %s", why);
-		log_notice("wgd refused a device id=%s reason=%s", c->request.id, why);
-		store_change(c->p->options.store, c->request.id, &c->before, on_restored, c);
-	} else if (status) {
-		call_fail(c, 503, "wgd does not answer");
-	} else {
-		call_succeed(c);
+	switch (outcome->status) {
+	case PROVISION_DONE:
+		call_succeed(c, outcome->entitlement);
+		break;
+	case PROVISION_REFUSED:
+		call_fail(c, 400, outcome->why);
+		break;
+	case PROVISION_LATER:
+		call_fail(c, 503, outcome->why);
 	}
-}
-
-static void on_stored(void *arg, const struct store_result *result)
-{
-	struct call *c = arg;
-	bool is_upsert = c->request.task == PROVISION_UPSERT;
-
-	if (result->status == -EEXIST) {
-		call_fail(c, 400, result->why);
-		return;
-	}
-	if (result->status) {
-		call_fail(c, 503, "the database does not answer");
-		return;
-	}
-	c->before = *result->before;
-	c->entitlement = result->entitlement;
-	if (result->changed)
-		log_info("device %s id=%s", is_upsert ? "provisioned" : "removed", c->request.id);
-	publisher_await_peer(c->p->options.publisher, c->request.id,
-		is_upsert ? c->request.public_key : NULL, on_peer, c);
 }
 
 static void start_work(struct call *c)
 {
-	struct device_state wanted = { .exists = c->request.task == PROVISION_UPSERT };
-	const struct provision_request *r = &c->request;
-
-	if (wanted.exists) {
-		snprintf(wanted.tunnel, sizeof(wanted.tunnel), "%s", r->tunnel->name);
-		memcpy(wanted.public_key, r->public_key, sizeof(wanted.public_key));
-		memcpy(wanted.addresses, r->addresses, sizeof(r->addresses));
-		wanted.address_count = r->address_count;
-	}
 	c->is_working = true;
-	store_change(c->p->options.store, r->id, &wanted, on_stored, c);
+	provision_work(c->p->options.store, c->p->options.publisher, &c->request, on_done, c);
 }
 
 /* ---- requests ---- */

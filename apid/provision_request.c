@@ -103,14 +103,12 @@ static struct addr derive_v6(
 	return out;
 }
 
-static int parse_address(const cJSON *value, struct provision_request *out, char why[static 128])
+static int add_address(const char *text, struct provision_request *out, char why[static 128])
 {
 	struct prefix p;
 	const char *bad;
 
-	if (!cJSON_IsString(value))
-		return refuse(why, "address", "not a string");
-	if (prefix_parse(value->valuestring, &p) || p.len != addr_len(&p.addr) * 8)
+	if (prefix_parse(text, &p) || p.len != addr_len(&p.addr) * 8)
 		return refuse(why, "address", "not one address");
 	for (size_t i = 0; i < out->address_count; i++) {
 		if (out->addresses[i].family == p.addr.family)
@@ -123,20 +121,33 @@ static int parse_address(const cJSON *value, struct provision_request *out, char
 	return 0;
 }
 
-static int complete_addresses(struct provision_request *out, char why[static 128])
+static int parse_address(const cJSON *value, struct provision_request *out, char why[static 128])
 {
-	const struct prefix *v4_net = prefix_of(out->tunnel, AF_INET);
-	const struct prefix *v6_net = prefix_of(out->tunnel, AF_INET6);
-	const char *bad;
+	if (!cJSON_IsString(value))
+		return refuse(why, "address", "not a string");
+	return add_address(value->valuestring, out, why);
+}
 
+/* IPv4 comes first, and must be there where the tunnel has it. */
+static int order_addresses(struct provision_request *out, char why[static 128])
+{
 	if (out->address_count == 2 && out->addresses[0].family == AF_INET6) {
 		struct addr v6 = out->addresses[0];
 
 		out->addresses[0] = out->addresses[1];
 		out->addresses[1] = v6;
 	}
-	if (v4_net && out->addresses[0].family != AF_INET)
+	if (prefix_of(out->tunnel, AF_INET) && out->addresses[0].family != AF_INET)
 		return refuse(why, "address", "the IPv4 address is missing");
+	return 0;
+}
+
+static int complete_addresses(struct provision_request *out, char why[static 128])
+{
+	const struct prefix *v4_net = prefix_of(out->tunnel, AF_INET);
+	const struct prefix *v6_net = prefix_of(out->tunnel, AF_INET6);
+	const char *bad;
+
 	if (out->address_count == 2 || !v6_net || !v4_net)
 		return 0;
 	out->addresses[1] = derive_v6(v4_net, &out->addresses[0], v6_net);
@@ -165,6 +176,8 @@ static int parse_addresses(const cJSON *value, struct provision_request *out, ch
 		if (!r && !out->address_count)
 			return refuse(why, "address", "empty");
 	}
+	if (!r)
+		r = order_addresses(out, why);
 	return r ? r : complete_addresses(out, why);
 }
 
@@ -261,4 +274,40 @@ int provision_request_parse(const char *text, size_t len, const struct conf_tunn
 	if (!r)
 		*out = request;
 	return r;
+}
+
+static int check_keys(
+	const struct provision_device *d, struct provision_request *out, char why[static 128])
+{
+	if (!public_key_is_good(d->public_key))
+		return refuse(why, "public_key", "not a WireGuard key");
+	if (d->preshared_key && !public_key_is_good(d->preshared_key))
+		return refuse(why, "preshared_key", "not a WireGuard key");
+	memcpy(out->public_key, d->public_key, sizeof(out->public_key));
+	if (d->preshared_key)
+		memcpy(out->preshared_key, d->preshared_key, sizeof(out->preshared_key));
+	out->preshared_known = true;
+	return 0;
+}
+
+int provision_request_check(const struct provision_device *d, const struct conf_tunnel *tunnels,
+	size_t tunnel_count, struct provision_request *out, char why[static 128])
+{
+	int r;
+
+	*out = (struct provision_request){ .task = PROVISION_UPSERT };
+	if (!device_id_is_good(d->id))
+		return refuse(why, "id", "not 1 to 64 of A-Z a-z 0-9 . _ : -");
+	memcpy(out->id, d->id, strlen(d->id) + 1);
+	r = check_keys(d, out, why);
+	if (r)
+		return r;
+	out->tunnel = find_tunnel(tunnels, tunnel_count, d->tunnel ? d->tunnel : DEFAULT_MODE);
+	if (!out->tunnel)
+		return refuse(why, "tunnel", "no such tunnel");
+	if (!d->address_count)
+		return refuse(why, "address", "missing");
+	for (size_t i = 0; i < d->address_count && !r; i++)
+		r = add_address(d->addresses[i], out, why);
+	return r ? r : order_addresses(out, why);
 }

@@ -15,6 +15,8 @@ struct provision_request {
 	char id[DEVICE_ID_MAX + 1];
 	/* PROVISION_UPSERT */
 	char public_key[PUBLIC_KEY_LEN + 1];
+	char preshared_key[PUBLIC_KEY_LEN + 1]; /* "" = none */
+	bool preshared_known; /* false: wg_upsert says nothing about it, the present one stays */
 	const struct conf_tunnel *tunnel;
 	struct addr addresses[2]; /* IPv4 first; the missing IPv6 one is derived */
 	size_t address_count;
@@ -22,6 +24,16 @@ struct provision_request {
 
 /* 0 or -EINVAL; why (128 bytes) says what is wrong. */
 int provision_request_parse(const char *body, size_t len, const struct conf_tunnel *tunnels,
+	size_t tunnel_count, struct provision_request *out, char why[static 128]);
+
+/* The same checks for a device that is known in full: exactly these addresses, none is derived.
+ * preshared_key and tunnel may be NULL: none, the tunnel that POST takes. */
+struct provision_device {
+	const char *id, *public_key, *preshared_key, *tunnel;
+	const char *const *addresses;
+	size_t address_count;
+};
+int provision_request_check(const struct provision_device *d, const struct conf_tunnel *tunnels,
 	size_t tunnel_count, struct provision_request *out, char why[static 128]);
 
 /* [A-Za-z0-9._:-]{1,64} */

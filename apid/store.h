@@ -46,6 +46,8 @@ struct device_state {
 	size_t address_count;
 	char public_key[PUBLIC_KEY_LEN + 1];	/* "" = none */
 	char preshared_key[PUBLIC_KEY_LEN + 1]; /* "" = none */
+	bool preshared_known; /* wanted: with the same public key "" means none, not the present one
+			       */
 };
 
 struct store_result {
@@ -59,7 +61,7 @@ struct store_result {
 /*
  * Makes the device as wanted (exists false: removes it); the fields that provisioning does not know
  * stay. A new device is active. The preshared key stays only with the same public key, unless
- * wanted gives one. on_done is called once, from the loop.
+ * wanted gives one or knows that there is none. on_done is called once, from the loop.
  */
 void store_change(struct store *s, const char *id, const struct device_state *wanted,
 	void (*on_done)(void *arg, const struct store_result *result), void *arg);

@@ -58,6 +58,7 @@ static int take_before(struct change *c, const struct db_batch *b)
 	struct device_state *d = &c->before;
 
 	d->exists = device->n;
+	d->preshared_known = true; /* taking a change back restores this too */
 	c->record = strdup(d->exists ? db_cell(device, 0, 1) : NEW_DEVICE);
 	if (!c->record)
 		return -ENOMEM;
@@ -191,7 +192,7 @@ static void decide(struct change *c, struct db_batch *b)
 		tell(c, r, NULL, false, NOT_ENTITLED_INVALID);
 		return;
 	}
-	if (c->wanted.exists && !c->wanted.preshared_key[0] &&
+	if (c->wanted.exists && !c->wanted.preshared_known && !c->wanted.preshared_key[0] &&
 		!strcmp(c->wanted.public_key, c->before.public_key))
 		memcpy(c->wanted.preshared_key, c->before.preshared_key,
 			sizeof(c->wanted.preshared_key));

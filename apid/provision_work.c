@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/provision_work.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct work {
+	struct store *store;
+	struct publisher *publisher;
+	struct provision_request request;
+	struct device_state before;
+	enum entitlement entitlement;
+	char why[160];
+	void (*on_done)(void *arg, const struct provision_outcome *outcome);
+	void *arg;
+};
+
+static void end(struct work *w, enum provision_status status, const char *why)
+{
+	const struct provision_outcome outcome = { status, why, w->entitlement };
+
+	w->on_done(w->arg, &outcome);
+	explicit_bzero(w, sizeof(*w));
+	free(w);
+}
+
+static void on_restored(void *arg, const struct store_result *result)
+{
+	struct work *w = arg;
+
+	if (result->status)
+		log_error("a refused device could not be taken back id=%s", w->request.id);
+	end(w, PROVISION_REFUSED, w->why);
+}
+
+static void on_peer(void *arg, int status, const char *why)
+{
+	struct work *w = arg;
+
+	if (status == -EPERM) {
+		snprintf(w->why, sizeof(w->why), "refused: %s", why);
+		log_notice("wgd refused a device id=%s reason=%s", w->request.id, why);
+		store_change(w->store, w->request.id, &w->before, on_restored, w);
+	} else if (status) {
+		end(w, PROVISION_LATER, "wgd does not answer");
+	} else {
+		end(w, PROVISION_DONE, NULL);
+	}
+}
+
+static void on_stored(void *arg, const struct store_result *result)
+{
+	struct work *w = arg;
+	bool is_upsert = w->request.task == PROVISION_UPSERT;
+
+	if (result->status == -EEXIST) {
+		end(w, PROVISION_REFUSED, result->why);
+		return;
+	}
+	if (result->status) {
+		end(w, PROVISION_LATER, "the database does not answer");
+		return;
+	}
+	w->before = *result->before;
+	w->entitlement = result->entitlement;
+	if (result->changed)
+		log_info("device %s id=%s", is_upsert ? "provisioned" : "removed", w->request.id);
+	publisher_await_peer(
+		w->publisher, w->request.id, is_upsert ? w->request.public_key : NULL, on_peer, w);
+}
+
+void provision_work(struct store *s, struct publisher *p, const struct provision_request *r,
+	void (*on_done)(void *arg, const struct provision_outcome *outcome), void *arg)
+{
+	struct device_state wanted = { .exists = r->task == PROVISION_UPSERT };
+	struct work *w = malloc(sizeof(*w));
+
+	if (!w) {
+		on_done(arg, &(struct provision_outcome){ PROVISION_LATER, "no memory", 0 });
+		return;
+	}
+	*w = (struct work){
+		.store = s, .publisher = p, .request = *r, .on_done = on_done, .arg = arg
+	};
+	if (wanted.exists) {
+		snprintf(wanted.tunnel, sizeof(wanted.tunnel), "%s", r->tunnel->name);
+		memcpy(wanted.public_key, r->public_key, sizeof(wanted.public_key));
+		memcpy(wanted.preshared_key, r->preshared_key, sizeof(wanted.preshared_key));
+		wanted.preshared_known = r->preshared_known;
+		memcpy(wanted.addresses, r->addresses, sizeof(r->addresses));
+		wanted.address_count = r->address_count;
+	}
+	store_change(s, r->id, &wanted, on_stored, w);
+	explicit_bzero(&wanted, sizeof(wanted));
+}
