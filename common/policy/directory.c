@@ -132,6 +132,9 @@ static void index_addresses(struct directory *d, struct entry *e)
 		log_warning("address refused, it belongs to another device device=%s address=%s "
 			    "holder=%s",
 			(is_mine ? other : e)->rec.id, text, (is_mine ? e : other)->rec.id);
+		/* The other one loses what it had. */
+		if (is_mine && other->announced && d->known && d->ops.on_device)
+			d->ops.on_device(d->arg, &other->view);
 	}
 }
 

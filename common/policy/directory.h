@@ -52,7 +52,8 @@ struct device_view {
 struct directory;
 
 struct directory_ops {
-	/* A device appeared or one of its resolved facts changed. May be NULL. */
+	/* A device appeared, one of its resolved facts changed, or another device took an address
+	 * of it over. May be NULL. */
 	void (*on_device)(void *arg, struct device_view *v);
 	/* It is about to go. */
 	void (*on_gone)(void *arg, struct device_view *v);
