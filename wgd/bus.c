@@ -155,6 +155,8 @@ static void on_settle(struct timer *t)
 	if (w->peers.next_leave)
 		timer_start_at(&w->leaving, w->peers.next_leave);
 	wgd_prune_usage(w);
+	for (size_t i = 0; i < w->tunnel_count && w->usage.limited; i++)
+		tunnel_read_within(&w->tunnels[i], USAGE_READ_QUOTA_MS);
 	wgd_progress(w);
 }
 
@@ -307,6 +309,8 @@ static void fill_status(void *arg, cJSON *status)
 		if (w->peers.refused[r])
 			cJSON_AddNumberToObject(refused, refusal_text((enum refusal)r),
 				(double)w->peers.refused[r]);
+	if (w->follow)
+		follow_report(w->follow, status);
 }
 
 static cJSON *tunnel_record(const struct wgd *w, size_t i)

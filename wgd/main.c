@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wgd/import.h"
 #include "wgd/wgd.h"
 
 #include "common/log.h"
@@ -64,6 +65,25 @@ static int make_tunnels(struct wgd *w)
 	return 0;
 }
 
+/* --watch goes before WG_CONFIG_PATH and the configuration. */
+static int start_follow(struct wgd *w)
+{
+	const char *option = daemon_option(w->daemon, "watch");
+	struct follow_options o = { .path = option ? option : w->conf->watch,
+		.tunnel = wgd_conf_watch_tunnel(w->conf),
+		.state_dir = w->conf->shared.state_dir,
+		.hold_s = w->conf->watch_hold_s };
+	if (!*o.path)
+		return 0;
+	if (!o.tunnel)
+		log_error("wgd.watch_tunnel: no such tunnel");
+	else if (*o.path != '/')
+		log_error("--watch: %s is not an absolute path", o.path);
+	else
+		return follow_open(&w->daemon->loop, w->daemon->bus, &o, &w->follow);
+	return -EINVAL;
+}
+
 static int start(struct daemon *d)
 {
 	struct wgd *w = calloc(1, sizeof(*w));
@@ -88,6 +108,8 @@ static int start(struct daemon *d)
 	err = wgd_bus_start(w);
 	if (!err)
 		err = wgd_watch_start(w);
+	if (!err)
+		err = start_follow(w);
 	if (err)
 		log_error("start failed error=%s", strerror(-err));
 	return err;
@@ -104,6 +126,7 @@ static void stop(struct daemon *d)
 	for (size_t i = 0; i < w->tunnel_count; i++)
 		tunnel_close(&w->tunnels[i]);
 	wgd_bus_stop(w);
+	follow_close(w->follow);
 	wgd_readings_stop(w);
 }
 
@@ -121,9 +144,28 @@ static void fini(struct daemon *d)
 		wg_key_wipe(&w->tunnels[i].private_key);
 	free(w->tunnels);
 	free(w->peer_tunnels);
+	follow_free(w->follow);
 	free(w);
 	d->state = NULL;
 }
+
+static const struct daemon_command commands[] = {
+	{ .name = "import",
+		.help = "FILE of wg-quick with `# device:ID` lines: checks it, keeps its key, "
+			"prints "
+			"what apid.seed_file reads",
+		.run = wgd_import,
+		.needs_arg = true,
+		.as_caller = true },
+	{ .name = "output", .help = "FILE that --import writes instead of standard output (0600)" },
+	{ .name = "export",
+		.help = "FILE that gets the tunnel and its devices as they are now (0600)",
+		.run = wgd_export,
+		.needs_arg = true,
+		.as_caller = true },
+	{ .name = "watch", .help = "FILE that is followed, in place of wgd.watch" },
+	{ 0 },
+};
 
 int main(int argc, char **argv)
 {
@@ -135,6 +177,7 @@ int main(int argc, char **argv)
 		.conf_count = wgd_conf_count,
 		.conf_size = sizeof(struct wgd_conf),
 		.caps = 1ULL << CAP_NET_ADMIN,
+		.commands = commands,
 		.start = start,
 		.reload = wgd_reload,
 		.stop = stop,

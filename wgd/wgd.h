@@ -3,6 +3,7 @@
 
 #include "common/daemon.h"
 #include "common/policy/directory.h"
+#include "wgd/follow.h"
 #include "wgd/peers.h"
 #include "wgd/stats.h"
 #include "wgd/tunnel.h"
@@ -37,6 +38,7 @@ struct wgd {
 	bool unreported;  /* something was delivered since directory_applied */
 	bool was_known;
 	bool started, closing;
+	struct follow *follow; /* K's file; NULL = none is followed */
 	struct timer leaving; /* W4: runs until the next peer's grace is over */
 	struct stats stats;
 	struct usage usage;

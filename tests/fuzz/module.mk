@@ -4,11 +4,14 @@ FUZZERS += http
 FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse
+FUZZERS += webset
 FUZZ_SRCS_list_parse = syncd/list_parse.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
+FUZZERS += kfile
+FUZZ_SRCS_kfile = wgd/device.c wgd/key.c wgd/kfile.c wgd/peers.c
 FUZZERS += client_hello
 FUZZ_SRCS_client_hello = proxyd/client_hello.c
 FUZZERS += target
