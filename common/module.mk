@@ -1,4 +1,4 @@
-COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_reload.c common/conf_value.c common/daemon.c \
+COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_reload.c common/conf_value.c common/daemon.c common/file_map.c \
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/timer.c
 
 # TLS, streams, HTTP. The TLS backend is behind tls.h; certificates are always written with mbedtls.
@@ -34,7 +34,8 @@ COMMON_SRCS += common/domainset.c common/domainset_build.c common/domainset_name
 	common/domainset_cover.c common/domainset_write.c common/domainset_overlay.c
 COMMON_SRCS += common/policy/decide.c common/policy/directory.c common/policy/entitlement.c \
 	common/policy/pattern.c common/policy/url.c common/policy/policy.c common/policy/policy_lists.c \
-	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c
+	common/policy/policy_store.c common/policy/rule_index.c common/policy/settings.c common/policy/view.c \
+	common/policy/webset.c common/policy/webset_automaton.c common/policy/webset_build.c common/policy/webset_open.c common/policy/webset_write.c
 
 # The bus.
 COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_blob_get.c common/bus_check.c common/bus_conn.c common/bus_event.c common/bus_follow.c common/bus_lastgood.c \

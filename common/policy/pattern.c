@@ -82,28 +82,29 @@ void pattern_fini(struct pattern *p)
 	*p = (struct pattern){ 0 };
 }
 
-/* `*` stands for any run of characters; two pointers, so that the time is at most len * pattern. */
+/* `*` stands for any run of characters. Each run of other characters is looked for behind the one
+ * before, so that the time is linear. */
 static bool wildcard_matches(const char *pat, size_t pat_len, const char *s, size_t len)
 {
-	size_t p = 0, i = 0, star = (size_t)-1, resume = 0;
+	const char *end = pat + pat_len, *star = memchr(pat, '*', pat_len);
+	size_t head = star ? (size_t)(star - pat) : pat_len;
 
-	while (i < len) {
-		if (p < pat_len && pat[p] == '*') {
-			star = p++;
-			resume = i;
-		} else if (p < pat_len && pat[p] == s[i]) {
-			p++;
-			i++;
-		} else if (star != (size_t)-1) {
-			p = star + 1;
-			i = ++resume;
-		} else {
+	if (len < head || memcmp(s, pat, head))
+		return false;
+	if (!star)
+		return len == head;
+	s += head;
+	len -= head;
+	for (pat = star + 1; (star = memchr(pat, '*', (size_t)(end - pat))); pat = star + 1) {
+		size_t run = (size_t)(star - pat);
+		const char *found = memmem(s, len, pat, run);
+		if (!found)
 			return false;
-		}
+		len -= (size_t)(found - s) + run;
+		s = found + run;
 	}
-	while (p < pat_len && pat[p] == '*')
-		p++;
-	return p == pat_len;
+	size_t tail = (size_t)(end - pat);
+	return len >= tail && !memcmp(s + len - tail, pat, tail);
 }
 
 static bool ends_with(const struct pattern *p, const char *s, size_t len)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/buf.h"
+#include "common/codec.h"
+#include "common/policy/pattern.h"
+#include "common/policy/rule_index.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The website rules (SPEC P5, Patterns), compiled by syncd into one immutable image that the other
+ * daemons map read-only: a hash for exact hosts and URLs and for host subtrees, sorted tables for
+ * prefixes and suffixes, an automaton for what may stand anywhere. The time of a lookup hardly
+ * grows with the number of rules.
+ */
+
+/* ---- building ---- */
+
+struct webset_builder;
+struct webset_builder *webset_builder_new(void);
+void webset_builder_free(struct webset_builder *b);
+/* Copies what it needs. Sites that are not approved are left out (returns 0). -EINVAL: the pattern
+ * matches nothing; -ENOMEM; -E2BIG: more than a million rules or a gigabyte. */
+int webset_builder_add(struct webset_builder *b, const struct rec_website *site);
+/* Before the first add: the same key and rules give the same image, whatever their order. Without
+ * it the key is random. */
+void webset_builder_set_key(struct webset_builder *b, const uint8_t key[static 16]);
+size_t webset_builder_count(const struct webset_builder *b);
+/* Compiles into out, which is empty. The builder is spent. -ENOMEM, -E2BIG. */
+int webset_builder_finish(struct webset_builder *b, struct buf *out);
+
+/* ---- reading ---- */
+
+enum webset_media { WEBSET_MEDIA_INHERIT, WEBSET_MEDIA_HIDE, WEBSET_MEDIA_SHOW };
+
+/* A rule as compiled; the strings lie in the image and end in zero. */
+struct webset_rule {
+	const char *pattern, *id, *category;
+	size_t pattern_len;
+	int match; /* enum match */
+	bool is_url;
+	bool closed; /* its record could not be read: it blocks */
+	enum webset_media images, words;
+	const char *needs; /* needs_count strings, one after the other */
+	size_t needs_count;
+};
+
+struct webset {
+	const uint8_t *image;
+	size_t len;
+	bool mapped;
+	const struct webset_header *header;
+	uint32_t *seen[2]; /* of the two automata: when an end was last reported */
+	uint32_t turn;
+};
+
+/* Checks checksum, bounds and every reference: a corrupt byte is -EBADMSG. The image is at an
+ * address divisible by 8 (-EINVAL else), stays the caller's and must outlive the set. -ENOMEM. */
+int webset_open(const void *image, size_t len, struct webset *out);
+/* Maps a file read-only. */
+int webset_open_file(const char *path, struct webset *out);
+void webset_close(struct webset *w);
+size_t webset_count(const struct webset *w);
+/* Calls on_match once for each rule that matches, in no order, until it returns false. No
+ * allocation, time linear in the subject. */
+void webset_find(struct webset *w, const struct rule_subject *s,
+	bool (*on_match)(void *arg, const struct webset_rule *rule), void *arg);

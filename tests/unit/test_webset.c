@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The compiled website rules against each rule tried by itself (SPEC P5, Patterns). */
+#include "common/policy/webset.h"
+#include "tests/unit/tap.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { RULES = 300, SUBJECTS = 2000 };
+static const uint8_t key[16] = "a fixed key here";
+
+struct site {
+	char id[16], pattern[96];
+	int match;
+};
+
+static const char *const words[] = { "a", "ab", "www.", "news", "shop", ".", "example", "-", "b" };
+static const char *const path_words[] = { "/", "a", "b", "news", "?q=", "x", "ab" };
+
+static const char *pick(const char *const *v, size_t n)
+{
+	return v[(size_t)rand() % n];
+}
+
+static void make_text(char *out, size_t size, bool url)
+{
+	size_t len = 0;
+	*out = '\0';
+	for (int i = rand() % 5 + 1; i; i--)
+		len += (size_t)snprintf(out + len, size - len, "%s", pick(words, 9));
+	len += (size_t)snprintf(out + len, size - len, ".example");
+	if (!url)
+		return;
+	len += (size_t)snprintf(out + len, size - len, "/");
+	for (int i = rand() % 4; i; i--)
+		len += (size_t)snprintf(out + len, size - len, "%s", pick(path_words, 7));
+}
+
+static void make_pattern(struct site *s, int number)
+{
+	char text[80];
+	snprintf(s->id, sizeof(s->id), "r%d", number);
+	make_text(text, sizeof(text), rand() % 2);
+	s->match = rand() % 5;
+	size_t from = 0, len = strlen(text);
+	/* A piece of it: prefixes, suffixes, and from the middle. */
+	if (s->match != MATCH_EXACT) {
+		from = s->match == MATCH_STARTSWITH ? 0 : (size_t)rand() % len;
+		len = s->match == MATCH_ENDSWITH ? len - from : (size_t)rand() % (len - from) + 1;
+	}
+	snprintf(s->pattern, sizeof(s->pattern), "%.*s", (int)len, text + from);
+	if (s->match == MATCH_WILDCARD)
+		for (size_t i = 0; s->pattern[i]; i++)
+			if (rand() % 4 == 0)
+				s->pattern[i] = '*';
+}
+
+static struct rec_website record_of(const struct site *s)
+{
+	struct rec_website rec = { .id = (char *)s->id,
+		.pattern = (char *)s->pattern,
+		.match = s->match,
+		.category = "c" };
+	rec_mark(&rec, website, match);
+	return rec;
+}
+
+static void build(const struct site *sites, size_t n, bool backwards, struct buf *out)
+{
+	struct webset_builder *b = webset_builder_new();
+	webset_builder_set_key(b, key);
+	buf_init(out, 0);
+	for (size_t i = 0; i < n; i++) {
+		struct rec_website rec = record_of(&sites[backwards ? n - 1 - i : i]);
+		webset_builder_add(b, &rec);
+	}
+	INT_IS(webset_builder_finish(b, out), 0);
+	webset_builder_free(b);
+}
+
+struct found {
+	unsigned char times[RULES];
+	size_t count;
+};
+
+static bool on_match(void *arg, const struct webset_rule *rule)
+{
+	struct found *f = arg;
+	f->times[atoi(rule->id + 1)]++;
+	f->count++;
+	return true;
+}
+
+static bool brute_force(const struct site *s, const char *host, const char *url)
+{
+	struct pattern p;
+	if (pattern_parse(s->pattern, s->match, &p))
+		return false;
+	const char *subject = p.is_url ? url : host;
+	bool res = subject && pattern_matches(&p, subject, strlen(subject));
+	pattern_fini(&p);
+	return res;
+}
+
+static void compare(struct webset *w, const struct site *sites, const char *host, const char *url)
+{
+	struct found f = { 0 };
+	struct rule_subject s = { .host = host, .host_len = strlen(host) };
+	if (url) {
+		s.url = url;
+		s.url_len = strlen(url);
+	}
+	webset_find(w, &s, on_match, &f);
+	for (int i = 0; i < RULES; i++) {
+		bool want = brute_force(&sites[i], host, url);
+		if (f.times[i] != want) {
+			printf("# rule %s match %d subject %s %s: %d times, want %d\n",
+				sites[i].pattern, sites[i].match, host, url ? url : "", f.times[i],
+				want);
+			OK(false);
+		}
+	}
+}
+
+static void test_finds_what_each_rule_by_itself_would(void)
+{
+	static struct site sites[RULES];
+	struct buf image;
+	struct webset w;
+	srand(1);
+	for (int i = 0; i < RULES; i++)
+		make_pattern(&sites[i], i);
+	build(sites, RULES, false, &image);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	for (int i = 0; i < SUBJECTS && tap_ok; i++) {
+		char host[80], url[100];
+		make_text(url, sizeof(url), true);
+		snprintf(host, sizeof(host), "%.*s", (int)strcspn(url, "/"), url);
+		compare(&w, sites, host, rand() % 4 ? url : NULL);
+	}
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+static void test_order_of_rules_does_not_matter(void)
+{
+	static struct site sites[RULES];
+	struct buf one, other;
+	srand(2);
+	for (int i = 0; i < RULES; i++)
+		make_pattern(&sites[i], i);
+	build(sites, RULES, false, &one);
+	build(sites, RULES, true, &other);
+	INT_IS(one.len, other.len);
+	OK(one.len == other.len && !memcmp(one.data, other.data, one.len));
+	buf_fini(&one);
+	buf_fini(&other);
+}
+
+static void test_empty_set_finds_nothing(void)
+{
+	struct buf image;
+	struct webset w;
+	struct found f = { 0 };
+	build(NULL, 0, false, &image);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	INT_IS(webset_count(&w), 0);
+	struct rule_subject s = {
+		.host = "a.example", .host_len = 9, .url = "a.example/", .url_len = 10
+	};
+	webset_find(&w, &s, on_match, &f);
+	INT_IS(f.count, 0);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+static void test_corrupt_byte_or_length_is_refused(void)
+{
+	static struct site sites[20];
+	struct buf image;
+	struct webset w;
+	srand(3);
+	for (int i = 0; i < 20; i++)
+		make_pattern(&sites[i], i);
+	build(sites, 20, false, &image);
+	for (size_t i = 0; i < image.len; i++) {
+		image.data[i] ^= 0x10;
+		INT_IS(webset_open(image.data, image.len, &w), -EBADMSG);
+		image.data[i] ^= 0x10;
+	}
+	for (size_t len = 0; len < image.len; len += 7)
+		INT_IS(webset_open(image.data, len, &w), -EBADMSG);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+static bool on_only(void *arg, const struct webset_rule *rule)
+{
+	*(struct webset_rule *)arg = *rule;
+	return true;
+}
+
+static void test_rule_carries_its_record(void)
+{
+	struct webset_builder *b = webset_builder_new();
+	char *needs[] = { "cdn.example", "img.example" };
+	struct rec_website rec = { .id = "7",
+		.pattern = "Shop.example",
+		.match = MATCH_ENDSWITH,
+		.category = "shopping",
+		.images = MEDIA_HIDE,
+		.words = MEDIA_SHOW,
+		.needs = { needs, 2 } };
+	struct webset_rule rule = { 0 };
+	struct buf image;
+	struct webset w;
+	buf_init(&image, 0);
+	rec_mark(&rec, website, match);
+	rec_mark(&rec, website, images);
+	rec_mark(&rec, website, words);
+	INT_IS(webset_builder_add(b, &rec), 0);
+	rec.status = REVIEW_STATUS_PENDING;
+	rec_mark(&rec, website, status);
+	INT_IS(webset_builder_add(b, &rec), 0); /* not approved: left out */
+	INT_IS(webset_builder_finish(b, &image), 0);
+	webset_builder_free(b);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	INT_IS(webset_count(&w), 1);
+	struct rule_subject s = { .host = "www.shop.example", .host_len = 16 };
+	webset_find(&w, &s, on_only, &rule);
+	STR_IS(rule.pattern, "shop.example");
+	STR_IS(rule.id, "7");
+	STR_IS(rule.category, "shopping");
+	INT_IS(rule.images, WEBSET_MEDIA_HIDE);
+	INT_IS(rule.words, WEBSET_MEDIA_SHOW);
+	INT_IS(rule.needs_count, 2);
+	STR_IS(rule.needs, "cdn.example");
+	STR_IS(rule.needs + strlen(rule.needs) + 1, "img.example");
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+static void test_site_that_could_not_be_read_matches_widely(void)
+{
+	struct webset_builder *b = webset_builder_new();
+	struct rec_website rec = {
+		.head = { .closed = true }, .id = "1", .pattern = "casino", .category = "c"
+	};
+	struct webset_rule rule = { 0 };
+	struct buf image;
+	struct webset w;
+	buf_init(&image, 0);
+	INT_IS(webset_builder_add(b, &rec), 0);
+	INT_IS(webset_builder_finish(b, &image), 0);
+	webset_builder_free(b);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	struct rule_subject s = { .host = "best-casino.example", .host_len = 19 };
+	webset_find(&w, &s, on_only, &rule);
+	OK(rule.closed);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+int main(void)
+{
+	TAP_RUN(test_finds_what_each_rule_by_itself_would);
+	TAP_RUN(test_order_of_rules_does_not_matter);
+	TAP_RUN(test_empty_set_finds_nothing);
+	TAP_RUN(test_corrupt_byte_or_length_is_refused);
+	TAP_RUN(test_rule_carries_its_record);
+	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
+	return tap_done();
+}
