@@ -8,6 +8,7 @@
 #include "fwd/drift.h"
 #include "fwd/firewall.h"
 #include "fwd/networks.h"
+#include "fwd/routing.h"
 
 /* The daemon: what the parts share. */
 struct fwd {
@@ -17,6 +18,7 @@ struct fwd {
 	struct networks networks;
 	struct drift drift;
 	struct cut cut;
+	struct routing routing;
 	struct directory *directory;
 	struct timer settle;   /* runs from a change until it is in the kernel */
 	bool known;	       /* devices have replaced what a former run left in the maps */

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "fwd/dump.h"
+#include "fwd/marks.h"
 #include "fwd/sysctl.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -44,7 +45,7 @@ static int take_first_devices(struct fwd *f)
 
 static void allow_forwarding(struct fwd *f)
 {
-	int err = sysctl_allow_forwarding(SYSCTL_DIR, &f->conf->shared);
+	int err = routing_allow_forwarding(&f->routing);
 	if (err)
 		log_error("forwarding not switched on error=%s", strerror(-err));
 	sysctl_answer_refusals(SYSCTL_DIR);
@@ -104,6 +105,14 @@ static void on_networks(void *arg)
 	fwd_schedule(f);
 }
 
+static void on_routing(void *arg, const char *what)
+{
+	struct fwd *f = arg;
+	f->heals++;
+	log_warning("routing was changed by another program, restored what=%s", what);
+	fwd_alarm(f, "routing_changed", what);
+}
+
 static struct ruleset_options make_options(const struct fwd_conf *conf)
 {
 	return (struct ruleset_options){ .intercept = conf->intercept,
@@ -135,6 +144,9 @@ static int start_parts(struct fwd *f)
 {
 	uv_loop_t *loop = &f->daemon->loop;
 	int err = cut_open(&f->cut, loop);
+	if (!err)
+		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, MARK_PROFILE,
+			on_routing, f);
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)
@@ -192,6 +204,7 @@ static void stop(struct daemon *d)
 	networks_close(&f->networks);
 	drift_close(&f->drift);
 	cut_close(&f->cut);
+	routing_close(&f->routing);
 	timer_close(&f->settle, NULL);
 }
 
@@ -202,6 +215,7 @@ static void fini(struct daemon *d)
 		return;
 	networks_fini(&f->networks);
 	cut_fini(&f->cut);
+	routing_fini(&f->routing);
 	firewall_fini(&f->firewall);
 	free(f);
 	d->state = NULL;

@@ -1,7 +1,7 @@
 FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
 	fwd/rule.c fwd/rules.c fwd/rules_forward.c fwd/rules_gate.c fwd/rules_input.c \
 	fwd/rules_judge.c fwd/rules_nat.c fwd/ruleset.c fwd/sets.c
-fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/sysctl.c
+fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/routing.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
 UNITS += fwd_conntrack fwd_firewall fwd_profile fwd_range fwd_sysctl
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c

@@ -104,3 +104,25 @@ int sysctl_allow_forwarding(const char *dir, const struct conf_shared *conf)
 	set_tunnels(dir, conf, 1);
 	return err;
 }
+
+/* What is not there (no IPv6, no interface yet) is not off. */
+static bool is_off(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return read_number(path) == 0;
+}
+
+bool sysctl_forwards(const char *dir, const struct conf_shared *conf)
+{
+	if (is_off(dir, "ipv4/ip_forward") || is_off(dir, "ipv6/conf/all/forwarding"))
+		return false;
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		char v4[64], v6[64];
+		snprintf(v4, sizeof(v4), "ipv4/conf/%s/forwarding", conf->tunnels[i].interface);
+		snprintf(v6, sizeof(v6), "ipv6/conf/%s/forwarding", conf->tunnels[i].interface);
+		if (is_off(dir, v4) || is_off(dir, v6))
+			return false;
+	}
+	return true;
+}

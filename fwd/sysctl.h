@@ -14,3 +14,5 @@ void sysctl_answer_refusals(const char *dir);
 /* The rules are in force: IPv4 and IPv6 are forwarded. An interface that takes its IPv6 route from
  * router advertisements keeps doing so. -errno of what could not be set and is not set already. */
 int sysctl_allow_forwarding(const char *dir, const struct conf_shared *conf);
+/* Are both families forwarded, and for every tunnel interface that is there? */
+bool sysctl_forwards(const char *dir, const struct conf_shared *conf);

@@ -90,6 +90,24 @@ static void test_holds_only_the_tunnels(void)
 	is("ipv4/ip_forward", 1);
 }
 
+static void test_tells_whether_all_is_forwarded(void)
+{
+	static const char *const names[] = { "ipv4/ip_forward", "ipv6/conf/all/forwarding",
+		"ipv4/conf/wgT/forwarding", "ipv6/conf/wgT/forwarding" };
+	struct conf_tunnel tunnel;
+	struct conf_shared conf = make_conf(&tunnel);
+	prepare("0");
+	OK(!sysctl_forwards(top, &conf));
+	INT_IS(sysctl_allow_forwarding(top, &conf), 0);
+	OK(sysctl_forwards(top, &conf));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		set(names[i], "0");
+		OK(!sysctl_forwards(top, &conf));
+		set(names[i], "1");
+	}
+	OK(sysctl_forwards(top, &conf));
+}
+
 static void test_lowers_the_rate_limit_of_refusals_only(void)
 {
 	prepare("1");
@@ -106,6 +124,7 @@ int main(void)
 	TAP_RUN(test_allows_forwarding_in_both_families);
 	TAP_RUN(test_keeps_router_advertisements_of_the_uplink);
 	TAP_RUN(test_holds_only_the_tunnels);
+	TAP_RUN(test_tells_whether_all_is_forwarded);
 	TAP_RUN(test_lowers_the_rate_limit_of_refusals_only);
 	snprintf(command, sizeof(command), "rm -r '%s'", top);
 	return tap_done() | (system(command) != 0);
