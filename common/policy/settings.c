@@ -16,6 +16,22 @@ static const char *const default_checks[] = { "connectivitycheck.gstatic.com",
 	"www.msftconnecttest.com", "dns.msftncsi.com", "detectportal.firefox.com",
 	"nmcheck.gnome.org", "connectivity-check.ubuntu.com", "network-test.debian.org" };
 
+/* VPN in VPN and Tor. IPsec's ports are also those of Wi-Fi calling. */
+static const char *const default_denied_ports[] = {
+	"udp:51820-51821",		    /* WireGuard */
+	"udp:1194-1198", "tcp:1194-1198",   /* OpenVPN */
+	"udp:500", "udp:4500",		    /* IPsec */
+	"tcp:1723", "udp:1701", "tcp:1701", /* PPTP, L2TP */
+	"udp:3544",			    /* Teredo */
+	"udp:41641", "udp:9993",	    /* Tailscale, ZeroTier */
+	"tcp:1080",			    /* SOCKS */
+	"tcp:9001-9003", "tcp:9030", "tcp:9040", "tcp:9050-9051", "tcp:9150-9151", /* Tor */
+};
+
+/* Web, time, push services of Apple and Google. */
+static const char *const default_web_ports[] = { "tcp:80", "tcp:443", "udp:123", "tcp:5223",
+	"tcp:5228-5230" };
+
 static void strs_fini(struct rec_strs *s)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -239,6 +255,63 @@ static int set_quota_period(struct settings *s, const cJSON *value)
 	return value ? -EINVAL : 0;
 }
 
+static int parse_port(const char **text, uint16_t *out)
+{
+	char *end;
+	unsigned long value = **text >= '0' && **text <= '9' ? strtoul(*text, &end, 10) : 0;
+
+	if (value == 0 || value > UINT16_MAX)
+		return -EINVAL;
+	*text = end;
+	*out = (uint16_t)value;
+	return 0;
+}
+
+int port_spec_parse(const char *text, struct port_spec *out)
+{
+	bool tcp = !strncmp(text, "tcp:", 4);
+
+	if (!tcp && strncmp(text, "udp:", 4))
+		return -EINVAL;
+	text += 4;
+	*out = (struct port_spec){ .protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP };
+	if (parse_port(&text, &out->from))
+		return -EINVAL;
+	out->to = out->from;
+	if (*text == '-' && (text++, parse_port(&text, &out->to)))
+		return -EINVAL;
+	return *text || out->to < out->from ? -EINVAL : 0;
+}
+
+static int set_ports(struct rec_strs *out, const cJSON *value, const char *const *def, size_t def_n)
+{
+	struct port_spec one;
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, value) {
+		if (!cJSON_IsString(item) || port_spec_parse(item->valuestring, &one)) {
+			set_names(out, NULL, def, def_n);
+			return -EINVAL;
+		}
+	}
+	int err = set_names(out, value, def, def_n);
+	if (err)
+		set_names(out, NULL, def, def_n);
+	return err;
+}
+
+static int set_denied_ports(struct settings *s, const cJSON *value)
+{
+	return set_ports(&s->egress_denied_ports, value, default_denied_ports,
+		sizeof(default_denied_ports) / sizeof(*default_denied_ports));
+}
+
+static int set_web_ports(struct settings *s, const cJSON *value)
+{
+	return set_ports(&s->egress_web_ports, value, default_web_ports,
+		sizeof(default_web_ports) / sizeof(*default_web_ports));
+}
+
 static const struct setter {
 	const char *key;
 	int (*set)(struct settings *s, const cJSON *value);
@@ -255,6 +328,8 @@ static const struct setter {
 	{ "offline_browser", set_offline_browser },
 	{ "connectivity_checks", set_connectivity_checks },
 	{ "renewal_hosts", set_renewal_hosts },
+	{ "egress_denied_ports", set_denied_ports },
+	{ "egress_web_ports", set_web_ports },
 };
 
 void settings_init(struct settings *s)
@@ -271,6 +346,8 @@ void settings_fini(struct settings *s)
 	rec_fini(REC_policy_fields, &s->device_defaults);
 	strs_fini(&s->connectivity_checks);
 	strs_fini(&s->renewal_hosts);
+	strs_fini(&s->egress_denied_ports);
+	strs_fini(&s->egress_web_ports);
 	*s = (struct settings){ 0 };
 }
 

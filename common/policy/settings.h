@@ -32,7 +32,17 @@ struct settings {
 	struct rec_strs
 		connectivity_checks;   /* names that always pass; default: the usual OS probes */
 	struct rec_strs renewal_hosts; /* what a walled device may reach */
+	/* F13, each as port_spec_parse takes it: what egress `deny_tunnels` refuses besides tunnel
+	 * protocols, what `web` allows. A wrong value is the default. */
+	struct rec_strs egress_denied_ports, egress_web_ports;
 };
+
+/* "tcp:80", "udp:5000-5010". -EINVAL. */
+struct port_spec {
+	uint8_t protocol;  /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t from, to; /* both belong to it */
+};
+int port_spec_parse(const char *text, struct port_spec *out);
 
 void settings_init(struct settings *s); /* the defaults */
 void settings_fini(struct settings *s);
