@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices with a WireGuard of their own, each in its namespace behind a link of its own."""
+import os
+import subprocess
+
+from support.net import Host
+from support.wait import wait_until
+from wgdlib import KERNEL
+
+SINK = """import socket
+s = socket.create_server(("0.0.0.0", 9000))
+while True:
+    c = s.accept()[0]
+    while c.recv(65536):
+        pass
+    c.close()
+"""
+SEND = """import socket, sys
+s = socket.create_connection(("10.9.0.1", 9000), 20)
+s.sendall(bytes(int(sys.argv[1])))
+s.shutdown(socket.SHUT_WR)
+s.recv(1)
+"""
+
+
+CLOCK = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+	int result = real(id, t);
+	long offset = 0;
+	FILE *file = id == CLOCK_REALTIME ? fopen(getenv("CLOCK_FILE"), "r") : NULL;
+	if (file && fscanf(file, "%ld", &offset) == 1)
+		t->tv_sec += offset;
+	if (file)
+		fclose(file);
+	return result;
+}
+"""
+
+
+class Clock:
+    """A wall clock for one daemon that the test sets: options for Daemon.start."""
+
+    def __init__(self, directory):
+        self.file = directory / "clock"
+        self.set(0)
+        (directory / "clock.c").write_text(CLOCK)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "clock.so",
+                        directory / "clock.c", "-ldl"], check=True)
+        self.options = {"env": {**os.environ, "LD_PRELOAD": str(directory / "clock.so"),
+                                "CLOCK_FILE": str(self.file),
+                                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+                                ":verify_asan_link_order=0"}}
+
+    def set(self, seconds):
+        """So many seconds ahead of the true time."""
+        fresh = self.file.with_name("clock.new")
+        fresh.write_text(str(seconds))
+        fresh.chmod(0o644)
+        fresh.rename(self.file)
+
+
+class Client:
+    """A device at 192.0.NUMBER.2, its tunnel to the gateway's wgt0."""
+
+    def __init__(self, gateway, number, private, address):
+        self.gateway, self.number = gateway, number
+        self.host = Host(mounts=True)
+        self.wireguard = self.sink = None
+        self.run = self.host.run
+        self._link()
+        self._start_wireguard()
+        key = gateway.dir / f"client{number}.key"
+        key.write_text(private)
+        self.run("wg", "set", "wgc0", "private-key", key)
+        self.run("ip", "addr", "add", address + "/24", "dev", "wgc0")
+        self.run("ip", "link", "set", "wgc0", "mtu", "1380", "up")
+        self.connect()
+
+    def _link(self):
+        name = f"up{self.number}"
+        self.gateway.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0",
+                         "netns", self.host.sleeper.pid)
+        self.gateway.run("ip", "addr", "add", f"192.0.{self.number}.1/24", "dev", name)
+        self.gateway.run("ip", "link", "set", name, "up")
+        self.run("ip", "addr", "add", f"192.0.{self.number}.2/24", "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+
+    def _start_wireguard(self):
+        if KERNEL:
+            self.run("ip", "link", "add", "wgc0", "type", "wireguard")
+            return
+        self.run("sh", "-c", "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && "
+                 "mount -t tmpfs tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200")
+        self.wireguard = self.host.start("wireguard-go", "-f", "wgc0", stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.run("wg", "show", "wgc0", check=False), "client's interface")
+
+    def connect(self):
+        """To the key that the gateway has at present."""
+        public = self.gateway.run("wg", "show", "wgt0", "public-key").strip()
+        if self.run("wg", "show", "wgc0", "peers").strip() not in ("", public):
+            self.run("wg", "set", "wgc0", "peer", self.run("wg", "show", "wgc0", "peers").strip(),
+                     "remove")
+        self.run("wg", "set", "wgc0", "peer", public, "endpoint",
+                 f"192.0.{self.number}.1:51820", "persistent-keepalive", "1", "allowed-ips",
+                 "10.9.0.1/32")
+
+    def send(self, count):
+        """So many bytes through the tunnel to the gateway, by TCP: none is lost."""
+        if not self.sink:
+            self.sink = self.gateway.host.start("/usr/bin/python3", "-c", SINK)
+            wait_until(lambda: ":9000" in self.gateway.run("ss", "-ltn"), "sink")
+        self.run("/usr/bin/python3", "-c", SEND, count)
+
+    def close(self):
+        for process in filter(None, (self.wireguard, self.sink)):
+            process.kill()
+            process.wait()
+        self.host.close()

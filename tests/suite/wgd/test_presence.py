@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""W6: one key in two places, with real clients."""
+import json
+import threading
+
+from clientlib import Client
+from support.wait import wait_until
+from wgdlib import genkey
+
+PRIVATE, PUBLIC = genkey()
+
+
+def edges_of(redis, seen):
+    """Collects the edges of the devices in the background."""
+    ear = redis.connect()
+    ear("SUBSCRIBE", "culvert:event:wgd:peer")
+
+    def listen():
+        try:
+            while True:
+                seen.extend(json.loads(ear.read()[2])["batch"])
+        except (OSError, ValueError):
+            pass
+    threading.Thread(target=listen, daemon=True).start()
+
+
+def test_one_key_in_two_places_flaps_and_a_lone_device_does_not(gateway):
+    seen, clients = [], []
+    edges_of(gateway.redis, seen)
+    other_private, other_public = genkey()
+    gen = gateway.bus.put_device("phone", PUBLIC, "10.9.0.2")
+    gateway.bus.put_device("laptop", other_public, "10.9.0.3")
+    assert gateway.bus.applied("phone", gen)["ok"]
+    try:
+        clients = [Client(gateway, 2, PRIVATE, "10.9.0.2"),
+                   Client(gateway, 3, PRIVATE, "10.9.0.2"),
+                   Client(gateway, 4, other_private, "10.9.0.3")]
+
+        def flapping():
+            gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a reading
+            return [e for e in seen if e["edge"] == "flapping"]
+        first = wait_until(flapping, "flapping", 60)
+        assert first[0]["device"] == "phone" and "endpoint" in first[0]
+        for _ in range(20):
+            flapping()
+        wait_until(lambda: gateway.status()["peers_flapping"] == 1, "in the status")
+        assert len(flapping()) == 1  # once in ten minutes
+        wait_until(lambda: {e["device"] for e in seen if e["edge"] == "online"} ==
+                   {"phone", "laptop"}, "both online")
+        wait_until(lambda: gateway.status()["peers_online"] == 2, "online in the status")
+        assert gateway.status()["peers_silent"] == 0
+    finally:
+        for client in clients:
+            client.close()
