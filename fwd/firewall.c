@@ -53,6 +53,7 @@ int firewall_init(struct firewall *f)
 	elements_init(&f->elements);
 	profiles_init(&f->profiles);
 	conntrack_targets_init(&f->lost);
+	foreign_init(&f->foreign);
 	int err = nft_open(&f->nft);
 	if (!err)
 		err = set_constants(f);
@@ -67,6 +68,7 @@ void firewall_fini(struct firewall *f)
 	elements_fini(&f->elements);
 	profiles_fini(&f->profiles);
 	conntrack_targets_fini(&f->lost);
+	foreign_fini(&f->foreign);
 }
 
 static int set_tunnel(struct firewall *f, const struct conf_tunnel *t)
@@ -288,6 +290,8 @@ static int load(struct firewall *f)
 		f->tighten_due = true;
 	}
 	if (!err)
+		err = foreign_find(&f->foreign, &f->nft, &f->elements);
+	if (!err)
 		err = elements_load(&f->elements, &f->nft);
 	return err;
 }
@@ -314,6 +318,8 @@ static int attempt(struct firewall *f)
 	if (rules)
 		ruleset_write(&b, &f->options, &f->profiles, f->anew_due);
 	elements_write(&f->elements, &b);
+	if (rules && !f->anew_due)
+		foreign_write(&f->foreign, &b);
 	err = nft_batch_commit(&b);
 	nft_batch_fini(&b);
 	if (!err && conntrack_targets_move(&f->lost, &losing.targets))
@@ -322,10 +328,12 @@ static int attempt(struct firewall *f)
 	if (err)
 		return err;
 	elements_committed(&f->elements);
-	if (rules)
+	if (rules) {
+		foreign_clear(&f->foreign);
 		f->rewrites++;
-	else
+	} else {
 		f->updates++;
+	}
 	f->rules_due = f->anew_due = false;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "common/conf.h"
 #include "fwd/conntrack.h"
 #include "fwd/elements.h"
+#include "fwd/foreign.h"
 #include "fwd/profile.h"
 #include "fwd/ruleset.h"
 
@@ -16,11 +17,12 @@ struct firewall {
 	struct elements elements;
 	struct profiles profiles;
 	struct ruleset_options options;
-	uint32_t epoch;	  /* policy epoch (marks.h) in the kernel; 0 = not read yet */
-	bool rules_due;	  /* every rule is to be written */
-	bool load_due;	  /* what the kernel has is to be read first */
-	bool anew_due;	  /* the table has another shape and is to be made anew */
-	bool tighten_due; /* something was allowed that is not any more */
+	uint32_t epoch;		/* policy epoch (marks.h) in the kernel; 0 = not read yet */
+	struct foreign foreign; /* as of the last reading */
+	bool rules_due;		/* every rule is to be written */
+	bool load_due;		/* what the kernel has is to be read first */
+	bool anew_due;		/* the table has another shape and is to be made anew */
+	bool tighten_due;	/* something was allowed that is not any more */
 	/* Whose rights were changed by what was applied so far; the caller empties it. */
 	struct conntrack_targets lost;
 	uint64_t rewrites, updates, conflicts; /* transactions: with all rules, with elements only;

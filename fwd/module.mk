@@ -1,4 +1,4 @@
-FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
+FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/foreign.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
 	fwd/rule.c fwd/rules.c fwd/rules_forward.c fwd/rules_gate.c fwd/rules_input.c \
 	fwd/rules_judge.c fwd/rules_nat.c fwd/ruleset.c fwd/sets.c
 fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/routing.c fwd/sysctl.c

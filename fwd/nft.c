@@ -327,3 +327,40 @@ int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg)
 	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFT_TABLE);
 	return nl_dump(&n->nl, msg, on_rule, NULL, arg);
 }
+
+struct name_reading {
+	uint16_t attr; /* that holds the name */
+	void (*on_name)(void *arg, const char *name);
+	void *arg;
+};
+
+static int on_named_message(const struct nlmsghdr *msg, void *arg)
+{
+	enum { ATTR_TABLE = 1 }; /* of chains and sets alike */
+	struct name_reading *r = arg;
+	const struct nlattr *attr;
+	const char *table = NULL, *name = NULL;
+	mnl_attr_for_each (attr, msg, sizeof(struct nfgenmsg)) {
+		uint16_t type = mnl_attr_get_type(attr);
+		if ((type != ATTR_TABLE && type != r->attr) ||
+			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+			continue;
+		*(type == ATTR_TABLE ? &table : &name) = mnl_attr_get_str(attr);
+	}
+	/* A dump of chains is of all tables. */
+	if (table && name && !strcmp(table, NFT_TABLE))
+		r->on_name(r->arg, name);
+	return 0;
+}
+
+int nft_read_names(
+	struct nft *n, uint16_t type, void (*on_name)(void *arg, const char *name), void *arg)
+{
+	uint8_t buf[512];
+	struct nlmsghdr *msg = prepare(n, buf, type);
+	mnl_attr_put_strz(msg, NFTA_SET_TABLE, NFT_TABLE);
+	struct name_reading r = { .attr = type == NFT_MSG_GETSET ? NFTA_SET_NAME : NFTA_CHAIN_NAME,
+		.on_name = on_name,
+		.arg = arg };
+	return nl_dump(&n->nl, msg, on_named_message, NULL, &r);
+}

@@ -85,3 +85,7 @@ int nft_read_counters(struct nft *n,
 int nft_read_limits(struct nft *n, void (*on_limit)(void *arg, const char *name), void *arg);
 /* Gives every rule of the table as the kernel's message, in the order of chains and rules. */
 int nft_read_rules(struct nft *n, nl_message_cb *on_rule, void *arg);
+/* Gives the name of every chain (NFT_MSG_GETCHAIN) or set (NFT_MSG_GETSET) of the table. -ENOENT:
+ * there is no table. */
+int nft_read_names(
+	struct nft *n, uint16_t type, void (*on_name)(void *arg, const char *name), void *arg);

@@ -7,6 +7,7 @@
 #include "fwd/sets.h"
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <string.h>
 
 enum {
 	PRIORITY_RAW = -300,
@@ -77,4 +78,12 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	write_ends(&r);
 	if (o->masquerade)
 		write_masquerade(&r);
+}
+
+bool ruleset_has_chain(const char *name)
+{
+	for (size_t i = 0; i < COUNT(chains); i++)
+		if (!strcmp(chains[i].name, name))
+			return true;
+	return false;
 }

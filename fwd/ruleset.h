@@ -26,3 +26,6 @@ struct ruleset_options {
  */
 void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	const struct profiles *profiles, bool anew);
+
+/* Is it a chain of every such table? Those of profiles are not named here. */
+bool ruleset_has_chain(const char *name);

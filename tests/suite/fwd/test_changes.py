@@ -188,6 +188,13 @@ def _same(world, before):
     "delete element inet culvert profiles { 2 }",
     "flush set inet culvert epoch_ok",
     "add chain inet culvert forward { policy accept; }",
+    "add chain inet culvert evil { type filter hook forward priority -10; policy drop; }",
+    "add chain inet culvert odd; add rule inet culvert odd accept; insert rule inet culvert judge goto odd",
+    "delete element inet culvert devices4 { \"wgT\" . 10.9.0.2 }",
+    "flush chain inet culvert gate; delete chain inet culvert gate",
+    "flush table inet culvert; delete set inet culvert doh4",
+    "add chain inet culvert odd; add map inet culvert odd { type mark : verdict; }; "
+    "add element inet culvert odd { 1 : goto odd }",
 ])
 def test_a_foreign_change_is_undone(world, damage):
     """F11: healed within a second of the event, and reported."""
