@@ -2,6 +2,7 @@
 #include "fwd/foreign.h"
 
 #include "common/log.h"
+#include "fwd/marks.h"
 #include "fwd/ruleset.h"
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
@@ -26,17 +27,25 @@ void foreign_clear(struct foreign *f)
 	hmap_clear(&f->sets);
 }
 
+/* The keys are marks; under whichever shift of theirs. */
+static bool leads_to(const struct foreign *f, enum set_id map, uint32_t mark, uint32_t id)
+{
+	uint32_t value;
+	for (unsigned shift = 0; shift <= MARK_SHIFT_MAX; shift++) {
+		uint32_t key = mark << shift;
+		if (elements_get(f->elements, map, &key, &value) && value == id)
+			return true;
+	}
+	return false;
+}
+
 static bool has_chain(const struct foreign *f, const char *name)
 {
 	unsigned id;
-	if (!profile_chain_parse(name, &id)) {
-		uint32_t key = id;
-		return elements_get(f->elements, SET_PROFILES, &key, NULL);
-	}
-	if (!mask_chain_parse(name, &id)) {
-		uint32_t key = id;
-		return elements_get(f->elements, SET_MASKS, &key, NULL);
-	}
+	if (!profile_chain_parse(name, &id))
+		return leads_to(f, SET_PROFILES, id, id);
+	if (!mask_chain_parse(name, &id))
+		return leads_to(f, SET_MASKS, id << MARK_MASK_ID_SHIFT, id);
 	return ruleset_has_chain(name);
 }
 
