@@ -90,7 +90,8 @@ static void add_devices(struct db_batch *b, const cJSON *records)
 		add_device_addresses(b, record);
 }
 
-static void add_device_keys(struct db_batch *b, const cJSON *records)
+/* A device whose key the seed gives has the seed's addresses, too. */
+static void remove_device_keys(struct db_batch *b, const cJSON *records)
 {
 	const cJSON *record;
 
@@ -98,6 +99,12 @@ static void add_device_keys(struct db_batch *b, const cJSON *records)
 		label(b, "device_keys", text_of(record, "id"), "public_key");
 		db_add(b, "DELETE FROM device_keys WHERE device = ?", "s", text_of(record, "id"));
 	}
+}
+
+static void add_device_keys(struct db_batch *b, const cJSON *records)
+{
+	const cJSON *record;
+
 	cJSON_ArrayForEach (record, records) {
 		label(b, "device_keys", text_of(record, "id"), "public_key");
 		db_add(b,
@@ -134,6 +141,8 @@ void store_seed_add(struct db_batch *b, const struct seed *seed)
 {
 	const cJSON *records;
 
+	/* All first: devices may have exchanged their keys. */
+	remove_device_keys(b, json_get(seed->root, "device_keys"));
 	records = json_get(seed->root, "devices");
 	if (records)
 		add_devices(b, records);

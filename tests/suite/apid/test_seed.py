@@ -125,3 +125,21 @@ def test_of_many_reloads_at_once_the_last_seed_is_in_force(apid):
         wait_until(lambda want=i + 1: apid.log().count(": reloaded") >= want)
     wait_until(lambda: apid.state("groups") == {"g19": {"id": "g19"}})
     assert apid.log().count("seed written") - written < 20
+
+
+def test_a_seed_with_keys_gives_addresses_and_keys_together(apid):
+    """W5: what `wgd --import` writes; read again it is in force again, whatever happened between."""
+    seed = {"devices": [{"id": "x", "active": True, "tunnel": "mitm", "addresses": ["10.9.0.20"]},
+                        {"id": "y", "active": True, "tunnel": "mitm", "addresses": ["10.9.0.21"]}],
+            "device_keys": [{"id": "x", "public_key": KEYS[0]},
+                            {"id": "y", "public_key": KEYS[1], "preshared_key": KEYS[2]}]}
+    apid.seed(seed)
+    apid.reload()
+    assert apid.state("device_keys") == {r["id"]: r for r in seed["device_keys"]}
+    assert apid.state("devices") == {r["id"]: r for r in seed["devices"]}
+    seed["devices"][0]["addresses"], seed["devices"][1]["addresses"] = ["10.9.0.21"], ["10.9.0.20"]
+    seed["device_keys"][0]["public_key"], seed["device_keys"][1]["public_key"] = KEYS[1], KEYS[0]
+    apid.seed(seed)
+    apid.reload()
+    assert apid.state("device_keys") == {r["id"]: r for r in seed["device_keys"]}
+    assert apid.state("devices") == {r["id"]: r for r in seed["devices"]}
