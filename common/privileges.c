@@ -109,8 +109,8 @@ static int find_user_dirs(
 	for (size_t i = 0; !err && i < dir_count; i++) {
 		err = make_dir(dirs[i], who);
 		if (err)
-			log_error("cannot make directory path=%s error=%s", dirs[i],
-				strerror(-err));
+			log_error(
+				"cannot make directory path=%s error=%s", dirs[i], strerror(-err));
 	}
 	return err;
 }
