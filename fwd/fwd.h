@@ -4,6 +4,7 @@
 #include "common/daemon.h"
 #include "common/policy/directory.h"
 #include "fwd/conf.h"
+#include "fwd/counts.h"
 #include "fwd/cut.h"
 #include "fwd/drift.h"
 #include "fwd/firewall.h"
@@ -18,6 +19,7 @@ struct fwd {
 	struct networks networks;
 	struct drift drift;
 	struct cut cut;
+	struct counts counts;
 	struct routing routing;
 	struct directory *directory;
 	struct timer settle;   /* runs from a change until it is in the kernel */

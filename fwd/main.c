@@ -6,6 +6,7 @@
 #include "fwd/marks.h"
 #include "fwd/sysctl.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,29 @@ static void on_routing(void *arg, const char *what)
 	fwd_alarm(f, "routing_changed", what);
 }
 
+/* Text: byte counters pass 2^53. */
+static void on_refusal(void *arg, const struct refusal *r)
+{
+	struct fwd *f = arg;
+	const struct device_view *v = directory_find(f->directory, &r->device);
+	char packets[24], bytes[24];
+	if (!v)
+		return;
+	snprintf(packets, sizeof(packets), "%" PRIu64, r->packets);
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, r->bytes);
+	struct rec_refusal_count rec = { .device = (char *)v->id,
+		.reason = (char *)reason_name(r->reason),
+		.packets = packets,
+		.bytes = bytes };
+	rec_mark(&rec, refusal_count, device);
+	rec_mark(&rec, refusal_count, reason);
+	rec_mark(&rec, refusal_count, packets);
+	rec_mark(&rec, refusal_count, bytes);
+	cJSON *json = codec_encode(REC_refusal_count, &rec);
+	if (json)
+		bus_event_send(f->daemon->bus, EVENT_fwd_count, json);
+}
+
 static struct ruleset_options make_options(const struct fwd_conf *conf)
 {
 	return (struct ruleset_options){ .intercept = conf->intercept,
@@ -144,6 +168,8 @@ static int start_parts(struct fwd *f)
 {
 	uv_loop_t *loop = &f->daemon->loop;
 	int err = cut_open(&f->cut, loop);
+	if (!err)
+		err = counts_open(&f->counts, loop, 0, on_refusal, f);
 	if (!err)
 		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, MARK_PROFILE,
 			on_routing, f);
@@ -204,6 +230,7 @@ static void stop(struct daemon *d)
 	networks_close(&f->networks);
 	drift_close(&f->drift);
 	cut_close(&f->cut);
+	counts_close(&f->counts);
 	routing_close(&f->routing);
 	timer_close(&f->settle, NULL);
 }
@@ -215,6 +242,7 @@ static void fini(struct daemon *d)
 		return;
 	networks_fini(&f->networks);
 	cut_fini(&f->cut);
+	counts_fini(&f->counts);
 	routing_fini(&f->routing);
 	firewall_fini(&f->firewall);
 	free(f);

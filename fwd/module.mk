@@ -1,11 +1,13 @@
-FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/foreign.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
+FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/foreign.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c fwd/reason.c \
 	fwd/rule.c fwd/rules.c fwd/rules_forward.c fwd/rules_gate.c fwd/rules_input.c \
 	fwd/rules_judge.c fwd/rules_nat.c fwd/ruleset.c fwd/sets.c
-fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/routing.c fwd/sysctl.c
+fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/routing.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
-UNITS += fwd_conntrack fwd_firewall fwd_profile fwd_range fwd_sysctl
+UNITS += fwd_conntrack fwd_counts fwd_firewall fwd_profile fwd_range fwd_sysctl
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c
 UNIT_LIBS_fwd_conntrack = -lmnl
+UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
+UNIT_LIBS_fwd_counts = -lnftnl -lmnl
 UNIT_SRCS_fwd_firewall = $(FWD_SRCS)
 UNIT_LIBS_fwd_firewall = -lnftnl -lmnl
 UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/rule.c

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/gen.h>
 #include <libnftnl/object.h>
 #include <libnftnl/set.h>
@@ -201,6 +202,19 @@ struct set_reading {
 	void *arg;
 };
 
+static void read_counter(struct nft_elem *out, struct nftnl_set_elem *e)
+{
+	uint32_t len;
+	if (!nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPR))
+		return;
+	const struct nftnl_expr *expr = nftnl_set_elem_get(e, NFTNL_SET_ELEM_EXPR, &len);
+	if (strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") != 0)
+		return;
+	out->counted = true;
+	out->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
+	out->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
+}
+
 static void read_elem(struct set_reading *r, struct nftnl_set_elem *e)
 {
 	uint32_t len = 0;
@@ -220,6 +234,7 @@ static void read_elem(struct set_reading *r, struct nftnl_set_elem *e)
 		out.object = nftnl_set_elem_get_str(e, NFTNL_SET_ELEM_OBJREF);
 	if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPIRATION))
 		out.expires_ms = nftnl_set_elem_get_u64(e, NFTNL_SET_ELEM_EXPIRATION);
+	read_counter(&out, e);
 	if (out.key)
 		r->on_elem(r->arg, &out);
 }

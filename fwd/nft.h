@@ -69,7 +69,9 @@ struct nft_elem {
 	bool interval_end;
 	const void *data; /* of a map, NULL otherwise */
 	size_t data_len;
-	const char *chain;   /* of a verdict map, NULL otherwise */
+	const char *chain; /* of a verdict map, NULL otherwise */
+	bool counted;	   /* it has a counter of its own */
+	uint64_t packets, bytes;
 	const char *object;  /* of a map to objects, NULL otherwise */
 	uint64_t expires_ms; /* until it goes; 0: stays */
 };
