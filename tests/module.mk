@@ -52,10 +52,15 @@ packet-flood_SRCS := tests/suite/fwd/flood.c
 
 # Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
 # they measure.
+TOOLS += domainset-bench
+domainset-bench_SRCS := tests/bench/tools/domainset.c tests/bench/tools/naive.c syncd/list_parse.c
+domainset-bench_LIBS := -lidn2 -lpsl
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
-$(addprefix bench-,$(BENCHES)): bench-%: deps
+bench-deps:
+	@deploy/deps build run test bench
+$(addprefix bench-,$(BENCHES)): bench-%: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)mkdir -p $(B)/bench && B=$(B) tests/bench/$*
-.PHONY: bench $(addprefix bench-,$(BENCHES))
+.PHONY: bench bench-deps $(addprefix bench-,$(BENCHES))
