@@ -119,6 +119,12 @@ static bool is_live(const char *const *live, const char *key)
 	return false;
 }
 
+/* Rows whose section bears the name of the daemon, or of the tunnel. */
+static bool is_own(const char *section)
+{
+	return !strcmp(section, "@") || !strcmp(section, "tunnel");
+}
+
 /* Takes the rows named in live; names the others that differ, as rows of that section. */
 static size_t take_rows(const struct conf_row *rows, size_t count, const char *section, void *conf,
 	void *next, const char *const *live)
@@ -131,7 +137,8 @@ static size_t take_rows(const struct conf_row *rows, size_t count, const char *s
 
 		if (values_equal(rows[i].type, have, want))
 			continue;
-		snprintf(name, sizeof(name), "%s.%s", section, rows[i].key);
+		snprintf(name, sizeof(name), "%s.%s",
+			is_own(rows[i].section) ? section : rows[i].section, rows[i].key);
 		if (!is_live(live, rows[i].key)) {
 			log_warning("not taken by a reload, it needs a restart key=%s", name);
 			continue;

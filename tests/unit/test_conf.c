@@ -183,6 +183,55 @@ static void test_environment_overrides_the_file(void)
 	conf_fini(ROWS, &c, sizeof(c));
 }
 
+static void on_tunnel_taken(void *arg, size_t tunnel)
+{
+	*(size_t *)arg += tunnel + 1;
+}
+
+static void test_reload_takes_what_may_change_and_leaves_the_rest(void)
+{
+	static const char *const live[] = { "upstreams", "intercept", NULL };
+	struct conf have, next;
+
+	STR_IS(parse("[culvert]\nlog_level=info\n[dnsd]\nupstreams=a, b\n", &have), "");
+	STR_IS(parse("[culvert]\nlog_level=debug\n[dnsd]\nupstreams=a, c\ncache_mib=99\nuser=x\n",
+		       &next),
+		"");
+	INT_IS(conf_reload(ROWS, &have, &next, live), 2);
+	STR_IS(have.upstreams.v[1], "c");
+	STR_IS(next.upstreams.v[1], "b"); /* freed with next */
+	INT_IS(have.cache_mib, 64);
+	OK(strcmp(have.shared.user, "x") != 0);
+	INT_IS(have.shared.log_level, LOG_LEVEL_DEBUG);
+	INT_IS(conf_reload(ROWS, &have, &have, live), 0);
+	conf_fini(ROWS, &have, sizeof(have));
+	conf_fini(ROWS, &next, sizeof(next));
+}
+
+static void test_reload_takes_tunnels_by_name(void)
+{
+	static const char *const live[] = { "addresses", "port", "mtu", NULL };
+	struct conf have, next;
+	size_t taken = 0;
+
+	STR_IS(parse("[tunnel a]\naddresses=10.9.0.1/24\n"
+		     "[tunnel b]\ninterface=wg1\naddresses=10.8.0.1/24\nport=51821\n",
+		       &have),
+		"");
+	STR_IS(parse("[tunnel c]\ninterface=wg2\naddresses=10.7.0.1/24\nport=1\n"
+		     "[tunnel b]\ninterface=wg7\naddresses=10.8.1.1/24\nport=51821\nmtu=1300\n",
+		       &next),
+		"");
+	INT_IS(conf_reload_tunnels(&have.shared, &next.shared, live, on_tunnel_taken, &taken), 1);
+	INT_IS(taken, 2); /* b alone */
+	INT_IS(have.shared.tunnel_count, 2);
+	INT_IS(have.shared.tunnels[1].mtu, 1300);
+	INT_IS(have.shared.tunnels[1].addresses.v[0].addr.bytes[2], 1);
+	STR_IS(have.shared.tunnels[1].interface, "wg1");
+	conf_fini(ROWS, &have, sizeof(have));
+	conf_fini(ROWS, &next, sizeof(next));
+}
+
 int main(void)
 {
 	TAP_RUN(test_defaults_without_a_line);
@@ -196,5 +245,7 @@ int main(void)
 	TAP_RUN(test_overlong_line_is_an_error);
 	TAP_RUN(test_secret_comes_from_a_file_of_its_own);
 	TAP_RUN(test_environment_overrides_the_file);
+	TAP_RUN(test_reload_takes_what_may_change_and_leaves_the_rest);
+	TAP_RUN(test_reload_takes_tunnels_by_name);
 	return tap_done();
 }

@@ -280,14 +280,21 @@ static void test_peer_leaves_after_the_grace_days(void)
 	peers_set_key(&w->peers, "d0", key_a, NULL, false);
 	settle(w);
 	INT_IS(w->count[0], 1);
+	INT_IS(w->peers.next_leave, 5000);
+	put(w, 1, "mitm", "10.9.0.3", NULL);
+	w->devices[1].leaves_at = 7000;
+	peers_set_key(&w->peers, "d1", key_b, NULL, false);
+	settle(w);
+	INT_IS(w->peers.next_leave, 5000);
 	OK(!peers_mark_leaving(&w->peers, 4999));
 	OK(peers_mark_leaving(&w->peers, 5000));
+	INT_IS(w->peers.next_leave, 7000);
 	INT_IS(peers_settle(&w->peers, 5000), 0);
-	INT_IS(w->count[0], 0);
+	INT_IS(w->count[0], 1);
 	w->devices[0].leaves_at = 9000;
 	peers_mark(&w->peers, "d0");
 	INT_IS(peers_settle(&w->peers, 5000), 0);
-	INT_IS(w->count[0], 1);
+	INT_IS(w->count[0], 2);
 	world_free(w);
 }
 
