@@ -9,7 +9,14 @@ struct fwd_conf {
 	bool masquerade;
 	int64_t dns_port;
 	int64_t proxy_port;
+	char *proxyd_user;	  /* "": no output guard */
+	struct endpoint resolver; /* which proxyd asks */
+	int64_t mark_shift;
+	int64_t address_ttl_s;
 };
+
+/* A name or a number; -ENOENT: no such user; -EPERM: root. */
+int fwd_find_uid(const char *user, uint32_t *uid);
 
 extern const struct conf_row fwd_conf_rows[];
 extern const size_t fwd_conf_count;

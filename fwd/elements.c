@@ -132,6 +132,16 @@ bool elements_get(const struct elements *e, enum set_id id, const void *key, voi
 	return true;
 }
 
+void elements_each(const struct elements *e, enum set_id id,
+	void (*on_element)(void *arg, const void *key, const void *data), void *arg)
+{
+	hmap_foreach (&e->sets[id].map, it) {
+		const struct element *el = it.value;
+		if (el->want.kind && !el->interval_end)
+			on_element(arg, el->key, el->want.bytes);
+	}
+}
+
 void elements_unset_all(struct elements *e, enum set_id id)
 {
 	struct element_set *s = &e->sets[id];

@@ -3,7 +3,9 @@
 
 #include "common/log.h"
 #include "fwd/doh.h"
+#include "fwd/egress.h"
 #include "fwd/marks.h"
+#include "fwd/special.h"
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <net/if.h>
@@ -33,7 +35,17 @@ static enum set_id by_family(const struct addr *a, enum set_id v4)
 	return a->family == AF_INET ? v4 : (enum set_id)(v4 + 1);
 }
 
-static int set_profiles(struct firewall *f);
+static int set_special(struct firewall *f, enum set_id id, int family, int (*add)(struct ranges *r))
+{
+	struct ranges r;
+	ranges_init(&r, family);
+	int err = add(&r);
+	ranges_normalise(&r);
+	if (!err)
+		err = elements_set_ranges(&f->elements, id, &r);
+	ranges_fini(&r);
+	return err;
+}
 
 static int set_constants(struct firewall *f)
 {
@@ -43,8 +55,16 @@ static int set_constants(struct firewall *f)
 		err = addr_parse(doh_addresses[i], &a);
 		if (!err)
 			err = elements_set(&f->elements, by_family(&a, SET_DOH4), a.bytes, NULL);
+		if (err || a.family != AF_INET)
+			continue;
+		struct prefix nat64 = special_nat64(&(struct prefix){ .addr = a, .len = 32 });
+		err = elements_set(&f->elements, SET_DOH6, nat64.addr.bytes, NULL);
 	}
-	return err ? err : set_profiles(f);
+	if (!err)
+		err = set_special(f, SET_GUARD4, AF_INET, special_add_guarded);
+	if (!err)
+		err = set_special(f, SET_GUARD6, AF_INET6, special_add_guarded);
+	return err ? err : egress_set_protocols(&f->elements);
 }
 
 int firewall_init(struct firewall *f)
@@ -52,9 +72,13 @@ int firewall_init(struct firewall *f)
 	*f = (struct firewall){ .rules_due = true, .load_due = true };
 	elements_init(&f->elements);
 	profiles_init(&f->profiles);
+	masks_init(&f->masks);
+	limits_init(&f->limits);
 	conntrack_targets_init(&f->lost);
 	foreign_init(&f->foreign);
-	int err = nft_open(&f->nft);
+	int err = feed_init(&f->feed);
+	int failed = nft_open(&f->nft);
+	err = err ? err : failed;
 	if (!err)
 		err = set_constants(f);
 	if (err)
@@ -67,6 +91,9 @@ void firewall_fini(struct firewall *f)
 	nft_close(&f->nft);
 	elements_fini(&f->elements);
 	profiles_fini(&f->profiles);
+	masks_fini(&f->masks);
+	feed_fini(&f->feed);
+	limits_fini(&f->limits);
 	conntrack_targets_fini(&f->lost);
 	foreign_fini(&f->foreign);
 }
@@ -79,6 +106,8 @@ static int set_tunnel(struct firewall *f, const struct conf_tunnel *t)
 		const struct addr *a = &t->addresses.v[i].addr;
 		struct interface_key key = make_key(t->interface, a);
 		err = elements_set(&f->elements, by_family(a, SET_GATEWAY4), &key, NULL);
+		if (!err)
+			err = elements_set(&f->elements, by_family(a, SET_OWN4), a->bytes, NULL);
 		enum set_id local = by_family(a, SET_LOCAL4);
 		if (!err && !elements_get(&f->elements, local, name.name, NULL))
 			err = elements_set(&f->elements, local, name.name, a->bytes);
@@ -86,17 +115,25 @@ static int set_tunnel(struct firewall *f, const struct conf_tunnel *t)
 	return err;
 }
 
+static int set_profiles(struct firewall *f);
+static int set_masks(struct firewall *f);
+
 int firewall_set_conf(
 	struct firewall *f, const struct conf_shared *conf, const struct ruleset_options *options)
 {
 	static const enum set_id sets[] = { SET_TUNNELS, SET_GATEWAY4, SET_GATEWAY6, SET_LOCAL4,
-		SET_LOCAL6 };
+		SET_LOCAL6, SET_OWN4, SET_OWN6 };
 	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
 		elements_unset_all(&f->elements, sets[i]);
 	int err = 0;
 	for (size_t i = 0; i < conf->tunnel_count && !err; i++)
 		err = set_tunnel(f, &conf->tunnels[i]);
+	/* Verdict maps of marks and adopted marks have the shift in them. */
 	f->options = *options;
+	if (!err)
+		err = set_profiles(f);
+	if (!err)
+		err = set_masks(f);
 	f->rules_due = true;
 	f->tighten_due = true;
 	return err;
@@ -108,6 +145,7 @@ int firewall_set_device(
 	struct interface_key key = make_key(interface, a);
 	enum set_id set = by_family(a, SET_DEVICES4);
 	uint32_t before = 0;
+	mark <<= f->options.mark_shift;
 	if (elements_get(&f->elements, set, &key, &before) && before != mark)
 		f->tighten_due = true;
 	return elements_set(&f->elements, set, &key, &mark);
@@ -120,6 +158,55 @@ void firewall_remove_device(struct firewall *f, const char *interface, const str
 	if (elements_get(&f->elements, set, &key, NULL))
 		f->tighten_due = true;
 	elements_unset(&f->elements, set, &key);
+	firewall_set_rate(f, interface, a, a, 0);
+	if (feed_forget_device(&f->feed, a))
+		log_error("no memory to forget a device's destinations");
+}
+
+static int set_limit(struct firewall *f, enum set_id set, const struct interface_key *key,
+	const struct limit_value *v)
+{
+	struct limit_value before;
+	bool had = elements_get(&f->elements, set, key, &before);
+	if (had && v && !memcmp(&before, v, sizeof(before)))
+		return 0;
+	int err = v ? limits_take(&f->limits, v) : 0;
+	if (!err && v)
+		err = elements_set(&f->elements, set, key, v);
+	else if (!err)
+		elements_unset(&f->elements, set, key);
+	if (!err && had)
+		limits_drop(&f->limits, &before);
+	return err;
+}
+
+int firewall_set_rate(struct firewall *f, const char *interface, const struct addr *a,
+	const struct addr *first, uint32_t kbit)
+{
+	struct interface_key key = make_key(interface, a);
+	struct limit_value v = { .kbit = kbit, .family = first->family };
+	memcpy(v.addr, first->bytes, sizeof(v.addr));
+	int err = set_limit(f, by_family(a, SET_UPLOAD4), &key, kbit ? &v : NULL);
+	v.down = 1;
+	return err ? err : set_limit(f, by_family(a, SET_DOWNLOAD4), &key, kbit ? &v : NULL);
+}
+
+static void on_limited(void *arg, const void *key, const void *data)
+{
+	(void)key;
+	limits_drop(arg, data);
+}
+
+void firewall_forget_devices(struct firewall *f)
+{
+	for (enum set_id id = SET_UPLOAD4; id <= SET_DOWNLOAD6; id++) {
+		elements_each(&f->elements, id, on_limited, &f->limits);
+		elements_unset_all(&f->elements, id);
+	}
+	elements_unset_all(&f->elements, SET_DEVICES4);
+	elements_unset_all(&f->elements, SET_DEVICES6);
+	masks_forget_adopted(&f->masks);
+	f->tighten_due = true;
 }
 
 size_t firewall_device_count(const struct firewall *f)
@@ -149,14 +236,40 @@ static int set_lan_family(struct firewall *f, int family, const struct prefix *v
 	return err;
 }
 
+static int set_embedded(struct firewall *f, const struct prefix *v, size_t n)
+{
+	struct ranges r;
+	ranges_init(&r, AF_INET6);
+	int err = special_add_embedded(&r);
+	for (size_t i = 0; i < n && !err; i++) {
+		struct prefix nat64 = special_nat64(&v[i]);
+		if (v[i].addr.family == AF_INET)
+			err = ranges_add(&r, &nat64);
+	}
+	ranges_normalise(&r);
+	if (!err)
+		err = elements_set_ranges(&f->elements, SET_EMBEDDED6, &r);
+	ranges_fini(&r);
+	return err;
+}
+
 int firewall_set_lan(struct firewall *f, const struct prefix *v, size_t n)
 {
 	f->tighten_due = true;
 	int err = set_lan_family(f, AF_INET, v, n);
-	return err ? err : set_lan_family(f, AF_INET6, v, n);
+	if (!err)
+		err = set_lan_family(f, AF_INET6, v, n);
+	return err ? err : set_embedded(f, v, n);
 }
 
-struct profile_adding {
+int firewall_set_egress(
+	struct firewall *f, const struct rec_strs *denied, const struct rec_strs *web)
+{
+	f->tighten_due = true;
+	return egress_set_ports(&f->elements, denied, web);
+}
+
+struct adding {
 	struct firewall *f;
 	int err;
 };
@@ -164,20 +277,45 @@ struct profile_adding {
 static void on_profile(void *arg, unsigned id, const struct profile *def)
 {
 	(void)def;
-	struct profile_adding *adding = arg;
-	uint32_t value = id;
-	int err = elements_set(&adding->f->elements, SET_PROFILES, &value, &value);
+	struct adding *adding = arg;
+	uint32_t value = id, mark = id << adding->f->options.mark_shift;
+	int err = elements_set(&adding->f->elements, SET_PROFILES, &mark, &value);
 	adding->err = adding->err ? adding->err : err;
 }
 
 static int set_profiles(struct firewall *f)
 {
 	elements_unset_all(&f->elements, SET_PROFILES);
-	struct profile_adding adding = { .f = f };
+	struct adding adding = { .f = f };
 	for (unsigned id = PROFILE_WALLED; id <= PROFILE_INTRANET; id++)
 		on_profile(&adding, id, NULL);
 	profiles_each(&f->profiles, on_profile, &adding);
 	return adding.err;
+}
+
+static void on_mask(void *arg, unsigned id, const struct list_bits *bits)
+{
+	(void)bits;
+	struct adding *adding = arg;
+	uint32_t value = id;
+	uint32_t mark = id << MARK_MASK_ID_SHIFT << adding->f->options.mark_shift;
+	int err = elements_set(&adding->f->elements, SET_MASKS, &mark, &value);
+	adding->err = adding->err ? adding->err : err;
+}
+
+static int set_masks(struct firewall *f)
+{
+	elements_unset_all(&f->elements, SET_MASKS);
+	struct adding adding = { .f = f };
+	masks_each(&f->masks, on_mask, &adding);
+	return adding.err;
+}
+
+int firewall_masks_changed(struct firewall *f)
+{
+	f->rules_due = true;
+	f->tighten_due = true;
+	return set_masks(f);
 }
 
 int firewall_profiles_changed(struct firewall *f)
@@ -201,14 +339,50 @@ static void on_adopted(void *arg, const struct nft_elem *e)
 		return;
 	int err = elements_set(&a->f->elements, a->set, e->key, e->data);
 	a->err = a->err ? a->err : err;
+	uint32_t mark;
+	memcpy(&mark, e->data, sizeof(mark));
+	mark >>= a->f->options.mark_shift;
+	masks_adopt(&a->f->masks, (mark & MARK_MASK_ID) >> MARK_MASK_ID_SHIFT);
 }
 
-int firewall_adopt_devices(struct firewall *f)
+static void on_adopted_limit(void *arg, const struct nft_elem *e)
 {
-	static const enum set_id sets[] = { SET_DEVICES4, SET_DEVICES6 };
-	for (size_t i = 0; i < 2; i++) {
+	struct adoption *a = arg;
+	struct limit_value v;
+	if (e->key_len != set_info(a->set)->key_len || !e->object ||
+		limit_name_parse(e->object, &v))
+		return;
+	int err = limits_take(&a->f->limits, &v);
+	if (!err)
+		err = elements_set(&a->f->elements, a->set, e->key, &v);
+	a->err = a->err ? a->err : err;
+}
+
+static void on_profile_chain(void *arg, const struct nft_elem *e)
+{
+	unsigned id, *shift = arg;
+	uint32_t mark;
+	if (e->key_len != sizeof(mark) || !e->chain || profile_chain_parse(e->chain, &id) ||
+		id != PROFILE_WALLED)
+		return;
+	memcpy(&mark, e->key, sizeof(mark));
+	for (*shift = 0; mark > PROFILE_WALLED; mark >>= 1)
+		++*shift;
+}
+
+static int adopt_maps(struct firewall *f)
+{
+	static const enum set_id sets[] = { SET_DEVICES4, SET_DEVICES6, SET_UPLOAD4, SET_UPLOAD6,
+		SET_DOWNLOAD4, SET_DOWNLOAD6 };
+	unsigned shift = 0;
+	int err = nft_read_set(&f->nft, set_info(SET_PROFILES)->name, on_profile_chain, &shift);
+	/* Marks of another shift would say something else. */
+	if (err || shift != f->options.mark_shift)
+		return err == -ENOENT ? 0 : err;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
 		struct adoption a = { .f = f, .set = sets[i] };
-		int err = nft_read_set(&f->nft, set_info(a.set)->name, on_adopted, &a);
+		err = nft_read_set(
+			&f->nft, set_info(a.set)->name, i < 2 ? on_adopted : on_adopted_limit, &a);
 		if (err && err != -ENOENT)
 			return err;
 		if (a.err)
@@ -217,10 +391,19 @@ int firewall_adopt_devices(struct firewall *f)
 	return 0;
 }
 
+int firewall_adopt_devices(struct firewall *f)
+{
+	int err = adopt_maps(f);
+	if (!err)
+		err = set_masks(f);
+	return err ? err : feed_adopt(&f->feed, &f->nft);
+}
+
 void firewall_distrust(struct firewall *f)
 {
 	f->load_due = true;
 	f->rules_due = true;
+	f->feed.rewrite_due = true;
 }
 
 /* ---- epoch ---- */
@@ -239,8 +422,12 @@ static int set_epoch(struct firewall *f, uint32_t epoch)
 	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 	elements_unset_all(&f->elements, SET_EPOCH_OK);
 	int err = elements_set(&f->elements, SET_EPOCH_OK, &epoch, NULL);
-	for (size_t i = 0; i < sizeof(families) && !err; i++)
+	uint32_t limited = epoch | CT_MARK_LIMITED;
+	for (size_t i = 0; i < sizeof(families) && !err; i++) {
 		err = elements_set(&f->elements, SET_EPOCH, &families[i], &epoch);
+		if (!err)
+			err = elements_set(&f->elements, SET_EPOCH_LIMITED, &families[i], &limited);
+	}
 	if (!err)
 		f->epoch = epoch;
 	return err;
@@ -293,6 +480,8 @@ static int load(struct firewall *f)
 		err = foreign_find(&f->foreign, &f->nft, &f->elements);
 	if (!err)
 		err = elements_load(&f->elements, &f->nft);
+	if (!err)
+		err = limits_load(&f->limits, &f->nft);
 	return err;
 }
 
@@ -309,15 +498,19 @@ static int attempt(struct firewall *f)
 		f->tighten_due = false;
 	}
 	bool rules = f->rules_due || f->anew_due;
-	if (!rules && !elements_are_dirty(&f->elements))
+	if (!rules && !elements_are_dirty(&f->elements) && !feed_is_dirty(&f->feed) &&
+		!limits_are_dirty(&f->limits))
 		return 0;
 	struct losing losing;
 	find_losing(f, &losing);
 	struct nft_batch b;
 	nft_batch_init(&b, &f->nft);
 	if (rules)
-		ruleset_write(&b, &f->options, &f->profiles, f->anew_due);
+		ruleset_write(&b, &f->options, &f->profiles, &f->masks, f->anew_due);
+	limits_write_new(&f->limits, &b);
 	elements_write(&f->elements, &b);
+	limits_write_old(&f->limits, &b);
+	feed_write(&f->feed, &b);
 	if (rules && !f->anew_due)
 		foreign_write(&f->foreign, &b);
 	err = nft_batch_commit(&b);
@@ -328,6 +521,8 @@ static int attempt(struct firewall *f)
 	if (err)
 		return err;
 	elements_committed(&f->elements);
+	limits_committed(&f->limits);
+	feed_committed(&f->feed);
 	if (rules) {
 		foreign_clear(&f->foreign);
 		f->rewrites++;
@@ -343,6 +538,8 @@ static void give_up_table(struct firewall *f)
 {
 	log_warning("table has another shape, making it anew fault=\"%s\"", f->nft.fault);
 	f->anew_due = true;
+	f->feed.rewrite_due = true;
+	limits_forget(&f->limits);
 	for (int i = 0; i < SETS; i++)
 		elements_forget(&f->elements, (enum set_id)i);
 }

@@ -4,7 +4,10 @@
 #include "common/conf.h"
 #include "fwd/conntrack.h"
 #include "fwd/elements.h"
+#include "fwd/feed.h"
 #include "fwd/foreign.h"
+#include "fwd/limits.h"
+#include "fwd/masks.h"
 #include "fwd/profile.h"
 #include "fwd/ruleset.h"
 
@@ -16,6 +19,9 @@ struct firewall {
 	struct nft nft;
 	struct elements elements;
 	struct profiles profiles;
+	struct masks masks;
+	struct feed feed;
+	struct limits limits;
 	struct ruleset_options options;
 	uint32_t epoch;		/* policy epoch (marks.h) in the kernel; 0 = not read yet */
 	struct foreign foreign; /* as of the last reading */
@@ -39,14 +45,26 @@ int firewall_set_conf(
  * before. A changed mark tightens. */
 int firewall_set_device(
 	struct firewall *f, const char *interface, const struct addr *a, uint32_t mark);
+/* Its limits and its strict destinations go too. */
 void firewall_remove_device(struct firewall *f, const char *interface, const struct addr *a);
+/* The address shares the limits of the device with that first address; kbit 0: none. */
+int firewall_set_rate(struct firewall *f, const char *interface, const struct addr *a,
+	const struct addr *first, uint32_t kbit);
+/* No device has any entry any more, as far as what is wanted goes; what dnsd fed stays. */
+void firewall_forget_devices(struct firewall *f);
 size_t firewall_device_count(const struct firewall *f);
 /* Prefixes of the LAN (F2). */
 int firewall_set_lan(struct firewall *f, const struct prefix *v, size_t n);
+/* Ports of the egress guard (settings.h). */
+int firewall_set_egress(
+	struct firewall *f, const struct rec_strs *denied, const struct rec_strs *web);
+/* Combinations in f->masks came or have other ids. */
+int firewall_masks_changed(struct firewall *f);
 /* A profile was set in or removed from f->profiles: all rules are written, all flows judged again.
  */
 int firewall_profiles_changed(struct firewall *f);
-/* Devices are not known: the maps keep what the kernel has from before, until they are. */
+/* Devices and what dnsd fed are not known: the maps keep what the kernel has from before, until
+ * they are. */
 int firewall_adopt_devices(struct firewall *f);
 
 /* The kernel may have anything: read it and write all rules with the next apply. */

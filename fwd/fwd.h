@@ -8,8 +8,10 @@
 #include "fwd/cut.h"
 #include "fwd/drift.h"
 #include "fwd/firewall.h"
+#include "fwd/lists.h"
 #include "fwd/networks.h"
 #include "fwd/routing.h"
+#include "fwd/serve.h"
 
 /* The daemon: what the parts share. */
 struct fwd {
@@ -22,11 +24,15 @@ struct fwd {
 	struct counts counts;
 	struct routing routing;
 	struct directory *directory;
-	struct timer settle;   /* runs from a change until it is in the kernel */
-	bool known;	       /* devices have replaced what a former run left in the maps */
-	bool forwarding;       /* allowed since the first rules */
-	bool failing;	       /* the last transaction was refused */
-	uint64_t profiles_gen; /* of `profiles`, as delivered */
+	struct lists lists;
+	struct serve serve;
+	struct timer settle; /* runs from a change until it is in the kernel */
+	bool known;	     /* devices have replaced what a former run left in the maps */
+	bool forwarding;     /* allowed since the first rules */
+	bool failing;	     /* the last transaction was refused */
+	bool masks_due;	     /* a new combination of lists is not in the rules yet */
+	bool sharing;	     /* more combinations than mask ids, and reported */
+	uint64_t profiles_gen, lists_gen; /* as delivered */
 	uint64_t heals;
 	bool started, closing;
 };
@@ -40,9 +46,15 @@ void fwd_alarm(struct fwd *f, const char *what, const char *detail);
 /* bus.c: devices, settings, profiles, status. */
 int fwd_bus_start(struct fwd *f);
 void fwd_bus_stop(struct fwd *f);
-/* The devices of the directory become what the maps should hold. */
-int fwd_take_devices(struct fwd *f);
 /* LAN = settings and own networks. */
 int fwd_take_lan(struct fwd *f);
 /* What was delivered is in force. */
 void fwd_report_applied(struct fwd *f);
+
+/* devices.c: the devices of the directory become what the maps should hold. */
+int fwd_take_devices(struct fwd *f);
+int fwd_take_device(struct fwd *f, struct device_view *v);
+/* It is about to go. */
+void fwd_drop_device(struct fwd *f, struct device_view *v);
+/* After a batch of the above: combinations of lists get their rules. */
+int fwd_settle_lists(struct fwd *f);

@@ -139,15 +139,25 @@ static void on_refusal(void *arg, const struct refusal *r)
 
 static struct ruleset_options make_options(const struct fwd_conf *conf)
 {
-	return (struct ruleset_options){ .intercept = conf->intercept,
+	struct ruleset_options o = { .intercept = conf->intercept,
 		.masquerade = conf->masquerade,
 		.dns_port = (uint16_t)conf->dns_port,
-		.proxy_port = (uint16_t)conf->proxy_port };
+		.proxy_port = (uint16_t)conf->proxy_port,
+		.resolver = conf->resolver,
+		.mark_shift = (unsigned)conf->mark_shift };
+	const char *redis = conf->shared.redis;
+	if (!strncmp(redis, "tcp:", 4))
+		endpoint_parse(redis + 4, &o.redis);
+	/* The configuration was checked; a user that went since has no connections. */
+	if (*conf->proxyd_user)
+		fwd_find_uid(conf->proxyd_user, &o.proxyd_uid);
+	return o;
 }
 
 /* What needs no handle. */
 static int prepare(struct fwd *f)
 {
+	lists_init(&f->lists);
 	int err = firewall_init(&f->firewall);
 	if (err)
 		return err;
@@ -169,10 +179,10 @@ static int start_parts(struct fwd *f)
 	uv_loop_t *loop = &f->daemon->loop;
 	int err = cut_open(&f->cut, loop);
 	if (!err)
-		err = counts_open(&f->counts, loop, 0, on_refusal, f);
+		err = counts_open(&f->counts, loop, f->conf->mark_shift, on_refusal, f);
 	if (!err)
-		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, MARK_PROFILE,
-			on_routing, f);
+		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR,
+			MARK_PROFILE << f->conf->mark_shift, on_routing, f);
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)
@@ -212,6 +222,7 @@ static void reload(struct daemon *d, void *next)
 	struct fwd *f = d->state;
 	/* Tunnels are taken at a start; rules stay meanwhile. */
 	struct ruleset_options options = make_options(next);
+	options.mark_shift = f->firewall.options.mark_shift;
 	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
 		log_error("no memory for the configuration");
 	firewall_distrust(&f->firewall);
@@ -245,6 +256,7 @@ static void fini(struct daemon *d)
 	counts_fini(&f->counts);
 	routing_fini(&f->routing);
 	firewall_fini(&f->firewall);
+	lists_fini(&f->lists);
 	free(f);
 	d->state = NULL;
 }

@@ -1,7 +1,11 @@
-FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/elements.c fwd/firewall.c fwd/foreign.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c fwd/reason.c \
-	fwd/rule.c fwd/rules.c fwd/rules_forward.c fwd/rules_gate.c fwd/rules_input.c \
-	fwd/rules_judge.c fwd/rules_nat.c fwd/ruleset.c fwd/sets.c
-fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/drift.c fwd/dump.c fwd/main.c fwd/networks.c fwd/routing.c fwd/sysctl.c
+FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/egress.c fwd/elements.c fwd/feed.c fwd/feed_write.c \
+	fwd/firewall.c fwd/foreign.c fwd/limits.c fwd/masks.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
+	fwd/reason.c fwd/rule.c fwd/rule_sets.c fwd/rules.c fwd/rules_egress.c fwd/rules_forward.c \
+	fwd/rules_gate.c fwd/rules_input.c fwd/rules_judge.c fwd/rules_limit.c fwd/rules_lists.c \
+	fwd/rules_nat.c fwd/rules_output.c fwd/rules_profile.c fwd/ruleset.c fwd/sets.c fwd/special.c \
+	fwd/timed.c
+fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/devices.c fwd/drift.c fwd/dump.c fwd/lists.c \
+	fwd/main.c fwd/networks.c fwd/routing.c fwd/serve.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
 UNITS += fwd_conntrack fwd_counts fwd_firewall fwd_profile fwd_range fwd_sysctl
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c
@@ -10,7 +14,7 @@ UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
 UNIT_LIBS_fwd_counts = -lnftnl -lmnl
 UNIT_SRCS_fwd_firewall = $(FWD_SRCS)
 UNIT_LIBS_fwd_firewall = -lnftnl -lmnl
-UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/rule.c
+UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/range.c fwd/reason.c fwd/rule.c fwd/rule_sets.c fwd/special.c
 UNIT_LIBS_fwd_profile = -lnftnl -lmnl
 UNIT_SRCS_fwd_range = fwd/range.c
 UNIT_SRCS_fwd_sysctl = fwd/sysctl.c

@@ -2,6 +2,7 @@
 #include "fwd/objects.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <libnftnl/object.h>
 #include <linux/netfilter/nf_tables.h>
@@ -53,5 +54,41 @@ void object_write_flush(struct nft_batch *b)
 	if (!msg)
 		return;
 	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFT_TABLE);
+	nft_message_end(b, msg);
+}
+
+void object_write_limit(struct nft_batch *b, const char *name, uint64_t bytes_per_s)
+{
+	/* Packets may come joined to 64 KiB: with room for less nothing would ever pass. */
+	enum { BURST_MIN = 256 << 10, BURST_PARTS = 4 };
+	uint64_t burst = bytes_per_s / BURST_PARTS;
+	if (burst < BURST_MIN)
+		burst = BURST_MIN;
+	if (burst > UINT32_MAX)
+		burst = UINT32_MAX;
+	struct nlmsghdr *msg = nft_message(b, NFT_MSG_NEWOBJ, NLM_F_CREATE, "limit %s", name);
+	if (!msg)
+		return;
+	mnl_attr_put_strz(msg, NFTA_OBJ_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(msg, NFTA_OBJ_NAME, name);
+	mnl_attr_put_u32(msg, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_LIMIT));
+	struct nlattr *data = mnl_attr_nest_start(msg, NFTA_OBJ_DATA);
+	mnl_attr_put_u64(msg, NFTA_LIMIT_RATE, htobe64(bytes_per_s));
+	mnl_attr_put_u64(msg, NFTA_LIMIT_UNIT, htobe64(1));
+	mnl_attr_put_u32(msg, NFTA_LIMIT_BURST, htonl((uint32_t)burst));
+	mnl_attr_put_u32(msg, NFTA_LIMIT_TYPE, htonl(NFT_LIMIT_PKT_BYTES));
+	mnl_attr_put_u32(msg, NFTA_LIMIT_FLAGS, htonl(NFT_LIMIT_F_INV));
+	mnl_attr_nest_end(msg, data);
+	nft_message_end(b, msg);
+}
+
+void object_delete_limit(struct nft_batch *b, const char *name)
+{
+	struct nlmsghdr *msg = nft_message(b, NFT_MSG_DELOBJ, 0, "limit %s", name);
+	if (!msg)
+		return;
+	mnl_attr_put_strz(msg, NFTA_OBJ_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(msg, NFTA_OBJ_NAME, name);
+	mnl_attr_put_u32(msg, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_LIMIT));
 	nft_message_end(b, msg);
 }

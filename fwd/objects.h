@@ -16,5 +16,8 @@ struct chain {
 void object_write_table(struct nft_batch *b, uint16_t type, const char *label);
 void object_write_chain(struct nft_batch *b, const struct chain *c);
 void object_write_counter(struct nft_batch *b, const char *name);
+/* What is above so many bytes a second matches. */
+void object_write_limit(struct nft_batch *b, const char *name, uint64_t bytes_per_s);
+void object_delete_limit(struct nft_batch *b, const char *name);
 /* Every rule of the table goes; chains stay. */
 void object_write_flush(struct nft_batch *b);

@@ -2,6 +2,9 @@
 #include "fwd/profile.h"
 
 #include "fwd/marks.h"
+#include "fwd/reason.h"
+#include "fwd/rule_sets.h"
+#include "fwd/special.h"
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <netinet/in.h>
@@ -132,7 +135,10 @@ static int parse_rule(
 static size_t kernel_rules(const struct profile_rule *r)
 {
 	size_t services = r->port_count ? r->port_count : r->protocol_count;
-	return (r->prefix_count ? r->prefix_count : 1) * (services ? services : 1);
+	size_t prefixes = r->prefix_count;
+	for (size_t i = 0; i < r->prefix_count; i++)
+		prefixes += r->prefixes[i].addr.family == AF_INET;
+	return (prefixes ? prefixes : 1) * (services ? services : 1);
 }
 
 int profile_parse(const struct rec_profile *rec, struct profile *out, char *why, size_t why_len)
@@ -189,8 +195,10 @@ static void write_one(const struct profile_rule *rule, const struct prefix *to,
 		match_flow_dport(r, port->protocol, port->from, port->to);
 	else if (protocol)
 		match_flow_protocol(r, *protocol);
-	if (!rule->allow)
-		do_count(r, "profile");
+	if (!rule->allow) {
+		do_count(r, reason_name(REASON_PROFILE));
+		do_change_mark(r, MARK_REASON, REASON_PROFILE << MARK_REASON_SHIFT);
+	}
 	do_goto(r, rule->allow ? "approve" : "refuse");
 	rule_end(r);
 }
@@ -215,8 +223,15 @@ void profile_write(const struct profile *p, struct rule_writer *r, const char *c
 		const struct profile_rule *rule = &p->rules[i];
 		if (rule->prefix_count == 0)
 			write_services(rule, NULL, r, chain);
-		for (size_t k = 0; k < rule->prefix_count; k++)
-			write_services(rule, &rule->prefixes[k], r, chain);
+		for (size_t k = 0; k < rule->prefix_count; k++) {
+			const struct prefix *to = &rule->prefixes[k];
+			write_services(rule, to, r, chain);
+			if (to->addr.family != AF_INET)
+				continue;
+			/* The same destinations by way of a NAT64. */
+			struct prefix nat64 = special_nat64(to);
+			write_services(rule, &nat64, r, chain);
+		}
 	}
 }
 

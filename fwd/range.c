@@ -30,6 +30,11 @@ static int append(struct ranges *r, const struct range *one)
 	return 0;
 }
 
+int ranges_add_range(struct ranges *r, const struct range *one)
+{
+	return append(r, one);
+}
+
 int ranges_add(struct ranges *r, const struct prefix *p)
 {
 	if (addr_len(&p->addr) != r->addr_len)

@@ -14,13 +14,14 @@ struct range {
 struct ranges {
 	struct range *v;
 	size_t n, cap;
-	size_t addr_len; /* 4 or 16 */
+	size_t addr_len; /* 4 or 16; 2 for ports */
 };
 
 void ranges_init(struct ranges *r, int family);
 void ranges_fini(struct ranges *r);
 /* A prefix of the other family is left out. -ENOMEM. */
 int ranges_add(struct ranges *r, const struct prefix *p);
+int ranges_add_range(struct ranges *r, const struct range *one);
 /* Sorted, overlapping and adjacent ones joined. */
 void ranges_normalise(struct ranges *r);
 /* Every address that is in none of the normalised from; out needs no preparation. -ENOMEM. */

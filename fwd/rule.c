@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/rule.h"
 
+#include "fwd/rule_parts.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/expr.h>
@@ -51,7 +53,7 @@ void rule_end(struct rule_writer *r)
 	r->rule = NULL;
 }
 
-static struct nftnl_expr *add(struct rule_writer *r, const char *name)
+struct nftnl_expr *part_add(struct rule_writer *r, const char *name)
 {
 	struct nftnl_expr *e = r->rule ? nftnl_expr_alloc(name) : NULL;
 	if (e)
@@ -63,28 +65,27 @@ static struct nftnl_expr *add(struct rule_writer *r, const char *name)
 
 /* ---- the parts ---- */
 
-static void load_meta(struct rule_writer *r, uint32_t key, uint32_t reg)
+void part_meta(struct rule_writer *r, uint32_t key, uint32_t reg)
 {
-	struct nftnl_expr *e = add(r, "meta");
+	struct nftnl_expr *e = part_add(r, "meta");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, reg);
 }
 
-static void store_meta(struct rule_writer *r, uint32_t key, uint32_t reg)
+void part_store_meta(struct rule_writer *r, uint32_t key, uint32_t reg)
 {
-	struct nftnl_expr *e = add(r, "meta");
+	struct nftnl_expr *e = part_add(r, "meta");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, reg);
 }
 
-static void load_payload(
-	struct rule_writer *r, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
+void part_payload(struct rule_writer *r, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
 {
-	struct nftnl_expr *e = add(r, "payload");
+	struct nftnl_expr *e = part_add(r, "payload");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
@@ -93,9 +94,9 @@ static void load_payload(
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
 }
 
-static struct nftnl_expr *load_ct(struct rule_writer *r, uint32_t key, uint32_t reg)
+struct nftnl_expr *part_ct(struct rule_writer *r, uint32_t key, uint32_t reg)
 {
-	struct nftnl_expr *e = add(r, "ct");
+	struct nftnl_expr *e = part_add(r, "ct");
 	if (!e)
 		return NULL;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
@@ -103,17 +104,16 @@ static struct nftnl_expr *load_ct(struct rule_writer *r, uint32_t key, uint32_t 
 	return e;
 }
 
-static void load_flow(struct rule_writer *r, uint32_t key, uint32_t reg)
+void part_flow(struct rule_writer *r, uint32_t key, uint32_t reg)
 {
-	struct nftnl_expr *e = load_ct(r, key, reg);
+	struct nftnl_expr *e = part_ct(r, key, reg);
 	if (e)
 		nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
-static void compare(
-	struct rule_writer *r, uint32_t reg, uint32_t op, const void *data, uint32_t len)
+void part_compare(struct rule_writer *r, uint32_t reg, uint32_t op, const void *data, uint32_t len)
 {
-	struct nftnl_expr *e = add(r, "cmp");
+	struct nftnl_expr *e = part_add(r, "cmp");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, reg);
@@ -123,13 +123,13 @@ static void compare(
 
 static void compare_u8(struct rule_writer *r, uint8_t value)
 {
-	compare(r, NFT_REG_1, NFT_CMP_EQ, &value, sizeof(value));
+	part_compare(r, NFT_REG_1, NFT_CMP_EQ, &value, sizeof(value));
 }
 
-static void mask(struct rule_writer *r, uint32_t reg, const void *bits, uint32_t len)
+void part_mask(struct rule_writer *r, uint32_t reg, const void *bits, uint32_t len)
 {
 	static const uint8_t zero[16];
-	struct nftnl_expr *e = add(r, "bitwise");
+	struct nftnl_expr *e = part_add(r, "bitwise");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, reg);
@@ -142,7 +142,7 @@ static void mask(struct rule_writer *r, uint32_t reg, const void *bits, uint32_t
 
 static struct nftnl_expr *lookup(struct rule_writer *r, uint32_t reg, const char *set)
 {
-	struct nftnl_expr *e = add(r, "lookup");
+	struct nftnl_expr *e = part_add(r, "lookup");
 	if (!e)
 		return NULL;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, reg);
@@ -150,32 +150,32 @@ static struct nftnl_expr *lookup(struct rule_writer *r, uint32_t reg, const char
 	return e;
 }
 
-static void lookup_set(struct rule_writer *r, uint32_t reg, const char *set, bool yes)
+void part_in_set(struct rule_writer *r, uint32_t reg, const char *set, bool yes)
 {
 	struct nftnl_expr *e = lookup(r, reg, set);
 	if (e && !yes)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 }
 
-static void lookup_map(struct rule_writer *r, uint32_t reg, const char *set, uint32_t result)
+void part_map(struct rule_writer *r, uint32_t reg, const char *set, uint32_t result)
 {
 	struct nftnl_expr *e = lookup(r, reg, set);
 	if (e)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, result);
 }
 
-static void immediate(struct rule_writer *r, uint32_t reg, const void *data, uint32_t len)
+void part_immediate(struct rule_writer *r, uint32_t reg, const void *data, uint32_t len)
 {
-	struct nftnl_expr *e = add(r, "immediate");
+	struct nftnl_expr *e = part_add(r, "immediate");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
 }
 
-static void verdict(struct rule_writer *r, int code, const char *chain)
+void part_verdict(struct rule_writer *r, int code, const char *chain)
 {
-	struct nftnl_expr *e = add(r, "immediate");
+	struct nftnl_expr *e = part_add(r, "immediate");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
@@ -193,25 +193,25 @@ static uint32_t address_len(uint8_t family)
 
 void match_iifname_in(struct rule_writer *r, const char *set, bool yes)
 {
-	load_meta(r, NFT_META_IIFNAME, NFT_REG_1);
-	lookup_set(r, NFT_REG_1, set, yes);
+	part_meta(r, NFT_META_IIFNAME, NFT_REG_1);
+	part_in_set(r, NFT_REG_1, set, yes);
 }
 
 void match_oifname_in(struct rule_writer *r, const char *set, bool yes)
 {
-	load_meta(r, NFT_META_OIFNAME, NFT_REG_1);
-	lookup_set(r, NFT_REG_1, set, yes);
+	part_meta(r, NFT_META_OIFNAME, NFT_REG_1);
+	part_in_set(r, NFT_REG_1, set, yes);
 }
 
 void match_nfproto(struct rule_writer *r, uint8_t family)
 {
-	load_meta(r, NFT_META_NFPROTO, NFT_REG_1);
+	part_meta(r, NFT_META_NFPROTO, NFT_REG_1);
 	compare_u8(r, family);
 }
 
 void match_l4proto(struct rule_writer *r, uint8_t protocol)
 {
-	load_meta(r, NFT_META_L4PROTO, NFT_REG_1);
+	part_meta(r, NFT_META_L4PROTO, NFT_REG_1);
 	compare_u8(r, protocol);
 }
 
@@ -219,39 +219,41 @@ void match_dport(struct rule_writer *r, uint8_t protocol, uint16_t port)
 {
 	uint16_t wire = htons(port);
 	match_l4proto(r, protocol);
-	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, sizeof(wire), NFT_REG_1);
-	compare(r, NFT_REG_1, NFT_CMP_EQ, &wire, sizeof(wire));
+	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, sizeof(wire), NFT_REG_1);
+	part_compare(r, NFT_REG_1, NFT_CMP_EQ, &wire, sizeof(wire));
 }
 
 void match_icmp_type(struct rule_writer *r, uint8_t protocol, uint8_t type)
 {
 	match_l4proto(r, protocol);
-	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 	compare_u8(r, type);
 }
 
 void match_iifname_daddr_in(struct rule_writer *r, uint8_t family, const char *set)
 {
 	match_nfproto(r, family);
-	load_meta(r, NFT_META_IIFNAME, NFT_REG_1);
-	load_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
+	part_meta(r, NFT_META_IIFNAME, NFT_REG_1);
+	part_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
 		family == NFPROTO_IPV4 ? IPV4_DADDR : IPV6_DADDR, address_len(family), NFT_REG_2);
-	lookup_set(r, NFT_REG_1, set, true);
+	part_in_set(r, NFT_REG_1, set, true);
 }
 
 void match_mark(struct rule_writer *r, uint32_t bits, uint32_t value, bool equal)
 {
-	load_meta(r, NFT_META_MARK, NFT_REG_1);
-	mask(r, NFT_REG_1, &bits, sizeof(bits));
-	compare(r, NFT_REG_1, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, &value, sizeof(value));
+	bits <<= r->mark_shift;
+	value <<= r->mark_shift;
+	part_meta(r, NFT_META_MARK, NFT_REG_1);
+	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	part_compare(r, NFT_REG_1, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, &value, sizeof(value));
 }
 
 static void match_ct_bits(struct rule_writer *r, uint32_t key, uint32_t bits)
 {
 	const uint32_t zero = 0;
-	load_ct(r, key, NFT_REG_1);
-	mask(r, NFT_REG_1, &bits, sizeof(bits));
-	compare(r, NFT_REG_1, NFT_CMP_NEQ, &zero, sizeof(zero));
+	part_ct(r, key, NFT_REG_1);
+	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	part_compare(r, NFT_REG_1, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
 void match_ct_state(struct rule_writer *r, uint32_t states)
@@ -261,13 +263,13 @@ void match_ct_state(struct rule_writer *r, uint32_t states)
 
 void match_ct_original(struct rule_writer *r)
 {
-	load_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
+	part_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
 	compare_u8(r, IP_CT_DIR_ORIGINAL);
 }
 
 void match_ct_reply(struct rule_writer *r)
 {
-	load_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
+	part_ct(r, NFT_CT_DIRECTION, NFT_REG_1);
 	compare_u8(r, IP_CT_DIR_REPLY);
 }
 
@@ -276,16 +278,21 @@ void match_ct_dnat(struct rule_writer *r)
 	match_ct_bits(r, NFT_CT_STATUS, IPS_DST_NAT);
 }
 
+void match_ct_mark_bits(struct rule_writer *r, uint32_t bits)
+{
+	match_ct_bits(r, NFT_CT_MARK, bits);
+}
+
 void match_ct_mark_in(struct rule_writer *r, uint32_t bits, const char *set)
 {
-	load_ct(r, NFT_CT_MARK, NFT_REG_1);
-	mask(r, NFT_REG_1, &bits, sizeof(bits));
-	lookup_set(r, NFT_REG_1, set, true);
+	part_ct(r, NFT_CT_MARK, NFT_REG_1);
+	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	part_in_set(r, NFT_REG_1, set, true);
 }
 
 void match_flow_protocol(struct rule_writer *r, uint8_t protocol)
 {
-	load_flow(r, NFT_CT_PROTOCOL, NFT_REG_1);
+	part_flow(r, NFT_CT_PROTOCOL, NFT_REG_1);
 	compare_u8(r, protocol);
 }
 
@@ -293,25 +300,25 @@ void match_flow_dport(struct rule_writer *r, uint8_t protocol, uint16_t from, ui
 {
 	uint16_t first = htons(from), last = htons(to);
 	match_flow_protocol(r, protocol);
-	load_flow(r, NFT_CT_PROTO_DST, NFT_REG_1);
+	part_flow(r, NFT_CT_PROTO_DST, NFT_REG_1);
 	if (from == to) {
-		compare(r, NFT_REG_1, NFT_CMP_EQ, &first, sizeof(first));
+		part_compare(r, NFT_REG_1, NFT_CMP_EQ, &first, sizeof(first));
 		return;
 	}
-	compare(r, NFT_REG_1, NFT_CMP_GTE, &first, sizeof(first));
-	compare(r, NFT_REG_1, NFT_CMP_LTE, &last, sizeof(last));
+	part_compare(r, NFT_REG_1, NFT_CMP_GTE, &first, sizeof(first));
+	part_compare(r, NFT_REG_1, NFT_CMP_LTE, &last, sizeof(last));
 }
 
 static void load_flow_daddr(struct rule_writer *r, uint8_t family)
 {
 	match_nfproto(r, family);
-	load_flow(r, family == NFPROTO_IPV4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, NFT_REG_1);
+	part_flow(r, family == NFPROTO_IPV4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, NFT_REG_1);
 }
 
 void match_flow_daddr_in(struct rule_writer *r, uint8_t family, const char *set, bool yes)
 {
 	load_flow_daddr(r, family);
-	lookup_set(r, NFT_REG_1, set, yes);
+	part_in_set(r, NFT_REG_1, set, yes);
 }
 
 void match_flow_daddr(struct rule_writer *r, uint8_t family, const uint8_t *addr, unsigned bits)
@@ -328,13 +335,13 @@ void match_flow_daddr(struct rule_writer *r, uint8_t family, const uint8_t *addr
 		network[i] = addr[i] & net[i];
 	load_flow_daddr(r, family);
 	if (bits < len * 8)
-		mask(r, NFT_REG_1, net, len);
-	compare(r, NFT_REG_1, NFT_CMP_EQ, network, len);
+		part_mask(r, NFT_REG_1, net, len);
+	part_compare(r, NFT_REG_1, NFT_CMP_EQ, network, len);
 }
 
-static void load_fib(struct rule_writer *r, uint32_t result, uint32_t flags)
+void part_fib(struct rule_writer *r, uint32_t result, uint32_t flags)
 {
-	struct nftnl_expr *e = add(r, "fib");
+	struct nftnl_expr *e = part_add(r, "fib");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, result);
@@ -345,28 +352,28 @@ static void load_fib(struct rule_writer *r, uint32_t result, uint32_t flags)
 void match_no_route(struct rule_writer *r)
 {
 	const uint32_t none = 0;
-	load_fib(r, NFT_FIB_RESULT_OIF, NFTA_FIB_F_DADDR);
-	compare(r, NFT_REG_1, NFT_CMP_EQ, &none, sizeof(none));
+	part_fib(r, NFT_FIB_RESULT_OIF, NFTA_FIB_F_DADDR);
+	part_compare(r, NFT_REG_1, NFT_CMP_EQ, &none, sizeof(none));
 }
 
 void match_source_route_in(struct rule_writer *r, const char *set)
 {
-	load_fib(r, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_SADDR);
-	lookup_set(r, NFT_REG_1, set, true);
+	part_fib(r, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_SADDR);
+	part_in_set(r, NFT_REG_1, set, true);
 }
 
 void match_not_local(struct rule_writer *r)
 {
 	const uint32_t local = RTN_LOCAL;
-	load_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR);
-	compare(r, NFT_REG_1, NFT_CMP_NEQ, &local, sizeof(local));
+	part_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR);
+	part_compare(r, NFT_REG_1, NFT_CMP_NEQ, &local, sizeof(local));
 }
 
 /* ---- actions ---- */
 
 void do_count(struct rule_writer *r, const char *counter)
 {
-	struct nftnl_expr *e = add(r, "objref");
+	struct nftnl_expr *e = part_add(r, "objref");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
@@ -375,61 +382,61 @@ void do_count(struct rule_writer *r, const char *counter)
 
 void do_accept(struct rule_writer *r)
 {
-	verdict(r, NF_ACCEPT, NULL);
+	part_verdict(r, NF_ACCEPT, NULL);
 }
 
 void do_drop(struct rule_writer *r)
 {
-	verdict(r, NF_DROP, NULL);
+	part_verdict(r, NF_DROP, NULL);
 }
 
 void do_jump(struct rule_writer *r, const char *chain)
 {
-	verdict(r, NFT_JUMP, chain);
+	part_verdict(r, NFT_JUMP, chain);
 }
 
 void do_goto(struct rule_writer *r, const char *chain)
 {
-	verdict(r, NFT_GOTO, chain);
+	part_verdict(r, NFT_GOTO, chain);
+}
+
+void do_return(struct rule_writer *r)
+{
+	part_verdict(r, NFT_RETURN, NULL);
 }
 
 void do_vmap_mark(struct rule_writer *r, uint32_t bits, const char *map)
 {
-	load_meta(r, NFT_META_MARK, NFT_REG_1);
-	mask(r, NFT_REG_1, &bits, sizeof(bits));
-	lookup_map(r, NFT_REG_1, map, NFT_REG_VERDICT);
-}
-
-void do_set_mark(struct rule_writer *r, uint32_t value)
-{
-	immediate(r, NFT_REG_1, &value, sizeof(value));
-	store_meta(r, NFT_META_MARK, NFT_REG_1);
+	bits <<= r->mark_shift;
+	part_meta(r, NFT_META_MARK, NFT_REG_1);
+	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	part_map(r, NFT_REG_1, map, NFT_REG_VERDICT);
 }
 
 void do_set_mark_from_source(struct rule_writer *r, uint8_t family, const char *map)
 {
 	match_nfproto(r, family);
-	load_meta(r, NFT_META_IIFNAME, NFT_REG_1);
-	load_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
+	part_meta(r, NFT_META_IIFNAME, NFT_REG_1);
+	part_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
 		family == NFPROTO_IPV4 ? IPV4_SADDR : IPV6_SADDR, address_len(family), NFT_REG_2);
-	lookup_map(r, NFT_REG_1, map, NFT_REG_1);
-	store_meta(r, NFT_META_MARK, NFT_REG_1);
+	part_map(r, NFT_REG_1, map, NFT_REG_1);
+	part_store_meta(r, NFT_META_MARK, NFT_REG_1);
 }
 
 void do_set_mark_from_flow(struct rule_writer *r, uint8_t family, const char *map)
 {
 	match_nfproto(r, family);
-	load_meta(r, NFT_META_OIFNAME, NFT_REG_1);
-	load_flow(r, family == NFPROTO_IPV4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, NFT_REG_2);
-	lookup_map(r, NFT_REG_1, map, NFT_REG_1);
-	store_meta(r, NFT_META_MARK, NFT_REG_1);
+	part_meta(r, NFT_META_OIFNAME, NFT_REG_1);
+	part_flow(r, family == NFPROTO_IPV4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, NFT_REG_2);
+	part_map(r, NFT_REG_1, map, NFT_REG_1);
+	part_store_meta(r, NFT_META_MARK, NFT_REG_1);
 }
 
 void do_set_ct_mark_from_family(struct rule_writer *r, const char *map)
 {
-	load_meta(r, NFT_META_NFPROTO, NFT_REG_1);
-	lookup_map(r, NFT_REG_1, map, NFT_REG_1);
-	struct nftnl_expr *e = add(r, "ct");
+	part_meta(r, NFT_META_NFPROTO, NFT_REG_1);
+	part_map(r, NFT_REG_1, map, NFT_REG_1);
+	struct nftnl_expr *e = part_add(r, "ct");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
@@ -438,7 +445,7 @@ void do_set_ct_mark_from_family(struct rule_writer *r, const char *map)
 
 static void reject(struct rule_writer *r, uint32_t type, uint8_t code)
 {
-	struct nftnl_expr *e = add(r, "reject");
+	struct nftnl_expr *e = part_add(r, "reject");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, type);
@@ -460,8 +467,8 @@ void do_turn_into_reset(struct rule_writer *r)
 	/* Two bytes, for the checksum's sake: the header's length stays, the flags are replaced. */
 	enum { OFFSET = 12, CHECKSUM = 16 };
 	static const uint8_t keep[] = { 0xff, 0x00 }, flags[] = { 0x00, TH_RST | TH_ACK };
-	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET, sizeof(keep), NFT_REG_1);
-	struct nftnl_expr *e = add(r, "bitwise");
+	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET, sizeof(keep), NFT_REG_1);
+	struct nftnl_expr *e = part_add(r, "bitwise");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
@@ -469,7 +476,7 @@ void do_turn_into_reset(struct rule_writer *r)
 		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, keep, sizeof(keep));
 		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, flags, sizeof(flags));
 	}
-	e = add(r, "payload");
+	e = part_add(r, "payload");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
@@ -484,10 +491,10 @@ void do_turn_into_reset(struct rule_writer *r)
 void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, uint16_t port)
 {
 	uint16_t wire = htons(port);
-	load_meta(r, NFT_META_IIFNAME, NFT_REG_1);
-	lookup_map(r, NFT_REG_1, map, NFT_REG_1);
-	immediate(r, NFT_REG_2, &wire, sizeof(wire));
-	struct nftnl_expr *e = add(r, "nat");
+	part_meta(r, NFT_META_IIFNAME, NFT_REG_1);
+	part_map(r, NFT_REG_1, map, NFT_REG_1);
+	part_immediate(r, NFT_REG_2, &wire, sizeof(wire));
+	struct nftnl_expr *e = part_add(r, "nat");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
@@ -499,5 +506,5 @@ void do_dnat_by_iifname(struct rule_writer *r, uint8_t family, const char *map, 
 
 void do_masquerade(struct rule_writer *r)
 {
-	add(r, "masq");
+	part_add(r, "masq");
 }

@@ -22,7 +22,8 @@ struct rule_writer {
 	struct nft_batch *batch;
 	struct nftnl_rule *rule; /* the one being written */
 	char chain[32];
-	unsigned count; /* rules written, for error messages */
+	unsigned mark_shift; /* all mark bits below are shifted left by so many (marks.h) */
+	unsigned count;	     /* rules written, for error messages */
 };
 
 void rule_begin(struct rule_writer *r, const char *chain);
@@ -49,6 +50,8 @@ void match_ct_state(struct rule_writer *r, uint32_t states);
 void match_ct_original(struct rule_writer *r);
 void match_ct_reply(struct rule_writer *r);
 void match_ct_dnat(struct rule_writer *r);
+/* Any of these bits of the ct mark is set. */
+void match_ct_mark_bits(struct rule_writer *r, uint32_t bits);
 /* (ct mark & mask) is in the set. */
 void match_ct_mark_in(struct rule_writer *r, uint32_t mask, const char *set);
 /* Of the flow's first packet as it came in, whatever the direction of this one. */
@@ -69,9 +72,9 @@ void do_accept(struct rule_writer *r);
 void do_drop(struct rule_writer *r);
 void do_jump(struct rule_writer *r, const char *chain);
 void do_goto(struct rule_writer *r, const char *chain);
+void do_return(struct rule_writer *r);
 /* A verdict map on (mark & mask). */
 void do_vmap_mark(struct rule_writer *r, uint32_t mask, const char *map);
-void do_set_mark(struct rule_writer *r, uint32_t value);
 /* mark = map[incoming interface . source address]; without an entry the rule ends. */
 void do_set_mark_from_source(struct rule_writer *r, uint8_t family, const char *map);
 /* mark = map[outgoing interface . source address of the flow]. */

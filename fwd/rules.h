@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "fwd/marks.h"
+#include "fwd/reason.h"
 #include "fwd/rule.h"
+#include "fwd/rule_sets.h"
 #include "fwd/ruleset.h"
 
 /* The rules of the table, a file per idea; inside of ruleset.c. */
@@ -20,7 +23,8 @@ enum {
 /* What differs between IPv4 and IPv6. */
 struct family {
 	uint8_t number, icmp, echo;
-	const char *gateway, *local, *devices, *lan, *wan, *doh;
+	const char *gateway, *local, *own, *devices, *lan, *wan, *doh, *guard;
+	const char *upload, *download, *listed_lo, *listed_hi, *strict, *renewal, *refused;
 };
 extern const struct family families[2];
 #define foreach_family(f)                                                                          \
@@ -30,10 +34,12 @@ extern const uint8_t transports[2];
 
 /* ---- rules of several places (rules.c) ---- */
 void rule_goto(struct rule_writer *r, const char *chain, const char *target);
-/* Ends a rule whose matches stand: counted and refused at once. */
-void end_refused(struct rule_writer *r, const char *counter);
+/* Ends a rule whose matches stand: counted and refused at once, or dropped. */
+void end_refused(struct rule_writer *r, enum reason reason);
+void end_dropped(struct rule_writer *r, enum reason reason);
 void rule_refuse_port(struct rule_writer *r, const char *chain, uint8_t protocol, uint16_t port,
-	const char *counter);
+	enum reason reason);
+void rule_refuse_rest(struct rule_writer *r, const char *chain, enum reason reason);
 /* Flows that were approved under the current policy epoch go on without being judged again, and so
  * do ICMP errors about them. Further connections that a helper calls related are judged. */
 void rules_accept_approved(struct rule_writer *r, const char *chain, bool replies_only);
@@ -49,6 +55,11 @@ void write_redirect(struct rule_writer *r, const struct ruleset_options *o); /* 
 void write_masquerade(struct rule_writer *r);				     /* rules_nat.c */
 void write_input(struct rule_writer *r, const struct ruleset_options *o);    /* rules_input.c */
 void write_forward(struct rule_writer *r);				     /* rules_forward.c */
+void write_output(struct rule_writer *r, const struct ruleset_options *o);   /* rules_output.c */
+/* Packets of limited devices over their rate are dropped; the rest comes back (rules_limit.c). */
+void write_limits(struct rule_writer *r);
+void write_lists(struct rule_writer *r, const struct masks *masks);	     /* rules_lists.c */
+void write_egress(struct rule_writer *r);				     /* rules_egress.c */
 void write_judge(struct rule_writer *r, const struct ruleset_options *o);    /* rules_judge.c */
 void write_ends(struct rule_writer *r);					     /* rules_judge.c */
-void write_profiles(struct rule_writer *r, const struct profiles *profiles); /* rules_judge.c */
+void write_profiles(struct rule_writer *r, const struct profiles *profiles); /* rules_profile.c */

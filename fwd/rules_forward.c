@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/rules.h"
 
-#include "fwd/marks.h"
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 
@@ -26,18 +25,20 @@ void write_forward(struct rule_writer *r)
 	rule_drop_invalid(r, "from_device");
 	rule_begin(r, "from_device");
 	match_ct_reply(r);
-	do_count(r, "inbound");
-	do_drop(r);
-	rule_end(r);
+	end_dropped(r, REASON_INBOUND);
 	rule_begin(r, "from_device");
 	match_oifname_in(r, "tunnels", true);
-	end_refused(r, "to_device");
+	end_refused(r, REASON_TO_DEVICE);
 	rule_goto(r, "from_device", "judge");
 
+	rule_begin(r, "to_device");
+	match_ct_mark_bits(r, CT_MARK_LIMITED);
+	do_jump(r, "download");
+	rule_end(r);
 	rules_accept_approved(r, "to_device", true);
 	/* An answer to a flow of an older epoch: judged as the device's own packet would be. */
 	rule_begin(r, "to_device");
-	do_set_mark(r, 0);
+	do_change_mark(r, MARK_ALL, 0);
 	rule_end(r);
 	foreach_family (f) {
 		rule_begin(r, "to_device");
@@ -48,7 +49,5 @@ void write_forward(struct rule_writer *r)
 		rule_end(r);
 	}
 	rule_begin(r, "to_device");
-	do_count(r, "inbound");
-	do_drop(r);
-	rule_end(r);
+	end_dropped(r, REASON_INBOUND);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/rules.h"
 
-#include "fwd/marks.h"
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 
@@ -13,7 +12,7 @@ void write_gate(struct rule_writer *r)
 	rule_end(r);
 
 	rule_begin(r, "gate_device");
-	do_set_mark(r, 0);
+	do_zero_mark(r);
 	rule_end(r);
 	foreach_family (f) {
 		rule_begin(r, "gate_device");
@@ -21,14 +20,16 @@ void write_gate(struct rule_writer *r)
 		rule_end(r);
 	}
 	rule_begin(r, "gate_device");
+	match_mark(r, MARK_LIMITED, 0, false);
+	do_jump(r, "upload");
+	rule_end(r);
+	rule_begin(r, "gate_device");
 	match_mark(r, MARK_PROFILE, PROFILE_NONE, false);
 	do_accept(r);
 	rule_end(r);
 	rules_accept_neighbours(r, "gate_device");
 	rule_begin(r, "gate_device");
-	do_count(r, "unknown_source");
-	do_drop(r);
-	rule_end(r);
+	end_dropped(r, REASON_UNKNOWN_SOURCE);
 }
 
 /* The kernel's own ICMPv6 "no route" lets clients wait: it is no final error to their sockets. */
@@ -46,12 +47,10 @@ void write_route(struct rule_writer *r)
 	match_iifname_in(r, "tunnels", false);
 	match_ct_original(r);
 	match_source_route_in(r, "tunnels");
-	do_count(r, "unknown_source");
-	do_drop(r);
-	rule_end(r);
+	end_dropped(r, REASON_UNKNOWN_SOURCE);
 
 	rule_begin(r, "route_device");
 	match_not_local(r);
 	match_no_route(r);
-	end_refused(r, "no_route");
+	end_refused(r, REASON_NO_ROUTE);
 }

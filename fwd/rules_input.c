@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/rules.h"
 
-#include "fwd/marks.h"
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 
@@ -31,7 +30,7 @@ static void write_services(struct rule_writer *r, const struct ruleset_options *
 		rule_allow_service(r, f, IPPROTO_TCP, o->proxy_port);
 	rule_begin(r, "input_device");
 	match_mark(r, MARK_OFFLINE_VPN, 0, false);
-	end_refused(r, "switch");
+	end_refused(r, REASON_SWITCH);
 	foreach_family (f) {
 		for (size_t i = 0; i < COUNT(transports); i++)
 			rule_allow_service(r, f, transports[i], o->dns_port);
@@ -48,7 +47,7 @@ static void write_services(struct rule_writer *r, const struct ruleset_options *
 	rule_allow_intercepted(r, PORT_INTERCEPT_TLS);
 	rule_begin(r, "input_device");
 	match_mark(r, MARK_OFFLINE_BROWSER, 0, false);
-	end_refused(r, "switch");
+	end_refused(r, REASON_SWITCH);
 	rule_allow_intercepted(r, PORT_INTERCEPT_HTTP);
 }
 
@@ -58,15 +57,22 @@ void write_input(struct rule_writer *r, const struct ruleset_options *o)
 	match_iifname_in(r, "tunnels", true);
 	do_goto(r, "input_device");
 	rule_end(r);
+	/* What devices reach on the gateway is not for hosts elsewhere that route the tunnel here.
+	 */
+	foreach_family (f) {
+		rule_begin(r, "input");
+		match_not_from_loopback(r);
+		match_daddr_in(r, f->number, f->own);
+		match_ct_original(r);
+		end_dropped(r, REASON_CLOSED);
+	}
 
 	rules_accept_approved(r, "input_device", false);
 	rules_accept_neighbours(r, "input_device");
 	rule_drop_invalid(r, "input_device");
 	rule_begin(r, "input_device");
 	match_mark(r, MARK_PROFILE, PROFILE_NONE, true);
-	do_count(r, "unknown_source");
-	do_drop(r);
-	rule_end(r);
+	end_dropped(r, REASON_UNKNOWN_SOURCE);
 	/* Answers to a ping from the gateway. */
 	foreach_family (f) {
 		rule_begin(r, "input_device");
@@ -77,6 +83,5 @@ void write_input(struct rule_writer *r, const struct ruleset_options *o)
 		rule_end(r);
 	}
 	write_services(r, o);
-	rule_begin(r, "input_device");
-	end_refused(r, "closed");
+	rule_refuse_rest(r, "input_device", REASON_CLOSED);
 }

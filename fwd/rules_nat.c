@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/rules.h"
 
-#include "fwd/marks.h"
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 

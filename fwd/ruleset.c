@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/ruleset.h"
 
+#include "fwd/masks.h"
 #include "fwd/objects.h"
 #include "fwd/profile.h"
 #include "fwd/rules.h"
@@ -22,6 +23,7 @@ static const struct chain chains[] = {
 	{ "redirect", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, NF_ACCEPT },
 	{ "route", "filter", NF_INET_PRE_ROUTING, PRIORITY_AFTER_DSTNAT, NF_ACCEPT },
 	{ "input", "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER, NF_ACCEPT },
+	{ "output", "filter", NF_INET_LOCAL_OUT, PRIORITY_FILTER, NF_ACCEPT },
 	{ "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER, NF_DROP },
 	{ "masquerade", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, NF_ACCEPT },
 	{ .name = "gate_device" },
@@ -30,7 +32,14 @@ static const struct chain chains[] = {
 	{ .name = "input_device" },
 	{ .name = "from_device" },
 	{ .name = "to_device" },
+	{ .name = "upload" },
+	{ .name = "download" },
 	{ .name = "judge" },
+	{ .name = "strict" },
+	{ .name = "egress" },
+	{ .name = "egress_tunnels" },
+	{ .name = "output_proxyd" },
+	{ .name = "output_refuse" },
 	{ .name = "approve" },
 	{ .name = "refuse" },
 	{ .name = "profile_1" },
@@ -38,10 +47,6 @@ static const struct chain chains[] = {
 	{ .name = "profile_3" },
 	{ .name = "profile_4" },
 };
-
-/* One counter per reason. */
-static const char *const counters[] = { "unknown_source", "no_route", "inbound", "invalid",
-	"to_device", "switch", "dns", "dot", "quic", "doh", "not_redirected", "profile", "closed" };
 
 static void write_admin_chain(void *arg, unsigned id, const struct profile *p)
 {
@@ -51,8 +56,16 @@ static void write_admin_chain(void *arg, unsigned id, const struct profile *p)
 	object_write_chain(arg, &(struct chain){ .name = name });
 }
 
+static void write_mask_chain(void *arg, unsigned id, const struct list_bits *bits)
+{
+	(void)bits;
+	char name[CHAIN_LEN];
+	mask_chain_format(id, name);
+	object_write_chain(arg, &(struct chain){ .name = name });
+}
+
 void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
-	const struct profiles *profiles, bool anew)
+	const struct profiles *profiles, const struct masks *masks, bool anew)
 {
 	object_write_table(b, NFT_MSG_NEWTABLE, "table");
 	if (anew) {
@@ -62,19 +75,24 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	for (size_t i = 0; i < COUNT(chains); i++)
 		object_write_chain(b, &chains[i]);
 	profiles_each(profiles, write_admin_chain, b);
-	for (size_t i = 0; i < COUNT(counters); i++)
-		object_write_counter(b, counters[i]);
+	masks_each(masks, write_mask_chain, b);
+	for (int i = REASON_NONE + 1; i < REASONS; i++)
+		object_write_counter(b, reason_name((enum reason)i));
 	sets_write(b);
 	object_write_flush(b);
 
-	struct rule_writer r = { .batch = b };
+	struct rule_writer r = { .batch = b, .mark_shift = o->mark_shift };
 	write_gate(&r);
 	write_redirect(&r, o);
 	write_route(&r);
 	write_input(&r, o);
+	write_output(&r, o);
 	write_forward(&r);
+	write_limits(&r);
 	write_judge(&r, o);
 	write_profiles(&r, profiles);
+	write_lists(&r, masks);
+	write_egress(&r);
 	write_ends(&r);
 	if (o->masquerade)
 		write_masquerade(&r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "common/addr.h"
 #include "fwd/nft.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,13 +12,21 @@
  * configuration and with profiles.
  */
 struct profiles;
+struct masks;
 
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
-	uint16_t dns_port;   /* of dnsd on the tunnel address */
-	uint16_t proxy_port; /* of the explicit proxy */
+	uint16_t dns_port;	  /* of dnsd on the tunnel address */
+	uint16_t proxy_port;	  /* of the explicit proxy */
+	uint32_t proxyd_uid;	  /* whose connections the output guard limits; 0: no guard */
+	struct endpoint resolver; /* dnsd's system listener, which proxyd may ask */
+	struct endpoint redis;	  /* port 0: not over TCP */
+	unsigned mark_shift;	  /* marks.h */
 };
+
+/* Is it a chain of every such table? Those of profiles and masks are not named here. */
+bool ruleset_has_chain(const char *name);
 
 /*
  * Declares table, chains, sets and counters where they are missing, and replaces every rule. Sets
@@ -25,7 +34,4 @@ struct ruleset_options {
  * have another shape, since its maps are empty until the elements of the same batch are there.
  */
 void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
-	const struct profiles *profiles, bool anew);
-
-/* Is it a chain of every such table? Those of profiles are not named here. */
-bool ruleset_has_chain(const char *name);
+	const struct profiles *profiles, const struct masks *masks, bool anew);
