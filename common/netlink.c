@@ -182,9 +182,8 @@ static int transact(struct nl *nl, const struct nlmsghdr *req, struct reading *r
 	int err = send_all(nl, req, req->nlmsg_len);
 	if (err)
 		return err;
-	uint64_t deadline = clock_mono_ms() + REQUEST_TIMEOUT_MS;
 	for (;;) {
-		ssize_t n = receive_until(nl, deadline);
+		ssize_t n = receive_until(nl, clock_mono_ms() + REQUEST_TIMEOUT_MS);
 		if (n < 0)
 			return (int)n;
 		if (read_datagram(nl, (int)n, r) == PROGRESS_DONE)

@@ -58,7 +58,8 @@ typedef int nl_message_cb(const struct nlmsghdr *msg, void *arg);
 int nl_request(struct nl *nl, struct nlmsghdr *req, nl_message_cb *on_message, void *arg);
 /* Sends one message (NLM_F_DUMP added) and reads the whole dump. When the kernel says that it
  * changed meanwhile (NLM_F_DUMP_INTR) it is read again, at most 8 times, then -EINTR; on_restart
- * (may be NULL when on_message keeps nothing) forgets what was collected. */
+ * (may be NULL when on_message keeps nothing) forgets what was collected. -ETIMEDOUT when the
+ * kernel is silent for 2 s: a large dump may last longer as a whole. */
 int nl_dump(struct nl *nl, struct nlmsghdr *req, nl_message_cb *on_message,
 	void (*on_restart)(void *arg), void *arg);
 

@@ -2,12 +2,18 @@
 #include "wgd/backend.h"
 #include "wgd/genl.h"
 
+#include "common/buf.h"
 #include "common/random.h"
+#include "common/timer.h"
 #include <errno.h>
 #include <linux/wireguard.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The kernel works some 0.1 ms for a new peer: the loop goes on between slices of a large change.
+ */
+enum { SLICE_MS = 20, QUEUE_MAX = 64 << 20, CHANGE_BYTES = 512 };
 
 struct backend {
 	struct nl nl;
@@ -15,7 +21,13 @@ struct backend {
 	char ifname[IFNAMSIZ];
 	void *arg;
 	uint8_t fingerprint_key[16];
+	struct timer turn; /* runs while a set is under way */
+	struct buf queue;  /* its messages */
+	size_t sent;	   /* bytes of queue */
+	void (*on_set)(void *arg, int status);
 };
+
+static void on_turn(struct timer *t);
 
 /* What a dump is read into; dev NULL: only the fingerprint is asked for. */
 struct reading {
@@ -27,7 +39,7 @@ struct reading {
 static struct backend *kernel_open(
 	uv_loop_t *loop, const char *ifname, const char *uapi_dir, void *arg)
 {
-	(void)loop, (void)uapi_dir;
+	(void)uapi_dir;
 	struct backend *b = calloc(1, sizeof(*b));
 	if (!b)
 		return NULL;
@@ -36,6 +48,8 @@ static struct backend *kernel_open(
 		free(b);
 		return NULL;
 	}
+	timer_init(loop, &b->turn, on_turn, b);
+	buf_init(&b->queue, QUEUE_MAX);
 	strncpy(b->ifname, ifname, sizeof(b->ifname) - 1);
 	b->arg = arg;
 	return b;
@@ -92,24 +106,76 @@ static int kernel_check(struct backend *b, uint64_t *fingerprint)
 	return err;
 }
 
-static int send_set(struct nlmsghdr *msg, void *arg)
+static int queue_set(struct nlmsghdr *msg, void *arg)
 {
-	return nl_request(arg, msg, NULL, NULL);
+	struct backend *b = arg;
+	buf_append(&b->queue, msg, msg->nlmsg_len);
+	return b->queue.failed;
+}
+
+static void wipe_queue(struct backend *b)
+{
+	if (b->queue.data)
+		explicit_bzero(b->queue.data, b->queue.len);
+	buf_fini(&b->queue);
+	buf_init(&b->queue, QUEUE_MAX);
+	b->sent = 0;
+}
+
+static void finish_set(struct backend *b, int err)
+{
+	wipe_queue(b);
+	b->on_set(b->arg, err == -ENODEV ? -ENOENT : err);
+}
+
+static void send_slice(struct backend *b)
+{
+	uint64_t end = clock_mono_ms() + SLICE_MS;
+	int err = 0;
+	while (!err && b->sent < b->queue.len) {
+		struct nlmsghdr *msg = (struct nlmsghdr *)(b->queue.data + b->sent);
+		b->sent += msg->nlmsg_len;
+		err = nl_request(&b->nl, msg, NULL, NULL);
+		if (!err && b->sent < b->queue.len && clock_mono_ms() >= end) {
+			timer_start(&b->turn, 0, 0);
+			return;
+		}
+	}
+	finish_set(b, err);
+}
+
+static void on_turn(struct timer *t)
+{
+	send_slice(t->data);
 }
 
 static void kernel_set(
 	struct backend *b, const struct wg_changes *changes, void (*on_set)(void *arg, int status))
 {
+	b->on_set = on_set;
 	int err = find_family(b);
+	/* At once, so that growing leaves no preshared key behind. */
 	if (!err)
-		err = genl_build_set(&b->nl, b->family, b->ifname, changes, send_set, &b->nl);
-	on_set(b->arg, err == -ENODEV ? -ENOENT : err);
+		err = buf_reserve(&b->queue, changes->count * CHANGE_BYTES + NL_MESSAGE_MAX);
+	if (!err)
+		err = genl_build_set(&b->nl, b->family, b->ifname, changes, queue_set, b);
+	if (err)
+		finish_set(b, err);
+	else
+		send_slice(b);
+}
+
+static void on_turn_closed(struct timer *t)
+{
+	struct backend *b = t->data;
+	wipe_queue(b);
+	nl_close(&b->nl);
+	free(b);
 }
 
 static void kernel_close(struct backend *b)
 {
-	nl_close(&b->nl);
-	free(b);
+	timer_close(&b->turn, on_turn_closed);
 }
 
 const struct backend_ops backend_kernel = {

@@ -15,7 +15,9 @@ import apidlib  # noqa: E402
 
 from support import BUILD  # noqa: E402
 from support.wait import wait_until  # noqa: E402
-from wgdlib import UID, Gateway, genkey  # noqa: E402
+from wgdlib import UID, Gateway, genkey, userspace_only  # noqa: E402
+
+pytestmark = userspace_only
 
 KEYS = [genkey() for _ in range(40)]
 PUB = [public for _, public in KEYS]

@@ -1,33 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """W1–W4, W8: wgd against a real WireGuard, as `wg show` says."""
 import json
-import subprocess
 import time
 
 import pytest
 
 from support.wait import wait_until
-from wgdlib import Gateway, genkey, userspace_only
-
-KEYS = [genkey() for _ in range(6)]
-PUB = [public for _, public in KEYS]
-
-
-@pytest.fixture
-def gateway():
-    """wgd, wireguard-go and Redis, up. wgd must end with status 0: no handle leaks."""
-    one = Gateway()
-    try:
-        one.start_wireguard()
-        one.wgd.start()
-        wait_until(lambda: one.status().get("tunnels", [{}])[0].get("state") == "ready",
-                   "tunnel ready")
-        yield one
-    except AssertionError as exc:
-        raise AssertionError("%s\n%s" % (exc, one.wgd.log()[-3000:])) from exc
-    finally:
-        one.close()
-
+from wgdlib import PUB, Gateway, userspace_only
 
 def test_interface_gets_key_addresses_mtu_port_and_routes(gateway):
     """W1."""
@@ -180,29 +159,6 @@ def test_walled_device_stays_a_peer_until_the_grace_days_are_over(gateway):
 def test_generations_are_reported_as_applied(gateway):
     gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
     wait_until(lambda: gateway.redis.applied("wgd", "devices") == gen, "applied generation")
-
-
-@pytest.fixture
-def session(gateway):
-    """A device with a live session: a second wireguard-go beside the gateway's, on loopback."""
-    gen = gateway.bus.put_device("phone", PUB[0], "10.9.0.2")
-    assert gateway.bus.applied("phone", gen)["ok"]
-    client = gateway.host.start("wireguard-go", "-f", "wgc0", stdin=subprocess.DEVNULL)
-    wait_until(lambda: gateway.run("wg", "show", "wgc0", check=False), "client")
-    key = gateway.dir / "client.key"
-    key.write_text(KEYS[0][0])
-    gateway.run("wg", "set", "wgc0", "private-key", key, "peer",
-                gateway.run("wg", "show", "wgt0", "public-key").strip(), "endpoint",
-                "127.0.0.1:51820", "persistent-keepalive", "1", "allowed-ips", "10.9.0.1/32")
-    gateway.run("ip", "link", "set", "wgc0", "up")
-
-    def handshakes():
-        rows = gateway.run("wg", "show", "wgt0", "latest-handshakes").split("\n")
-        return {row.split()[0]: int(row.split()[1]) for row in rows if row}
-    wait_until(lambda: handshakes().get(PUB[0]), "handshake")
-    yield handshakes
-    client.terminate()
-    client.wait()
 
 
 def test_unchanged_peer_keeps_its_session(gateway, session):

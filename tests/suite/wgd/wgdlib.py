@@ -31,6 +31,8 @@ KERNEL = os.environ.get("WG_BACKEND") == "kernel"
 # Where the kernel could carry WireGuard, wgd must be told not to use it.
 BACKEND = "auto" if KERNEL or not _kernel_has_wireguard() else "uapi"
 kernel_only = pytest.mark.skipif(not KERNEL, reason="about the kernel's WireGuard: make check-kernel")
+# In an emulated machine all takes some ten times as long.
+EMULATED = "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text()
 userspace_only = pytest.mark.skipif(KERNEL, reason="about the userspace program")
 CONF = """[culvert]
 state_dir={run}/state
@@ -55,6 +57,10 @@ def genkey():
     """(private, public), base64."""
     private = subprocess.check_output(["wg", "genkey"], text=True).strip()
     return private, subprocess.check_output(["wg", "pubkey"], input=private, text=True).strip()
+
+
+KEYS = [genkey() for _ in range(6)]
+PUB = [public for _, public in KEYS]
 
 
 class Apid(Owner):
