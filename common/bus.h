@@ -191,3 +191,6 @@ void bus_blob_forget(
 /* ---- own status ---- */
 /* Adds a daemon's counters to the status: called before each publication. */
 void bus_set_status_source(struct bus *b, void (*fill)(void *arg, cJSON *status), void *arg);
+/* Something in it is worth knowing at once: published in the loop's next turn, not at the next
+ * beat. */
+void bus_status_changed(struct bus *b);

@@ -79,6 +79,12 @@ void bus_set_status_source(struct bus *b, void (*fill)(void *arg, cJSON *status)
 	b->fill_arg = arg;
 }
 
+void bus_status_changed(struct bus *b)
+{
+	b->status_due = true;
+	bus_soon(b);
+}
+
 /* ---- watching ---- */
 
 /* Who reports is what the channel says: the ACL stands behind that, not behind the text. */

@@ -38,6 +38,7 @@ static void set_state(struct follow *f, enum follow_state s)
 	if (s == FOLLOW_GOOD && f->state != FOLLOW_WAITING)
 		log_notice("the followed file is good again file=%s", f->o.path);
 	f->state = s;
+	bus_status_changed(f->bus);
 	if (s != FOLLOW_BROKEN)
 		f->why[0] = '\0';
 	if (s != FOLLOW_HELD)
@@ -64,6 +65,7 @@ static void set_broken(struct follow *f, unsigned line, const char *why)
 	f->line = line;
 	snprintf(f->why, sizeof(f->why), "%s", why);
 	snprintf(detail, sizeof(detail), "%s:%u: %s", f->name, line, why);
+	bus_status_changed(f->bus);
 	log_warning("the followed file is not taken, what is in force stays at=%s:%u reason=%s",
 		f->o.path, line, why);
 	follow_alarm(f, "watch_broken", detail);

@@ -173,6 +173,7 @@ int follow_apply(struct follow *f, const struct kfile *file)
 	if (err)
 		return err;
 	f->in_file = file->count;
+	bus_status_changed(f->bus);
 	f->retry_ms = 0;
 	if (f->pending)
 		log_info(
@@ -257,6 +258,8 @@ static void on_reply(void *arg, int status, const cJSON *result)
 	free(r);
 	if (f->closing)
 		return;
+	if (!f->pending || (refused && f->refused == 1) || (status && f->failures == 1))
+		bus_status_changed(f->bus);
 	f->paused |= status && !refused;
 	if (status)
 		retry_later(f);
