@@ -155,6 +155,8 @@ void wgd_report_readings(const struct wgd *w, cJSON *status)
 {
 	struct stats_counts sum = { 0 };
 	for (size_t i = 0; i < w->tunnel_count; i++) {
+		if (w->tunnels[i].state != TUNNEL_READY)
+			continue; /* nobody is seen there at present */
 		sum.online += w->readings[i].counts.online;
 		sum.silent += w->readings[i].counts.silent;
 		sum.flapping += w->readings[i].counts.flapping;

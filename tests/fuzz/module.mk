@@ -10,6 +10,8 @@ FUZZ_LIBS_list_parse = -lidn2 -lpsl
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
+FUZZERS += wgd_usage
+FUZZ_SRCS_wgd_usage = wgd/usage.c wgd/usage_text.c
 FUZZERS += kfile
 FUZZ_SRCS_kfile = wgd/device.c wgd/key.c wgd/kfile.c wgd/peers.c
 FUZZERS += client_hello
