@@ -63,6 +63,17 @@ void match_flow_bits(struct rule_writer *r, uint8_t family, const char *map, uin
 	part_compare(r, NFT_REG_1, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
+void match_nat64_bits(struct rule_writer *r, const char *map, uint32_t bits)
+{
+	static const uint8_t nat64[16] = { 0x00, 0x64, 0xff, 0x9b };
+	const uint32_t zero = 0;
+	match_flow_daddr(r, NFPROTO_IPV6, nat64, 96);
+	load_flow_daddr(r, NFPROTO_IPV6, NFT_REG_1);
+	part_map(r, NFT_REG32_03, map, NFT_REG_1);
+	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	part_compare(r, NFT_REG_1, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
 void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *set, bool yes)
 {
 	match_flow_protocol(r, protocol);

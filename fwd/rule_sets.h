@@ -10,6 +10,8 @@
 void match_flow_pair_in(struct rule_writer *r, uint8_t family, const char *set, bool yes);
 /* map[flow's destination] & bits is not 0. */
 void match_flow_bits(struct rule_writer *r, uint8_t family, const char *map, uint32_t bits);
+/* The same of the IPv4 address in a NAT64 destination (64:ff9b::/96). */
+void match_nat64_bits(struct rule_writer *r, const char *map, uint32_t bits);
 void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *set, bool yes);
 void match_flow_protocol_in(struct rule_writer *r, const char *set);
 /* Destination of the packet itself. */

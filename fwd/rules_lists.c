@@ -5,31 +5,43 @@
 #include "fwd/sets.h"
 #include <netinet/in.h>
 
-static void match_part(
-	struct rule_writer *r, const char *chain, const struct family *f, uint64_t bits, bool high)
+enum form { FORM_IPV4, FORM_IPV6, FORM_NAT64, FORMS };
+
+static void match_bits(struct rule_writer *r, enum form form, uint64_t bits, bool high)
 {
-	rule_begin(r, chain);
-	match_flow_bits(r, f->number, high ? f->listed_hi : f->listed_lo,
-		(uint32_t)(high ? bits >> 32 : bits));
+	const struct family *f = &families[form == FORM_IPV6];
+	const char *map = high ? f->listed_hi : f->listed_lo;
+	uint32_t part = (uint32_t)(high ? bits >> 32 : bits);
+	if (form == FORM_NAT64)
+		match_nat64_bits(r, map, part);
+	else
+		match_flow_bits(r, f->number, map, part);
+}
+
+static void write_half(struct rule_writer *r, const char *chain, const struct list_bits *bits,
+	enum form form, bool high)
+{
+	if ((uint32_t)(bits->by_address >> 32 * high)) {
+		rule_begin(r, chain);
+		match_bits(r, form, bits->by_address, high);
+		end_refused(r, REASON_LISTED);
+	}
+	if ((uint32_t)(bits->doh >> 32 * high)) {
+		rule_begin(r, chain);
+		match_bits(r, form, bits->doh, high);
+		match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
+		end_refused(r, REASON_DOH);
+	}
 }
 
 static void write_mask(void *arg, unsigned id, const struct list_bits *bits)
 {
-	struct rule_writer *r = arg;
 	char chain[CHAIN_LEN];
 	mask_chain_format(id, chain);
-	foreach_family (f)
-		for (int high = 0; high < 2; high++) {
-			if ((uint32_t)(bits->by_address >> 32 * high)) {
-				match_part(r, chain, f, bits->by_address, high);
-				end_refused(r, REASON_LISTED);
-			}
-			if ((uint32_t)(bits->doh >> 32 * high)) {
-				match_part(r, chain, f, bits->doh, high);
-				match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
-				end_refused(r, REASON_DOH);
-			}
-		}
+	for (enum form form = FORM_IPV4; form < FORMS; form++) {
+		write_half(arg, chain, bits, form, false);
+		write_half(arg, chain, bits, form, true);
+	}
 }
 
 void write_lists(struct rule_writer *r, const struct masks *masks)
