@@ -57,6 +57,7 @@ class Where:
     fed: bool = False  # dnsd answered it to the strict devices
     renewal: bool = False
     kind: str = "outside"  # outside, device, gateway (the tunnel's address), ours (another one)
+    hidden: bool = False  # an IPv6 form of a private IPv4 address: for nobody
 
 
 def _inet(number, **facts):
@@ -80,12 +81,13 @@ WHERE = {
 }
 LISTS = {"ads": {"default_on": True}, "games": {"default_on": True}, "spare": {"default_on": False}}
 # The same hosts by their NAT64 form: no way round what holds for the address inside.
-NAT64 = ["site", "lan", "doh", "listed", "listed_for_nobody", "device"]
-for _name in NAT64:
+NAT64 = {"site": False, "doh": False, "listed": False, "listed_for_nobody": False, "lan": True,
+         "device": True}
+for _name, _private in NAT64.items():
     _v4 = int(ipaddress.ip_address(WHERE[_name].address[4]))
+    _v6 = ipaddress.ip_address(int(ipaddress.ip_address("64:ff9b::")) + _v4)
     WHERE["nat64_" + _name] = dataclasses.replace(
-        WHERE[_name], host="inet" if WHERE[_name].host else "",
-        address={6: str(ipaddress.ip_address(int(ipaddress.ip_address("64:ff9b::")) + _v4))})
+        WHERE[_name], host="inet", lan=False, kind="outside", hidden=_private, address={6: str(_v6)})
 
 # ---- with what ----
 
@@ -97,7 +99,7 @@ INET_PORTS = sorted(set(OUTSIDE["tcp"] + OUTSIDE["udp"]))
 GATEWAY_PORTS = INSIDE["tcp"]
 
 # F13's defaults: ports of tunnels and Tor; what `web` leaves open.
-TUNNEL_PORTS = {"tcp": {1194, 9001, 51820}, "udp": {1194, 4500, 51820}}
+TUNNEL_PORTS = {"tcp": {1194, 9001}, "udp": {1194, 4500, 51820}}
 WEB_PORTS = {"tcp": {80, 443, 5228}, "udp": {123}}
 
 SILENCE, REFUSED = "silence", "refused"
@@ -108,12 +110,13 @@ def answer(host, port):
 
 
 def _custom(where, family, protocol, port):
-    """CUSTOM, by hand."""
+    """CUSTOM, by hand. A prefix of IPv4 addresses holds for their NAT64 forms, too."""
     if port == 1500:
         return False
-    if where.address.get(family) == SITE[family] and protocol == "tcp":
+    address = where.address[family]
+    if address in (SITE[4], SITE[6], WHERE["nat64_site"].address[6]) and protocol == "tcp":
         return 1200 <= port <= 1600
-    return where.address.get(family) == LAN[4] and protocol == "udp"
+    return address == LAN[4] and protocol == "udp"
 
 
 def profile_of(who, family):
@@ -129,11 +132,13 @@ def _profile_allows(profile, where, family, protocol, port):
     return {"full": True, "internet": not where.lan, "intranet": where.lan}.get(profile, False)
 
 
-def _egress_allows(who, protocol, port):
-    """F13"""
+def _egress_allows(who, where, protocol, port):
+    """F13: what leaves for the Internet."""
+    if who.egress == "off" or where.lan:
+        return True
     if who.egress == "deny_tunnels":
         return port not in TUNNEL_PORTS.get(protocol, ())
-    return who.egress == "off" or protocol == "icmp" or port in WEB_PORTS.get(protocol, ())
+    return port in WEB_PORTS.get(protocol, ())
 
 
 def _gateway(who, where, protocol, port, offline_vpn):
@@ -162,9 +167,11 @@ def expected(who, where, family, protocol, port, intercept):
         return _gateway(who, where, protocol, port, offline_vpn)
     if offline_vpn or where.kind == "device" or port == 853:
         return REFUSED
+    if where.hidden and not (intercept and protocol == "tcp" and port in (80, 443)):
+        return REFUSED  # (proxyd refuses it, too)
     if (protocol, port) == ("udp", 443) or (where.doh and (protocol, port) == ("tcp", 443)):
         return REFUSED
-    if who.offline_browser and (protocol, port) == ("tcp", 80):
+    if who.offline_browser and profile != "walled" and (protocol, port) == ("tcp", 80):
         return REFUSED
     if where.renewal and profile == "walled" and protocol == "tcp" and port in (80, 443):
         return answer(where.host, port)
@@ -177,22 +184,15 @@ def expected(who, where, family, protocol, port, intercept):
         return REFUSED  # F6
     if who.strict and not where.fed:
         return REFUSED  # F10
-    if not _egress_allows(who, protocol, port):
+    if not _egress_allows(who, where, protocol, port):
         return REFUSED
     return answer(where.host, port) if where.host else REFUSED
-
-
-# Not there yet.
-LATER_WHO = {"strict", "strict_internet", "deny_tunnels", "web", "intranet_web"}
-LATER_WHERE = {"listed", "listed_twice", "fed_listed", "renewal"} | {"nat64_" + n for n in NAT64}
 
 
 def cells(intercept, who=WHO, where=WHERE):
     """Every cell: ((who, address, protocol, port), expected, name to print)."""
     for device in who:
         for name in where:
-            if device in LATER_WHO or name in LATER_WHERE:
-                continue
             ports = OUTSIDE if WHERE[name].kind in ("outside", "device") else INSIDE
             for family, address in WHERE[name].address.items():
                 for protocol, numbers in ports.items():
