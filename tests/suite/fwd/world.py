@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+from feed import Feed
 from support.bus import Owner
 from support.network import GATEWAY, TUNNEL, Network
 from support.process import Daemon
@@ -59,6 +60,20 @@ def first_lists():
             for bit, (name, facts) in enumerate(LISTS.items())}
 
 
+def first_feed():
+    """What dnsd has seen: the addresses in the table, not their NAT64 forms."""
+    entries = []
+    for name, where in WHERE.items():
+        for address in where.address.values() if not name.startswith("nat64_") else ():
+            entries += [{"kind": "listed", "address": address, "list": one} for one in where.lists]
+            if where.fed:
+                entries += [{"kind": "strict", "address": address, "device": device}
+                            for device, who in WHO.items() if who.strict]
+            if where.renewal:
+                entries.append({"kind": "renewal", "address": address})
+    return entries
+
+
 PROFILES = {"custom": {"name": "custom", "rules": CUSTOM}}
 
 
@@ -83,6 +98,7 @@ class World(Network):
         self.syncd.replace("lists", first_lists())
         self.configure(self.intercept)
         self.start_fwd()
+        self.feed(first_feed())
 
     def _addresses(self):
         for where in WHERE.values():
@@ -104,7 +120,7 @@ class World(Network):
                 child.wait()
             super().down()
 
-    def _respond(self, host, name, ports, addresses):
+    def respond(self, host, name, ports, addresses):
         child = host.start(PYTHON, os.path.join(HERE, "responder.py"), name, ports, *addresses,
                            stdout=subprocess.PIPE, text=True)
         self.children.append(child)
@@ -112,9 +128,9 @@ class World(Network):
 
     def _responders(self):
         for name, host in (("lan", self.lan), ("inet", self.inet)):
-            self._respond(host, name, PORTS, sorted({a for w in WHERE.values() if w.host == name
+            self.respond(host, name, PORTS, sorted({a for w in WHERE.values() if w.host == name
                                                      for a in w.address.values()}))
-        self._respond(self.gw, "gw", ",".join(map(str, GATEWAY_PORTS)), ["0.0.0.0", "::"])
+        self.respond(self.gw, "gw", ",".join(map(str, GATEWAY_PORTS)), ["0.0.0.0", "::"])
 
     def configure(self, intercept):
         conf = self.dir / "culvert.conf"
@@ -130,6 +146,12 @@ class World(Network):
         self.fwd.start()
         self.wait_applied("devices")
         self.wait_applied("profiles")
+
+    def feed(self, entries):
+        """In force on return."""
+        with Feed(self.redis) as feed:
+            result = feed.send(entries)
+        assert result == {"applied": len(entries), "refused": 0}, result
 
     def status(self):
         return self.redis.status("fwd")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests to fwd in dnsd's place: what dnsd tells of addresses it has answered or resolved."""
+import json
+import secrets
+
+
+class Feed:
+    """send() comes back when the elements are in the kernel."""
+
+    def __init__(self, redis, user="root", password="root"):
+        self.commands, self.replies = (redis.connect(user, password) for _ in range(2))
+        self.channel = "culvert:reply:dnsd:" + secrets.token_hex(16)
+        self.replies("SUBSCRIBE", self.channel)
+        self.count = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.commands.__exit__()
+        self.replies.__exit__()
+
+    def request(self, entries):
+        self.count += 1
+        heard = self.commands("PUBLISH", "culvert:req:fwd:dnsd", json.dumps(
+            {"v": 1, "id": str(self.count), "op": "feed", "args": {"entries": entries},
+             "reply": self.channel}))
+        assert heard, "nobody listens"
+        reply = json.loads(self.replies.read()[2])
+        assert reply["id"] == str(self.count), reply
+        return reply
+
+    def send(self, entries):
+        reply = self.request(entries)
+        assert reply["ok"], reply
+        return reply["result"]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""F10: a strict device reaches what dnsd answered to it, from the first connection on."""
+import json
+import os
+
+from support.network import TUNNEL
+from world import DEVICES, HERE, PYTHON
+
+CONNECTIONS, PORT = 1000, 2345
+NETS = ("198.18.0.0/15", "2001:db8:1818::/64")
+
+
+def test_no_first_connection_is_refused(world):
+    """1,000 answers, each confirmed by fwd and used at once."""
+    for net in NETS:
+        world.inet.run("ip", "route", "add", "local", net, "dev", "lo")
+    world.respond(world.inet, "any", str(PORT), ["0.0.0.0", "::"])
+    number = DEVICES["strict"]
+    out = world.client.run(
+        PYTHON, os.path.join(HERE, "strict_client.py"), world.redis.socket, "strict", TUNNEL[4] % number,
+        TUNNEL[6] % number, PORT, CONNECTIONS, text="198.18.0.10\n2001:db8:1818::10\n")
+    told = json.loads(out)
+    confirmed = told["confirmed"]
+    print("%d connections, %d failed; confirmed after %.1f ms (half), %.1f ms (99 of 100), %.1f ms (all)"
+          % (CONNECTIONS, len(told["faults"]), confirmed[CONNECTIONS // 2] * 1000,
+             confirmed[CONNECTIONS * 99 // 100] * 1000, confirmed[-1] * 1000))
+    assert told["early"] == ["ConnectionRefusedError"] * 2
+    assert not told["faults"]
+
+
+def test_another_device_s_answers_are_not_its_own(world):
+    """The element is the pair of device and destination."""
+    world.feed([{"kind": "strict", "address": "198.51.100.22", "device": "strict_internet"}])
+    own, other = world.probe([("strict_internet", "198.51.100.22", "tcp", 1234),
+                              ("strict", "198.51.100.22", "tcp", 1234)])
+    assert (own[0], other[0]) == ("answer", "reset")
+    world.feed([{"kind": "strict", "address": "198.51.100.22", "device": "strict_internet", "remove": True}])
+    assert world.probe_one("strict_internet", "198.51.100.22", "tcp", 1234)[0] == "reset"
+
+
+def test_what_is_wrong_is_refused_and_the_rest_is_in_force(world):
+    """Each entry is judged alone."""
+    from feed import Feed
+    with Feed(world.redis) as feed:
+        result = feed.send([
+            {"kind": "strict", "address": "198.51.100.10", "device": "no such device"},
+            {"kind": "strict", "address": "no address", "device": "strict"},
+            {"kind": "listed", "address": "198.51.100.10", "list": "no such list"},
+            {"kind": "strict", "address": "198.51.100.10", "device": "strict"}])
+        assert result == {"applied": 1, "refused": 3}
+        assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "answer"
+        feed.send([{"kind": "strict", "address": "198.51.100.10", "device": "strict", "remove": True}])
+    assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "reset"
