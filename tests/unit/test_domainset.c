@@ -312,6 +312,46 @@ static void test_more_than_1023_classes_stay_right(void)
 	buf_fini(&image);
 }
 
+/* Where the buckets tell enough of a hash, slots give up bits of it for the classes. */
+static void test_classes_of_many_names_take_more_bits(void)
+{
+	enum { COUNT = 60000, CLASSES = 5000 };
+	struct domainset_builder *b = domainset_builder_new();
+	struct domainset s = { 0 };
+	struct buf image;
+	unsigned wrong = 0;
+	char name[32];
+
+	buf_init(&image, 0);
+	for (unsigned i = 0; i < COUNT; i++) {
+		number_name(name, i);
+		for (unsigned bit = 0; bit < 13; bit++)
+			if ((i % CLASSES + 1) >> bit & 1)
+				wrong += domainset_builder_add(b, name, strlen(name), bit * 5,
+						 DOMAINSET_SUBTREE, false) != 0;
+	}
+	OK(!domainset_builder_finish(b, &image));
+	domainset_builder_free(b);
+	OK(!domainset_open(image.data, image.len, &s));
+	INT_IS(s.class_bits, 13);
+	INT_IS(s.overflow_count, 0);
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint64_t want = 0;
+
+		number_name(name, i);
+		for (unsigned bit = 0; bit < 13; bit++)
+			want |= (uint64_t)((i % CLASSES + 1) >> bit & 1) << bit * 5;
+		wrong += find(&s, name).blocked != want;
+	}
+	for (unsigned i = COUNT; i < 4 * COUNT; i++) {
+		number_name(name, i);
+		wrong += find(&s, name).blocked != 0;
+	}
+	INT_IS(wrong, 0);
+	domainset_close(&s);
+	buf_fini(&image);
+}
+
 static struct buf small_image(void)
 {
 	struct domainset_builder *b = domainset_builder_new();
@@ -449,6 +489,7 @@ int main(void)
 	TAP_RUN(test_empty_set_blocks_nothing);
 	TAP_RUN(test_order_of_adds_does_not_change_the_image);
 	TAP_RUN(test_more_than_1023_classes_stay_right);
+	TAP_RUN(test_classes_of_many_names_take_more_bits);
 	TAP_RUN(test_any_wrong_byte_is_refused);
 	TAP_RUN(test_any_wrong_length_is_refused);
 	TAP_RUN(test_file_is_mapped_and_checked);

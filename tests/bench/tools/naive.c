@@ -6,7 +6,7 @@
 
 static void *allocate(size_t n, size_t size)
 {
-	void *p = calloc(n, size);
+	void *p = calloc(n ? n : 1, size);
 
 	if (!p)
 		err(1, "memory");
