@@ -3,6 +3,7 @@
 #include "wgd/genl.h"
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "common/random.h"
 #include "common/timer.h"
 #include <errno.h>
@@ -70,6 +71,7 @@ static int on_device(const struct nlmsghdr *msg, void *arg)
 static void on_restart(void *arg)
 {
 	struct reading *r = arg;
+	log_debug("reading begins again, peers changed meanwhile interface=%s", r->b->ifname);
 	r->fingerprint = 0;
 	if (r->dev)
 		wg_device_clear_peers(r->dev);
