@@ -3,6 +3,7 @@
 
 #include "common/addr.h"
 #include "fwd/sets.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libnftnl/common.h>
@@ -19,38 +20,58 @@ struct dump {
 	size_t count;
 };
 
-static void print_bytes(FILE *out, const uint8_t *v, size_t len)
+static void print_address(FILE *out, int family, const uint8_t *v)
 {
 	char text[ADDR_STRLEN];
-	uint32_t number;
-	if (len == 16 || len == 4) {
-		struct addr a = addr_from_bytes(len == 4 ? AF_INET : AF_INET6, v);
-		addr_format(&a, text);
+	/* A mapped address stays IPv6 here. */
+	if (family == AF_INET6 && inet_ntop(AF_INET6, v, text, sizeof(text))) {
 		fputs(text, out);
-	} else if (len == 1) {
+		return;
+	}
+	struct addr a = addr_from_bytes(family, v);
+	addr_format(&a, text);
+	fputs(text, out);
+}
+
+/* One part of a key or value; gives its length there. */
+static size_t print_part(FILE *out, uint32_t type, const uint8_t *v)
+{
+	uint32_t number;
+	switch ((enum set_type)type) {
+	case TYPE_NFPROTO:
 		fputs(v[0] == NFPROTO_IPV4 ? "ipv4" : "ipv6", out);
-	} else if (len == sizeof(number)) {
+		return 4;
+	case TYPE_IPV4:
+		print_address(out, AF_INET, v);
+		return 4;
+	case TYPE_IPV6:
+		print_address(out, AF_INET6, v);
+		return 16;
+	case TYPE_PROTOCOL:
+		fprintf(out, "%u", v[0]);
+		return 4;
+	case TYPE_SERVICE:
+		fprintf(out, "%u", v[0] << 8 | v[1]);
+		return 4;
+	case TYPE_MARK:
 		memcpy(&number, v, sizeof(number));
 		fprintf(out, "0x%08x", number);
+		return 4;
+	case TYPE_IFNAME:
+		fprintf(out, "\"%.*s\"", IFNAMSIZ, (const char *)v);
+		return IFNAMSIZ;
 	}
+	return 0;
 }
 
-static void print_mark(FILE *out, const uint8_t *v)
+static void print_typed(FILE *out, uint32_t type, const uint8_t *v)
 {
-	uint32_t mark;
-	memcpy(&mark, v, sizeof(mark));
-	fprintf(out, "0x%08x", mark);
-}
-
-static bool is_name(const struct set_info *info)
-{
-	return info->key_len >= IFNAMSIZ && strncmp(info->name, "lan", 3) &&
-	       strncmp(info->name, "wan", 3) && strncmp(info->name, "doh", 3);
-}
-
-static bool is_mark(const char *set)
-{
-	return !strncmp(set, "epoch", 5) || !strcmp(set, "profiles") || !strncmp(set, "devices", 7);
+	uint32_t first = type >> TYPE_BITS;
+	if (first) {
+		v += print_part(out, first, v);
+		fputs(" . ", out);
+	}
+	print_part(out, type & ((1u << TYPE_BITS) - 1), v);
 }
 
 struct set_dump {
@@ -58,38 +79,30 @@ struct set_dump {
 	const struct set_info *info;
 };
 
-static void print_key(const struct set_dump *d, const struct nft_elem *e)
-{
-	const uint8_t *key = e->key;
-	if (!is_name(d->info)) {
-		if (is_mark(d->info->name) && e->key_len == 4)
-			print_mark(d->out, key);
-		else
-			print_bytes(d->out, key, e->key_len);
-		return;
-	}
-	fprintf(d->out, "\"%.*s\"", IFNAMSIZ, (const char *)key);
-	if (e->key_len > IFNAMSIZ) {
-		fputs(" . ", d->out);
-		print_bytes(d->out, key + IFNAMSIZ, e->key_len - IFNAMSIZ);
-	}
-}
-
 static void on_elem(void *arg, const struct nft_elem *e)
 {
 	const struct set_dump *d = arg;
+	if (e->key_len != d->info->key_len)
+		return;
 	fputs(e->interval_end ? "\t\tbelow " : "\t\t", d->out);
-	print_key(d, e);
+	print_typed(d->out, d->info->key_type, e->key);
+	if (e->expires_ms)
+		fprintf(d->out, " expires %" PRIu64 "s", e->expires_ms / 1000);
 	if (e->chain)
-		fprintf(d->out, " : goto %s", e->chain);
-	if (e->data) {
+		fprintf(d->out, " : %s %s", d->info->value == VALUE_MASK ? "jump" : "goto",
+			e->chain);
+	if (e->object)
+		fprintf(d->out, " : \"%s\"", e->object);
+	if (e->data && e->data_len == d->info->data_len) {
 		fputs(" : ", d->out);
-		if (is_mark(d->info->name) && e->data_len == 4)
-			print_mark(d->out, e->data);
-		else
-			print_bytes(d->out, e->data, e->data_len);
+		print_typed(d->out, d->info->data_type, e->data);
 	}
 	fputc('\n', d->out);
+}
+
+static void on_limit(void *arg, const char *name)
+{
+	fprintf(arg, "\tlimit %s\n", name);
 }
 
 static void on_counter(void *arg, const char *name, uint64_t packets, uint64_t bytes)
@@ -133,6 +146,8 @@ int dump_table(struct nft *n, FILE *out)
 		return err ? err : -ENOENT;
 	fprintf(out, "table inet %s {\n", NFT_TABLE);
 	err = nft_read_counters(n, on_counter, out);
+	if (!err)
+		err = nft_read_limits(n, on_limit, out);
 	for (int i = 0; i < SETS && !err; i++) {
 		struct set_dump d = { .out = out, .info = set_info((enum set_id)i) };
 		fprintf(out, "\t%s %s {\n", d.info->data_type ? "map" : "set", d.info->name);

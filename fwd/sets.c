@@ -11,17 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers of nft's data types; a concatenation is 6 bits each. */
-enum {
-	TYPE_NFPROTO = 2,
-	TYPE_IPV4 = 7,
-	TYPE_IPV6 = 8,
-	TYPE_PROTOCOL = 12,
-	TYPE_SERVICE = 13,
-	TYPE_MARK = 19,
-	TYPE_IFNAME = 41,
-};
-#define CONCAT(a, b) ((a) << 6 | (b))
+#define CONCAT(a, b) ((a) << TYPE_BITS | (b))
 enum { IFNAME_LEN = 16, IPV4_LEN = 4, IPV6_LEN = 16, MARK_LEN = 4, PORT_LEN = 2 };
 enum {
 	GC_INTERVAL_MS =

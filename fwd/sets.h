@@ -63,6 +63,18 @@ enum set_id {
 enum { SETS_FED = SET_LISTED4_LO, SETS_COUNTED = SET_REFUSED4 };
 enum { REFUSED_MAX = 65536, REFUSED_TIMEOUT_S = 3600 };
 
+/* Numbers of nft's data types; a concatenation is 6 bits each. */
+enum set_type {
+	TYPE_NFPROTO = 2,
+	TYPE_IPV4 = 7,
+	TYPE_IPV6 = 8,
+	TYPE_PROTOCOL = 12,
+	TYPE_SERVICE = 13,
+	TYPE_MARK = 19,
+	TYPE_IFNAME = 41,
+};
+enum { TYPE_BITS = 6 };
+
 enum value_kind {
 	VALUE_NONE,
 	VALUE_DATA,
@@ -73,7 +85,7 @@ enum value_kind {
 
 struct set_info {
 	const char *name;
-	uint32_t key_type;  /* as nft names it, so that `nft list` is readable */
+	uint32_t key_type;  /* enum set_type, so that `nft list` is readable */
 	uint8_t key_len;    /* bytes */
 	uint32_t data_type; /* 0: a set */
 	uint8_t data_len;

@@ -223,12 +223,36 @@ def test_a_foreign_change_is_told_to_apid(world):
     assert "rules_changed" in message and "nft" in message
 
 
+def _blocks(text):
+    """Chain or set of the dump → its lines."""
+    blocks, name = {}, None
+    for line in text.splitlines():
+        if line.startswith("\t\t"):
+            blocks[name].append(line.strip())
+        elif line.endswith(" {") and line.startswith("\t"):
+            name = line.split()[1]
+            blocks[name] = []
+    return blocks
+
+
 def test_dump_shows_the_table(world):
-    """The table without nft."""
+    """The table without nft: as many rules in each chain and elements in each set as nft shows."""
     text = world.gw.run(BUILD / "bin/fwd", "-c", world.fwd.conf, "--dump")
-    assert '"wgT" . 10.9.0.2 : 0x00000002' in text
-    assert "counter unknown_source" in text and "chain judge {" in text
-    assert "reject" in text
+    shown = _blocks(text)
+    wanted = {}
+    for item in json.loads(world.nft("-j", "list", "table", "inet", "culvert"))["nftables"]:
+        kind, body = next(iter(item.items()))
+        if kind == "rule":
+            wanted[body["chain"]] = wanted.get(body["chain"], 0) + 1
+        elif kind in ("set", "map") and body["name"] not in CHANGING:
+            wanted[body["name"]] = len(body.get("elem", ()))
+    assert len(wanted) > 50
+    for name, count in wanted.items():
+        lines = [line for line in shown[name] if not line.startswith("below ")]
+        assert len(lines) == count, (name, lines)
+    assert any(line.startswith('"wgT" . 10.9.0.2 : 0x') for line in shown["devices4"])
+    assert any(line.startswith("198.51.100.20 expires ") for line in shown["listed4_lo"])
+    assert "counter unknown_source" in text and "reject" in text
 
 
 def test_another_table_is_left_alone(world):
