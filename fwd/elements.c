@@ -258,12 +258,13 @@ bool elements_are_dirty(const struct elements *e)
 }
 
 void elements_each_lost(const struct elements *e, enum set_id id,
-	void (*on_lost)(void *arg, const void *key), void *arg)
+	void (*on_lost)(void *arg, const void *key, const void *have, const void *want), void *arg)
 {
 	list_foreach (&e->sets[id].dirty, it) {
 		const struct element *el = container_of(it, struct element, dirty);
 		if (el->have.kind)
-			on_lost(arg, el->key);
+			on_lost(arg, el->key, el->have.bytes,
+				el->want.kind ? el->want.bytes : NULL);
 	}
 }
 

@@ -52,9 +52,10 @@ int elements_load(struct elements *e, struct nft *n);
 /* The kernel has nothing of this set (any more). */
 void elements_forget(struct elements *e, enum set_id id);
 bool elements_are_dirty(const struct elements *e);
-/* Gives the keys that the kernel has with another value than wanted, or that are wanted no more. */
+/* Gives what the kernel has with another value than wanted, or what is wanted no more (want NULL).
+ */
 void elements_each_lost(const struct elements *e, enum set_id id,
-	void (*on_lost)(void *arg, const void *key), void *arg);
+	void (*on_lost)(void *arg, const void *key, const void *have, const void *want), void *arg);
 /* Writes the difference: what must go, then what must come. */
 void elements_write(struct elements *e, struct nft_batch *b);
 /* The batch was committed: the kernel has what was wanted. */

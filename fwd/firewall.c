@@ -393,6 +393,7 @@ static int adopt_maps(struct firewall *f)
 
 int firewall_adopt_devices(struct firewall *f)
 {
+	f->adopted = true;
 	int err = adopt_maps(f);
 	if (!err)
 		err = set_masks(f);
@@ -445,11 +446,19 @@ static int raise_epoch(struct firewall *f)
 struct losing {
 	struct conntrack_targets targets;
 	int family;
+	uint32_t ignored; /* bits of marks that say nothing */
 };
 
-static void on_lost(void *arg, const void *key)
+static void on_lost(void *arg, const void *key, const void *have, const void *want)
 {
 	struct losing *l = arg;
+	uint32_t before, after;
+	memcpy(&before, have, sizeof(before));
+	if (want) {
+		memcpy(&after, want, sizeof(after));
+		if (((before ^ after) & ~l->ignored) == 0)
+			return;
+	}
 	const struct interface_key *k = key;
 	struct addr a = addr_from_bytes(l->family, k->addr);
 	if (conntrack_add_source(&l->targets, &a))
@@ -460,6 +469,8 @@ static void on_lost(void *arg, const void *key)
 static void find_losing(const struct firewall *f, struct losing *l)
 {
 	conntrack_targets_init(&l->targets);
+	/* Mask ids are a matter of each run. */
+	l->ignored = f->adopted ? MARK_MASK_ID << f->options.mark_shift : 0;
 	l->family = AF_INET;
 	elements_each_lost(&f->elements, SET_DEVICES4, on_lost, l);
 	l->family = AF_INET6;
@@ -521,6 +532,7 @@ static int attempt(struct firewall *f)
 	if (err)
 		return err;
 	elements_committed(&f->elements);
+	f->adopted = false;
 	limits_committed(&f->limits);
 	feed_committed(&f->feed);
 	if (rules) {

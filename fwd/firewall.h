@@ -28,6 +28,7 @@ struct firewall {
 	bool rules_due;		/* every rule is to be written */
 	bool load_due;		/* what the kernel has is to be read first */
 	bool anew_due;		/* the table has another shape and is to be made anew */
+	bool adopted;		/* the kernel's devices are a former run's */
 	bool tighten_due;	/* something was allowed that is not any more */
 	/* Whose rights were changed by what was applied so far; the caller empties it. */
 	struct conntrack_targets lost;

@@ -26,12 +26,13 @@ struct fwd {
 	struct directory *directory;
 	struct lists lists;
 	struct serve serve;
-	struct timer settle; /* runs from a change until it is in the kernel */
-	bool known;	     /* devices have replaced what a former run left in the maps */
-	bool forwarding;     /* allowed since the first rules */
-	bool failing;	     /* the last transaction was refused */
-	bool masks_due;	     /* a new combination of lists is not in the rules yet */
-	bool sharing;	     /* more combinations than mask ids, and reported */
+	struct timer settle;	/* runs from a change until it is in the kernel */
+	bool known;		/* devices have replaced what a former run left in the maps */
+	bool forwarding;	/* allowed since the first rules */
+	uint64_t keep_until_ms; /* monotonic: a former run's rules are not replaced before */
+	bool failing;		/* the last transaction was refused */
+	bool masks_due;		/* a new combination of lists is not in the rules yet */
+	bool sharing;		/* more combinations than mask ids, and reported */
 	uint64_t profiles_gen, lists_gen; /* as delivered */
 	uint64_t heals;
 	bool started, closing;

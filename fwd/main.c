@@ -15,6 +15,7 @@
 enum {
 	SETTLE_MS = 5, /* gathers the topics of one change */
 	RETRY_MS = 1000,
+	KEEP_MS = 2000,
 };
 
 #define SYSCTL_DIR "/proc/sys/net"
@@ -53,8 +54,26 @@ static void allow_forwarding(struct fwd *f)
 	f->forwarding = true;
 }
 
+/* A former run's rules stay until what they should be is known, or for a while: rules written
+ * before would take an admin's profiles away from their devices for a moment. */
+static bool is_early(struct fwd *f)
+{
+	uint64_t now = clock_mono_ms();
+	if (now >= f->keep_until_ms)
+		return false;
+	if (directory_is_known(f->directory) &&
+		bus_topic_is_known(f->daemon->bus, TOPIC_profiles, BUS_APID)) {
+		f->keep_until_ms = 0;
+		return false;
+	}
+	timer_start(&f->settle, f->keep_until_ms - now, 0);
+	return true;
+}
+
 int fwd_settle(struct fwd *f)
 {
+	if (is_early(f))
+		return 0;
 	int err = take_first_devices(f);
 	if (!err)
 		err = firewall_apply(&f->firewall);
@@ -88,6 +107,7 @@ static void on_drift(void *arg, bool foreign, const char *who)
 {
 	struct fwd *f = arg;
 	firewall_distrust(&f->firewall);
+	f->keep_until_ms = 0;
 	if (foreign) {
 		f->heals++;
 		log_warning("rules were changed by another program, restoring them program=\"%s\"",
@@ -169,6 +189,8 @@ static int prepare(struct fwd *f)
 	/* After a restart the rules of the former run are in force: no gap. */
 	if (!err && !has_table)
 		sysctl_hold_tunnels(SYSCTL_DIR, &f->conf->shared);
+	else if (!err)
+		f->keep_until_ms = clock_mono_ms() + KEEP_MS;
 	if (!err)
 		err = firewall_adopt_devices(&f->firewall);
 	return err;

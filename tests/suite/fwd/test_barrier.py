@@ -139,6 +139,6 @@ def test_an_old_barrier_goes(world):
                  "protocol", "201")
     world.gw.run("ip", "rule", "add", "pref", "11", "iif", "other0", "blackhole")
     world.start_fwd()
-    assert not any("gone0" in line for line in barrier(world))
+    wait_until(lambda: not any("gone0" in line for line in barrier(world)), "old rule gone")
     assert any("other0" in line for line in barrier(world))
     world.gw.run("ip", "rule", "del", "pref", "11")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Transactions beside other writers, killed writers, and reloads (F1, F8, C2, C3)."""
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support.network import SITE
+from support.wait import wait_until
+from test_changes import rules, whole
+from world import device
+
+CHANGES = 200
+
+
+@pytest.fixture(autouse=True)
+def usual_devices(world):
+    before = dict(world.owner.records["devices"])
+    yield
+    if not world.fwd.is_running():
+        world.start_fwd()
+    world.owner.replace("devices", before)
+    world.wait_applied("devices")
+
+
+WRITER = """
+nft add table inet busy; nft add set inet busy s '{ type ipv4_addr; }'
+i=0
+while [ $i -lt %d ]; do
+    nft add element inet busy s "{ 192.0.2.$((i %% 250 + 1)) }" || exit 1
+    nft flush set inet busy s || exit 1
+    i=$((i + 1))
+done
+nft delete table inet busy
+""" % CHANGES
+
+
+def test_changes_beside_another_writer_are_all_in_force(world):
+    """F1: 200 changes while another program makes 400 transactions of its own."""
+    faults = world.fwd.log().count("rules not applied")
+    heals = world.status()["heals"]
+    writer = world.gw.start("sh", "-c", WRITER, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        for i in range(CHANGES):
+            world.owner.set("devices", {"busy%d" % i: device("busy%d" % i, number=100 + i % 150 + 1,
+                                                             profile=("full", "intranet")[i % 2],
+                                                             addresses=["10.9.1.%d" % (i + 1)])})
+        world.wait_applied("devices")
+        assert writer.wait(60) == 0, writer.stderr.read()
+    finally:
+        writer.kill()
+        writer.wait()
+        writer.stderr.close()
+    have = world.nft("list", "map", "inet", "culvert", "devices4")
+    missing = [i for i in range(CHANGES) if "10.9.1.%d :" % (i + 1) not in have]
+    assert not missing
+    assert world.fwd.log().count("rules not applied") == faults
+    assert world.status()["heals"] == heals  # what others do elsewhere is no drift
+
+
+def test_a_killed_writer_leaves_whole_rules(world):
+    """C3, F8: kill -9 at any moment of a rewrite; the next start takes over."""
+    before = whole(world)
+    chance = random.Random(1)
+    for _ in range(10):
+        world.fwd.send(signal.SIGHUP)
+        time.sleep(chance.random() * 0.03)
+        world.fwd.kill()
+        after = whole(world)
+        assert after == before
+        known = world.fwd.log().count("devices known")
+        world.start_fwd()
+        # The status may still be the former process's.
+        wait_until(lambda n=known: world.fwd.log().count("devices known") > n, "devices")
+    assert whole(world) == before
+
+
+def edit(world, old, new):
+    text = world.fwd.conf.read_text()
+    assert old in text
+    world.fwd.conf.write_text(text.replace(old, new))
+
+
+def reload(world, says):
+    count = world.fwd.log().count(says)
+    world.fwd.send(signal.SIGHUP)
+    wait_until(lambda: world.fwd.log().count(says) > count, says)
+
+
+def test_a_reload_changes_what_can_change(world):
+    """C2: intercept and masquerade, by one transaction."""
+    before = sorted(rules(world))
+    text = world.fwd.conf.read_text()
+    rewrites = world.status()["rewrites"]
+    try:
+        edit(world, "intercept = no", "intercept = yes\nmasquerade = no")
+        reload(world, "reloaded")
+        table = world.nft("list", "table", "inet", "culvert")
+        assert "3129" in table
+        assert "masquerade" not in table.split("chain masquerade")[1].split("}")[0].replace(
+            "type nat hook postrouting", "")
+        assert world.probe_one("full", SITE[4], "tcp", 443)[2].startswith("gw")
+        wait_until(lambda: world.status()["rewrites"] == rewrites + 1)
+    finally:
+        world.fwd.conf.write_text(text)
+        reload(world, "reloaded")
+    assert sorted(rules(world)) == before
+
+
+@pytest.mark.parametrize("broken", ["intercept = perhaps", "nonsense = 1"])
+def test_a_broken_file_leaves_all_in_force(world, broken):
+    """C2"""
+    before = sorted(rules(world))
+    text = world.fwd.conf.read_text()
+    try:
+        edit(world, "intercept = no", broken)
+        reload(world, "reload refused")
+        assert sorted(rules(world)) == before
+        assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+    finally:
+        world.fwd.conf.write_text(text)
+    reload(world, "reloaded")
