@@ -181,6 +181,7 @@ static void blocked_message(const struct decision *d, char *out, size_t len)
 	case REASON_CONNECTIVITY:
 	case REASON_LIST_EXCEPTION:
 	case REASON_ALLOWED_CATEGORY:
+	case REASON_NEEDED:
 	case REASON_UNKNOWN:
 	case REASON_DEFAULT:
 		snprintf(out, len, "This website is blocked.");

@@ -33,6 +33,56 @@ static void on_sources_end(void *arg, enum bus_topic topic, enum bus_daemon owne
 
 static const struct bus_topic_ops sources_ops = { on_source, on_sources_end };
 
+/* ---- website rules ---- */
+
+static void on_website(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct syncd *s = arg;
+
+	(void)topic;
+	websites_set(&s->websites, owner, id, rec);
+}
+
+static void on_websites_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct syncd *s = arg;
+
+	(void)topic;
+	websites_set_end(&s->websites, owner, gen);
+}
+
+static const struct bus_topic_ops website_ops = { on_website, on_websites_end };
+
+static void on_setting(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct syncd *s = arg;
+
+	(void)topic, (void)owner;
+	settings_apply(&s->settings, id, rec);
+}
+
+static void on_settings_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct syncd *s = arg;
+
+	websites_set_source(&s->websites, (enum policy_source)s->settings.policy_source);
+	bus_topic_applied(s->daemon->bus, topic, owner, gen);
+}
+
+static const struct bus_topic_ops setting_ops = { on_setting, on_settings_end };
+
+/* URL prefixes of the lists in force. */
+static void take_urls(struct syncd *s)
+{
+	struct list_content *contents[LIST_BITS];
+	const char *ids[LIST_BITS];
+
+	lists_contents(&s->lists, contents, ids);
+	websites_set_lists(&s->websites, contents, ids);
+}
+
 /* ---- the topic lists ---- */
 
 static void replace_records(struct syncd *s)
@@ -72,6 +122,7 @@ static void on_records(void *arg)
 	if (!s->published)
 		return;
 	set_records(s);
+	take_urls(s);
 	if (s->sources_gen && lists_is_idle(&s->lists)) {
 		bus_topic_applied(s->daemon->bus, TOPIC_list_sources, BUS_APID, s->sources_gen);
 		s->sources_gen = 0;
@@ -212,6 +263,10 @@ int syncd_bus_start(struct syncd *s)
 	err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
 	if (!err)
 		err = bus_subscribe(b, TOPIC_list_sources, BUS_APID, &sources_ops, s);
+	if (!err)
+		err = bus_subscribe(b, TOPIC_settings, BUS_APID, &setting_ops, s);
+	if (!err)
+		err = bus_subscribe(b, TOPIC_websites, BUS_APID, &website_ops, s);
 	if (err)
 		log_error("bus not usable error=%s", strerror(-err));
 	return err;

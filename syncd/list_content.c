@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SHRINK_MIN 1000
+#define URLS_MAX   ((size_t)256 << 20)
 
 struct list_content *list_content_ref(struct list_content *c)
 {
@@ -18,6 +19,7 @@ void list_content_unref(struct list_content *c)
 	if (!c || --c->refs)
 		return;
 	domainset_builder_free(c->rules);
+	buf_fini(&c->urls);
 	free(c);
 }
 
@@ -30,6 +32,8 @@ static int on_entry(void *arg, const struct list_entry *e)
 {
 	struct list_content *c = arg;
 
+	if (e->url && (buf_append(&c->urls, e->url, e->url_len) || buf_append_byte(&c->urls, 0)))
+		return c->urls.failed == -ENOSPC ? -E2BIG : -ENOMEM;
 	if (!e->name)
 		return 0;
 	return domainset_builder_add(c->rules, e->name, e->name_len, 0, e->kind, e->exception);
@@ -46,6 +50,7 @@ int list_content_make(const void *text, size_t len, const char digest[static 65]
 		goto fail;
 	c->refs = 1;
 	c->options = *options;
+	buf_init(&c->urls, URLS_MAX);
 	c->rules = domainset_builder_new();
 	if (!c->rules)
 		goto fail;
@@ -63,7 +68,7 @@ fail:
 		snprintf(why, why_len, "not a list: %lu lines, %lu entries, %lu skipped",
 			c->report.lines, list_content_size(c), c->report.skipped);
 	else
-		snprintf(why, why_len, err == -E2BIG ? "too many names" : "out of memory");
+		snprintf(why, why_len, err == -E2BIG ? "too many entries" : "out of memory");
 	list_content_unref(c);
 	return err;
 }

@@ -10,6 +10,7 @@
 struct list_content {
 	unsigned refs;
 	struct domainset_builder *rules; /* of list 0 */
+	struct buf urls;		 /* URL prefixes, each ending in zero */
 	struct list_report report;
 	struct list_options options;
 	char digest[65]; /* of the text */

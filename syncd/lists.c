@@ -284,6 +284,23 @@ size_t lists_fetch(struct lists *l, const char *id)
 	return n;
 }
 
+void lists_contents(
+	const struct lists *l, struct list_content *contents[LIST_BITS], const char *ids[LIST_BITS])
+{
+	for (int i = 0; i < LIST_BITS; i++) {
+		contents[i] = NULL;
+		ids[i] = "";
+	}
+	hmap_foreach (&l->sources, it) {
+		const struct list_source *s = it.value;
+
+		if (s->bit < 0 || !s->content)
+			continue;
+		contents[s->bit] = s->content;
+		ids[s->bit] = s->rec.id;
+	}
+}
+
 cJSON *lists_record(const struct lists *l, const struct list_source *s)
 {
 	struct rec_list r = { .id = s->rec.id,

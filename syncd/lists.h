@@ -54,5 +54,9 @@ struct list_source *lists_find(const struct lists *l, const char *id);
 bool lists_is_idle(const struct lists *l);
 /* Fetches one list, or all with id NULL; how many. */
 size_t lists_fetch(struct lists *l, const char *id);
+/* The contents of the lists in force and their ids, by bit; NULL and "" = none. Valid until the
+ * next turn of the loop. */
+void lists_contents(const struct lists *l, struct list_content *contents[LIST_BITS],
+	const char *ids[LIST_BITS]);
 /* The record of one list for the topic; NULL without memory. */
 cJSON *lists_record(const struct lists *l, const struct list_source *s);

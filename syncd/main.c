@@ -42,6 +42,8 @@ static int start(struct daemon *d)
 		&syncd_lists_ops, s);
 	if (err)
 		return err;
+	websites_open(&s->websites, &d->loop, d->bus, s->lists.store.key);
+	settings_init(&s->settings);
 	s->started = true;
 	return syncd_bus_start(s);
 }
@@ -67,8 +69,10 @@ static void stop(struct daemon *d)
 
 	if (!s)
 		return;
-	if (s->started)
+	if (s->started) {
 		lists_close(&s->lists);
+		websites_close(&s->websites);
+	}
 	if (s->resolver)
 		resolver_close(s->resolver);
 	s->resolver = NULL;
@@ -80,8 +84,11 @@ static void fini(struct daemon *d)
 
 	if (!s)
 		return;
-	if (s->started)
+	if (s->started) {
 		lists_fini(&s->lists);
+		websites_fini(&s->websites);
+		settings_fini(&s->settings);
+	}
 	syncd_bus_fini(s);
 	tls_ctx_free(s->tls);
 	free(s);
@@ -92,7 +99,8 @@ int main(int argc, char **argv)
 {
 	const struct daemon_info info = {
 		.name = "syncd",
-		.summary = "Fetches lists, compiles them, and publishes the domain set.",
+		.summary = "Fetches lists, compiles them and the website rules, and publishes the "
+			   "images.",
 		.id = BUS_SYNCD,
 		.conf = syncd_conf_rows,
 		.conf_count = syncd_conf_count,

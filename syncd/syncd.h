@@ -2,10 +2,12 @@
 #pragma once
 
 #include "common/daemon.h"
+#include "common/policy/settings.h"
 #include "common/resolver.h"
 #include "common/tls.h"
 #include "syncd/conf.h"
 #include "syncd/lists.h"
+#include "syncd/websites.h"
 
 /* The daemon's state. */
 struct syncd {
@@ -14,6 +16,8 @@ struct syncd {
 	struct tls_ctx *tls;
 	struct resolver *resolver;
 	struct lists lists;
+	struct websites websites;
+	struct settings settings; /* for policy_source */
 	bool started;
 	bool published;	      /* the topics are ours: replaced whole once since start */
 	uint64_t sources_gen; /* of list_sources, not yet reported as applied; 0 = none */

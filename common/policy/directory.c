@@ -55,8 +55,9 @@ struct directory {
 	struct hmap by_addr;		     /* struct addr → entry */
 	struct hmap groups, usage, prefs[2]; /* id → record */
 	struct settings settings;
+	struct time_zones zones;
 	struct list retired;
-	struct timer expiry;
+	struct timer expiry; /* when time itself changes a device: expiry, schedules */
 	int64_t next_expiry; /* epoch ms, 0 = none */
 	bool all_dirty, settings_dirty, known;
 	bool has_conflicts; /* an address is claimed twice: any change may free it for another */
@@ -149,14 +150,14 @@ static const struct rec_device_pref *find_pref(
 	return hmap_find_str(&d->prefs[owner], key);
 }
 
-static void gather(const struct directory *d, const struct entry *e, struct view_inputs *in)
+static void gather(struct directory *d, const struct entry *e, struct view_inputs *in)
 {
 	const struct rec_device *rec = &e->rec;
 	const struct rec_usage *usage = hmap_find_str(&d->usage, rec->id);
 	/* prefs[0] is the owner that wins. */
 	int winner = d->settings.policy_source == POLICY_SOURCE_DIRECTUS;
 
-	*in = (struct view_inputs){ .device = rec, .settings = &d->settings };
+	*in = (struct view_inputs){ .device = rec, .settings = &d->settings, .zones = &d->zones };
 	in->group = rec->group ? hmap_find_str(&d->groups, rec->group) : NULL;
 	in->over_quota = usage && (usage->over_quota || usage->head.closed);
 	for (int i = 0; i < 2; i++) {
@@ -167,11 +168,12 @@ static void gather(const struct directory *d, const struct entry *e, struct view
 	in->now_ms = clock_wall_ms();
 }
 
-static void note_expiry(struct directory *d, const struct entry *e)
+static void note_next_change(
+	struct directory *d, const struct view_inputs *in, const struct entry *e)
 {
-	int64_t at = e->view.expires_at;
+	int64_t at = view_next_change(&e->view, in->now_ms);
 
-	if (at <= clock_wall_ms() || (d->next_expiry && d->next_expiry <= at))
+	if (!at || (d->next_expiry && d->next_expiry <= at))
 		return;
 	d->next_expiry = at;
 	timer_start_at(&d->expiry, at);
@@ -191,7 +193,7 @@ static void resolve(struct directory *d, struct entry *e)
 	unindex(d, e);
 	e->view = fresh;
 	index_addresses(d, e);
-	note_expiry(d, e);
+	note_next_change(d, &in, e);
 	if (changed && d->known) {
 		e->announced = true;
 		if (d->ops.on_device)
@@ -393,6 +395,7 @@ struct directory *directory_open(
 	hmap_init(&d->prefs[1], NULL);
 	list_init(&d->retired);
 	settings_init(&d->settings);
+	time_zones_init(&d->zones);
 	timer_init(loop, &d->expiry, on_expiry, d);
 	if (subscribe(d)) {
 		directory_close(d);
@@ -424,6 +427,7 @@ static void on_closed(struct timer *t)
 	free_records(&d->prefs[1], REC_device_pref);
 	free_retired(d);
 	settings_fini(&d->settings);
+	time_zones_fini(&d->zones);
 	free(d);
 }
 

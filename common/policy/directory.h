@@ -4,6 +4,7 @@
 #include "common/addr.h"
 #include "common/bus.h"
 #include "common/policy/settings.h"
+#include "common/time_zone.h"
 
 /*
  * The devices as the data plane sees them: address → device with everything resolved (device, then
@@ -35,16 +36,23 @@ struct device_view {
 	const char *profile; /* effective name: "walled" when not entitled or closed; never NULL */
 	enum entitlement entitlement;
 	int64_t expires_at;		   /* epoch ms, 0 = never */
-	bool offline_vpn, offline_browser; /* device, group and global, both owners OR-ed */
+	bool offline_vpn, offline_browser; /* device, group and global, both owners OR-ed; and a
+					      schedule of all that holds now (scheduled_off) */
+	bool scheduled_off;
 	bool strict;
 	int site_scope, unknown_sites, images, words, egress, privacy; /* enums of the schema */
 	bool v6;
 	int64_t quota_bytes, rate_kbit; /* 0 = none */
-	struct rec_strs lists_off;  /* ids of lists off for it (device, group; union of owners by
-				       precedence) */
-	uint64_t lists_off_mask;    /* policy.c's: bits of lists_off in domain set number
-				       lists_off_version */
-	uint32_t lists_off_version; /* 0 = compute again */
+	struct rec_strs lists_off;    /* ids of lists off for it (device, group; union of owners by
+					 precedence) */
+	uint64_t lists_off_mask;      /* policy.c's: bits of lists_off in domain set number
+					 lists_off_version */
+	uint32_t lists_off_version;   /* 0 = compute again */
+	const struct time_zone *zone; /* NULL: a name that is no zone's; schedules hold then */
+	const struct rec_schedule *schedules;
+	size_t schedule_count;			   /* at most 64 */
+	uint64_t schedules_now;			   /* bit per schedule: its window holds */
+	uint64_t schedules_what;		   /* hash of what they are about */
 	const struct rec_policy_fields *policy[3]; /* device, group, defaults; NULL where none */
 	void *user; /* for the daemon; survives updates of the same id, NULL at first */
 };

@@ -10,13 +10,13 @@ static const struct {
 } topics[] = {
 	{ TOPIC_categories, D_APID | D_SYNCD, &policy_category_ops },
 	{ TOPIC_category_prefs, D_APID | D_SYNCD, &policy_category_ops },
-	{ TOPIC_websites, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_site_overrides, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_sni_block, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_mitm_ignore, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_dns_rules, D_APID, &policy_rule_ops },
 	{ TOPIC_lists, D_SYNCD, &policy_list_ops },
 	{ TOPIC_domainset, D_SYNCD, &policy_domainset_ops },
+	{ TOPIC_webset, D_SYNCD, &policy_webset_ops },
 };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
@@ -41,6 +41,33 @@ static int subscribe(struct policy *p)
 	return err;
 }
 
+static void on_closed(struct timer *t)
+{
+	struct policy_image *im = t->data;
+	struct policy *p = im->policy;
+
+	if (!--p->closing)
+		free(p);
+}
+
+static int init_images(struct policy *p, uv_loop_t *loop)
+{
+	p->set_image = (struct policy_image){
+		.policy = p, .topic = TOPIC_domainset, .name = "domain set", .load = policy_set_load
+	};
+	p->web_image = (struct policy_image){
+		.policy = p, .topic = TOPIC_webset, .name = "web set", .load = policy_webset_load
+	};
+	int err = policy_image_init(&p->set_image, loop);
+	if (err)
+		return err;
+	err = policy_image_init(&p->web_image, loop);
+	if (err)
+		return err;
+	p->closing = 2;
+	return 0;
+}
+
 struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *dir,
 	void (*on_change)(void *arg), void *arg)
 {
@@ -48,11 +75,10 @@ struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *d
 
 	if (!p)
 		return NULL;
-	if (timer_init(loop, &p->retry, policy_lists_retry, p)) {
+	if (init_images(p, loop)) {
 		free(p);
 		return NULL;
 	}
-	policy_lists_init(p);
 	p->bus = bus;
 	p->dir = dir;
 	p->arg = arg;
@@ -66,23 +92,20 @@ struct policy *policy_open(uv_loop_t *loop, struct bus *bus, struct directory *d
 	return p;
 }
 
-static void on_closed(struct timer *t)
-{
-	free(t->data);
-}
-
 void policy_close(struct policy *p)
 {
 	policy_lists_fini(p);
+	policy_webset_fini(p);
 	policy_stores_fini(p);
-	timer_close(&p->retry, on_closed);
+	policy_image_close(&p->set_image, on_closed);
+	policy_image_close(&p->web_image, on_closed);
 }
 
 bool policy_is_known(const struct policy *p)
 {
 	bool directus = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
 
-	if (!directory_is_known(p->dir) || !p->set_loaded)
+	if (!directory_is_known(p->dir) || !p->set_loaded || !p->webset_loaded)
 		return false;
 	for (size_t i = 0; i < TOPIC_COUNT; i++) {
 		bool local = topics[i].owners & D_APID;

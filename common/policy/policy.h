@@ -32,6 +32,7 @@ enum reason {
 	REASON_LIST_EXCEPTION,	 /* a list's own @@ */
 	REASON_BLOCKED_CATEGORY, /* 6 */
 	REASON_ALLOWED_CATEGORY, /* 7 */
+	REASON_NEEDED,		 /* a site that is allowed names it among its needs */
 	REASON_UNKNOWN,		 /* 8 */
 	REASON_DNS_RULE,
 	REASON_DEFAULT, /* the path has no opinion: allowed */
@@ -45,6 +46,9 @@ struct policy_query {
 	size_t host_len;
 	const char *rest; /* path?query from the first '/', NULL when only the host is known */
 	size_t rest_len;
+	/* Host of the page that the request is a part of (Referer, Origin), NULL when not known. */
+	const char *page_host;
+	size_t page_host_len;
 };
 
 /* The strings belong to the policy and stay valid until the loop's next turn. */
@@ -52,8 +56,10 @@ struct decision {
 	enum verdict verdict;
 	enum reason reason;
 	const char *rule;	      /* pattern, list entry's name, switch … "" when none */
+	const char *rule_id;	      /* of the website or override, "" */
+	uint64_t lists;		      /* bits of all lists that block it */
 	const char *list;	      /* id of the list, "" */
-	const char *list_title;	      /* for people, \"\" */
+	const char *list_title;	      /* for people, "" */
 	const char *category;	      /* name of the category, "" */
 	uint64_t generation;	      /* of the topic that decided, 0 */
 	bool hide_images, mask_words; /* where the content is allowed */
@@ -74,3 +80,10 @@ bool policy_is_known(const struct policy *p);
  * q->host. */
 void policy_decide(struct policy *p, struct device_view *dev, const struct policy_query *q,
 	int64_t now_ms, struct decision *out);
+
+/* The same, step by step: on_step is called for every step of the path, in order, also behind the
+ * one that decided (that is the first with decided). A step that did not decide may still name a
+ * reason (a list's exception). */
+typedef void policy_explain_fn(void *arg, const char *step, bool decided, const struct decision *d);
+void policy_explain(struct policy *p, struct device_view *dev, const struct policy_query *q,
+	int64_t now_ms, policy_explain_fn *on_step, void *arg);

@@ -5,19 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 60000 };
-
 static void free_lists(char **lists)
 {
 	for (int i = 0; i < 64; i++) {
 		free(lists[i]);
 		lists[i] = NULL;
 	}
-}
-
-void policy_lists_init(struct policy *p)
-{
-	p->retry_ms = RETRY_MIN_MS;
 }
 
 void policy_lists_fini(struct policy *p)
@@ -41,67 +34,19 @@ static void recompute_default_off(struct policy *p)
 		p->set_version = 1;
 }
 
-static bool is_wanted(const struct policy *p)
+int policy_set_load(struct policy *p, const char *path)
 {
-	return strcmp(p->set_blob, p->set_mapped) != 0;
-}
-
-/* No room on the disk, or no memory: that may pass. */
-static void retry_later(struct policy *p)
-{
-	timer_start(&p->retry, p->retry_ms, 0);
-	p->retry_ms = p->retry_ms * 2 < RETRY_MAX_MS ? p->retry_ms * 2 : RETRY_MAX_MS;
-}
-
-/* The image is here and verified: swap it in. A bad one leaves the last good in force. */
-static void on_blob(void *arg, int status, const char *path)
-{
-	struct policy *p = arg;
 	struct domainset fresh;
-	int err = status;
+	int err = domainset_open_file(path, &fresh);
 
-	if (status == -ECANCELED)
-		return;
-	if (!err && !strstr(path, p->set_blob))
-		return; /* an older one that came late */
-	if (!err)
-		err = domainset_open_file(path, &fresh);
-	if (err) {
-		log_error("domain set not loaded, the last good stays blob=%s error=%s",
-			p->set_blob, strerror(-err));
-		retry_later(p);
-		return;
-	}
+	if (err)
+		return err;
 	if (p->set_loaded)
 		domainset_close(&p->set);
 	p->set = fresh;
 	p->set_loaded = true;
-	snprintf(p->set_mapped, sizeof(p->set_mapped), "%s", p->set_blob);
-	p->retry_ms = RETRY_MIN_MS;
-	timer_stop(&p->retry);
 	recompute_default_off(p);
-	log_info("domain set in force names=%llu blob=%.12s", (unsigned long long)fresh.count,
-		p->set_blob);
-	policy_changed(p, TOPIC_domainset, BUS_SYNCD, p->set_gen);
-}
-
-static void fetch(struct policy *p)
-{
-	timer_stop(&p->retry);
-	/* One that was asked for before and never came would be asked for for ever. */
-	bus_blob_forget(p->bus, on_blob, p);
-	if (bus_blob_get(p->bus, p->set_blob, on_blob, p)) {
-		log_error("domain set cannot be fetched blob=%s", p->set_blob);
-		retry_later(p);
-	}
-}
-
-void policy_lists_retry(struct timer *t)
-{
-	struct policy *p = t->data;
-
-	if (is_wanted(p))
-		fetch(p);
+	return 0;
 }
 
 static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
@@ -128,19 +73,16 @@ static void on_domainset(
 	if (strcmp(id, "main") || !d)
 		return; /* a set that is gone leaves the last good in force */
 	take_list_ids(p, d);
-	snprintf(p->set_blob, sizeof(p->set_blob), "%s", d->blob);
+	policy_image_want(&p->set_image, d->blob);
 }
 
 static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
 	struct policy *p = arg;
 
-	p->set_gen = gen;
-	/* Applied is reported once the image is mapped. */
-	if (is_wanted(p))
-		fetch(p);
-	else
-		policy_changed(p, topic, owner, gen);
+	(void)topic;
+	(void)owner;
+	policy_image_settle(&p->set_image, gen);
 }
 
 const char *policy_list_title(const struct policy *p, const char *id)

@@ -69,8 +69,6 @@ void policy_stores_fini(struct policy *p)
 static enum rule_kind kind_of(enum bus_topic topic)
 {
 	switch (topic) {
-	case TOPIC_websites:
-		return RULES_WEBSITES;
 	case TOPIC_site_overrides:
 		return RULES_OVERRIDES;
 	case TOPIC_sni_block:
@@ -85,17 +83,12 @@ static enum rule_kind kind_of(enum bus_topic topic)
 /* What a record matches by. */
 static void pattern_of(enum rule_kind kind, const void *rec, const char **text, int *match)
 {
-	const struct rec_website *site = rec;
 	const struct rec_site_override *override = rec;
 	const struct rec_domain_entry *entry = rec;
 	const struct rec_dns_rule *dns = rec;
 
 	*match = MATCH_ENDSWITH;
 	switch (kind) {
-	case RULES_WEBSITES:
-		*text = site->pattern;
-		*match = site->match;
-		return;
 	case RULES_OVERRIDES:
 		*text = override->pattern;
 		*match = override->match;
@@ -218,7 +211,10 @@ static void on_rule(
 
 static void pref_key(const struct rec_category_pref *pref, char *out, size_t len)
 {
-	snprintf(out, len, "%s:%s/%s", pref->device ? "device" : "group",
+	snprintf(out, len, "%s:%s/%s",
+		pref->device  ? "device"
+		: pref->group ? "group"
+			      : "all",
 		pref->device  ? pref->device
 		: pref->group ? pref->group
 			      : "",

@@ -3,20 +3,14 @@
 
 #include "common/domainset.h"
 #include "common/policy/policy.h"
+#include "common/policy/policy_image.h"
 #include "common/policy/rule_index.h"
-#include "common/timer.h"
+#include "common/policy/webset.h"
 
 /* Private to common/policy: what a policy holds. */
 
-/* Topics whose records are patterns. */
-enum rule_kind {
-	RULES_WEBSITES,
-	RULES_OVERRIDES,
-	RULES_SNI_BLOCK,
-	RULES_MITM_IGNORE,
-	RULES_DNS,
-	RULE_KINDS
-};
+/* Topics whose records are patterns; the many of `websites` come compiled. */
+enum rule_kind { RULES_OVERRIDES, RULES_SNI_BLOCK, RULES_MITM_IGNORE, RULES_DNS, RULE_KINDS };
 
 /* What the topic `lists` says of a list. */
 struct list_facts {
@@ -28,7 +22,7 @@ struct list_facts {
 struct ruled {
 	struct rule rule; /* rule.data points back here */
 	enum rec_type type;
-	void *rec; /* struct rec_website, rec_site_override … */
+	void *rec; /* struct rec_site_override, rec_dns_rule … */
 };
 
 struct rule_set {
@@ -47,12 +41,12 @@ struct policy {
 	struct hmap pref_index[2];     /* "device:ID/CATEGORY" → one of category_prefs */
 	bool has_twin_prefs;	       /* two of them were for the same once */
 	struct domainset set;
+	struct policy_image set_image;
 	bool set_loaded;
-	char set_mapped[65]; /* digest of set, "" = none */
-	char set_blob[65];   /* the one wanted, "" = none */
-	struct timer retry;  /* of an image that could not be had */
-	uint64_t retry_ms;
-	uint64_t set_gen;
+	struct webset webset;
+	struct policy_image web_image;
+	bool webset_loaded;
+	int closing;				/* handles still open */
 	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
 	struct hmap list_facts;			/* id → struct list_facts */
@@ -65,13 +59,14 @@ struct policy {
 const char *policy_list_title(const struct policy *p, const char *id);
 /* Bus callbacks (policy_store.c, policy_lists.c). */
 extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_domainset_ops,
-	policy_list_ops;
+	policy_list_ops, policy_webset_ops;
 void policy_stores_init(struct policy *p);
 void policy_stores_fini(struct policy *p);
-void policy_lists_init(struct policy *p);
 void policy_lists_fini(struct policy *p);
-/* Of p->retry: asks again. */
-void policy_lists_retry(struct timer *t);
+void policy_webset_fini(struct policy *p);
+/* For the policy_images. */
+int policy_set_load(struct policy *p, const char *path);
+int policy_webset_load(struct policy *p, const char *path);
 /* Reports the generation as applied and tells the daemon. */
 void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 

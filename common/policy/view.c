@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/view.h"
+#include "common/policy/schedule.h"
+#include "common/siphash.h"
 #include <string.h>
 
 #define PROFILE_WALLED	"walled"
@@ -84,6 +86,42 @@ static void resolve_lists(const struct view_inputs *in, struct device_view *v)
 	}
 }
 
+/* The first level that has schedules gives them all. A schedule of "all" takes the device off. */
+static void resolve_schedules(const struct view_inputs *in, struct device_view *v)
+{
+	const struct rec_policy_fields *level = level_with(v, REC_BIT_policy_fields_schedules);
+	static const uint8_t key[16] = { 0 }; /* tells apart what one admin wrote */
+	const char *zone;
+
+	PICK(zone, v, time_zone, NULL);
+	v->zone = time_zones_get(in->zones, zone);
+	if (!level)
+		return;
+	v->schedules = level->schedules.v;
+	v->schedule_count = level->schedules.n < 64 ? level->schedules.n : 64;
+	for (size_t i = 0; i < v->schedule_count; i++) {
+		const char *what = v->schedules[i].what;
+		v->schedules_what = v->schedules_what * 31 + siphash13(key, what, strlen(what));
+		if (!schedule_holds(&v->schedules[i], v->zone, in->now_ms))
+			continue;
+		v->schedules_now |= 1ULL << i;
+		if (!strcmp(what, "all"))
+			v->offline_vpn = v->offline_browser = v->scheduled_off = true;
+	}
+}
+
+int64_t view_next_change(const struct device_view *v, int64_t now_ms)
+{
+	int64_t next = v->expires_at > now_ms ? v->expires_at : 0;
+
+	for (size_t i = 0; i < v->schedule_count; i++) {
+		int64_t at = schedule_next(&v->schedules[i], v->zone, now_ms);
+		if (!next || at < next)
+			next = at;
+	}
+	return next;
+}
+
 static void resolve_addresses(const struct rec_device *rec, struct device_view *v)
 {
 	for (size_t i = 0; i < rec->addresses.n && v->address_count < 8; i++) {
@@ -111,6 +149,7 @@ void view_resolve(const struct view_inputs *in, struct device_view *out)
 	resolve_addresses(rec, out);
 	resolve_policy(out);
 	resolve_switches(in, out);
+	resolve_schedules(in, out);
 	resolve_lists(in, out);
 	out->entitlement =
 		is_closed(in) ? NOT_ENTITLED_INVALID
@@ -146,5 +185,7 @@ bool view_equal(const struct device_view *a, const struct device_view *b)
 	       a->site_scope == b->site_scope && a->unknown_sites == b->unknown_sites &&
 	       a->images == b->images && a->words == b->words && a->egress == b->egress &&
 	       a->privacy == b->privacy && a->v6 == b->v6 && a->quota_bytes == b->quota_bytes &&
-	       a->rate_kbit == b->rate_kbit && strs_equal(&a->lists_off, &b->lists_off);
+	       a->rate_kbit == b->rate_kbit && a->schedules_now == b->schedules_now &&
+	       a->schedules_what == b->schedules_what && a->scheduled_off == b->scheduled_off &&
+	       strs_equal(&a->lists_off, &b->lists_off);
 }

@@ -32,6 +32,7 @@ static void report(struct finder *f, uint32_t entry)
 		.match = e->match,
 		.is_url = e->flags & WEBSET_IS_URL,
 		.closed = e->flags & WEBSET_CLOSED,
+		.is_list = e->flags & WEBSET_IS_LIST,
 		.images = e->flags >> WEBSET_IMAGES_SHIFT & 3,
 		.words = e->flags >> WEBSET_WORDS_SHIFT & 3,
 		.needs = string_at(f->w, e->needs),
@@ -218,6 +219,7 @@ void webset_find(struct webset *w, const struct rule_subject *s,
 	find_hashed(&f, s->url + www, s->url_len - www, true);
 	find_sorted(&f, 1, s->url, s->url_len);
 	find_sorted(&f, 3, s->url + www, s->url_len - www);
+	find_sorted(&f, 4, s->url + www, s->url_len - www);
 	find_anywhere(&f, 1, s->url, s->url_len);
 }
 

@@ -24,6 +24,8 @@ void webset_builder_free(struct webset_builder *b);
 /* Copies what it needs. Sites that are not approved are left out (returns 0). -EINVAL: the pattern
  * matches nothing; -ENOMEM; -E2BIG: more than a million rules or a gigabyte. */
 int webset_builder_add(struct webset_builder *b, const struct rec_website *site);
+/* A URL prefix of a list (P6): "http://d/p", "d/p". Errors as above. */
+int webset_builder_add_url(struct webset_builder *b, const char *list, const char *url, size_t len);
 /* Before the first add: the same key and rules give the same image, whatever their order. Without
  * it the key is random. */
 void webset_builder_set_key(struct webset_builder *b, const uint8_t key[static 16]);
@@ -41,7 +43,8 @@ struct webset_rule {
 	size_t pattern_len;
 	int match; /* enum match */
 	bool is_url;
-	bool closed; /* its record could not be read: it blocks */
+	bool closed;  /* its record could not be read: it blocks */
+	bool is_list; /* a URL prefix of the list whose id is category */
 	enum webset_media images, words;
 	const char *needs; /* needs_count strings, one after the other */
 	size_t needs_count;

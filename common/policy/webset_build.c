@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/webset_build.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -166,6 +167,34 @@ int webset_builder_add(struct webset_builder *b, const struct rec_website *site)
 	b->patterns[b->count] = p;
 	b->rules[b->count++] = (struct webset_source){
 		.text = p.text, .len = p.len, .class = class_of(&p), .entry = e
+	};
+	return 0;
+}
+
+int webset_builder_add_url(struct webset_builder *b, const char *list, const char *url, size_t len)
+{
+	char text[4096];
+	struct pattern p;
+	if (len >= sizeof(text))
+		return -EINVAL;
+	snprintf(text, sizeof(text), "%.*s", (int)len, url);
+	int err = make_room(b);
+	if (!err)
+		err = pattern_parse(text, MATCH_STARTSWITH, &p);
+	if (err)
+		return err;
+	size_t www = pattern_www_len(p.text, p.len);
+	struct webset_entry e = { .match = MATCH_STARTSWITH,
+		.flags = WEBSET_IS_URL | WEBSET_IS_LIST };
+	const struct rec_website site = { .id = "", .category = (char *)list };
+	err = p.is_url ? keep_strings(&b->arena, &site, &e) : -EINVAL;
+	if (err) {
+		pattern_fini(&p);
+		return err;
+	}
+	b->patterns[b->count] = p;
+	b->rules[b->count++] = (struct webset_source){
+		.text = p.text + www, .len = p.len - www, .class = WEBSET_PREFIX_LIST, .entry = e
 	};
 	return 0;
 }

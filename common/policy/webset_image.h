@@ -27,18 +27,19 @@ enum webset_class {
 	WEBSET_PREFIX_URL,
 	WEBSET_SUFFIX_HOST, /* endswith that begins with a dot */
 	WEBSET_SUFFIX_URL,
+	WEBSET_PREFIX_LIST, /* URL prefixes of lists, without www. */
 	WEBSET_SEARCH_HOST, /* contains, wildcard */
 	WEBSET_SEARCH_URL,
 	WEBSET_ALWAYS, /* wildcards without any literal */
 	WEBSET_CLASSES
 };
-#define WEBSET_TABLES	4 /* sorted tables: class WEBSET_PREFIX_HOST + n */
+#define WEBSET_TABLES	5 /* sorted tables: class WEBSET_PREFIX_HOST + n */
 #define WEBSET_AUTOMATA 2 /* class WEBSET_SEARCH_HOST + n */
 
 enum webset_section {
 	WEBSET_ENTRIES,
 	WEBSET_SLOTS,
-	WEBSET_NODES,					 /* four */
+	WEBSET_NODES,					 /* WEBSET_TABLES of them */
 	WEBSET_STATES = WEBSET_NODES + WEBSET_TABLES,	 /* two of each from here */
 	WEBSET_EDGES = WEBSET_STATES + WEBSET_AUTOMATA,	 /* the byte of each edge */
 	WEBSET_TARGETS = WEBSET_EDGES + WEBSET_AUTOMATA, /* the state it leads to */
@@ -54,7 +55,13 @@ struct webset_entry {
 	uint8_t match;
 	uint8_t flags;
 };
-enum { WEBSET_IS_URL = 1, WEBSET_CLOSED = 2, WEBSET_IMAGES_SHIFT = 2, WEBSET_WORDS_SHIFT = 4 };
+enum {
+	WEBSET_IS_URL = 1,
+	WEBSET_CLOSED = 2,
+	WEBSET_IS_LIST = 64,
+	WEBSET_IMAGES_SHIFT = 2,
+	WEBSET_WORDS_SHIFT = 4
+};
 
 struct webset_node {
 	uint32_t first, count; /* entries */

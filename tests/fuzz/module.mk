@@ -4,7 +4,7 @@ FUZZERS += http
 FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse
-FUZZERS += webset
+FUZZERS += webset time_zone
 FUZZ_SRCS_list_parse = syncd/list_parse.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/unit/fake_bus.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,11 @@ struct fake_topic {
 	uint64_t gen, applied;
 };
 
+enum { BLOBS = 4 };
+
 struct bus {
 	struct fake_topic topics[BUS_TOPICS][BUS_DAEMONS];
-	char blob[256];
+	char blobs[BLOBS][256]; /* the latest first */
 };
 
 /* clang-format off */
@@ -76,7 +79,8 @@ void fake_bus_end_all(struct bus *b)
 
 void fake_bus_set_blob(struct bus *b, const char *path)
 {
-	snprintf(b->blob, sizeof(b->blob), "%s", path);
+	memmove(b->blobs[1], b->blobs[0], sizeof(b->blobs) - sizeof(b->blobs[0]));
+	snprintf(b->blobs[0], sizeof(b->blobs[0]), "%s", path);
 }
 
 uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
@@ -125,8 +129,13 @@ enum rec_type bus_topic_record(enum bus_topic topic)
 int bus_blob_get(struct bus *b, const char *digest,
 	void (*on_done)(void *arg, int status, const char *path), void *arg)
 {
-	(void)digest;
-	on_done(arg, 0, b->blob);
+	for (int i = 0; i < BLOBS; i++) {
+		if (strstr(b->blobs[i], digest)) {
+			on_done(arg, 0, b->blobs[i]);
+			return 0;
+		}
+	}
+	on_done(arg, -ENOENT, NULL);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ void fake_bus_put(struct bus *b, enum bus_topic topic, enum bus_daemon owner, co
 void fake_bus_end(struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* Makes every topic of apid, and of syncd and wgd, known. */
 void fake_bus_end_all(struct bus *b);
-/* The file that bus_blob_get hands out. */
+/* A file that bus_blob_get hands out, when its path holds the digest. */
 void fake_bus_set_blob(struct bus *b, const char *path);
 /* Last generation reported as applied. */
 uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);

@@ -2,6 +2,7 @@
 /* SPEC P5 and the paths table, D3, D11 (unblock with an end), F7 (switches), W4. */
 #include "common/domainset.h"
 #include "common/policy/policy.h"
+#include "common/policy/webset.h"
 #include "common/timer.h"
 #include "tests/unit/fake_bus.h"
 #include "tests/unit/tap.h"
@@ -13,7 +14,9 @@ struct world {
 	struct bus *bus;
 	struct directory *dir;
 	struct policy *policy;
-	char blob[80];
+	char blob[80], webset[80];
+	int webset_number;
+	cJSON *sites; /* id → record */
 };
 
 static void add_name(struct domainset_builder *b, const char *name, unsigned list)
@@ -47,6 +50,46 @@ static void put(struct world *w, enum bus_topic topic, const char *id, const cha
 	fake_bus_put(w->bus, topic, BUS_APID, id, json);
 }
 
+/* What syncd does: the website rules as an image. */
+static void publish_webset(struct world *w)
+{
+	struct webset_builder *b = webset_builder_new();
+	struct buf image;
+	const cJSON *item;
+	char json[80];
+
+	buf_init(&image, 0);
+	cJSON_ArrayForEach (item, w->sites) {
+		struct rec_website rec;
+		INT_IS(codec_decode(REC_website, CODEC_LENIENT, item, &rec, NULL, 0), 0);
+		webset_builder_add(b, &rec);
+		rec_fini(REC_website, &rec);
+	}
+	INT_IS(webset_builder_finish(b, &image), 0);
+	webset_builder_free(b);
+	if (*w->webset)
+		unlink(w->webset);
+	snprintf(w->webset, sizeof(w->webset), "/tmp/test_policy_%d_web%d", (int)getpid(),
+		++w->webset_number);
+	INT_IS(file_write_atomic(w->webset, image.data, image.len, 0600), 0);
+	buf_fini(&image);
+	fake_bus_set_blob(w->bus, w->webset);
+	snprintf(json, sizeof(json), "{\"id\":\"main\",\"blob\":\"web%d\"}", w->webset_number);
+	fake_bus_put(w->bus, TOPIC_webset, BUS_SYNCD, "main", json);
+}
+
+static void end_all(struct world *w)
+{
+	publish_webset(w);
+	fake_bus_end_all(w->bus);
+}
+
+static void put_website(struct world *w, const char *id, const char *json)
+{
+	cJSON_DeleteItemFromObject(w->sites, id);
+	cJSON_AddItemToObject(w->sites, id, cJSON_Parse(json));
+}
+
 static void put_categories(struct world *w)
 {
 	put(w, TOPIC_categories, "edu",
@@ -68,7 +111,7 @@ static void put_site(struct world *w, const char *pattern, const char *match, co
 		"{\"id\":\"%s\",\"pattern\":\"%s\",\"match\":\"%s\",\"category\":\"%s\","
 		"\"status\":\"approved\"}",
 		pattern, pattern, match, category);
-	put(w, TOPIC_websites, pattern, json);
+	put_website(w, pattern, json);
 }
 
 static void world_init(struct world *w)
@@ -78,6 +121,9 @@ static void world_init(struct world *w)
 	uv_loop_init(&w->loop);
 	w->bus = fake_bus_new();
 	w->dir = directory_open(&w->loop, w->bus, &none, NULL);
+	w->sites = cJSON_CreateObject();
+	*w->webset = '\0';
+	w->webset_number = 0;
 	w->policy = policy_open(&w->loop, w->bus, w->dir, NULL, NULL);
 	write_blob(w);
 	put(w, TOPIC_devices, "phone",
@@ -92,7 +138,7 @@ static void world_init(struct world *w)
 	put_site(w, "casino.example", "endswith", "gam");
 	fake_bus_put(w->bus, TOPIC_domainset, BUS_SYNCD, "main",
 		"{\"id\":\"main\",\"blob\":\"abc\",\"lists\":[\"adblock\",\"maps\"]}");
-	fake_bus_end_all(w->bus);
+	end_all(w);
 }
 
 static void on_walk(uv_handle_t *h, void *arg)
@@ -110,6 +156,8 @@ static void world_fini(struct world *w)
 	INT_IS(uv_loop_close(&w->loop), 0);
 	fake_bus_free(w->bus);
 	unlink(w->blob);
+	unlink(w->webset);
+	cJSON_Delete(w->sites);
 }
 
 static struct decision decide(struct world *w, const char *device, enum policy_path path,
@@ -203,7 +251,7 @@ static void test_rules_about_paths_are_not_got_round_by_spelling(void)
 	world_init(&w);
 	put_site(&w, "mixed.example/kids", "startswith", "edu");
 	put_site(&w, "school.example/bets", "startswith", "gam");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/a/../b", ALLOW, ALLOWED_CATEGORY);
 	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/../a", UNKNOWN, UNKNOWN);
 	DECIDES(&w, "phone", PROXY, "mixed.example", "/kids/%2e%2e%2fa", UNKNOWN, UNKNOWN);
@@ -244,7 +292,7 @@ static void test_override_goes_before_lists_and_forced_categories_but_not_securi
 			i, hosts[i]);
 		put(&w, TOPIC_site_overrides, hosts[i], json);
 	}
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "listed.example", "/", ALLOW, OVERRIDE);
 	DECIDES(&w, "phone", PROXY, "extreme.example", "/", ALLOW, OVERRIDE);
 	DECIDES(&w, "phone", PROXY, "malware.example", "/", BLOCK, SECURITY);
@@ -264,7 +312,7 @@ static void test_override_ends_at_its_time(void)
 		"\"until\":%lld}",
 		(long long)clock_wall_ms() - 1);
 	put(&w, TOPIC_site_overrides, "o", json);
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
 	world_fini(&w);
 }
@@ -276,14 +324,14 @@ static void test_device_preference_beats_group_and_default(void)
 	world_init(&w);
 	put(&w, TOPIC_category_prefs, "g",
 		"{\"id\":\"g\",\"group\":\"kids\",\"category\":\"edu\",\"blocked\":true}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
 	put(&w, TOPIC_category_prefs, "d",
 		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":false}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
 	put(&w, TOPIC_category_prefs, "d", NULL);
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
 	world_fini(&w);
 }
@@ -302,7 +350,7 @@ static void test_of_two_category_prefs_for_one_device_the_block_is_in_force(void
 	snprintf(a, sizeof(a), block, "a");
 	put(&w, TOPIC_category_prefs, "a", a);
 	put(&w, TOPIC_category_prefs, "b", allow);
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
 	put(&w, TOPIC_category_prefs, "a", NULL);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
@@ -322,11 +370,11 @@ static void test_the_source_of_policy_says_whose_category_pref_wins(void)
 		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":true}");
 	fake_bus_put(w.bus, TOPIC_category_prefs, BUS_SYNCD, "d",
 		"{\"id\":\"d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":false}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
 	put(&w, TOPIC_settings, "policy_source",
 		"{\"id\":\"policy_source\",\"value\":\"directus\"}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", ALLOW, ALLOWED_CATEGORY);
 	world_fini(&w);
 }
@@ -373,7 +421,7 @@ static void test_expired_device_is_walled_but_may_renew(void)
 		"{\"id\":\"renewal_hosts\",\"value\":[\"pay.example\"]}");
 	put(&w, TOPIC_devices, "phone",
 		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"],\"expires_at\":1000}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
 	DECIDES(&w, "phone", DNS, "school.example", NULL, BLOCK, SWITCH);
 	DECIDES(&w, "phone", DNS, "www.pay.example", NULL, ALLOW, SWITCH);
@@ -389,7 +437,7 @@ static void test_wrong_restricting_field_closes_the_record(void)
 		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"],\"profile\":7}");
 	put(&w, TOPIC_categories, "edu",
 		"{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"maybe\"}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
 	DECIDES(&w, "laptop", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
 	world_fini(&w);
@@ -400,10 +448,10 @@ static void test_unapproved_website_does_not_count(void)
 	struct world w;
 
 	world_init(&w);
-	put(&w, TOPIC_websites, "p",
+	put_website(&w, "p",
 		"{\"id\":\"p\",\"pattern\":\"new.example\",\"category\":\"edu\",\"status\":"
 		"\"pending\"}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	DECIDES(&w, "phone", PROXY, "new.example", "/", UNKNOWN, UNKNOWN);
 	world_fini(&w);
 }
@@ -416,16 +464,16 @@ static void test_address_belongs_to_the_smallest_id_until_it_goes(void)
 	world_init(&w);
 	addr_parse("10.9.0.2", &a);
 	put(&w, TOPIC_devices, "thief", "{\"id\":\"thief\",\"addresses\":[\"10.9.0.2\"]}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find(w.dir, &a)->id, "phone");
 	put(&w, TOPIC_devices, "early", "{\"id\":\"early\",\"addresses\":[\"10.9.0.2\"]}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find(w.dir, &a)->id, "early");
 	put(&w, TOPIC_devices, "early", "{\"id\":\"early\",\"addresses\":[\"10.9.0.9\"]}");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find(w.dir, &a)->id, "phone");
 	put(&w, TOPIC_devices, "phone", NULL);
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	STR_IS(directory_find(w.dir, &a)->id, "thief");
 	world_fini(&w);
 }
@@ -438,7 +486,7 @@ static void test_images_follow_the_category_and_the_device(void)
 	put(&w, TOPIC_categories, "pic",
 		"{\"id\":\"pic\",\"name\":\"Pictures\",\"default\":\"allow\",\"images\":\"hide\"}");
 	put_site(&w, "images.example", "exact", "pic");
-	fake_bus_end_all(w.bus);
+	end_all(&w);
 	OK(decide(&w, "phone", POLICY_PATH_PROXY, "images.example", "/").hide_images);
 	OK(!decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").hide_images);
 	OK(decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").mask_words);
@@ -450,7 +498,7 @@ static void test_applied_generations_are_reported(void)
 	struct world w;
 
 	world_init(&w);
-	OK(fake_bus_applied(w.bus, TOPIC_websites, BUS_APID) > 0);
+	OK(fake_bus_applied(w.bus, TOPIC_webset, BUS_SYNCD) > 0);
 	OK(fake_bus_applied(w.bus, TOPIC_domainset, BUS_SYNCD) > 0);
 	INT_IS(fake_bus_applied(w.bus, TOPIC_devices, BUS_APID), 0);
 	directory_applied(w.dir);

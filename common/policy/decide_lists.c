@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Step 5: the lists that are on now. */
+#include "common/policy/decide.h"
+#include <string.h>
+
+static bool is_off(const struct device_view *d, const char *list)
+{
+	for (size_t i = 0; i < d->lists_off.n; i++)
+		if (!strcmp(list, d->lists_off.v[i]))
+			return true;
+	return false;
+}
+
+/* A list that the device has schedules for is on in their windows and off between them. */
+static void apply_schedules(struct device_view *d, const char *list, uint64_t bit)
+{
+	static const char prefix[] = "list:";
+	bool scheduled = false, now = false;
+
+	for (size_t i = 0; i < d->schedule_count; i++) {
+		const char *what = d->schedules[i].what;
+		if (strncmp(what, prefix, sizeof(prefix) - 1) ||
+			strcmp(what + sizeof(prefix) - 1, list))
+			continue;
+		scheduled = true;
+		now |= d->schedules_now >> i & 1;
+	}
+	if (scheduled)
+		d->lists_off_mask = now ? d->lists_off_mask & ~bit : d->lists_off_mask | bit;
+}
+
+/* The bits of lists that are on for the device; computed when the set or the device changed. */
+static uint64_t lists_on(const struct judgement *j)
+{
+	const struct policy *p = j->p;
+	struct device_view *d = j->dev;
+
+	if (d->lists_off_version != p->set_version) {
+		d->lists_off_mask = p->lists_default_off;
+		for (int i = 0; i < 64; i++) {
+			if (!p->lists[i])
+				continue;
+			if (is_off(d, p->lists[i]))
+				d->lists_off_mask |= 1ULL << i;
+			apply_schedules(d, p->lists[i], 1ULL << i);
+		}
+		d->lists_off_version = p->set_version;
+	}
+	return p->lists_used & ~d->lists_off_mask;
+}
+
+static bool decide_list(struct judgement *j, uint64_t lists, const char *rule)
+{
+	const struct policy *p = j->p;
+
+	j->out->lists = lists;
+	j->out->list = p->lists[__builtin_ctzll(lists)];
+	j->out->list_title = policy_list_title(p, j->out->list);
+	return decide(j, VERDICT_BLOCK, REASON_LIST, rule, p->set_image.in_force);
+}
+
+bool judge_lists(struct judgement *j)
+{
+	struct domainset_hit hit;
+	uint64_t on = lists_on(j);
+
+	domainset_find(&j->p->set, j->q->host, j->q->host_len, on, &hit);
+	/* Where the URL is known, prefixes decide for themselves. */
+	if (j->subject.url)
+		hit.blocked &= ~hit.paths;
+	if (hit.blocked)
+		return decide_list(j, hit.blocked, j->q->host + hit.offset);
+	if (j->subject.url) {
+		find_sites(j);
+		uint64_t by_url = j->sites.lists & on & ~hit.excepted;
+		if (by_url)
+			return decide_list(j, by_url, j->sites.list_pattern);
+	}
+	if (hit.excepted)
+		j->out->reason = REASON_LIST_EXCEPTION;
+	return false;
+}
