@@ -24,3 +24,6 @@ UNIT_LIBS_fwd_feed = -lnftnl -lmnl
 UNIT_SRCS_fwd_lists = fwd/lists.c fwd/masks.c
 UNIT_SRCS_fwd_masks = fwd/masks.c
 UNIT_SRCS_fwd_timed = fwd/timed.c
+UNITS += fwd_scale
+UNIT_SRCS_fwd_scale = $(FWD_SRCS)
+UNIT_LIBS_fwd_scale = -lnftnl -lmnl

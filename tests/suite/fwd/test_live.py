@@ -91,3 +91,12 @@ def test_connections_of_a_removed_device_are_deleted(world, download):
     assert flows(world, source)
     world.owner.remove("devices", "full")
     wait_until(lambda: not flows(world, source), "deleted", 20)
+
+
+def test_refusals_are_told_per_device_and_reason(world):
+    """F12: event `count`, at most every 10 s."""
+    with world.redis.connect() as listener:
+        listener("SUBSCRIBE", "culvert:event:fwd:count")
+        assert world.probe_one("intranet", SITE[4], "tcp", 1234)[0] == "reset"
+        wait_until(lambda: '"device":"intranet","reason":"profile"' in listener.read()[2].replace(
+            " ", ""), "count", 60)
