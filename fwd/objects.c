@@ -59,13 +59,10 @@ void object_write_flush(struct nft_batch *b)
 
 void object_write_limit(struct nft_batch *b, const char *name, uint64_t bytes_per_s)
 {
-	/* Packets may come joined to 64 KiB: with room for less nothing would ever pass. */
-	enum { BURST_MIN = 256 << 10, BURST_PARTS = 4 };
-	uint64_t burst = bytes_per_s / BURST_PARTS;
-	if (burst < BURST_MIN)
-		burst = BURST_MIN;
-	if (burst > UINT32_MAX)
-		burst = UINT32_MAX;
+	/* The kernel's bucket holds a second's bytes and the burst. Packets may come joined to
+	 * 64 KiB: in a smaller one nothing would ever pass. */
+	enum { BUCKET_MIN = 256 << 10 };
+	uint64_t burst = bytes_per_s < BUCKET_MIN ? BUCKET_MIN - bytes_per_s : 0;
 	struct nlmsghdr *msg = nft_message(b, NFT_MSG_NEWOBJ, NLM_F_CREATE, "limit %s", name);
 	if (!msg)
 		return;

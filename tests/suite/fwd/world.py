@@ -13,7 +13,7 @@ from table import CUSTOM, GATEWAY_PORTS, INET_PORTS, LISTS, WHERE, WHO, Who
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PYTHON = "/usr/bin/python3"
-UID = 64102
+UID, PROXYD_UID = 64102, 64104
 
 # Devices and the last number of their addresses.
 DEVICES = {name: who.number for name, who in WHO.items()}
@@ -137,9 +137,9 @@ class World(Network):
         conf.write_text("[culvert]\nstate_dir = %s/state\ncache_dir = %s/cache\n"
                         "[bus]\nredis = unix:%s\n"
                         "[tunnel mitm]\ninterface = wgT\naddresses = %s/24, %s/64\n"
-                        "[fwd]\nuser = %d\nredis_password_file = %s\nintercept = %s\n" % (
+                        "[fwd]\nuser = %d\nredis_password_file = %s\nintercept = %s\nproxyd_user = %d\n" % (
                             self.dir, self.dir, self.redis.socket, GATEWAY[4], GATEWAY[6], UID,
-                            self.redis.password_file("fwd", UID), "yes" if intercept else "no"))
+                            self.redis.password_file("fwd", UID), "yes" if intercept else "no", PROXYD_UID))
         self.fwd = Daemon("fwd", conf, self.dir / "fwd.log", self.gw)
 
     def start_fwd(self):
