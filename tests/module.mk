@@ -52,6 +52,11 @@ packet-flood_SRCS := tests/suite/fwd/flood.c
 
 # Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
 # they measure.
+TOOLS += packet-rates
+packet-rates_SRCS := tests/bench/tools/rates.c
+TOOLS += firewall-cost
+firewall-cost_SRCS = tests/bench/tools/firewall.c $(FWD_SRCS)
+firewall-cost_LIBS = $(fwd_LIBS)
 TOOLS += domainset-bench
 domainset-bench_SRCS := tests/bench/tools/domainset.c tests/bench/tools/naive.c syncd/list_parse.c
 domainset-bench_LIBS := -lidn2 -lpsl
