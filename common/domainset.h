@@ -11,7 +11,7 @@
  * daemon maps read-only: keyed 54-bit suffix hashes in u64 slots with a 10-bit index into a table
  * of list masks, behind a filter; ≤ 11 bytes per name. A name may be entered per list as exact
  * (that name), subtree (it and all below), below (only below), and as an exception of the list.
- * Inside a list the longest match wins, an exception at the same length (SPEC P5, P6).
+ * Inside a list an exception wins over every other rule (SPEC P5, P6).
  *
  * Names are known by their hashes only: of the names that are not in a set of 5 M, fewer than 5e-13
  * per label are taken for one that is, which nobody can aim at without the image's random key.
@@ -77,10 +77,10 @@ int domainset_open_file(const char *path, struct domainset *out);
 void domainset_close(struct domainset *s);
 
 struct domainset_hit {
-	uint64_t blocked;  /* lists whose longest match blocks it */
+	uint64_t blocked;  /* lists that block it */
 	uint64_t paths;	   /* those of blocked that hold it for https paths only: may pass where
 			      decrypted */
-	uint64_t excepted; /* lists whose longest match is an exception */
+	uint64_t excepted; /* lists with an exception for it */
 	size_t offset;	   /* of the longest matching suffix within name, for the rule's text */
 };
 /* lists: bits that are on. Any host name, lower-case, no final dot; no allocation. */

@@ -93,18 +93,14 @@ struct domainset_state {
 	uint64_t whole, paths, excepted;
 };
 
-/*
- * One name further down: inside a list the longest match wins, an exception at the same length; but
- * a rule for paths does not open what a shorter one blocks as a whole.
- */
+/* One name further down: inside a list an exception wins over every other rule, however long; a
+ * rule for the whole over one for paths. */
 static inline void domainset_step(
 	struct domainset_state *s, uint64_t whole, uint64_t paths, uint64_t except)
 {
-	whole &= ~except;
-	paths &= ~(s->whole | whole | except);
-	s->excepted = (s->excepted & ~(whole | paths)) | except;
-	s->whole = (s->whole & ~except) | whole;
-	s->paths = (s->paths & ~(whole | except)) | paths;
+	s->excepted |= except;
+	s->whole = (s->whole | whole) & ~s->excepted;
+	s->paths = (s->paths | paths) & ~(s->whole | s->excepted);
 }
 
 /* high product: a place among n for a hash */

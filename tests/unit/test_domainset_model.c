@@ -31,32 +31,28 @@ static bool covers(const struct rule *r, const char *name)
 	       name[b - a - 1] == '.' && !strcmp(name + b - a, r->name);
 }
 
-/* Inside a list: what is longer than its longest exception counts; for paths only unless one of
- * those blocks as a whole. */
+/* Inside a list an exception wins, however short; a rule for the whole over one for paths. */
 static struct domainset_hit naive_find(const struct rules *set, const char *name, uint64_t lists)
 {
 	struct domainset_hit hit = { 0 };
-	size_t except[64] = { 0 };
 	uint64_t whole = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct rule *r = &set->v[i];
 
-		if (r->exception && covers(r, name) && strlen(r->name) > except[r->list])
-			except[r->list] = strlen(r->name);
+		if (r->exception && covers(r, name))
+			hit.excepted |= 1ULL << r->list;
 	}
 	for (size_t i = 0; i < set->n; i++) {
 		const struct rule *r = &set->v[i];
 		bool is_paths =
 			r->kind == DOMAINSET_EXACT_PATHS || r->kind == DOMAINSET_SUBTREE_PATHS;
 
-		if (r->exception || !covers(r, name) || strlen(r->name) <= except[r->list])
+		if (r->exception || !covers(r, name) || hit.excepted >> r->list & 1)
 			continue;
 		hit.blocked |= 1ULL << r->list;
 		whole |= is_paths ? 0 : 1ULL << r->list;
 	}
-	for (unsigned i = 0; i < 64; i++)
-		hit.excepted |= except[i] ? 1ULL << i : 0;
 	hit.blocked &= lists;
 	hit.excepted &= lists & ~hit.blocked;
 	hit.paths = hit.blocked & ~whole;
