@@ -60,14 +60,14 @@ static void fill_options(const struct daemon_info *info, struct option *out)
 	out[n] = (struct option){ 0 };
 }
 
-/* STATUS_OK with conf_file set: go on. Else the program ends with the status returned. */
-static int parse_options(struct daemon *d, int argc, char **argv, struct options *o)
+static int parse_all(struct daemon *d, int argc, char **argv, struct options *o, bool *end)
 {
 	const struct daemon_info *info = d->info;
 	struct option table[COMMANDS_MAX + 4];
 	int c;
 
 	fill_options(info, table);
+	*end = true;
 	while ((c = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -92,11 +92,23 @@ static int parse_options(struct daemon *d, int argc, char **argv, struct options
 			o->command_arg = optarg;
 		}
 	}
-	if (optind == argc && o->conf_file)
+	*end = optind != argc || !o->conf_file;
+	if (!*end)
 		return STATUS_OK;
 	fprintf(stderr, "Usage: %s -c FILE [--check] [--version]\n", info->name);
-	o->conf_file = NULL;
 	return STATUS_USAGE;
+}
+
+/* STATUS_OK with conf_file set: go on. Else the program ends with the status returned, whatever was
+ * given before. */
+static int parse_options(struct daemon *d, int argc, char **argv, struct options *o)
+{
+	bool end;
+	int status = parse_all(d, argc, argv, o, &end);
+
+	if (end)
+		o->conf_file = NULL;
+	return status;
 }
 
 const char *daemon_option(const struct daemon *d, const char *name)

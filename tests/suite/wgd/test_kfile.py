@@ -420,3 +420,11 @@ def test_option_goes_before_the_knob_of_k_before_the_configuration(world):
     world.wgd.stop()
     status, _, err = world.command("--watch", "relative.conf")
     assert status == 1 and "not an absolute path" in err
+
+
+def test_a_command_without_its_file_is_wrong_usage(world):
+    """C1: and starts no daemon, whatever else was given."""
+    for option in ("--import", "--export", "--watch", "--output"):
+        status, _, err = world.command(option)
+        assert status == 2 and "requires an argument" in err
+    assert world.command("--version")[0] == 0
