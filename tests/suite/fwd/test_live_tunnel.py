@@ -37,9 +37,9 @@ class TunnelWorld(World):
             "id": "phone", "active": True, "tunnel": "real", "profile": "full",
             "addresses": [INNER[4] % 2, INNER[6] % 2]}})
 
-    def _respond(self, host, name, ports, addresses):
+    def respond(self, host, name, *args):
         if name != "gw":
-            super()._respond(host, name, ports, addresses)
+            super().respond(host, name, *args)
 
     def _tunnel(self):
         self.gw.run("ip", "link", "add", "under", "type", "veth", "peer", "name", "under", "netns",
