@@ -8,17 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int build_peers(void *arg, struct tunnel *t, struct wg_device *out)
-{
-	struct wgd *w = arg;
-	return w->was_known ? peers_build(&w->peers, t->number, out) : -EAGAIN;
-}
+enum { LAST_GOOD_AFTER_MS = 2000 };
 
 static bool may_purge(void *arg)
 {
 	struct wgd *w = arg;
 	return directory_is_current(w->directory) &&
 	       bus_topic_is_current(w->daemon->bus, TOPIC_device_keys, BUS_APID);
+}
+
+/* The last good state may lack what came just before wgd was killed: those sessions live on, so it
+ * only rules once Redis had its chance. */
+static int build_peers(void *arg, struct tunnel *t, struct wg_device *out)
+{
+	struct wgd *w = arg;
+	bool rules = may_purge(w) || clock_mono_ms() - w->started_at_ms >= LAST_GOOD_AFTER_MS;
+	return w->was_known && rules ? peers_build(&w->peers, t->number, out) : -EAGAIN;
 }
 
 static void on_actual(void *arg, struct tunnel *t, const struct wg_device *dev)
@@ -93,6 +98,7 @@ static int start(struct daemon *d)
 	w->daemon = d;
 	w->conf = d->conf;
 	w->stats.bus = d->bus;
+	w->started_at_ms = clock_mono_ms();
 	/* What can fail without handles comes first, so that stop finds all handles or none. */
 	int err = make_tunnels(w);
 	if (!err)

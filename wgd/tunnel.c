@@ -197,6 +197,7 @@ static int compute(struct tunnel *t, const struct wg_device *actual, struct wg_c
 	t->known = !known;
 	if (!err && known == -EAGAIN) {
 		out->count = out->removals = 0;
+		t->held = true;
 	} else if (!err && reconcile_is_mass_removal(out->removals, actual->count) &&
 		   out->removals && !t->ops->may_purge(t->arg)) {
 		log_warning("purge held back until devices are complete tunnel=%s peers=%zu",

@@ -30,7 +30,7 @@ struct wgd {
 	uv_fs_event_t sockets; /* what happens in uapi_dir */
 	bool watching_sockets;
 	struct timer settle;	/* runs from a change on the bus until its effect */
-	uint64_t settled_at_ms; /* monotonic */
+	uint64_t settled_at_ms, started_at_ms; /* monotonic */
 	struct timer call_deadline;
 	struct list calls; /* requests that wait */
 	size_t call_count;

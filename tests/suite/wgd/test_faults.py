@@ -112,6 +112,25 @@ def test_killed_in_the_middle_of_changes_it_comes_back_right(gateway):
     wait_until(lambda: gateway.status().get("peers") == 17, "counted")
 
 
+def test_killed_right_after_a_change_it_touches_no_live_peer(gateway):
+    """W3: the last good state on disk lacks the newest devices; their sessions live on."""
+    gateway.bus.replace("device_keys", keys(20))
+    gateway.bus.replace("devices", devices(20))
+    gateway.await_peers(want(20))
+    gateway.wgd.stop()  # writes the last good state
+    gateway.wgd.start()
+    gateway.bus.replace("device_keys", keys(30))
+    gateway.bus.replace("devices", devices(30))
+    gateway.await_peers(want(30))
+    gateway.wgd.kill()
+    seen = len(gateway.wgd.log())
+    gateway.wgd.start()
+    wait_until(lambda: gateway.status().get("peers") == 30, "the state of Redis is in force")
+    a_pass(gateway)
+    assert gateway.peers() == want(30)
+    assert "peers changed" not in gateway.wgd.log()[seen:]
+
+
 def test_lost_state_on_disk_leaves_the_peers_alone_until_redis_answers(gateway):
     fill(gateway)
     gateway.wgd.kill()
