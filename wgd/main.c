@@ -22,7 +22,8 @@ static bool may_purge(void *arg)
 static int build_peers(void *arg, struct tunnel *t, struct wg_device *out)
 {
 	struct wgd *w = arg;
-	bool rules = may_purge(w) || clock_mono_ms() - w->started_at_ms >= LAST_GOOD_AFTER_MS;
+	bool rules = may_purge(w) ? peers_is_settled(&w->peers)
+				  : clock_mono_ms() - w->started_at_ms >= LAST_GOOD_AFTER_MS;
 	return w->was_known && rules ? peers_build(&w->peers, t->number, out) : -EAGAIN;
 }
 
