@@ -137,7 +137,7 @@ static size_t kernel_rules(const struct profile_rule *r)
 	size_t services = r->port_count ? r->port_count : r->protocol_count;
 	size_t prefixes = r->prefix_count;
 	for (size_t i = 0; i < r->prefix_count; i++)
-		prefixes += r->prefixes[i].addr.family == AF_INET && !r->allow;
+		prefixes += r->prefixes[i].addr.family == AF_INET;
 	return (prefixes ? prefixes : 1) * (services ? services : 1);
 }
 
@@ -226,9 +226,9 @@ void profile_write(const struct profile *p, struct rule_writer *r, const char *c
 		for (size_t k = 0; k < rule->prefix_count; k++) {
 			const struct prefix *to = &rule->prefixes[k];
 			write_services(rule, to, r, chain);
-			if (to->addr.family != AF_INET || rule->allow)
+			if (to->addr.family != AF_INET)
 				continue;
-			/* No way round by a NAT64. */
+			/* The same destinations by way of a NAT64. */
 			struct prefix nat64 = special_nat64(to);
 			write_services(rule, &nat64, r, chain);
 		}
