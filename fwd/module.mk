@@ -7,7 +7,7 @@ FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/egress.c fwd/elements.c fwd/feed.c fwd/
 fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/devices.c fwd/drift.c fwd/dump.c fwd/lists.c \
 	fwd/main.c fwd/networks.c fwd/routing.c fwd/serve.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
-UNITS += fwd_conntrack fwd_counts fwd_feed fwd_firewall fwd_lists fwd_masks fwd_profile fwd_range fwd_sysctl fwd_timed
+UNITS += fwd_conntrack fwd_counts fwd_egress fwd_feed fwd_firewall fwd_lists fwd_masks fwd_profile fwd_range fwd_sysctl fwd_timed
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c
 UNIT_LIBS_fwd_conntrack = -lmnl
 UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
@@ -27,3 +27,5 @@ UNIT_SRCS_fwd_timed = fwd/timed.c
 UNITS += fwd_scale
 UNIT_SRCS_fwd_scale = $(FWD_SRCS)
 UNIT_LIBS_fwd_scale = -lnftnl -lmnl
+UNIT_SRCS_fwd_egress = fwd/egress.c fwd/elements.c fwd/nft.c fwd/range.c fwd/sets.c fwd/special.c
+UNIT_LIBS_fwd_egress = -lnftnl -lmnl
