@@ -92,7 +92,7 @@ static void write_tally(struct rule_writer *r)
 {
 	foreach_family (f) {
 		rule_begin(r, "refuse");
-		do_tally_reason(r, f->number, f->refused, MARK_REASON << r->mark_shift);
+		do_tally_reason(r, f->number, f->refused, (uint32_t)MARK_REASON << r->mark_shift);
 		rule_end(r);
 	}
 }
