@@ -130,6 +130,10 @@ int firewall_set_conf(
 		err = set_tunnel(f, &conf->tunnels[i]);
 	/* Verdict maps of marks and adopted marks have the shift in them. */
 	f->options = *options;
+	memset(f->options.tunnel, 0, sizeof(f->options.tunnel));
+	if (conf->tunnel_count == 1)
+		memcpy(f->options.tunnel, conf->tunnels[0].interface,
+			strnlen(conf->tunnels[0].interface, sizeof(f->options.tunnel) - 1));
 	if (!err)
 		err = set_profiles(f);
 	if (!err)

@@ -191,16 +191,25 @@ static uint32_t address_len(uint8_t family)
 
 /* ---- matches ---- */
 
+/* A set of one name is slower than the name itself, and each packet is compared more than once. */
+static void part_name(struct rule_writer *r, const char *set, bool yes)
+{
+	if (r->tunnel && !strcmp(set, "tunnels"))
+		part_compare(r, NFT_REG_1, yes ? NFT_CMP_EQ : NFT_CMP_NEQ, r->tunnel, IFNAMSIZ);
+	else
+		part_in_set(r, NFT_REG_1, set, yes);
+}
+
 void match_iifname_in(struct rule_writer *r, const char *set, bool yes)
 {
 	part_meta(r, NFT_META_IIFNAME, NFT_REG_1);
-	part_in_set(r, NFT_REG_1, set, yes);
+	part_name(r, set, yes);
 }
 
 void match_oifname_in(struct rule_writer *r, const char *set, bool yes)
 {
 	part_meta(r, NFT_META_OIFNAME, NFT_REG_1);
-	part_in_set(r, NFT_REG_1, set, yes);
+	part_name(r, set, yes);
 }
 
 void match_nfproto(struct rule_writer *r, uint8_t family)

@@ -22,6 +22,7 @@ struct rule_writer {
 	struct nft_batch *batch;
 	struct nftnl_rule *rule; /* the one being written */
 	char chain[32];
+	const char *tunnel;  /* the only name in set "tunnels", IFNAMSIZ bytes; NULL: not one */
 	unsigned mark_shift; /* all mark bits below are shifted left by so many (marks.h) */
 	unsigned count;	     /* rules written, for error messages */
 };

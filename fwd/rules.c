@@ -64,8 +64,9 @@ static void end_approved(struct rule_writer *r, bool replies_only)
 
 void rules_accept_approved(struct rule_writer *r, const char *chain, bool replies_only)
 {
+	/* New is also each packet of a flow that is not answered; its first one has no mark yet. */
 	rule_begin(r, chain);
-	match_ct_state(r, CT_ESTABLISHED);
+	match_ct_state(r, CT_ESTABLISHED | CT_NEW);
 	end_approved(r, replies_only);
 	foreach_family (f) {
 		rule_begin(r, chain);

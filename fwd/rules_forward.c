@@ -21,6 +21,10 @@ void write_forward(struct rule_writer *r)
 	do_accept(r);
 	rule_end(r);
 
+	rule_begin(r, "from_device");
+	match_ct_mark_bits(r, CT_MARK_LIMITED);
+	do_jump(r, "upload");
+	rule_end(r);
 	rules_accept_approved(r, "from_device", false);
 	rule_drop_invalid(r, "from_device");
 	rule_begin(r, "from_device");

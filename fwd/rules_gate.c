@@ -11,21 +11,15 @@ void write_gate(struct rule_writer *r)
 	do_jump(r, "gate_device");
 	rule_end(r);
 
-	rule_begin(r, "gate_device");
-	do_zero_mark(r);
-	rule_end(r);
+	/* Every packet comes by here: where the map has the source, one rule does it all. */
 	foreach_family (f) {
 		rule_begin(r, "gate_device");
 		do_set_mark_from_source(r, f->number, f->devices);
+		do_accept(r);
 		rule_end(r);
 	}
 	rule_begin(r, "gate_device");
-	match_mark(r, MARK_LIMITED, 0, false);
-	do_jump(r, "upload");
-	rule_end(r);
-	rule_begin(r, "gate_device");
-	match_mark(r, MARK_PROFILE, PROFILE_NONE, false);
-	do_accept(r);
+	do_zero_mark(r);
 	rule_end(r);
 	rules_accept_neighbours(r, "gate_device");
 	rule_begin(r, "gate_device");

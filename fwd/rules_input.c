@@ -67,6 +67,10 @@ void write_input(struct rule_writer *r, const struct ruleset_options *o)
 		end_dropped(r, REASON_CLOSED);
 	}
 
+	rule_begin(r, "input_device");
+	match_ct_mark_bits(r, CT_MARK_LIMITED);
+	do_jump(r, "upload");
+	rule_end(r);
 	rules_accept_approved(r, "input_device", false);
 	rules_accept_neighbours(r, "input_device");
 	rule_drop_invalid(r, "input_device");

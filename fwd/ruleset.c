@@ -81,7 +81,9 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	sets_write(b);
 	object_write_flush(b);
 
-	struct rule_writer r = { .batch = b, .mark_shift = o->mark_shift };
+	struct rule_writer r = {
+		.batch = b, .mark_shift = o->mark_shift, .tunnel = *o->tunnel ? o->tunnel : NULL
+	};
 	write_gate(&r);
 	write_redirect(&r, o);
 	write_route(&r);

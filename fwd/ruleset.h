@@ -23,6 +23,7 @@ struct ruleset_options {
 	struct endpoint resolver; /* dnsd's system listener, which proxyd may ask */
 	struct endpoint redis;	  /* port 0: not over TCP */
 	unsigned mark_shift;	  /* marks.h */
+	char tunnel[16];	  /* the tunnel's interface where there is one tunnel only */
 };
 
 /* Is it a chain of every such table? Those of profiles and masks are not named here. */
