@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "syncd/list_parse.h"
 #include "common/addr.h"
+#include "syncd/list_parser.h"
 #include <errno.h>
-#include <idn2.h>
-#include <libpsl.h>
-#include <string.h>
-
-#define NAME_MAX_LEN 253
-
-struct text {
-	const char *p;
-	size_t len;
-};
-
-struct parser {
-	const struct list_options *options;
-	int (*on_entry)(void *arg, const struct list_entry *e);
-	void *arg;
-	struct list_report *report;
-	const psl_ctx_t *psl;
-	bool adblock;
-};
 
 const char *list_skip_text(enum list_skip why)
 {
 	static const char *const texts[LIST_SKIPS] = { "cosmetic", "option", "pattern", "address",
-		"mapping", "local", "suffix", "https_path", "name" };
+		"mapping", "local", "suffix", "https_path", "action", "setting", "name" };
 
 	return texts[why];
 }
 
-static int skip(struct parser *p, enum list_skip why)
+int list_skip(struct list_parser *p, enum list_skip why)
 {
 	p->report->skipped++;
 	if (!p->report->skipped_by[why]++)
@@ -38,199 +19,34 @@ static int skip(struct parser *p, enum list_skip why)
 	return 0;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-static struct text trim(struct text t)
-{
-	while (t.len && is_blank(t.p[0])) {
-		t.p++;
-		t.len--;
-	}
-	while (t.len && is_blank(t.p[t.len - 1]))
-		t.len--;
-	return t;
-}
-
-static bool has_prefix(struct text t, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return t.len >= n && !strncasecmp(t.p, prefix, n);
-}
-
-static struct text after(struct text t, size_t n)
-{
-	return (struct text){ t.p + n, t.len - n };
-}
-
-static bool contains(struct text t, const char *what)
-{
-	return memmem(t.p, t.len, what, strlen(what));
-}
-
-/* ---- names ---- */
-
-/* Lower-case labels of [a-z0-9_-], 1..63 bytes each, not all digits at the end. */
-static bool is_host_name(const char *name, size_t len)
-{
-	size_t label = 0;
-	bool digits = true;
-
-	if (!len || len > NAME_MAX_LEN)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-
-		if (c == '.') {
-			if (!label || i + 1 == len)
-				return false;
-			label = 0;
-			digits = true;
-			continue;
-		}
-		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_')
-			return false;
-		digits = digits && c >= '0' && c <= '9';
-		if (++label > 63)
-			return false;
-	}
-	return !digits;
-}
-
-/* Top-level domains of most names on lists whose registries sell nothing below a second level: they
- * spare the search. test_list_parse holds them against the public suffix list. */
-static bool is_flat(const char *top)
-{
-	return !strcmp(top, "com") || !strcmp(top, "net") || !strcmp(top, "org") ||
-	       !strcmp(top, "info") || !strcmp(top, "xyz") || !strcmp(top, "top") ||
-	       !strcmp(top, "online") || !strcmp(top, "site") || !strcmp(top, "shop") ||
-	       !strcmp(top, "club");
-}
-
-/* Would the rule take a whole top-level domain or a registry's suffix (co.uk)? Suffixes that a
- * company lets out (github.io) are names like others. */
-static bool is_suffix(const struct parser *p, const char *name, size_t len)
-{
-	const char *top = memrchr(name, '.', len);
-	unsigned dots = 0;
-
-	if (!top)
-		return true;
-	if (is_flat(top + 1))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		dots += name[i] == '.';
-	return (dots <= 3 &&
-		psl_is_public_suffix2(p->psl, name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE));
-}
-
-static bool is_address(const char *name, size_t len)
-{
-	struct addr a;
-
-	/* Most are not, which their end tells. */
-	if (len && (name[len - 1] < '0' || name[len - 1] > '9') && !memchr(name, ':', len))
-		return false;
-	return !addr_parse(name, &a);
-}
-
-/* Non-ASCII to A-labels. */
-static bool to_ascii(const char *name, char out[NAME_MAX_LEN + 1], size_t *len)
-{
-	uint8_t *ascii = NULL;
-	bool ok = idn2_lookup_u8((const uint8_t *)name, &ascii,
-			  IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK;
-
-	if (ok) {
-		*len = strlen((const char *)ascii);
-		ok = *len <= NAME_MAX_LEN;
-		if (ok)
-			memcpy(out, ascii, *len + 1);
-	}
-	idn2_free(ascii);
-	return ok;
-}
-
-/* Normal form of a name in out (zero-terminated). 0, or 1 + the reason to skip it. */
-static unsigned normalise(
-	const struct parser *p, struct text t, char out[NAME_MAX_LEN + 1], size_t *len)
-{
-	bool ascii = true;
-
-	if (t.len && t.p[t.len - 1] == '.')
-		t.len--;
-	if (!t.len || t.len > NAME_MAX_LEN)
-		return 1 + LIST_SKIP_NAME;
-	for (size_t i = 0; i < t.len; i++) {
-		uint8_t c = (uint8_t)t.p[i];
-
-		if (!c)
-			return 1 + LIST_SKIP_NAME;
-		ascii = ascii && c < 128;
-		out[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-	}
-	out[t.len] = 0;
-	*len = t.len;
-	if (!ascii) {
-		char copy[NAME_MAX_LEN + 1];
-
-		memcpy(copy, out, t.len + 1);
-		if (!to_ascii(copy, out, len))
-			return 1 + LIST_SKIP_NAME;
-	}
-	if (out[0] == '[' || is_address(out, *len))
-		return 1 + LIST_SKIP_ADDRESS;
-	if (!is_host_name(out, *len))
-		return 1 + LIST_SKIP_NAME;
-	return is_suffix(p, out, *len) ? 1 + LIST_SKIP_SUFFIX : 0;
-}
-
-static int give_name(struct parser *p, struct text t, enum domainset_kind kind, bool exception)
-{
-	char name[NAME_MAX_LEN + 1];
-	size_t len;
-	unsigned why = normalise(p, t, name, &len);
-
-	if (why)
-		return skip(p, why - 1);
-	p->report->names++;
-	p->report->exceptions += exception;
-	return p->on_entry(p->arg,
-		&(struct list_entry){
-			.name = name, .name_len = len, .kind = kind, .exception = exception });
-}
-
 /* ---- forms ---- */
 
 /* t: host[:port]/path, behind the scheme. */
-static int give_url(struct parser *p, struct text t, bool https)
+static int give_url(struct list_parser *p, struct text t, bool https)
 {
 	const char *end = memchr(t.p, '/', t.len);
 	struct text host = { t.p, end ? (size_t)(end - t.p) : t.len };
 	const char *port = memchr(host.p, ':', host.len);
-	char name[NAME_MAX_LEN + 1];
+	char name[LIST_NAME_MAX + 1];
 	struct list_entry e = { .url = t.p, .url_len = t.len };
 	unsigned why;
 	size_t len;
 
 	if (memchr(t.p, '*', t.len))
-		return skip(p, LIST_SKIP_PATTERN);
+		return list_skip(p, LIST_SKIP_PATTERN);
 	if (port)
 		host.len = (size_t)(port - host.p);
 	/* The whole site: a name like others. */
 	if (!port && t.len - host.len <= 1)
-		return give_name(p, host, DOMAINSET_SUBTREE, false);
-	why = normalise(p, host, name, &len);
+		return list_give_name(p, host, DOMAINSET_SUBTREE, false);
+	why = list_name_normalise(p, host, name, &len);
 	if (why && why != 1 + LIST_SKIP_ADDRESS && why != 1 + LIST_SKIP_SUFFIX)
-		return skip(p, why - 1);
+		return list_skip(p, why - 1);
 	p->report->urls++;
 	if (https && !why && p->options->https_paths_skip)
-		skip(p, LIST_SKIP_HTTPS_PATH);
+		list_skip(p, LIST_SKIP_HTTPS_PATH);
 	else if (https && why)
-		skip(p, why - 1);
+		list_skip(p, why - 1);
 	else if (https) {
 		e.name = name;
 		e.name_len = len;
@@ -256,7 +72,7 @@ static bool are_options_plain(struct text t)
 }
 
 /* t: behind ||. */
-static int parse_anchored(struct parser *p, struct text t, bool exception)
+static int parse_anchored(struct list_parser *p, struct text t, bool exception)
 {
 	enum domainset_kind kind = DOMAINSET_SUBTREE;
 	size_t n = 0;
@@ -270,15 +86,15 @@ static int parse_anchored(struct parser *p, struct text t, bool exception)
 		n++;
 	rest = after(t, n);
 	if (!rest.len || rest.p[0] != '^')
-		return skip(p, LIST_SKIP_PATTERN);
+		return list_skip(p, LIST_SKIP_PATTERN);
 	rest = after(rest, 1);
 	if (rest.len && rest.p[0] == '|')
 		rest = after(rest, 1);
 	if (rest.len && rest.p[0] != '$')
-		return skip(p, LIST_SKIP_PATTERN);
+		return list_skip(p, LIST_SKIP_PATTERN);
 	if (rest.len && !are_options_plain(after(rest, 1)))
-		return skip(p, LIST_SKIP_OPTION);
-	return give_name(p, (struct text){ t.p, n }, kind, exception);
+		return list_skip(p, LIST_SKIP_OPTION);
+	return list_give_name(p, (struct text){ t.p, n }, kind, exception);
 }
 
 static bool is_local_name(struct text t)
@@ -294,66 +110,54 @@ static bool is_local_name(struct text t)
 	return has_prefix(t, "ip6-");
 }
 
-/* The next word of t. */
-static struct text take_word(struct text *t)
+static int skip_words(struct list_parser *p, struct text first)
 {
-	struct text word;
-	size_t n = 0;
-
-	*t = trim(*t);
-	while (n < t->len && !is_blank(t->p[n]))
-		n++;
-	word = (struct text){ t->p, n };
-	*t = after(*t, n);
-	return word;
-}
-
-static bool is_sink_address(const char *a)
-{
-	return !strcmp(a, "0.0.0.0") || !strcmp(a, "127.0.0.1") || !strcmp(a, "::") ||
-	       !strcmp(a, "::1") || !strcmp(a, "0");
-}
-
-/* ADDRESS NAME…: first is the word before names. */
-static int parse_hosts(struct parser *p, struct text first, struct text names)
-{
-	enum domainset_kind kind = p->options->subtree ? DOMAINSET_SUBTREE : DOMAINSET_EXACT;
 	char address[ADDR_STRLEN + 1];
-	int err = 0;
 
 	if (first.len >= sizeof(address))
-		return skip(p, LIST_SKIP_NAME);
+		return list_skip(p, LIST_SKIP_NAME);
 	memcpy(address, first.p, first.len);
 	address[first.len] = 0;
-	if (!is_sink_address(address))
-		return skip(
-			p, is_address(address, first.len) ? LIST_SKIP_MAPPING : LIST_SKIP_PATTERN);
+	return list_skip(p,
+		list_name_is_address(address, first.len) ? LIST_SKIP_MAPPING : LIST_SKIP_PATTERN);
+}
+
+/* ADDRESS NAME…: behind the address. */
+static int parse_hosts(struct list_parser *p, struct text names)
+{
+	enum domainset_kind kind = p->options->subtree ? DOMAINSET_SUBTREE : DOMAINSET_EXACT;
+	int err = 0;
+
 	for (struct text word = take_word(&names); word.len && !err; word = take_word(&names)) {
 		if (is_local_name(word))
-			skip(p, LIST_SKIP_LOCAL);
+			list_skip(p, LIST_SKIP_LOCAL);
 		else
-			err = give_name(p, word, kind, false);
+			err = list_give_name(p, word, kind, false);
 	}
 	return err;
 }
 
-static int parse_word(struct parser *p, struct text t)
+static int parse_word(struct list_parser *p, struct text t)
 {
 	if (has_prefix(t, "http://"))
-		return p->adblock ? skip(p, LIST_SKIP_PATTERN) : give_url(p, after(t, 7), false);
+		return p->adblock ? list_skip(p, LIST_SKIP_PATTERN)
+				  : give_url(p, after(t, 7), false);
 	if (has_prefix(t, "https://"))
-		return p->adblock ? skip(p, LIST_SKIP_PATTERN) : give_url(p, after(t, 8), true);
+		return p->adblock ? list_skip(p, LIST_SKIP_PATTERN)
+				  : give_url(p, after(t, 8), true);
+	if (!p->adblock && list_is_dnsmasq(t))
+		return list_parse_dnsmasq(p, t);
 	if (p->adblock || memchr("|/-&?=_+@^~", t.p[0], 11))
-		return skip(p, LIST_SKIP_PATTERN);
+		return list_skip(p, LIST_SKIP_PATTERN);
 	if (memchr(t.p, '$', t.len))
-		return skip(p, LIST_SKIP_OPTION);
+		return list_skip(p, LIST_SKIP_OPTION);
 	if (has_prefix(t, "*.") && !memchr(t.p + 1, '*', t.len - 1) && !memchr(t.p, '/', t.len))
-		return give_name(p, after(t, 2), DOMAINSET_BELOW, false);
+		return list_give_name(p, after(t, 2), DOMAINSET_BELOW, false);
 	if (memchr(t.p, '*', t.len) || memchr(t.p, '^', t.len))
-		return skip(p, LIST_SKIP_PATTERN);
+		return list_skip(p, LIST_SKIP_PATTERN);
 	if (memchr(t.p, '/', t.len))
 		return give_url(p, t, false);
-	return give_name(p, t.p[0] == '.' ? after(t, 1) : t, DOMAINSET_SUBTREE, false);
+	return list_give_name(p, t.p[0] == '.' ? after(t, 1) : t, DOMAINSET_SUBTREE, false);
 }
 
 static bool is_cosmetic(struct text t)
@@ -371,32 +175,39 @@ static struct text cut_comment(struct text t)
 	return t;
 }
 
-static int parse_line(struct parser *p, struct text t)
+static int parse_line(struct list_parser *p, struct text line)
 {
-	struct text word, rest;
+	struct text word, rest, t = trim(line);
 
-	t = trim(t);
+	if (p->zone)
+		return list_parse_zone(p, line);
 	if (!t.len || t.p[0] == '!' || t.p[0] == ';' ||
 		(t.p[0] == '#' && !has_prefix(t, "##") && !has_prefix(t, "#@#")))
 		return 0;
+	if (t.p[0] == '$' && !p->adblock && list_is_zone(p, t))
+		return list_parse_zone(p, t);
 	if (t.p[0] == '[' && has_prefix(t, "[Adblock")) {
 		p->adblock = true;
 		return 0;
 	}
 	if (memchr(t.p, '#', t.len)) {
 		if (is_cosmetic(t))
-			return skip(p, LIST_SKIP_COSMETIC);
+			return list_skip(p, LIST_SKIP_COSMETIC);
 		t = cut_comment(t);
 	}
 	if (has_prefix(t, "@@"))
 		return has_prefix(t, "@@||") ? parse_anchored(p, after(t, 4), true)
-					     : skip(p, LIST_SKIP_PATTERN);
+					     : list_skip(p, LIST_SKIP_PATTERN);
 	if (has_prefix(t, "||"))
 		return parse_anchored(p, after(t, 2), false);
 	rest = t;
 	word = take_word(&rest);
 	rest = trim(rest);
-	return rest.len ? parse_hosts(p, word, rest) : parse_word(p, word);
+	if (!rest.len)
+		return parse_word(p, word);
+	if (list_is_sink(word))
+		return parse_hosts(p, rest);
+	return !p->adblock && list_is_zone(p, t) ? list_parse_zone(p, t) : skip_words(p, word);
 }
 
 /* An error page or a wrong file in place of a list. */
@@ -412,7 +223,11 @@ static bool is_garbage_start(struct text t)
 int list_parse(const char *text, size_t len, const struct list_options *options,
 	int (*on_entry)(void *arg, const struct list_entry *e), void *arg, struct list_report *out)
 {
-	struct parser p = { options, on_entry, arg, out, psl_builtin(), false };
+	struct list_parser p = { .options = options,
+		.on_entry = on_entry,
+		.arg = arg,
+		.report = out,
+		.psl = psl_builtin() };
 	struct text t = { text, len };
 	int err = 0;
 

@@ -17,6 +17,12 @@
  *   https://d/p                                 URL prefix, and d for where nothing is decrypted
  *   # ! ; and blanks                            comments; also after a name, behind a blank and a #
  *
+ *   address=/d/[d/]  …/0.0.0.0  server=/d/  local=/d/   dnsmasq: it and all below; …/# of server
+ *                                               and local: exception
+ *   d CNAME .                                   response policy zone: that name (as hosts lines);
+ *   *.d CNAME .                                 below only; *. and rpz-drop. likewise;
+ *   d CNAME rpz-passthru.                       exception. $ORIGIN, $TTL, SOA, NS are heeded
+ *
  * A list whose first line is [Adblock …] has only || and @@ and hosts lines; a bare word there is a
  * pattern. Names become lower-case A-labels without a final dot.
  */
@@ -31,6 +37,8 @@ enum list_skip {
 	LIST_SKIP_LOCAL,   /* localhost and its kin in a hosts file */
 	LIST_SKIP_SUFFIX,  /* a top-level domain or public suffix: would take everything below it */
 	LIST_SKIP_HTTPS_PATH, /* https://d/p of a list with https_paths=skip: no name from it */
+	LIST_SKIP_ACTION,     /* zone triggers and actions that do not block; dnsmasq forwarding */
+	LIST_SKIP_SETTING,    /* other settings of dnsmasq */
 	LIST_SKIP_NAME,	      /* not a host name, or one that IDNA refuses */
 	LIST_SKIPS
 };

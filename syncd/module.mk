@@ -1,8 +1,11 @@
-syncd_SRCS = syncd/bus.c syncd/conf.c syncd/list_compile.c syncd/list_content.c syncd/list_file.c \
-	syncd/list_parse.c syncd/list_source.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
+# The parser of lists.
+LIST_PARSE_SRCS = syncd/list_dnsmasq.c syncd/list_name.c syncd/list_parse.c syncd/list_zone.c
+
+syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/list_compile.c syncd/list_content.c syncd/list_decode.c syncd/list_file.c \
+	syncd/list_source.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
 	syncd/list_url_parse.c syncd/lists.c syncd/main.c syncd/website_compile.c syncd/websites.c
-syncd_LIBS = -lidn2 -lpsl
+syncd_LIBS = -lidn2 -lpsl -lz
 
 TOOLS += listcheck
-listcheck_SRCS = syncd/listcheck.c syncd/list_parse.c
+listcheck_SRCS = syncd/listcheck.c $(LIST_PARSE_SRCS)
 listcheck_LIBS = -lidn2 -lpsl

@@ -5,8 +5,8 @@ FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse
 FUZZERS += webset time_zone
-FUZZ_SRCS_list_parse = syncd/list_parse.c
-FUZZ_LIBS_list_parse = -lidn2 -lpsl
+FUZZ_SRCS_list_parse = $(LIST_PARSE_SRCS) syncd/list_decode.c
+FUZZ_LIBS_list_parse = -lidn2 -lpsl -lz
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c

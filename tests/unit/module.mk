@@ -7,8 +7,11 @@ UNITS += domainset domainset_image domainset_model
 UNITS += pattern policy schedule time_zone url webset
 UNIT_SRCS_policy = tests/unit/fake_bus.c
 UNITS += list_parse
-UNIT_SRCS_list_parse = syncd/list_parse.c
+UNIT_SRCS_list_parse = $(LIST_PARSE_SRCS)
 UNIT_LIBS_list_parse = -lidn2 -lpsl
+UNITS += list_decode
+UNIT_SRCS_list_decode = syncd/list_decode.c
+UNIT_LIBS_list_decode = -lz
 
 UNITS += wgd_genl wgd_key wgd_peers wgd_reconcile wgd_uapi
 UNIT_SRCS_wgd_genl = wgd/device.c wgd/genl.c wgd/key.c

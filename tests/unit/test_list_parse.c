@@ -161,6 +161,126 @@ static void test_case_final_dot_and_idn_are_normalised(void)
 		"subtree xn--bcher-kva.example\nsubtree xn--fa-hia.example\n");
 }
 
+static void test_dnsmasq_lines(void)
+{
+	check("# x\naddress=/a.example/\naddress=/b.example/0.0.0.0\naddress=/c.example/::\n"
+	      "address=/d.example/#\nserver=/e.example/\nlocal=/f.example/ # y\n"
+	      "address=/g.example/.h.example/*.i.example/127.0.0.1\n",
+		"subtree a.example\nsubtree b.example\nsubtree c.example\nsubtree d.example\n"
+		"subtree e.example\nsubtree f.example\nsubtree g.example\nsubtree h.example\n"
+		"below i.example\n");
+	check("server=/a.example/#\nlocal=/b.example/#\n",
+		"@subtree a.example\n@subtree b.example\n");
+}
+
+static void test_dnsmasq_lines_that_block_nothing_are_skipped(void)
+{
+	check_skipped("address=/a.example/192.0.2.1", LIST_SKIP_MAPPING);
+	check_skipped("server=/a.example/192.0.2.53#5353", LIST_SKIP_ACTION);
+	check_skipped("address=/#/0.0.0.0", LIST_SKIP_SUFFIX);
+	check_skipped("address=/com/", LIST_SKIP_SUFFIX);
+	check_skipped("address=//0.0.0.0", LIST_SKIP_SUFFIX);
+	check_skipped("address=/a*b.example/", LIST_SKIP_PATTERN);
+	check_skipped("address=/a.example", LIST_SKIP_PATTERN);
+	check_skipped("address=/", LIST_SKIP_PATTERN);
+	check_skipped("ipset=/a.example/set", LIST_SKIP_SETTING);
+	check_skipped("bogus-nxdomain=192.0.2.1", LIST_SKIP_SETTING);
+	check_skipped("width=300", LIST_SKIP_NAME);
+}
+
+static void test_zone_records(void)
+{
+	check("$TTL 300\n@ SOA localhost. root.localhost. 1 2 3 4 5\n  NS localhost.\n"
+	      "a.example CNAME .\n*.a.example 60 IN CNAME . ; why\nb.example IN 1h CNAME *.\n"
+	      "c.example cname rpz-drop.\nd.example CNAME rpz-passthru.\n"
+	      "e.example CNAME e.example.\n\n; x\n",
+		"exact a.example\nbelow a.example\nexact b.example\nexact c.example\n"
+		"@exact d.example\n@exact e.example\n");
+	/* Without the head of a zone. */
+	check("a.example CNAME .\n*.a.example CNAME .\n", "exact a.example\nbelow a.example\n");
+}
+
+static void test_zone_names_are_relative_to_the_apex(void)
+{
+	check("$ORIGIN rpz.test.\n@ 300 IN SOA ns. root. (\n 1 ; serial\n 2 3 4\n 5 )\n"
+	      "a.example CNAME .\nb.example.rpz.test. CNAME .\n\tCNAME .\n"
+	      "$ORIGIN example.rpz.test.\nC CNAME .\n",
+		"exact a.example\nexact b.example\nexact b.example\nexact c.example\n");
+	check("rpz.test. IN SOA ns. root. 1 2 3 4 5\na.example CNAME .\n"
+	      "b.example.rpz.test. CNAME .\n",
+		"exact a.example\nexact b.example\n");
+	check("$ORIGIN .\nrpz.test 60 IN SOA ns. root. 1 2 3 4 5\n$ORIGIN rpz.test.\n"
+	      "a.example CNAME .\n",
+		"exact a.example\n");
+	struct got g = parse("$ORIGIN rpz.test.\nout.example. CNAME .\n");
+	STR_IS((char *)g.text.data, "");
+	INT_IS(g.report.skipped_by[LIST_SKIP_NAME], 1);
+	done(&g);
+}
+
+static void test_zone_names_take_subtree_with_the_option(void)
+{
+	struct got g = parse_with("a.example CNAME .\n", (struct list_options){ .subtree = true });
+
+	STR_IS((char *)g.text.data, "subtree a.example\n");
+	done(&g);
+}
+
+static void test_zone_records_that_do_not_block_are_skipped(void)
+{
+	check_skipped("a.example CNAME walled.example.", LIST_SKIP_ACTION);
+	check_skipped("a.example CNAME rpz-tcp-only.", LIST_SKIP_ACTION);
+	check_skipped("a.example A 192.0.2.1", LIST_SKIP_ACTION);
+	check_skipped("32.1.2.0.192.rpz-ip CNAME .", LIST_SKIP_ACTION);
+	check_skipped("ns.example.rpz-nsdname CNAME .", LIST_SKIP_ACTION);
+	check_skipped("$TTL 5\n$INCLUDE /etc/passwd", LIST_SKIP_ACTION);
+	check_skipped("com CNAME .", LIST_SKIP_SUFFIX);
+	check_skipped("*.com CNAME .", LIST_SKIP_SUFFIX);
+	check_skipped("$TTL 5\na.example\n", LIST_SKIP_PATTERN);
+}
+
+/* The test file of publicsuffix.org: (name, its registrable domain or null). Suffixes that
+ * companies let out are names like others, and unlisted top-level domains are suffixes. */
+static void test_official_cases_of_the_public_suffix_list(void)
+{
+	FILE *f = fopen("/usr/share/doc/publicsuffix/examples/test_psl.txt", "r");
+	char line[512], name[256], site[256], text[260], want[280];
+	unsigned count = 0;
+
+	if (!f) {
+		printf("# no test file here\n");
+		return;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		bool null = strstr(line, ", null)");
+		struct got g;
+
+		if (sscanf(line, "checkPublicSuffix('%255[^']', '%255[^']'", name, site) < 1)
+			continue;
+		if (null && psl_is_public_suffix2(psl_builtin(), name, PSL_TYPE_PRIVATE) &&
+			!psl_is_public_suffix2(
+				psl_builtin(), name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE))
+			continue;
+		snprintf(text, sizeof(text), "%s\n", name);
+		g = parse(text);
+		/* A leading dot is a form of lists. */
+		if (null && name[0] != '.') {
+			INT_IS(g.report.skipped_by[LIST_SKIP_SUFFIX], 1);
+			INT_IS(g.report.names, 0);
+		} else if (!null) {
+			snprintf(want, sizeof(want), "subtree ");
+			INT_IS(g.report.names, 1);
+			OK(!strncmp((char *)g.text.data, want, strlen(want)));
+		}
+		if (g.report.names == null && name[0] != '.')
+			printf("# %s", line);
+		done(&g);
+		count++;
+	}
+	OK(count > 60);
+	fclose(f);
+}
+
 static void test_names_that_are_none_are_skipped(void)
 {
 	check_skipped("a..example", LIST_SKIP_NAME);
@@ -314,6 +434,13 @@ int main(void)
 	TAP_RUN(test_url_of_a_whole_site_is_its_name);
 	TAP_RUN(test_https_path_gives_the_name_too);
 	TAP_RUN(test_case_final_dot_and_idn_are_normalised);
+	TAP_RUN(test_dnsmasq_lines);
+	TAP_RUN(test_dnsmasq_lines_that_block_nothing_are_skipped);
+	TAP_RUN(test_zone_records);
+	TAP_RUN(test_zone_names_are_relative_to_the_apex);
+	TAP_RUN(test_zone_names_take_subtree_with_the_option);
+	TAP_RUN(test_zone_records_that_do_not_block_are_skipped);
+	TAP_RUN(test_official_cases_of_the_public_suffix_list);
 	TAP_RUN(test_names_that_are_none_are_skipped);
 	TAP_RUN(test_addresses_are_skipped);
 	TAP_RUN(test_top_levels_and_public_suffixes_are_skipped);
