@@ -58,7 +58,7 @@ TOOLS += firewall-cost
 firewall-cost_SRCS = tests/bench/tools/firewall.c $(FWD_SRCS)
 firewall-cost_LIBS = $(fwd_LIBS)
 TOOLS += domainset-bench
-domainset-bench_SRCS := tests/bench/tools/domainset.c tests/bench/tools/naive.c syncd/list_parse.c
+domainset-bench_SRCS = tests/bench/tools/domainset.c tests/bench/tools/naive.c $(LIST_PARSE_SRCS)
 domainset-bench_LIBS := -lidn2 -lpsl
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
