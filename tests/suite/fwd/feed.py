@@ -3,6 +3,8 @@
 import json
 import secrets
 
+from support.wait import wait_until
+
 
 class Feed:
     """send() comes back when the elements are in the kernel."""
@@ -22,10 +24,10 @@ class Feed:
 
     def request(self, entries):
         self.count += 1
-        heard = self.commands("PUBLISH", "culvert:req:fwd:dnsd", json.dumps(
-            {"v": 1, "id": str(self.count), "op": "feed", "args": {"entries": entries},
-             "reply": self.channel}))
-        assert heard, "nobody listens"
+        text = json.dumps({"v": 1, "id": str(self.count), "op": "feed", "args": {"entries": entries},
+                           "reply": self.channel})
+        # A daemon that has just started may not listen yet.
+        wait_until(lambda: self.commands("PUBLISH", "culvert:req:fwd:dnsd", text), "fwd to listen")
         reply = json.loads(self.replies.read()[2])
         assert reply["id"] == str(self.count), reply
         return reply

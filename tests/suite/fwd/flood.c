@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FLOWS_MAX = 32, SOCKETS = 8, TICK_NS = 1000000, BEHIND_MAX_NS = 20 * TICK_NS, PAYLOAD = 22 };
+enum { FLOWS_MAX = 64, SOCKETS = 8, TICK_NS = 1000000, BEHIND_MAX_NS = 20 * TICK_NS, PAYLOAD = 22 };
 
 struct flow {
 	bool syn;

@@ -9,6 +9,7 @@ import subprocess
 from support import BUILD
 from support.network import LAN, SITE, TUNNEL
 from support.wait import wait_until
+from table import WHERE
 from world import DEVICES, PROFILES, device
 
 CHANGES = 500
@@ -17,8 +18,10 @@ RATE, ALLOWED_RATE = 20000, 2000
 FAMILIES = (4, 6)
 
 REFUSED = [("intranet", SITE), ("internet", LAN), ("walled", SITE), ("stranger", SITE),
-           ("offline_vpn", SITE), ("custom", SITE)]
-ALLOWED = [("full", SITE), ("intranet", LAN)]
+           ("offline_vpn", SITE), ("custom", SITE), ("full", WHERE["listed"].address),
+           ("strict", SITE), ("web", SITE), ("deny_tunnels", WHERE["listed_twice"].address)]
+ALLOWED = [("full", SITE), ("intranet", LAN), ("strict", WHERE["fed"].address),
+           ("list_off", WHERE["listed"].address)]
 
 
 def flows(who, to, port, rate, protocols):
@@ -79,11 +82,11 @@ class Ways:
 
     def __init__(self, world):
         self.world, self.count = world, itertools.count(100)
-        self.all = [self.add_device, self.reload, self.remove_device, self.list_off, self.add_device,
+        self.all = [self.add_device, self.reload, self.remove_device, self.list_off, self.feed,
                     self.list_default, self.change_device, self.list_on, self.profile,
                     self.add_device, self.remove_device, self.resync, self.lan_prefix,
                     self.switch, self.profile_back, self.lan_prefix_gone, self.switch_gone,
-                    self.list_default_back]
+                    self.list_default_back, self.unfeed]
         self.restarts = 0
 
     def run(self, n):
@@ -117,6 +120,16 @@ class Ways:
     def resync(self):
         self.world.owner.replace("devices", self.world.owner.records["devices"])
         self.world.wait_applied("devices")
+
+    def _feed(self, remove):
+        self.world.feed([{"kind": kind, "address": "198.51.100.200", "remove": remove, **more} for kind, more in (
+            ("listed", {"list": "games"}), ("strict", {"device": "strict"}), ("renewal", {}))])
+
+    def feed(self):
+        self._feed(False)
+
+    def unfeed(self):
+        self._feed(True)
 
     def list_off(self):
         self._set("device_prefs", {"id": "device:internet", "lists_off": ["games"]}, "device:internet")

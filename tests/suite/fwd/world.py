@@ -163,7 +163,10 @@ class World(Network):
         def applied():
             assert self.fwd.is_running(), self.fwd.log()
             return self.redis.applied("fwd", topic) >= gen
-        wait_until(applied, "generation %d of %s" % (gen, topic), 10)
+        try:
+            wait_until(applied, "generation %d of %s" % (gen, topic), 10)
+        except AssertionError as late:
+            raise AssertionError("%s\n%s\n%s" % (late, self.status(), self.fwd.log()[-1500:])) from None
 
     def probe(self, probes):
         """[(device, destination, protocol, port)] → [(verdict, seconds, detail)]"""
