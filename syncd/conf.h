@@ -8,6 +8,7 @@ struct syncd_conf {
 	char *lists_dir;
 	char *list_ca;
 	bool allow_private;
+	int64_t list_max_mib, list_timeout_s, ack_s;
 	struct endpoint resolver;
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/list_source.h"
 #include "common/log.h"
+#include "common/random.h"
 #include "syncd/list_take.h"
+#include "syncd/list_timing.h"
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -11,8 +13,7 @@
 #define FILE_REFRESH_S	 30
 #define URL_REFRESH_S	 86400
 #define REFRESH_MIN_S	 5
-#define RETRY_FIRST_S	 60
-#define RETRY_MAX_S	 3600
+#define ALARM_AGAIN_MS	 86400000
 #define TOUCH_QUIET_MS	 100 /* a file is read when nothing happened to it for so long … */
 #define TOUCH_LONGEST_MS 500 /* … or it is being touched for so long */
 #define DOWNLOADS_MAX	 2
@@ -51,22 +52,31 @@ static void schedule(struct list_source *s, int64_t delay_ms)
 		timer_start(&s->timer, delay_ms < 0 ? 0 : (uint64_t)delay_ms, 0);
 }
 
-static void schedule_retry(struct list_source *s)
+static uint32_t pick(void)
 {
-	int64_t delay_ms = RETRY_FIRST_S * 1000;
+	uint32_t random = 0;
 
-	for (unsigned i = 1; i < s->failures && delay_ms < RETRY_MAX_S * 1000; i++)
-		delay_ms *= 2;
-	schedule(s, delay_ms < refresh_ms(s) ? delay_ms : refresh_ms(s));
+	random_bytes(NULL, (unsigned char *)&random, sizeof(random));
+	return random;
+}
+
+/* Files are near: they need no jitter. */
+static int64_t next_ms(const struct list_source *s)
+{
+	return file_name(s) ? refresh_ms(s) : list_refresh_delay(refresh_ms(s), pick());
 }
 
 static void note_failure(struct list_source *s, const char *why)
 {
+	uint64_t now = clock_mono_ms();
 	bool news = !s->error || strcmp(s->error, why);
 
 	s->failures++;
 	s->tried = true;
-	if (news) {
+	s->tried_at = clock_wall_ms();
+	/* What stays broken is told again. */
+	if (news || now - s->alarmed_at >= ALARM_AGAIN_MS) {
+		s->alarmed_at = now;
 		free(s->error);
 		s->error = strdup(why);
 		log_warning("list not renewed id=%s reason=\"%s\" entries_kept=%lu", s->rec.id, why,
@@ -74,7 +84,7 @@ static void note_failure(struct list_source *s, const char *why)
 		s->env->on_alarm(s->env->arg, s);
 	}
 	s->env->on_change(s->env->arg, s, false);
-	schedule_retry(s);
+	schedule(s, list_retry_delay(s->failures, refresh_ms(s), pick()));
 }
 
 static void note_success(struct list_source *s, bool content)
@@ -87,7 +97,7 @@ static void note_success(struct list_source *s, bool content)
 	s->tried = true;
 	s->accept_shrunk = false;
 	s->env->on_change(s->env->arg, s, content);
-	schedule(s, refresh_ms(s));
+	schedule(s, next_ms(s));
 }
 
 /* ---- watching the file ---- */
@@ -213,7 +223,8 @@ static void on_cache_taken(struct list_source *s, struct list_take *t)
 	if (file_name(s) || t->err)
 		schedule(s, 0);
 	else
-		schedule(s, s->kept.fetched_at + refresh_ms(s) - clock_wall_ms());
+		schedule(s, list_start_delay(
+				    s->kept.fetched_at, clock_wall_ms(), refresh_ms(s), pick()));
 }
 
 static void on_source_taken(struct list_source *s, struct list_take *t)
@@ -230,7 +241,7 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 	}
 	s->stamp = t->stamp;
 	if (is_url || t->content || s->error || !s->kept.fetched_at)
-		s->kept.fetched_at = clock_wall_ms();
+		s->kept.fetched_at = s->tried_at = clock_wall_ms();
 	if (is_url) {
 		set_string(&s->kept.etag, t->etag);
 		set_string(&s->kept.last_modified, t->last_modified);
@@ -278,6 +289,7 @@ static void start_take(struct list_source *s, enum list_take_from from, struct l
 	t->options = options_of(s);
 	t->source = strdup(s->rec.source);
 	t->stamp = s->stamp;
+	t->bytes_max = s->env->url.bytes_max;
 	memcpy(t->digest, s->kept.digest, sizeof(t->digest));
 	t->has_content = s->content != NULL;
 	if (s->content && !s->accept_shrunk && s->kept.source &&
@@ -288,6 +300,7 @@ static void start_take(struct list_source *s, enum list_take_from from, struct l
 		res->body = NULL;
 		set_string(&t->etag, res->etag);
 		set_string(&t->last_modified, res->last_modified);
+		set_string(&t->coding, res->coding);
 	}
 	t->arg = s;
 	s->busy = true;
@@ -307,7 +320,7 @@ static void on_downloaded(void *arg, struct list_url_result *res)
 	if (res->err) {
 		note_failure(s, res->error);
 	} else if (res->not_modified) {
-		s->kept.fetched_at = clock_wall_ms();
+		s->kept.fetched_at = s->tried_at = clock_wall_ms();
 		note_success(s, false);
 	} else {
 		start_take(s, LIST_TAKE_BODY, res);

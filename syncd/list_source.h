@@ -36,6 +36,7 @@ struct list_source {
 	struct list_content *content; /* NULL = no good version yet */
 	char *error;		      /* NULL = the last attempt was good */
 	unsigned failures;	      /* in a row */
+	int64_t tried_at;	      /* epoch ms of the last attempt, 0 = none since start */
 	bool tried;		      /* the first attempt has ended, or there is content */
 	int bit;		      /* -1 = none */
 	/* private */
@@ -43,6 +44,7 @@ struct list_source {
 	struct timer timer;
 	uv_fs_event_t watch;
 	bool watching;
+	uint64_t alarmed_at; /* monotonic ms */
 	uint64_t touched_at; /* monotonic ms of the first event not yet followed, 0 = none */
 	bool busy, again, accept_shrunk, closing;
 	struct list_url *url;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/list_take.h"
+#include "syncd/list_decode.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DECODE_ROOM (1u << 17) /* for the step that finds the end */
 
 static const char *file_error_text(int err)
 {
@@ -23,6 +26,32 @@ static const char *file_error_text(int err)
 	return strerror(-err);
 }
 
+/* The body without its content coding; the plain one stays where it is. */
+static int decode(struct list_take *t)
+{
+	struct buf plain;
+	int err;
+
+	if (!t->coding)
+		return 0;
+	buf_init(&plain, t->bytes_max + DECODE_ROOM);
+	err = list_decode(t->coding, t->text.data, t->text.len, &plain);
+	if (!err && plain.len > t->bytes_max)
+		err = -EFBIG;
+	buf_fini(&t->text);
+	t->text = plain;
+	if (err == -EPROTO)
+		snprintf(t->why, sizeof(t->why), "content coding that was not asked for");
+	else if (err == -EFBIG)
+		snprintf(t->why, sizeof(t->why), "larger than %zu MiB", t->bytes_max >> 20);
+	else if (err)
+		snprintf(t->why, sizeof(t->why), "%s",
+			err == -ENOMEM
+				? "out of memory"
+				: "truncated or corrupt: its content coding does not end right");
+	return err;
+}
+
 /* 0, 1 nothing changed, -errno. */
 static int get_text(struct list_take *t)
 {
@@ -30,6 +59,8 @@ static int get_text(struct list_take *t)
 
 	if (t->from == LIST_TAKE_CACHE)
 		err = list_text_read(t->texts_dir, t->digest, &t->text);
+	else if (t->from == LIST_TAKE_BODY)
+		return decode(t);
 	else if (t->from == LIST_TAKE_FILE)
 		err = list_file_read(
 			t->lists_dir, t->source + strlen("file:"), &t->stamp, &t->text);
@@ -95,6 +126,7 @@ static void on_after(uv_work_t *work, int status)
 	free(t->source);
 	free(t->etag);
 	free(t->last_modified);
+	free(t->coding);
 	free(t);
 }
 

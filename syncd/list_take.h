@@ -23,6 +23,8 @@ struct list_take {
 	uint64_t size_before;	      /* its entries for the shrink guard, 0 = no guard */
 	struct list_file_stamp stamp; /* in and out */
 	char *etag, *last_modified;   /* passed through */
+	char *coding;		      /* of the body, NULL = none */
+	size_t bytes_max;	      /* of a body decoded */
 	struct buf text;
 	/* out */
 	int err; /* 0, -EAGAIN (file being written), or -errno with why */

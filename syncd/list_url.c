@@ -2,7 +2,7 @@
 #include "syncd/list_url.h"
 #include "common/http.h"
 #include "common/timer.h"
-#include "syncd/list_file.h"
+#include "syncd/list_decode.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define REDIRECTS_MAX 5
-#define TOTAL_MS      600000
+#define HEADER_MS     30000
+#define MIN_RATE      1024 /* bytes per second */
 
 struct list_url {
 	struct list_url_env env;
@@ -33,6 +34,7 @@ static void on_soon_closed(struct timer *t)
 
 	free((char *)(uintptr_t)u->res.etag);
 	free((char *)(uintptr_t)u->res.last_modified);
+	free((char *)(uintptr_t)u->res.coding);
 	free(u->res.body);
 	free(u->etag);
 	free(u->last_modified);
@@ -103,15 +105,12 @@ static void take_body(struct list_url *u, struct http_result *r)
 	const char *etag = http_head_get(r->head, "etag");
 	const char *modified = http_head_get(r->head, "last-modified");
 
-	if (coding && strcasecmp(coding, "identity")) {
-		fail(u, -EPROTO, "content coding that was not asked for");
-		return;
-	}
 	u->res.body = (uint8_t *)r->body;
 	u->res.len = r->len;
 	r->body = NULL;
 	u->res.etag = etag ? strdup(etag) : NULL;
 	u->res.last_modified = modified ? strdup(modified) : NULL;
+	u->res.coding = coding ? strdup(coding) : NULL;
 	finish(u);
 }
 
@@ -165,7 +164,7 @@ static int make_head(const struct list_url *u, struct http_head *h)
 	if (!err)
 		err = http_head_add(h, "Accept", "text/plain, */*");
 	if (!err)
-		err = http_head_add(h, "Accept-Encoding", "identity");
+		err = http_head_add(h, "Accept-Encoding", LIST_DECODE_CODINGS);
 	if (!err && u->etag)
 		err = http_head_add(h, "If-None-Match", u->etag);
 	if (!err && u->last_modified)
@@ -177,12 +176,14 @@ static void connect_next(struct list_url *u)
 {
 	struct sockaddr_storage to;
 	struct http_head head;
+	struct http_limits limits = http_default_limits;
 	struct http_fetch_options opt = { .to = (struct sockaddr *)&to,
 		.tls = u->env.tls,
 		.name = u->at.host,
 		.head = &head,
-		.max_body = LIST_BYTES_MAX,
-		.total_ms = TOTAL_MS };
+		.max_body = u->env.bytes_max,
+		.total_ms = u->env.total_ms,
+		.limits = &limits };
 	const struct addr *a = &u->addrs[u->addr_next++];
 	int err;
 
@@ -193,6 +194,8 @@ static void connect_next(struct list_url *u)
 		fail(u, -EACCES, "address %s is not allowed", text);
 		return;
 	}
+	limits.header_ms = HEADER_MS;
+	limits.body_min_rate = MIN_RATE;
 	addr_to_sockaddr(a, (uint16_t)u->at.port, &to);
 	err = make_head(u, &head);
 	if (!err)

@@ -15,6 +15,8 @@ struct list_url_env {
 	struct resolver *resolver;
 	struct tls_ctx *tls;
 	bool allow_private;
+	size_t bytes_max;  /* of a body, as sent */
+	uint32_t total_ms; /* for all of one address */
 };
 
 struct list_url_result {
@@ -23,8 +25,8 @@ struct list_url_result {
 	bool not_modified; /* with err 0: what the validators stand for is still right */
 	uint8_t *body;	   /* with err 0: malloc'ed; set to NULL to keep it */
 	size_t len;
-	const char *etag,
-		*last_modified; /* NULL when the server gave none; valid during the call */
+	/* NULL when the server gave none; valid during the call. */
+	const char *etag, *last_modified, *coding;
 };
 
 struct list_url;

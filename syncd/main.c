@@ -37,7 +37,12 @@ static int start(struct daemon *d)
 		return -ENOMEM;
 	env = (struct list_env){ .loop = &d->loop,
 		.lists_dir = s->conf->lists_dir,
-		.url = { &d->loop, s->resolver, s->tls, s->conf->allow_private } };
+		.url = { .loop = &d->loop,
+			.resolver = s->resolver,
+			.tls = s->tls,
+			.allow_private = s->conf->allow_private,
+			.bytes_max = (size_t)s->conf->list_max_mib << 20,
+			.total_ms = (uint32_t)s->conf->list_timeout_s * 1000 } };
 	err = lists_open(&s->lists, &env, s->conf->shared.state_dir, s->conf->shared.cache_dir,
 		&syncd_lists_ops, s);
 	if (err)

@@ -9,7 +9,8 @@ UNIT_SRCS_policy = tests/unit/fake_bus.c
 UNITS += list_parse
 UNIT_SRCS_list_parse = $(LIST_PARSE_SRCS)
 UNIT_LIBS_list_parse = -lidn2 -lpsl
-UNITS += list_decode
+UNITS += list_decode list_timing
+UNIT_SRCS_list_timing = syncd/list_timing.c
 UNIT_SRCS_list_decode = syncd/list_decode.c
 UNIT_LIBS_list_decode = -lz
 
