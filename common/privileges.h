@@ -12,7 +12,8 @@
  */
 int privileges_drop(const char *user, uint64_t caps, const char *const *dirs, size_t dir_count);
 /* A command run by root does one thing as the daemon's user (user, dirs as above), so that what it
- * makes there belongs to the daemon; privileges_return ends that. Not root: nothing happens. -errno.
+ * makes there belongs to the daemon; privileges_return ends that. Not root: nothing happens.
+ * -errno.
  */
 int privileges_borrow(const char *user, const char *const *dirs, size_t dir_count);
 int privileges_return(void);

@@ -304,9 +304,9 @@ static size_t count_family(const struct conntrack_targets *t, uint8_t family)
 {
 	size_t n = 0;
 	hmap_foreach (&t->sources, it)
-		n += it.key[0] == family;
+		n += (uint8_t)it.key[0] == family;
 	hmap_foreach (&t->destinations, it)
-		n += it.key[0] == family;
+		n += (uint8_t)it.key[0] == family;
 	return n;
 }
 

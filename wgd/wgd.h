@@ -29,7 +29,7 @@ struct wgd {
 	struct nl link_events;
 	uv_fs_event_t sockets; /* what happens in uapi_dir */
 	bool watching_sockets;
-	struct timer settle;	/* runs from a change on the bus until its effect */
+	struct timer settle;		       /* runs from a change on the bus until its effect */
 	uint64_t settled_at_ms, started_at_ms; /* monotonic */
 	struct timer call_deadline;
 	struct list calls; /* requests that wait */
@@ -39,7 +39,7 @@ struct wgd {
 	bool was_known;
 	bool started, closing;
 	struct follow *follow; /* K's file; NULL = none is followed */
-	struct timer leaving; /* W4: runs until the next peer's grace is over */
+	struct timer leaving;  /* W4: runs until the next peer's grace is over */
 	struct stats stats;
 	struct usage usage;
 	struct usage_file usage_file;

@@ -19,47 +19,60 @@ static bool is_scheduled(const struct device_view *d, const char *category)
 	return false;
 }
 
-/* The preference that holds now: device, group, everybody. */
-static const struct rec_category_pref *find_pref(const struct judgement *j, const char *category)
+/* One that cannot be read, or whose zone nobody knows, holds where it restricts. */
+static bool pref_holds(const struct judgement *j, const struct rec_category_pref *pref)
 {
-	const struct {
-		const char *kind, *id;
-	} levels[] = { { "device", j->dev->id }, { "group", j->dev->group }, { "all", "" } };
-
-	for (int i = 0; i < 3; i++) {
-		const struct rec_category_pref *pref =
-			policy_category_pref(j->p, levels[i].kind, levels[i].id, category);
-		if (pref && (pref->head.closed || !pref->schedule ||
-				    schedule_holds(pref->schedule, j->dev->zone, j->now_ms)))
-			return pref;
-	}
-	return NULL;
+	if (pref->head.closed || !pref->schedule)
+		return true;
+	if (!pref->blocked && !schedule_is_readable(pref->schedule, j->dev->zone))
+		return false;
+	return schedule_holds(pref->schedule, j->dev->zone, j->now_ms);
 }
 
-/* Is the category blocked for this device? Its schedules, the preferences, the default. */
+/* Is the category blocked for this device? Its schedules, the preferences that hold now on the
+ * first level that has any, the default. */
 static bool is_category_blocked(const struct judgement *j, const struct rec_category *c)
 {
-	const struct rec_category_pref *pref;
+	struct rule_scope levels[LEVELS];
 
 	if (is_scheduled(j->dev, c->id))
 		return true;
-	pref = find_pref(j, c->id);
-	if (pref)
-		return pref->head.closed || pref->blocked;
+	decide_levels(j, levels);
+	for (int i = 0; i < LEVELS; i++) {
+		const struct list *prefs = policy_category_prefs(j->p, &levels[i], c->id);
+		bool allowed = false;
+		if (!prefs)
+			continue;
+		list_foreach (prefs, it) {
+			const struct rec_category_pref *pref =
+				&container_of(it, struct category_pref, node)->rec;
+			if (!pref_holds(j, pref))
+				continue;
+			if (pref->head.closed || pref->blocked)
+				return true;
+			allowed = true;
+		}
+		if (allowed)
+			return false;
+	}
 	return rec_has(c, category, default_) && c->default_ == ACTION_BLOCK;
 }
 
 static enum site_step site_step(
 	const struct judgement *j, const struct webset_rule *rule, const struct rec_category *c)
 {
-	if (!c || c->head.closed || rule->closed)
+	if (!c)
 		return SITE_BLOCKED;
 	if (rec_has(c, category, visibility)) {
 		if (c->visibility == VISIBILITY_SECURITY)
 			return SITE_SECURITY;
 		if (c->visibility == VISIBILITY_REPORT || c->visibility == VISIBILITY_EXTREME)
 			return SITE_FORCED;
+	} else if (c->head.closed) {
+		return SITE_SECURITY;
 	}
+	if (rule->closed || c->head.closed)
+		return SITE_BLOCKED;
 	return is_category_blocked(j, c) ? SITE_BLOCKED : SITE_ALLOWED;
 }
 
@@ -85,7 +98,8 @@ static void note_list(struct judgement *j, const struct webset_rule *rule)
 		if (!j->p->lists[i] || strcmp(j->p->lists[i], rule->category))
 			continue;
 		j->sites.lists |= 1ULL << i;
-		j->sites.list_pattern = rule->pattern;
+		if (!j->sites.list_rule[i] || strlen(j->sites.list_rule[i]) < rule->pattern_len)
+			j->sites.list_rule[i] = rule->pattern;
 	}
 }
 
@@ -130,12 +144,11 @@ static bool decide_site(
 	struct judgement *j, enum site_step step, enum verdict verdict, enum reason reason)
 {
 	const struct webset_rule *rule = &j->sites.rule[step];
-	const struct rec_category *c = j->sites.category[step];
 
 	find_sites(j);
 	if (!rule->pattern)
 		return false;
-	c = j->sites.category[step];
+	const struct rec_category *c = j->sites.category[step];
 	j->out->category = !c ? rule->category : c->name ? c->name : c->id;
 	j->out->rule_id = rule->id;
 	return decide(j, verdict, reason, rule->pattern, j->p->web_image.in_force);
@@ -203,62 +216,80 @@ bool judge_needed(struct judgement *j)
 /* ---- overrides: step 3 ---- */
 
 struct overrides {
-	const struct judgement *j;
+	int64_t now_ms;
 	const struct rule *block, *allow;
+	/* What those that allow say of the page. */
+	bool hide_images, show_images, mask_words, show_words;
 };
+
+static void note_override(struct overrides *o, const struct rec_site_override *rec)
+{
+	if (rec_has(rec, site_override, images)) {
+		o->hide_images |= rec->images == MEDIA_HIDE;
+		o->show_images |= rec->images == MEDIA_SHOW;
+	}
+	if (rec_has(rec, site_override, words)) {
+		o->mask_words |= rec->words == MEDIA_HIDE;
+		o->show_words |= rec->words == MEDIA_SHOW;
+	}
+}
 
 static bool on_override(void *arg, const struct rule *rule)
 {
 	struct overrides *o = arg;
 	const struct rec_site_override *rec = ((const struct ruled *)rule->data)->rec;
+	const struct rule **best = &o->block;
 
-	if (!rec->head.closed && rec_has(rec, site_override, until) && rec->until <= o->j->now_ms)
+	if (!rec->head.closed && rec_has(rec, site_override, until) && rec->until <= o->now_ms)
 		return true;
-	if (rec->head.closed || rec->action == ACTION_BLOCK)
-		o->block = rule;
-	else
-		o->allow = rule;
+	if (!rec->head.closed && rec->action == ACTION_ALLOW) {
+		best = &o->allow;
+		note_override(o, rec);
+	}
+	if (policy_is_better(rule, *best))
+		*best = rule;
 	return true;
 }
 
-/* An override that allows may say how the page is shown. */
-static void take_media(struct sites *s, const struct rec_site_override *rec)
+/* Overrides that allow may say how the page is shown; of several the strictest. */
+static void take_media(struct sites *s, const struct overrides *o)
 {
-	if (rec_has(rec, site_override, images)) {
-		s->hide_images = rec->images == MEDIA_HIDE;
-		s->show_images = !s->hide_images;
+	if (o->hide_images || o->show_images) {
+		s->hide_images = o->hide_images;
+		s->show_images = !o->hide_images;
 	}
-	if (rec_has(rec, site_override, words)) {
-		s->mask_words = rec->words == MEDIA_HIDE;
-		s->show_words = !s->mask_words;
+	if (o->mask_words || o->show_words) {
+		s->mask_words = o->mask_words;
+		s->show_words = !o->mask_words;
 	}
 }
 
-static bool judge_overrides_in(struct judgement *j, const char *scope, const char *id)
+static bool judge_overrides_of(struct judgement *j, const struct rule_scope *scope)
 {
-	const struct rule_index *x = policy_rules(j->p, RULES_OVERRIDES, scope, id);
-	struct overrides o = { .j = j };
+	struct overrides o = { .now_ms = j->now_ms };
 
-	if (!x)
-		return false;
-	rule_index_find(x, &j->subject, on_override, &o);
+	policy_find_rules(j->p, RULES_OVERRIDES, scope, &j->subject, on_override, &o);
 	const struct rule *rule = o.block ? o.block : o.allow;
 	if (!rule)
 		return false;
-	const struct rec_site_override *rec = ((const struct ruled *)rule->data)->rec;
 	find_sites(j);
 	if (rule == o.allow)
-		take_media(&j->sites, rec);
-	j->out->rule_id = rec->id;
+		take_media(&j->sites, &o);
+	j->out->rule_id = ((const struct ruled *)rule->data)->id;
 	return decide(j, rule == o.block ? VERDICT_BLOCK : VERDICT_ALLOW, REASON_OVERRIDE,
 		rule->pattern.text, decide_generation(j, TOPIC_site_overrides));
 }
 
 bool judge_overrides(struct judgement *j)
 {
-	return judge_overrides_in(j, "device", j->dev->id) ||
-	       (j->dev->group && judge_overrides_in(j, "group", j->dev->group)) ||
-	       judge_overrides_in(j, "", NULL);
+	struct rule_scope levels[LEVELS];
+
+	decide_levels(j, levels);
+	for (int i = 0; i < LEVELS; i++) {
+		if (judge_overrides_of(j, &levels[i]))
+			return true;
+	}
+	return false;
 }
 
 static bool on_any_rule(void *arg, const struct rule *rule)
@@ -270,13 +301,12 @@ static bool on_any_rule(void *arg, const struct rule *rule)
 
 void decide_media(struct judgement *j)
 {
+	static const struct rule_scope all = { "", "" };
 	const struct sites *s = &j->sites;
-	const struct rule_index *ignored = policy_rules(j->p, RULES_MITM_IGNORE, "", NULL);
 	bool ignore = false;
 
 	find_sites(j);
-	if (ignored)
-		rule_index_find(ignored, &j->subject, on_any_rule, &ignore);
+	policy_find_rules(j->p, RULES_MITM_IGNORE, &all, &j->subject, on_any_rule, &ignore);
 	j->out->hide_images = s->hide_images || (!s->show_images && j->dev->images == MEDIA_HIDE);
 	j->out->mask_words = s->mask_words || (!s->show_words && j->dev->words == MEDIA_HIDE);
 	j->out->no_decrypt = s->no_decrypt || ignore;

@@ -50,19 +50,20 @@ static void load_modules(void)
 		fclose(list);
 }
 
-/* NAME=… of the kernel's command line; it stays allocated. */
-static const char *parameter(const char *name)
+/* NAME=… of the kernel's command line. */
+static void read_parameter(const char *name, char *out, size_t size)
 {
-	static char line[4096];
+	char line[4096];
 	FILE *f = fopen("/proc/cmdline", "r");
 	if (!f || !fgets(line, sizeof(line), f))
 		check(-1, "command line");
 	fclose(f);
-	for (char *word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
+	char *word = strtok(line, " \n");
+	for (; word; word = strtok(NULL, " \n"))
 		if (!strncmp(word, name, strlen(name)) && word[strlen(name)] == '=')
-			return strdup(word + strlen(name) + 1);
-	check(-1, name);
-	return NULL;
+			break;
+	check(word ? 0 : -1, name);
+	snprintf(out, size, "%s", word + strlen(name) + 1);
 }
 
 static void mount_at(const char *source, const char *at, const char *type, unsigned long flags,
@@ -92,13 +93,14 @@ static void make_root(int is_uml)
 
 int main(void)
 {
-	char inside[512];
+	char inside[512], control[512], kind[16];
 	mkdir("/proc", 0755);
 	mkdir("/mnt", 0755);
 	check(mount("proc", "/proc", "proc", 0, NULL), "/proc");
 	load_modules();
-	const char *control = parameter("guest.control");
-	int is_uml = !strcmp(parameter("guest.kind"), "uml");
+	read_parameter("guest.control", control, sizeof(control));
+	read_parameter("guest.kind", kind, sizeof(kind));
+	int is_uml = !strcmp(kind, "uml");
 	/* The runner waits for this line. */
 	fprintf(stderr, "culvert-guest: hello\n");
 	make_root(is_uml);

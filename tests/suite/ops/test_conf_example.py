@@ -38,13 +38,13 @@ def example_rows():
     lines = example().splitlines()
     for above, line in zip([""] + lines, lines):
         head = re.fullmatch(r"\[(\w+)[^]]*\]", line)
-        row = re.fullmatch(r"#?(\w+) = (.*)", line)
+        row = re.fullmatch(r"#?(\w+) =(?: (.*))?", line)
         if head:
             section = head.group(1)
         elif row:
             assert above.startswith("# "), "%s is not explained" % line
             assert (section, row.group(1)) not in rows, "%s stands twice" % line
-            rows[section, row.group(1)] = row.group(2)
+            rows[section, row.group(1)] = row.group(2) or ""
     return rows
 
 
