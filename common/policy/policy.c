@@ -52,12 +52,8 @@ static void on_closed(struct timer *t)
 
 static int init_images(struct policy *p, uv_loop_t *loop)
 {
-	p->set_image = (struct policy_image){
-		.policy = p, .topic = TOPIC_domainset, .name = "domain set", .load = policy_set_load
-	};
-	p->web_image = (struct policy_image){
-		.policy = p, .topic = TOPIC_webset, .name = "web set", .load = policy_webset_load
-	};
+	p->set_image = (struct policy_image){ .policy = p, .ops = &policy_set_image_ops };
+	p->web_image = (struct policy_image){ .policy = p, .ops = &policy_webset_image_ops };
 	int err = policy_image_init(&p->set_image, loop);
 	if (err)
 		return err;

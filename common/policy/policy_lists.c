@@ -34,20 +34,45 @@ static void recompute_default_off(struct policy *p)
 		p->set_version = 1;
 }
 
-int policy_set_load(struct policy *p, const char *path)
+static int open_image(const char *path, void **out)
 {
-	struct domainset fresh;
-	int err = domainset_open_file(path, &fresh);
+	struct domainset *fresh = calloc(1, sizeof(*fresh));
+	int err = fresh ? domainset_open_file(path, fresh) : -ENOMEM;
 
 	if (err)
-		return err;
-	if (p->set_loaded)
-		domainset_close(&p->set);
-	p->set = fresh;
+		free(fresh);
+	else
+		*out = fresh;
+	return err;
+}
+
+static void close_image(void *opened)
+{
+	domainset_close(opened);
+	free(opened);
+}
+
+/* The old one goes back in the new one's memory. */
+static void swap_image(struct policy *p, void *opened, void **old)
+{
+	struct domainset *fresh = opened, before = p->set;
+
+	p->set = *fresh;
+	*fresh = before;
+	*old = p->set_loaded ? fresh : NULL;
+	if (!p->set_loaded)
+		free(fresh);
 	p->set_loaded = true;
 	recompute_default_off(p);
-	return 0;
 }
+
+const struct policy_image_ops policy_set_image_ops = {
+	.topic = TOPIC_domainset,
+	.name = "domain set",
+	.open = open_image,
+	.swap = swap_image,
+	.close = close_image,
+};
 
 static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/store.h"
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void policy_webset_fini(struct policy *p)
@@ -8,18 +10,44 @@ void policy_webset_fini(struct policy *p)
 		webset_close(&p->webset);
 }
 
-int policy_webset_load(struct policy *p, const char *path)
+static int open_image(const char *path, void **out)
 {
-	struct webset fresh;
-	int err = webset_open_file(path, &fresh);
+	struct webset *fresh = calloc(1, sizeof(*fresh));
+	int err = fresh ? webset_open_file(path, fresh) : -ENOMEM;
 
 	if (err)
-		return err;
-	policy_webset_fini(p);
-	p->webset = fresh;
-	p->webset_loaded = true;
-	return 0;
+		free(fresh);
+	else
+		*out = fresh;
+	return err;
 }
+
+static void close_image(void *opened)
+{
+	webset_close(opened);
+	free(opened);
+}
+
+/* The old one goes back in the new one's memory. */
+static void swap_image(struct policy *p, void *opened, void **old)
+{
+	struct webset *fresh = opened, before = p->webset;
+
+	p->webset = *fresh;
+	*fresh = before;
+	*old = p->webset_loaded ? fresh : NULL;
+	if (!p->webset_loaded)
+		free(fresh);
+	p->webset_loaded = true;
+}
+
+const struct policy_image_ops policy_webset_image_ops = {
+	.topic = TOPIC_webset,
+	.name = "web set",
+	.open = open_image,
+	.swap = swap_image,
+	.close = close_image,
+};
 
 static void on_webset(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)

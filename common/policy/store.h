@@ -65,8 +65,7 @@ void policy_stores_fini(struct policy *p);
 void policy_lists_fini(struct policy *p);
 void policy_webset_fini(struct policy *p);
 /* For the policy_images. */
-int policy_set_load(struct policy *p, const char *path);
-int policy_webset_load(struct policy *p, const char *path);
+extern const struct policy_image_ops policy_set_image_ops, policy_webset_image_ops;
 /* Reports the generation as applied and tells the daemon. */
 void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 
