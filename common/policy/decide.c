@@ -47,6 +47,18 @@ static bool is_renewal_host(const struct judgement *j)
 	return false;
 }
 
+/* F7: the intercepted port 80 (its URL is known) is the browser's too. */
+static const char *find_cut(const struct judgement *j)
+{
+	enum policy_path path = j->q->path;
+	bool is_browser =
+		path == POLICY_PATH_PROXY || (path == POLICY_PATH_INTERCEPT && j->q->rest);
+
+	if (j->dev->offline_browser && is_browser)
+		return "offline_browser";
+	return j->dev->offline_vpn && path != POLICY_PATH_PROXY ? "offline_vpn" : NULL;
+}
+
 /* Step 1. Walled devices keep the hosts where they can renew. */
 static bool judge_switches(struct judgement *j)
 {
@@ -54,7 +66,7 @@ static bool judge_switches(struct judgement *j)
 	const char *rule;
 
 	if (!strcmp(d->profile, "walled")) {
-		if (d->entitlement != ENTITLED && is_renewal_host(j))
+		if (is_renewal_host(j))
 			return decide(j, VERDICT_ALLOW, REASON_SWITCH, "renewal host",
 				decide_generation(j, TOPIC_settings));
 		rule = d->entitlement != ENTITLED ? entitlement_text(d->entitlement)
@@ -63,11 +75,9 @@ static bool judge_switches(struct judgement *j)
 		return decide(
 			j, VERDICT_BLOCK, REASON_SWITCH, rule, decide_generation(j, TOPIC_devices));
 	}
-	if (j->q->path == POLICY_PATH_PROXY ? d->offline_browser : d->offline_vpn)
-		return decide(j, VERDICT_BLOCK, REASON_SWITCH,
-			j->q->path == POLICY_PATH_PROXY ? "offline_browser" : "offline_vpn",
-			decide_generation(j, TOPIC_device_prefs));
-	return false;
+	rule = find_cut(j);
+	return rule && decide(j, VERDICT_BLOCK, REASON_SWITCH, rule,
+			       decide_generation(j, TOPIC_device_prefs));
 }
 
 /* Step 0, after the switches. */
@@ -83,33 +93,35 @@ static bool judge_connectivity(struct judgement *j)
 	return false;
 }
 
-static bool on_first_rule(void *arg, const struct rule *rule)
+static bool on_better_rule(void *arg, const struct rule *rule)
 {
 	const struct rule **found = arg;
 
-	*found = rule;
-	return false;
-}
-
-static const struct rule *find_rule(const struct judgement *j, enum rule_kind kind)
-{
-	const struct rule_index *x = policy_rules(j->p, kind, "", NULL);
-	const struct rule *found = NULL;
-
-	if (x)
-		rule_index_find(x, &j->subject, on_first_rule, &found);
-	return found;
+	if (policy_is_better(rule, *found))
+		*found = rule;
+	return true;
 }
 
 static bool judge_sni_block(struct judgement *j)
 {
-	const struct rule *rule = find_rule(j, RULES_SNI_BLOCK);
+	static const struct rule_scope all = { "", "" };
+	const struct rule *rule = NULL;
 
+	policy_find_rules(j->p, RULES_SNI_BLOCK, &all, &j->subject, on_better_rule, &rule);
 	return rule && decide(j, VERDICT_BLOCK, REASON_SNI_BLOCK, rule->pattern.text,
 			       decide_generation(j, TOPIC_sni_block));
 }
 
+void decide_levels(const struct judgement *j, struct rule_scope out[static LEVELS])
+{
+	out[0] = (struct rule_scope){ "closed", "" };
+	out[1] = (struct rule_scope){ "device:", j->dev->id };
+	out[2] = (struct rule_scope){ "group:", j->dev->group ? j->dev->group : "" };
+	out[3] = (struct rule_scope){ "", "" };
+}
+
 struct dns_rules {
+	bool closed; /* whatever the records say */
 	int64_t now_ms;
 	const struct rule *block, *allow;
 };
@@ -118,29 +130,22 @@ static bool on_dns_rule(void *arg, const struct rule *rule)
 {
 	struct dns_rules *d = arg;
 	const struct rec_dns_rule *rec = ((const struct ruled *)rule->data)->rec;
+	bool closed = d->closed || rec->head.closed;
 
-	if (!rec->head.closed && rec_has(rec, dns_rule, until) && rec->until <= d->now_ms)
+	if (!closed && rec_has(rec, dns_rule, until) && rec->until <= d->now_ms)
 		return true;
-	if (rec->head.closed || rec->action == ACTION_BLOCK)
-		d->block = rule;
-	else
-		d->allow = rule;
-	return true;
+	return on_better_rule(closed || rec->action == ACTION_BLOCK ? &d->block : &d->allow, rule);
 }
 
 /* Device, group, everybody; block beats allow on one level. */
 static bool judge_dns_rules(struct judgement *j)
 {
-	const struct rule_index *levels[] = {
-		policy_rules(j->p, RULES_DNS, "device", j->dev->id),
-		j->dev->group ? policy_rules(j->p, RULES_DNS, "group", j->dev->group) : NULL,
-		policy_rules(j->p, RULES_DNS, "", NULL),
-	};
+	struct rule_scope levels[LEVELS];
 
-	for (int i = 0; i < 3; i++) {
-		struct dns_rules d = { .now_ms = j->now_ms };
-		if (levels[i])
-			rule_index_find(levels[i], &j->subject, on_dns_rule, &d);
+	decide_levels(j, levels);
+	for (int i = 0; i < LEVELS; i++) {
+		struct dns_rules d = { .closed = i == 0, .now_ms = j->now_ms };
+		policy_find_rules(j->p, RULES_DNS, &levels[i], &j->subject, on_dns_rule, &d);
 		if (d.block || d.allow)
 			return decide(j, d.block ? VERDICT_BLOCK : VERDICT_ALLOW, REASON_DNS_RULE,
 				(d.block ? d.block : d.allow)->pattern.text,

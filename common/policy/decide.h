@@ -15,8 +15,8 @@ struct sites {
 	const struct rec_category *category[SITE_STEPS];
 	bool hide_images, show_images, mask_words, show_words;
 	bool no_decrypt;
-	uint64_t lists; /* bits of lists with a URL prefix that matches */
-	const char *list_pattern;
+	uint64_t lists;		   /* bits of lists with a URL prefix that matches */
+	const char *list_rule[64]; /* and the longest of them */
 };
 
 struct judgement {
@@ -33,6 +33,10 @@ struct judgement {
 bool decide(struct judgement *j, enum verdict verdict, enum reason reason, const char *rule,
 	uint64_t generation);
 uint64_t decide_generation(const struct judgement *j, enum bus_topic topic);
+
+/* The scopes of rules that are for the device, the most important first. */
+enum { LEVELS = 4 };
+void decide_levels(const struct judgement *j, struct rule_scope out[static LEVELS]);
 
 /* A step says whether it has decided. */
 bool judge_lists(struct judgement *j);

@@ -74,7 +74,7 @@ bool judge_lists(struct judgement *j)
 		find_sites(j);
 		uint64_t by_url = j->sites.lists & on & ~hit.excepted;
 		if (by_url)
-			return decide_list(j, by_url, j->sites.list_pattern);
+			return decide_list(j, by_url, j->sites.list_rule[__builtin_ctzll(by_url)]);
 	}
 	if (hit.excepted)
 		j->out->reason = REASON_LIST_EXCEPTION;

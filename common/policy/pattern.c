@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/pattern.h"
+#include "common/addr.h"
 #include "common/codec.h"
 #include "common/policy/url.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,21 +30,61 @@ static bool skip_scheme(const char **text)
 	return false;
 }
 
-/* Lower-cases the host part and cuts a default port or a final dot; returns the new host length. */
+static bool cut_end(const char *host, size_t *len, const char *end)
+{
+	size_t n = strlen(end);
+
+	if (*len <= n || memcmp(host + *len - n, end, n))
+		return false;
+	*len -= n;
+	return true;
+}
+
+/* Its end is no port where there are more colons: that is an address. */
+static bool has_port(const char *host, size_t len)
+{
+	const char *colon = memchr(host, ':', len);
+
+	return colon && (*host == '[' || !memchr(colon + 1, ':', len - (size_t)(colon + 1 - host)));
+}
+
+/* An address in the one spelling in which hosts are asked for; the length, 0: it is none. */
+static size_t format_address(char *host, size_t len)
+{
+	char text[ADDR_STRLEN];
+	struct addr a;
+
+	if (len > 2 && *host == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (len >= sizeof(text))
+		return 0;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	if (addr_parse(text, &a))
+		return 0;
+	addr_format(&a, text);
+	return strlen(text) <= len ? (memcpy(host, text, strlen(text)), strlen(text)) : 0;
+}
+
+/* The host part in lower case, without default port, final dot, brackets; returns its new length.
+ */
 static size_t normalise_host(char *text, size_t host_len)
 {
-	size_t len = strlen(text), cut = 0;
+	size_t len = host_len, rest = strlen(text) - host_len;
 
-	for (size_t i = 0; i < host_len; i++)
+	for (size_t i = 0; i < len; i++)
 		text[i] = (char)tolower((unsigned char)text[i]);
-	if (host_len > 4 && !memcmp(text + host_len - 4, ":443", 4))
-		cut = 4;
-	else if (host_len > 3 && !memcmp(text + host_len - 3, ":80", 3))
-		cut = 3;
-	else if (host_len > 1 && text[host_len - 1] == '.')
-		cut = 1;
-	memmove(text + host_len - cut, text + host_len, len - host_len + 1);
-	return host_len - cut;
+	if (has_port(text, len) && !cut_end(text, &len, ":443"))
+		cut_end(text, &len, ":80");
+	cut_end(text, &len, ".");
+	size_t address = format_address(text, len);
+	if (address && *text == '[')
+		memmove(text, text + 1, address);
+	len = address ? address : len;
+	memmove(text + len, text + host_len, rest + 1);
+	return len;
 }
 
 int pattern_parse(const char *text, int match, struct pattern *out)
@@ -72,6 +114,24 @@ int pattern_parse(const char *text, int match, struct pattern *out)
 		free(p.text);
 		return -EINVAL;
 	}
+	*out = p;
+	return 0;
+}
+
+int pattern_parse_widest(const char *text, struct pattern *out)
+{
+	struct pattern p;
+	int err = pattern_parse(text, MATCH_ENDSWITH, &p);
+	if (err)
+		return err;
+	char *wide = malloc(p.len + 3);
+	if (wide)
+		p.len = (size_t)snprintf(wide, p.len + 3, "*%s*", p.text);
+	free(p.text);
+	if (!wide)
+		return -ENOMEM;
+	p.text = wide;
+	p.match = MATCH_WILDCARD;
 	*out = p;
 	return 0;
 }

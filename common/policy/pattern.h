@@ -19,6 +19,8 @@ struct pattern {
 
 /* -EINVAL for an empty pattern or one whose host part cannot be a host. */
 int pattern_parse(const char *text, int match, struct pattern *out);
+/* For a match that nobody knows: matches whatever any match of the text would. */
+int pattern_parse_widest(const char *text, struct pattern *out);
 void pattern_fini(struct pattern *p);
 /* subject: the host for a host pattern, host + path for a URL pattern, in the same normal form. */
 bool pattern_matches(const struct pattern *p, const char *subject, size_t len);

@@ -9,7 +9,7 @@ static const struct {
 	const struct bus_topic_ops *ops;
 } topics[] = {
 	{ TOPIC_categories, D_APID | D_SYNCD, &policy_category_ops },
-	{ TOPIC_category_prefs, D_APID | D_SYNCD, &policy_category_ops },
+	{ TOPIC_category_prefs, D_APID | D_SYNCD, &policy_pref_ops },
 	{ TOPIC_site_overrides, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_sni_block, D_APID | D_SYNCD, &policy_rule_ops },
 	{ TOPIC_mitm_ignore, D_APID | D_SYNCD, &policy_rule_ops },

@@ -31,21 +31,8 @@ void policy_stores_init(struct policy *p)
 			hmap_init(&p->rules[k].records[o], NULL);
 		hmap_init(&p->rules[k].indexes, free_index);
 	}
-	for (int o = 0; o < 2; o++) {
-		hmap_init(&p->categories[o], NULL);
-		hmap_init(&p->category_prefs[o], NULL);
-		hmap_init(&p->pref_index[o], NULL);
-	}
+	policy_categories_init(p);
 	hmap_init(&p->list_facts, free);
-}
-
-static void free_records(struct hmap *map, enum rec_type type)
-{
-	hmap_foreach (map, it) {
-		rec_fini(type, it.value);
-		free(it.value);
-	}
-	hmap_fini(map);
 }
 
 void policy_stores_fini(struct policy *p)
@@ -58,11 +45,7 @@ void policy_stores_fini(struct policy *p)
 		}
 		hmap_fini(&p->rules[k].indexes);
 	}
-	for (int o = 0; o < 2; o++) {
-		free_records(&p->categories[o], REC_category);
-		free_records(&p->category_prefs[o], REC_category_pref);
-		hmap_fini(&p->pref_index[o]);
-	}
+	policy_categories_fini(p);
 	hmap_fini(&p->list_facts);
 }
 
@@ -80,43 +63,56 @@ static enum rule_kind kind_of(enum bus_topic topic)
 	}
 }
 
-/* What a record matches by. */
-static void pattern_of(enum rule_kind kind, const void *rec, const char **text, int *match)
+/* What a record is called and matches by; a match that nobody knows is the widest. */
+static int parse_pattern(struct ruled *r)
 {
-	const struct rec_site_override *override = rec;
-	const struct rec_domain_entry *entry = rec;
-	const struct rec_dns_rule *dns = rec;
+	const struct rec_site_override *override = r->rec;
+	const struct rec_domain_entry *entry = r->rec;
+	const struct rec_dns_rule *dns = r->rec;
 
-	*match = MATCH_ENDSWITH;
-	switch (kind) {
+	switch (r->kind) {
 	case RULES_OVERRIDES:
-		*text = override->pattern;
-		*match = override->match;
-		return;
+		r->id = override->id;
+		if (override->head.closed && !rec_has(override, site_override, match))
+			return pattern_parse_widest(override->pattern, &r->rule.pattern);
+		return pattern_parse(override->pattern, override->match, &r->rule.pattern);
 	case RULES_DNS:
-		*text = dns->pattern;
-		*match = dns->match;
-		return;
+		r->id = dns->id;
+		if (dns->head.closed && !rec_has(dns, dns_rule, match))
+			return pattern_parse_widest(dns->pattern, &r->rule.pattern);
+		return pattern_parse(dns->pattern, dns->match, &r->rule.pattern);
 	case RULES_SNI_BLOCK:
 	case RULES_MITM_IGNORE:
 	case RULE_KINDS:
-		*text = entry->domain;
+		break;
 	}
+	r->id = entry->id;
+	return pattern_parse(entry->domain, MATCH_ENDSWITH, &r->rule.pattern);
 }
 
-/* Whom a record is for: "" = everybody. */
-static void scope_of(enum rule_kind kind, const void *rec, char out[static SCOPE_LEN])
+static bool is_scope_known(const char *scope)
 {
-	const struct rec_site_override *override = rec;
-	const struct rec_dns_rule *dns = rec;
+	return !strncmp(scope, "device:", 7) || !strncmp(scope, "group:", 6);
+}
+
+/* Whom a record is for: "" = everybody, "closed" = nobody knows. */
+static void scope_of(const struct ruled *r, char out[static SCOPE_LEN])
+{
+	const struct rec_site_override *override = r->rec;
+	const struct rec_dns_rule *dns = r->rec;
+	bool closed = override->head.closed;
 
 	out[0] = '\0';
-	if (kind == RULES_OVERRIDES && override->device)
+	if (r->kind == RULES_OVERRIDES && override->device)
 		snprintf(out, SCOPE_LEN, "device:%s", override->device);
-	else if (kind == RULES_OVERRIDES && override->group)
+	else if (r->kind == RULES_OVERRIDES && override->group)
 		snprintf(out, SCOPE_LEN, "group:%s", override->group);
-	else if (kind == RULES_DNS && dns->scope && strcmp(dns->scope, "all"))
+	else if (r->kind == RULES_OVERRIDES && closed)
+		snprintf(out, SCOPE_LEN, "closed");
+	else if (r->kind == RULES_DNS && dns->scope && is_scope_known(dns->scope))
 		snprintf(out, SCOPE_LEN, "%s", dns->scope);
+	else if (r->kind == RULES_DNS && (closed || (dns->scope && strcmp(dns->scope, "all"))))
+		snprintf(out, SCOPE_LEN, "closed");
 }
 
 static struct rule_index *make_index(struct rule_set *s, const char *scope)
@@ -136,7 +132,7 @@ static struct rule_index *make_index(struct rule_set *s, const char *scope)
 	return x;
 }
 
-static void remove_rule(struct rule_set *s, enum rule_kind kind, int owner, const char *id)
+static void remove_rule(struct rule_set *s, int owner, const char *id)
 {
 	struct ruled *r = hmap_take_str(&s->records[owner], id);
 	char scope[SCOPE_LEN];
@@ -144,7 +140,7 @@ static void remove_rule(struct rule_set *s, enum rule_kind kind, int owner, cons
 
 	if (!r)
 		return;
-	scope_of(kind, r->rec, scope);
+	scope_of(r, scope);
 	x = hmap_find_str(&s->indexes, scope);
 	rule_index_remove(x, &r->rule);
 	if (!x->count)
@@ -152,15 +148,15 @@ static void remove_rule(struct rule_set *s, enum rule_kind kind, int owner, cons
 	free_ruled(r);
 }
 
-static struct ruled *new_rule(enum rule_kind kind, enum rec_type type, const void *rec)
+static struct ruled *new_rule(enum rule_kind kind, int owner, enum rec_type type, const void *rec)
 {
 	struct ruled *r = calloc(1, sizeof(*r));
-	const char *text;
-	int match;
 
 	if (!r)
 		return NULL;
 	r->type = type;
+	r->kind = kind;
+	r->owner = owner;
 	r->rule.data = r;
 	r->rec = calloc(1, rec_size(type));
 	if (!r->rec || rec_copy(type, rec, r->rec)) {
@@ -168,8 +164,7 @@ static struct ruled *new_rule(enum rule_kind kind, enum rec_type type, const voi
 		free(r);
 		return NULL;
 	}
-	pattern_of(kind, r->rec, &text, &match);
-	if (pattern_parse(text, match, &r->rule.pattern)) {
+	if (parse_pattern(r)) {
 		free_ruled(r);
 		return NULL;
 	}
@@ -187,16 +182,16 @@ static void on_rule(
 	struct rule_index *x;
 	struct ruled *r;
 
-	remove_rule(s, kind, o, id);
+	remove_rule(s, o, id);
 	if (!rec)
 		return;
-	r = new_rule(kind, bus_topic_record(topic), rec);
+	r = new_rule(kind, o, bus_topic_record(topic), rec);
 	if (!r) {
 		log_warning("rule ignored, its pattern matches nothing topic=%s id=%s",
 			bus_topic_name(topic), id);
 		return;
 	}
-	scope_of(kind, rec, scope);
+	scope_of(r, scope);
 	x = make_index(s, scope);
 	if (!x || hmap_set_str(&s->records[o], id, r)) {
 		log_error("no memory for a rule topic=%s", bus_topic_name(topic));
@@ -209,127 +204,60 @@ static void on_rule(
 	}
 }
 
-static void pref_key(const struct rec_category_pref *pref, char *out, size_t len)
-{
-	snprintf(out, len, "%s:%s/%s",
-		pref->device  ? "device"
-		: pref->group ? "group"
-			      : "all",
-		pref->device  ? pref->device
-		: pref->group ? pref->group
-			      : "",
-		pref->category);
-}
-
-static bool pref_blocks(const struct rec_category_pref *pref)
-{
-	return pref->head.closed || pref->blocked;
-}
-
-/* Of two records for the same device and category the one that blocks stands in the index. */
-static void index_pref(struct policy *p, int o, struct rec_category_pref *pref)
-{
-	const struct rec_category_pref *twin;
-	char key[256];
-
-	pref_key(pref, key, sizeof(key));
-	twin = hmap_find_str(&p->pref_index[o], key);
-	p->has_twin_prefs |= twin && twin != pref;
-	if (twin && pref_blocks(twin))
-		return;
-	if (hmap_set_str(&p->pref_index[o], key, pref))
-		log_error("no memory for a record topic=category_prefs");
-}
-
-/* pref is out of the records already. */
-static void unindex_pref(struct policy *p, int o, const struct rec_category_pref *pref)
-{
-	char key[256], other[256];
-
-	pref_key(pref, key, sizeof(key));
-	if (hmap_find_str(&p->pref_index[o], key) != pref)
-		return;
-	hmap_take_str(&p->pref_index[o], key);
-	if (!p->has_twin_prefs)
-		return;
-	hmap_foreach (&p->category_prefs[o], it) {
-		pref_key(it.value, other, sizeof(other));
-		if (!strcmp(key, other))
-			index_pref(p, o, it.value);
-	}
-}
-
-static void on_category(
-	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
-{
-	struct policy *p = arg;
-	int o = owner == BUS_SYNCD;
-	enum rec_type type = bus_topic_record(topic);
-	struct hmap *map = topic == TOPIC_categories ? &p->categories[o] : &p->category_prefs[o];
-	bool is_pref = topic == TOPIC_category_prefs;
-	void *old = hmap_take_str(map, id), *copy = NULL;
-
-	if (old) {
-		if (is_pref)
-			unindex_pref(p, o, old);
-		rec_fini(type, old);
-		free(old);
-	}
-	if (!rec)
-		return;
-	copy = calloc(1, rec_size(type));
-	if (!copy || rec_copy(type, rec, copy)) {
-		log_error("no memory for a record topic=%s", bus_topic_name(topic));
-		free(copy);
-	} else if (hmap_set_str(map, id, copy)) {
-		log_error("no memory for a record topic=%s", bus_topic_name(topic));
-		rec_fini(type, copy);
-		free(copy);
-	} else if (is_pref) {
-		index_pref(p, o, copy);
-	}
-}
-
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
 	policy_changed(arg, topic, owner, gen);
 }
 
 const struct bus_topic_ops policy_rule_ops = { on_rule, on_batch_end };
-const struct bus_topic_ops policy_category_ops = { on_category, on_batch_end };
 
-const struct rec_category *policy_category(const struct policy *p, const char *id)
+/* ---- finding ---- */
+
+struct finder {
+	const struct policy *p;
+	bool (*on_match)(void *arg, const struct rule *rule);
+	void *arg;
+};
+
+/* A record that both owners have is the winner's. */
+static bool is_winners(const struct policy *p, const struct ruled *r)
 {
 	int winner = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
-	const struct rec_category *c = hmap_find_str(&p->categories[winner], id);
 
-	return c ? c : hmap_find_str(&p->categories[!winner], id);
+	return r->owner == winner || !hmap_find_str(&p->rules[r->kind].records[winner], r->id);
 }
 
-const struct rec_category_pref *policy_category_pref(
-	const struct policy *p, const char *kind, const char *id, const char *category)
+static bool on_found(void *arg, const struct rule *rule)
 {
-	int winner = directory_settings(p->dir)->policy_source == POLICY_SOURCE_DIRECTUS;
-	const struct rec_category_pref *pref;
-	char key[256];
+	const struct finder *f = arg;
 
-	if (!id || (!p->pref_index[0].count && !p->pref_index[1].count))
-		return NULL;
-	snprintf(key, sizeof(key), "%s:%s/%s", kind, id, category);
-	pref = hmap_find_str(&p->pref_index[winner], key);
-	return pref ? pref : hmap_find_str(&p->pref_index[!winner], key);
+	return !is_winners(f->p, rule->data) || f->on_match(f->arg, rule);
 }
 
-const struct rule_index *policy_rules(
-	const struct policy *p, enum rule_kind kind, const char *scope, const char *id)
+void policy_find_rules(const struct policy *p, enum rule_kind kind, const struct rule_scope *scope,
+	const struct rule_subject *subject, bool (*on_match)(void *arg, const struct rule *rule),
+	void *arg)
 {
 	const struct hmap *map = &p->rules[kind].indexes;
+	struct finder f = { p, on_match, arg };
+	const struct rule_index *x;
 	char key[SCOPE_LEN];
 
 	if (!map->count)
-		return NULL;
-	if (!id)
-		return hmap_find_str(map, scope);
-	snprintf(key, sizeof(key), "%s:%s", scope, id);
-	return hmap_find_str(map, key);
+		return;
+	snprintf(key, sizeof(key), "%s%s", scope->kind, scope->id);
+	x = hmap_find_str(map, key);
+	if (x)
+		rule_index_find(x, subject, on_found, &f);
+}
+
+bool policy_is_better(const struct rule *a, const struct rule *b)
+{
+	const struct ruled *ra = a->data, *rb = b ? b->data : NULL;
+	int order;
+
+	if (!b || a->pattern.len != b->pattern.len)
+		return !b || a->pattern.len > b->pattern.len;
+	order = strcmp(a->pattern.text, b->pattern.text);
+	return order ? order < 0 : strcmp(ra->id, rb->id) < 0;
 }

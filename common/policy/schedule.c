@@ -53,6 +53,12 @@ static bool parse_window(const struct rec_schedule *s, struct window *out)
 	return true;
 }
 
+bool schedule_is_readable(const struct rec_schedule *s, const struct time_zone *zone)
+{
+	struct window w;
+	return zone && parse_window(s, &w);
+}
+
 static int64_t floor_div(int64_t a, int64_t b)
 {
 	return a / b - (a % b < 0);

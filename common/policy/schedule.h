@@ -12,6 +12,7 @@
 
 /* "07:30", up to "24:00", as minutes; -EINVAL. */
 int schedule_parse_time(const char *text, int *minutes);
+bool schedule_is_readable(const struct rec_schedule *s, const struct time_zone *zone);
 /* Does the window hold? A schedule that cannot be read, or a zone that is not known (NULL), always
  * does: it restricts. */
 bool schedule_holds(const struct rec_schedule *s, const struct time_zone *zone, int64_t now_ms);

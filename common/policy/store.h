@@ -21,13 +21,27 @@ struct list_facts {
 /* A record with the pattern it matches by. */
 struct ruled {
 	struct rule rule; /* rule.data points back here */
+	enum rule_kind kind;
+	int owner;	/* index into rule_set.records */
+	const char *id; /* in rec */
 	enum rec_type type;
 	void *rec; /* struct rec_site_override, rec_dns_rule … */
 };
 
+/* Whom a rule is for: kind "device:" or "group:" with its id; "" everybody; "closed" a closed
+ * record of which nobody knows it: it blocks for everybody, before all others. */
+struct rule_scope {
+	const char *kind, *id;
+};
+
+struct category_pref {
+	struct list node;
+	struct rec_category_pref rec;
+};
+
 struct rule_set {
 	struct hmap records[2]; /* owner apid, syncd: id → struct ruled */
-	struct hmap indexes;	/* scope ("", "device:ID", "group:ID") → struct rule_index */
+	struct hmap indexes;	/* scope ("", "device:ID", "group:ID", "closed") → rule_index */
 };
 
 struct policy {
@@ -37,9 +51,8 @@ struct policy {
 	void *arg;
 	struct rule_set rules[RULE_KINDS];
 	struct hmap categories[2];     /* id → struct rec_category */
-	struct hmap category_prefs[2]; /* id → struct rec_category_pref */
-	struct hmap pref_index[2];     /* "device:ID/CATEGORY" → one of category_prefs */
-	bool has_twin_prefs;	       /* two of them were for the same once */
+	struct hmap category_prefs[2]; /* id → struct category_pref */
+	struct hmap pref_index[2];     /* "device:ID/CATEGORY" → struct list of them */
 	struct domainset set;
 	struct policy_image set_image;
 	bool set_loaded;
@@ -58,8 +71,10 @@ struct policy {
 /* The list's title, or its id without one. */
 const char *policy_list_title(const struct policy *p, const char *id);
 /* Bus callbacks (policy_store.c, policy_lists.c). */
-extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_domainset_ops,
-	policy_list_ops, policy_webset_ops;
+extern const struct bus_topic_ops policy_rule_ops, policy_category_ops, policy_pref_ops,
+	policy_domainset_ops, policy_list_ops, policy_webset_ops;
+void policy_categories_init(struct policy *p);
+void policy_categories_fini(struct policy *p);
 void policy_stores_init(struct policy *p);
 void policy_stores_fini(struct policy *p);
 void policy_lists_fini(struct policy *p);
@@ -71,10 +86,15 @@ void policy_changed(struct policy *p, enum bus_topic topic, enum bus_daemon owne
 
 /* The category of that id, the winning owner's; NULL when there is none. */
 const struct rec_category *policy_category(const struct policy *p, const char *id);
-/* The winning owner's preference of scope "device:ID" or "group:ID" for a category; NULL when there
- * is none. */
-const struct rec_category_pref *policy_category_pref(
-	const struct policy *p, const char *kind, const char *id, const char *category);
-/* Patterns of a kind in a scope; NULL when there are none. */
-const struct rule_index *policy_rules(
-	const struct policy *p, enum rule_kind kind, const char *scope, const char *id);
+/* The winning owner's preferences for a category in a scope: struct category_pref; NULL when there
+ * are none. */
+const struct list *policy_category_prefs(
+	const struct policy *p, const struct rule_scope *scope, const char *category);
+/* Calls on_match for each rule of a kind and scope that matches, in no order, until it returns
+ * false. Of a record that both owners have only the winner's. */
+void policy_find_rules(const struct policy *p, enum rule_kind kind, const struct rule_scope *scope,
+	const struct rule_subject *subject, bool (*on_match)(void *arg, const struct rule *rule),
+	void *arg);
+/* Of several rules that say the same one is named, whatever their order: is it rather a than b
+ * (NULL: none)? */
+bool policy_is_better(const struct rule *a, const struct rule *b);

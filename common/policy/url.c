@@ -22,6 +22,8 @@ static int escaped_byte(const char *text, size_t len)
 
 static bool is_decoded(int c, bool in_query)
 {
+	if (c >= 0x80)
+		return true;
 	if (in_query)
 		return c > 0 && c < 0x7f && (isalnum(c) || strchr("-._~", c));
 	return c > ' ' && c < 0x7f && !strchr("%?#*", c);
@@ -35,7 +37,13 @@ size_t url_decode_rest(char *rest, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		int c = escaped_byte(rest + i, len - i);
 
-		if (c >= 0 && is_decoded(c, in_query))
+		if (c >= 0 && !is_decoded(c, in_query)) {
+			rest[out++] = '%';
+			rest[out++] = (char)toupper((unsigned char)rest[++i]);
+			rest[out++] = (char)toupper((unsigned char)rest[++i]);
+			continue;
+		}
+		if (c >= 0)
 			i += 2;
 		else
 			c = (unsigned char)rest[i];

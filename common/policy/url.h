@@ -7,7 +7,8 @@
  * path?query in the one spelling in which rules see it, so that none is got round, or reached, by
  * writing it otherwise. In the path escapes of visible ASCII are decoded (not those of % ? # *),
  * backslashes are slashes, and a run of slashes is one; in the query escapes of unreserved
- * characters are decoded.
+ * characters are decoded. Escapes of what is not ASCII are decoded in both, and those that stay are
+ * in upper case.
  * In place; returns the new length, which is never greater.
  */
 size_t url_decode_rest(char *rest, size_t len);

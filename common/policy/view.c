@@ -86,6 +86,12 @@ static void resolve_lists(const struct view_inputs *in, struct device_view *v)
 	}
 }
 
+/* "all", and what nobody knows. */
+static bool is_about_everything(const struct rec_schedule *s)
+{
+	return strncmp(s->what, "list:", 5) && strncmp(s->what, "category:", 9);
+}
+
 /* The first level that has schedules gives them all. A schedule of "all" takes the device off. */
 static void resolve_schedules(const struct view_inputs *in, struct device_view *v)
 {
@@ -105,7 +111,7 @@ static void resolve_schedules(const struct view_inputs *in, struct device_view *
 		if (!schedule_holds(&v->schedules[i], v->zone, in->now_ms))
 			continue;
 		v->schedules_now |= 1ULL << i;
-		if (!strcmp(what, "all"))
+		if (is_about_everything(&v->schedules[i]))
 			v->offline_vpn = v->offline_browser = v->scheduled_off = true;
 	}
 }

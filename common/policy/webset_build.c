@@ -155,7 +155,8 @@ int webset_builder_add(struct webset_builder *b, const struct rec_website *site)
 	bool unknown = site->head.closed && !rec_has(site, website, match);
 	int err = make_room(b);
 	if (!err)
-		err = pattern_parse(site->pattern, unknown ? MATCH_CONTAINS : site->match, &p);
+		err = unknown ? pattern_parse_widest(site->pattern, &p)
+			      : pattern_parse(site->pattern, site->match, &p);
 	if (err)
 		return err;
 	struct webset_entry e = { .match = (uint8_t)p.match, .flags = flags_of(site, &p) };

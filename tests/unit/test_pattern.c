@@ -45,7 +45,7 @@ static void test_url_patterns_see_host_and_path(void)
 static void test_paths_of_patterns_have_one_spelling(void)
 {
 	OK(matches(MATCH_STARTSWITH, "a.example/%73ecret//x", "a.example/secret/x"));
-	OK(matches(MATCH_WILDCARD, "a.example/*/%2a", "a.example/b/%2a"));
+	OK(matches(MATCH_WILDCARD, "a.example/*/%2a", "a.example/b/%2A"));
 }
 
 static void test_wildcard_crosses_slashes(void)
@@ -55,6 +55,38 @@ static void test_wildcard_crosses_slashes(void)
 	OK(matches(MATCH_WILDCARD, "*", ""));
 	OK(matches(MATCH_WILDCARD, "a*b*c", "aXXbYYbZc"));
 	OK(!matches(MATCH_WILDCARD, "a*b*c", "aXXbYY"));
+}
+
+static void test_hosts_have_one_spelling(void)
+{
+	OK(matches(MATCH_EXACT, "A.Example.:443", "a.example"));
+	OK(matches(MATCH_EXACT, "https://[2001:DB8:0::443]:443/x", "2001:db8::443/x"));
+	OK(matches(MATCH_EXACT, "2001:db8::80", "2001:db8::80"));
+	OK(matches(MATCH_EXACT, "http://192.0.2.7:80", "192.0.2.7/"));
+}
+
+static void test_widest_pattern_covers_what_any_match_would(void)
+{
+	static const char *const texts[] = { "www.a*b.example", "a.example/x", "http://a.example" };
+	static const char *const subjects[] = { "acb.example", "x.a*b.example.net",
+		"www.a.example/x", "b.example/a.example/xy", "a.example/", "www.a*b.example" };
+	struct pattern widest, p;
+
+	for (int t = 0; t < 3; t++) {
+		INT_IS(pattern_parse_widest(texts[t], &widest), 0);
+		for (int s = 0; s < 6; s++) {
+			size_t len = strlen(subjects[s]);
+			bool any = false;
+			for (int m = MATCH_EXACT; m <= MATCH_WILDCARD; m++) {
+				INT_IS(pattern_parse(texts[t], m, &p), 0);
+				any |= pattern_matches(&p, subjects[s], len);
+				pattern_fini(&p);
+			}
+			OK(!any || pattern_matches(&widest, subjects[s], len));
+		}
+		pattern_fini(&widest);
+	}
+	OK(pattern_parse_widest("", &widest));
 }
 
 static void test_empty_pattern_is_refused(void)
@@ -73,6 +105,8 @@ int main(void)
 	TAP_RUN(test_url_patterns_see_host_and_path);
 	TAP_RUN(test_paths_of_patterns_have_one_spelling);
 	TAP_RUN(test_wildcard_crosses_slashes);
+	TAP_RUN(test_hosts_have_one_spelling);
+	TAP_RUN(test_widest_pattern_covers_what_any_match_would);
 	TAP_RUN(test_empty_pattern_is_refused);
 	return tap_done();
 }

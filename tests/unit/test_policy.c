@@ -389,6 +389,8 @@ static void test_switches_follow_the_truth_table(void)
 	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
 	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, SWITCH);
 	DECIDES(&w, "phone", DNS, "school.example", NULL, ALLOW, DEFAULT);
+	DECIDES(&w, "phone", INTERCEPT, "school.example", "/", BLOCK, SWITCH);
+	DECIDES(&w, "phone", INTERCEPT, "school.example", NULL, ALLOW, DEFAULT);
 	put(&w, TOPIC_device_prefs, "device:phone",
 		"{\"id\":\"device:phone\",\"offline_vpn\":true}");
 	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
@@ -400,6 +402,11 @@ static void test_switches_follow_the_truth_table(void)
 		"{\"id\":\"device:phone\",\"offline_browser\":true}");
 	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_SYNCD);
 	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
+	put(&w, TOPIC_settings, "renewal_hosts",
+		"{\"id\":\"renewal_hosts\",\"value\":[\"pay.example\"]}");
+	end_all(&w);
+	DECIDES(&w, "phone", DNS, "school.example", NULL, BLOCK, SWITCH);
+	DECIDES(&w, "phone", DNS, "pay.example", NULL, ALLOW, SWITCH);
 	world_fini(&w);
 }
 
@@ -439,7 +446,129 @@ static void test_wrong_restricting_field_closes_the_record(void)
 		"{\"id\":\"edu\",\"name\":\"Education\",\"default\":\"maybe\"}");
 	end_all(&w);
 	STR_IS(directory_find_id(w.dir, "phone")->profile, "walled");
+	/* How bad the category is nobody knows: no override opens it. */
+	DECIDES(&w, "laptop", PROXY, "school.example", "/", BLOCK, SECURITY);
+	put(&w, TOPIC_categories, "edu",
+		"{\"id\":\"edu\",\"visibility\":\"public\",\"default\":\"maybe\"}");
+	end_all(&w);
 	DECIDES(&w, "laptop", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+/* Nobody knows whom it was for: no other level opens what it closes. */
+static void test_closed_record_of_unknown_scope_blocks_for_everybody(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_site_overrides, "a",
+		"{\"id\":\"a\",\"device\":\"laptop\",\"pattern\":\"school.example\",\"action\":"
+		"\"allow\"}");
+	put(&w, TOPIC_site_overrides, "b",
+		"{\"id\":\"b\",\"device\":7,\"pattern\":\"school.example\",\"action\":\"block\"}");
+	put(&w, TOPIC_category_prefs, "p",
+		"{\"id\":\"p\",\"device\":\"laptop\",\"category\":\"gam\",\"blocked\":false}");
+	put(&w, TOPIC_category_prefs, "q",
+		"{\"id\":\"q\",\"device\":7,\"category\":\"gam\",\"blocked\":true}");
+	put(&w, TOPIC_dns_rules, "r",
+		"{\"id\":\"r\",\"scope\":\"device:laptop\",\"pattern\":\"listed.example\","
+		"\"action\":"
+		"\"allow\"}");
+	put(&w, TOPIC_dns_rules, "s",
+		"{\"id\":\"s\",\"scope\":\"laptop\",\"pattern\":\"listed.example\",\"action\":"
+		"\"allow\"}");
+	end_all(&w);
+	DECIDES(&w, "laptop", PROXY, "school.example", "/", BLOCK, OVERRIDE);
+	DECIDES(&w, "laptop", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
+	DECIDES(&w, "laptop", DNS, "listed.example", NULL, BLOCK, DNS_RULE);
+	world_fini(&w);
+}
+
+/* A match that nobody knows is as wide as any. */
+static void test_rule_of_unknown_match_covers_what_any_match_would(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_site_overrides, "a",
+		"{\"id\":\"a\",\"pattern\":\"www.sch*.example\",\"match\":\"regex\",\"action\":"
+		"\"block\"}");
+	put_site(&w, "*.news.example", "glob", "edu");
+	end_all(&w);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, OVERRIDE);
+	DECIDES(&w, "phone", PROXY, "a.news.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_record_of_both_owners_is_the_winners(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_site_overrides, "a",
+		"{\"id\":\"a\",\"pattern\":\"casino.example\",\"action\":\"allow\"}");
+	fake_bus_put(w.bus, TOPIC_site_overrides, BUS_SYNCD, "a",
+		"{\"id\":\"a\",\"pattern\":\"casino.example\",\"action\":\"block\"}");
+	end_all(&w);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", ALLOW, OVERRIDE);
+	put(&w, TOPIC_settings, "policy_source",
+		"{\"id\":\"policy_source\",\"value\":\"directus\"}");
+	end_all(&w);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, OVERRIDE);
+	world_fini(&w);
+}
+
+/* D11: several windows a day. */
+static void test_category_pref_holds_in_each_of_its_windows(void)
+{
+	static const char *const windows[] = { "{\"what\":\"all\",\"to\":\"00:00\"}",
+		"{\"what\":\"all\",\"from\":\"24:00\",\"to\":\"24:00\",\"days\":[\"mon\"]}" };
+	struct world w;
+	char json[256];
+
+	world_init(&w);
+	for (int i = 0; i < 2; i++) {
+		snprintf(json, sizeof(json),
+			"{\"id\":\"p%d\",\"device\":\"phone\",\"category\":\"edu\",\"blocked\":"
+			"true,"
+			"\"schedule\":%s}",
+			i, windows[1 - i]);
+		put(&w, TOPIC_category_prefs, i ? "p1" : "p0", json);
+	}
+	end_all(&w);
+	DECIDES(&w, "phone", PROXY, "school.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+/* What it allows it would allow always. */
+static void test_category_pref_that_allows_needs_a_schedule_that_can_be_read(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_category_prefs, "p",
+		"{\"id\":\"p\",\"device\":\"phone\",\"category\":\"gam\",\"blocked\":false,"
+		"\"schedule\":"
+		"{\"what\":\"all\",\"from\":\"25:00\"}}");
+	end_all(&w);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
+	world_fini(&w);
+}
+
+static void test_several_overrides_show_a_page_as_the_strictest_says(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_site_overrides, "a",
+		"{\"id\":\"a\",\"pattern\":\"school.example\",\"action\":\"allow\",\"images\":"
+		"\"hide\"}");
+	put(&w, TOPIC_site_overrides, "b",
+		"{\"id\":\"b\",\"pattern\":\"school.example\",\"match\":\"endswith\",\"action\":"
+		"\"allow\",\"images\":\"show\"}");
+	end_all(&w);
+	OK(decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").hide_images);
+	STR_IS(decide(&w, "phone", POLICY_PATH_PROXY, "school.example", "/").rule_id, "a");
 	world_fini(&w);
 }
 
@@ -556,6 +685,12 @@ int main(void)
 	TAP_RUN(test_connectivity_check_names_always_pass);
 	TAP_RUN(test_expired_device_is_walled_but_may_renew);
 	TAP_RUN(test_wrong_restricting_field_closes_the_record);
+	TAP_RUN(test_closed_record_of_unknown_scope_blocks_for_everybody);
+	TAP_RUN(test_rule_of_unknown_match_covers_what_any_match_would);
+	TAP_RUN(test_record_of_both_owners_is_the_winners);
+	TAP_RUN(test_category_pref_holds_in_each_of_its_windows);
+	TAP_RUN(test_category_pref_that_allows_needs_a_schedule_that_can_be_read);
+	TAP_RUN(test_several_overrides_show_a_page_as_the_strictest_says);
 	TAP_RUN(test_unapproved_website_does_not_count);
 	TAP_RUN(test_address_belongs_to_the_smallest_id_until_it_goes);
 	TAP_RUN(test_images_follow_the_category_and_the_device);

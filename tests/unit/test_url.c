@@ -15,7 +15,7 @@ static const char *judged(const char *rest)
 static void test_plain_paths_stay(void)
 {
 	static const char *const texts[] = { "/", "/a", "/a/b/", "/a.b/.c/..d/...", "/a?b=/../c//d",
-		"/?", "/a;b", "/%20/%e4", "/%", "/%4", "/%zz", "*", "/%3f%23%25%2a", "" };
+		"/?", "/a;b", "/%20/%09", "/%", "/%4", "/%zz", "*", "/%3F%23%25%2A", "" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		STR_IS(judged(texts[i]), texts[i]);
@@ -25,10 +25,17 @@ static void test_escapes_of_visible_characters_are_decoded(void)
 {
 	STR_IS(judged("/%73e%63re%74"), "/secret");
 	STR_IS(judged("/a%2Fb%3Bc"), "/a/b;c");
-	STR_IS(judged("/a?%71=%26%2f"), "/a?q=%26%2f");
+	STR_IS(judged("/a?%71=%26%2f"), "/a?q=%26%2F");
 	/* Once, as servers do. */
 	STR_IS(judged("/%2573"), "/%2573");
-	STR_IS(judged("/a%3f%73?%73"), "/a%3fs?s");
+	STR_IS(judged("/a%3f%73?%73"), "/a%3Fs?s");
+}
+
+static void test_letters_beyond_ascii_are_themselves(void)
+{
+	STR_IS(judged("/b%C3%BCcher?%c3%bc"), "/b\xc3\xbc"
+					      "cher?\xc3\xbc");
+	STR_IS(judged("/%0a%0A?%0a"), "/%0A%0A?%0A");
 }
 
 static void test_slashes_are_one(void)
@@ -58,6 +65,7 @@ int main(void)
 {
 	TAP_RUN(test_plain_paths_stay);
 	TAP_RUN(test_escapes_of_visible_characters_are_decoded);
+	TAP_RUN(test_letters_beyond_ascii_are_themselves);
 	TAP_RUN(test_slashes_are_one);
 	TAP_RUN(test_dot_segments_are_resolved);
 	return tap_done();
