@@ -50,6 +50,12 @@ bus-probe_SRCS := tests/suite/bus/probe.c
 TOOLS += packet-flood
 packet-flood_SRCS := tests/suite/fwd/flood.c
 
+# The decision alone, fed by hand and with a clock that stands, for tests/suite/policy.
+TOOLS += policy-probe
+policy-probe_SRCS = tests/suite/policy/probe.c tests/unit/fake_bus.c syncd/list_content.c \
+	$(LIST_PARSE_SRCS)
+policy-probe_LIBS := -lidn2 -lpsl -Wl,--wrap=clock_wall_ms
+
 # Benchmarks against peers: tests/bench/PART writes build/bench/PART.json. They come with the parts that
 # they measure.
 TOOLS += packet-rates
