@@ -13,3 +13,6 @@ FUZZ_SRCS_dns_message = $(DNSD_SRCS)
 # Reads messages on stdin and tells what the parser sees, for a comparison with another parser.
 TOOLS += dns-probe
 dns-probe_SRCS := tests/suite/dnsd/probe.c $(DNSD_SRCS)
+# The limit of any DNS server here, and a resolver for those under test; for tests/bench/dnsd.
+TOOLS += dns-echo
+dns-echo_SRCS := tests/bench/tools/dns-echo.c
