@@ -179,6 +179,9 @@ size_t bus_queue_spooled(const struct bus *b, enum bus_queue q);
  * written first. on_done: it is in Redis (0) or -errno. */
 int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static 65],
 	void (*on_done)(void *arg, int status), void *arg);
+/* Publishes once more one that is in cache_dir: after bus_blob_get gave it. */
+int bus_blob_put_cached(
+	struct bus *b, const char *digest, void (*on_done)(void *arg, int status), void *arg);
 /* Fetches by digest, from cache_dir or Redis; on_done gets the path of a file whose content has
  * been verified (open and map it), or -errno. Keeps asking while Redis is gone. */
 int bus_blob_get(struct bus *b, const char *digest,

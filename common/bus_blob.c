@@ -30,9 +30,17 @@ void blob_key(const char *digest, char out[static BUS_NAME_MAX])
 	snprintf(out, BUS_NAME_MAX, "culvert:blob:%s", digest);
 }
 
-struct bus_blobs *blobs_get(struct bus *b)
+static int make_cache_dir(const struct bus *b)
 {
 	char dir[512];
+
+	snprintf(dir, sizeof(dir), "%s/blobs", b->cache_dir);
+	return mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+struct bus_blobs *blobs_get(struct bus *b)
+{
+	int err;
 
 	if (b->blobs)
 		return b->blobs;
@@ -41,9 +49,10 @@ struct bus_blobs *blobs_get(struct bus *b)
 		return NULL;
 	list_init(&b->blobs->puts);
 	list_init(&b->blobs->gets);
-	snprintf(dir, sizeof(dir), "%s/blobs", b->cache_dir);
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		log_error("bus: no cache for blobs path=%s error=%s", dir, strerror(errno));
+	err = make_cache_dir(b);
+	if (err)
+		log_error("bus: no cache for blobs path=%s/blobs error=%s", b->cache_dir,
+			strerror(-err));
 	return b->blobs;
 }
 
@@ -157,6 +166,9 @@ static void on_cached_work(uv_work_t *work)
 
 	blob_path(p->bus, p->digest, path, sizeof(path));
 	p->error = file_write_atomic(path, p->data, p->len, 0640);
+	/* The disk may have been full when the directory was to be made. */
+	if (p->error == -ENOENT && make_cache_dir(p->bus) == 0)
+		p->error = file_write_atomic(path, p->data, p->len, 0640);
 	blob_trim_cache(p->bus->cache_dir);
 }
 
@@ -178,6 +190,27 @@ static void on_cached(uv_work_t *work, int status)
 		put_slice(p);
 	}
 	bus_unref(b);
+}
+
+int bus_blob_put_cached(
+	struct bus *b, const char *digest, void (*on_done)(void *arg, int status), void *arg)
+{
+	struct bus_blobs *blobs = b->closing ? NULL : blobs_get(b);
+	struct blob_put *p;
+
+	if (!blob_digest_is_valid(digest))
+		return -EINVAL;
+	p = blobs ? calloc(1, sizeof(*p)) : NULL;
+	if (!p)
+		return b->closing ? -ESHUTDOWN : -ENOMEM;
+	p->bus = b;
+	memcpy(p->digest, digest, sizeof(p->digest));
+	p->on_done = on_done;
+	p->arg = arg;
+	list_add(&blobs->puts, &p->node);
+	if (b->cmd.up)
+		put_slice(p);
+	return 0;
 }
 
 int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static 65],
@@ -216,7 +249,8 @@ int bus_blob_put(struct bus *b, const void *data, size_t len, char digest[static
 static bool is_old(const struct bus *b, const struct blob_put *p)
 {
 	return p->stored && !p->on_done && p->node.next != &b->blobs->puts &&
-	       !bus_state_mentions(b, REC_domainset, p->digest);
+	       !bus_state_mentions(b, REC_domainset, p->digest) &&
+	       !bus_state_mentions(b, REC_webset, p->digest);
 }
 
 void bus_blob_on_beat(struct bus *b)
