@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_ID "main"
-
 /* ---- what lists there are ---- */
 
 static void on_source(
@@ -131,83 +129,84 @@ static void on_records(void *arg)
 
 /* ---- the domain set ---- */
 
-static cJSON *encode_set(const char *digest, uint64_t count, const char *const ids[LIST_BITS])
-{
-	struct rec_domainset r = { .id = (char *)(uintptr_t)SET_ID,
-		.blob = (char *)(uintptr_t)digest,
-		.count = (int64_t)count };
-	char *lists[LIST_BITS];
-
-	r.lists.v = lists;
-	for (size_t i = 0; i < LIST_BITS; i++) {
-		lists[i] = (char *)(uintptr_t)ids[i];
-		if (*ids[i])
-			r.lists.n = i + 1;
-	}
-	rec_mark(&r, domainset, id);
-	rec_mark(&r, domainset, blob);
-	rec_mark(&r, domainset, lists);
-	rec_mark(&r, domainset, count);
-	return codec_encode(REC_domainset, &r);
-}
-
-/* The blob is where consumers find it: now they may hear of it. */
-static void on_stored(void *arg, int status)
+static void on_published(void *arg, int status)
 {
 	struct syncd *s = arg;
-	cJSON *record = s->domainset;
-	const char *id = SET_ID;
 
-	s->domainset = NULL;
-	if (status == -ECANCELED) {
-		cJSON_Delete(record);
-		return;
-	}
-	if (status) {
-		log_error("domain set not published error=%s", strerror(-status));
-		cJSON_Delete(record);
-		lists_published(&s->lists, status);
-		return;
-	}
-	if (s->published) {
-		bus_state_set(s->daemon->bus, TOPIC_domainset, id, record);
-	} else {
-		bus_state_replace(s->daemon->bus, TOPIC_domainset, &id, &record, 1);
+	if (!status && !s->published) {
 		replace_records(s);
 		s->published = true;
 	}
-	lists_published(&s->lists, 0);
+	lists_published(&s->lists, status);
 }
 
-static void on_image(
-	void *arg, const struct buf *image, uint64_t count, const char *const ids[LIST_BITS])
+static void on_image(void *arg, const struct buf *image, const struct list_version *version)
 {
+	struct list_version v = *version;
 	struct syncd *s = arg;
-	char digest[65];
-	int err = bus_blob_put(s->daemon->bus, image->data, image->len, digest, on_stored, s);
+	int err = staging_publish(&s->staging, image->data, image->len, &v);
 
 	if (!err)
-		s->domainset = encode_set(digest, count, ids);
-	if (err || !s->domainset) {
-		log_error("domain set not published error=%s", strerror(err ? -err : ENOMEM));
-		if (err)
-			lists_published(&s->lists, err);
-	}
+		return;
+	log_error("domain set not published error=%s", strerror(-err));
+	lists_published(&s->lists, err);
 }
 
-static void on_alarm(void *arg, const char *id, const char *detail)
+static void on_same(void *arg)
 {
 	struct syncd *s = arg;
-	cJSON *record = cJSON_CreateObject();
-	char text[320];
 
-	snprintf(text, sizeof(text), "%s: %s", id, detail);
-	cJSON_AddStringToObject(record, "what", "list");
-	cJSON_AddStringToObject(record, "detail", text);
+	staging_recheck(&s->staging);
+}
+
+static void on_in_force(void *arg, const struct list_version *v)
+{
+	struct syncd *s = arg;
+
+	lists_in_force(&s->lists, v);
+}
+
+static void send_alarm(struct syncd *s, const char *what, const char *detail)
+{
+	cJSON *record = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(record, "what", what);
+	cJSON_AddStringToObject(record, "detail", detail);
 	bus_event_send(s->daemon->bus, EVENT_syncd_alarm, record);
 }
 
-const struct lists_ops syncd_lists_ops = { on_image, on_records, on_alarm };
+static void on_refused(void *arg, const char *why)
+{
+	struct syncd *s = arg;
+
+	send_alarm(s, "domainset", why);
+	lists_refused(&s->lists, &s->staging.good);
+}
+
+static void on_stuck(void *arg, const char *why)
+{
+	send_alarm(arg, "domainset", why);
+}
+
+static bool is_settled(void *arg)
+{
+	const struct syncd *s = arg;
+
+	return !s->websites.busy && !s->websites.due;
+}
+
+static const struct staging_ops staging_ops = { on_in_force, on_refused, on_stuck, is_settled,
+	on_published };
+
+static void on_alarm(void *arg, const char *what, const char *detail)
+{
+	char text[448];
+
+	snprintf(text, sizeof(text), "%s: %s", what, detail);
+	send_alarm(arg, "list", text);
+}
+
+const struct lists_ops syncd_lists_ops = { on_image, on_same, on_records, on_alarm };
 
 /* ---- requests, status ---- */
 
@@ -228,29 +227,42 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 	bus_call_reply(call, result);
 }
 
+static void add_skipped(cJSON *row, const struct list_report *report)
+{
+	cJSON *skipped = cJSON_AddObjectToObject(row, "skipped"), *one;
+
+	for (unsigned i = 0; i < LIST_SKIPS; i++) {
+		if (!report->skipped_by[i])
+			continue;
+		one = cJSON_AddObjectToObject(skipped, list_skip_text((enum list_skip)i));
+		cJSON_AddNumberToObject(one, "count", (double)report->skipped_by[i]);
+		cJSON_AddNumberToObject(one, "first_line", (double)report->first_line[i]);
+	}
+}
+
 static void fill_status(void *arg, cJSON *status)
 {
 	struct syncd *s = arg;
 	cJSON *lists = cJSON_AddObjectToObject(status, "lists");
 
+	staging_report(&s->staging, status);
+	if (s->lists.save_err)
+		cJSON_AddStringToObject(status, "state_error", strerror(-s->lists.save_err));
 	hmap_foreach (&s->lists.sources, it) {
 		const struct list_source *one = it.value;
-		cJSON *row = cJSON_AddObjectToObject(lists, it.key), *skipped;
+		const struct list_report *r = one->content ? &one->content->report : NULL;
+		cJSON *row = cJSON_AddObjectToObject(lists, it.key);
 
 		if (one->error)
 			cJSON_AddStringToObject(row, "error", one->error);
-		if (!one->content)
+		if (!r)
 			continue;
-		cJSON_AddNumberToObject(row, "lines", (double)one->content->report.lines);
-		cJSON_AddNumberToObject(row, "names", (double)one->content->report.names);
-		cJSON_AddNumberToObject(row, "exceptions", (double)one->content->report.exceptions);
-		cJSON_AddNumberToObject(row, "urls", (double)one->content->report.urls);
-		skipped = cJSON_AddObjectToObject(row, "skipped");
-		for (unsigned i = 0; i < LIST_SKIPS; i++) {
-			if (one->content->report.skipped_by[i])
-				cJSON_AddNumberToObject(skipped, list_skip_text((enum list_skip)i),
-					(double)one->content->report.skipped_by[i]);
-		}
+		cJSON_AddNumberToObject(row, "lines", (double)r->lines);
+		cJSON_AddNumberToObject(row, "names", (double)r->names);
+		cJSON_AddNumberToObject(row, "repeated", (double)one->content->repeated);
+		cJSON_AddNumberToObject(row, "exceptions", (double)r->exceptions);
+		cJSON_AddNumberToObject(row, "urls", (double)r->urls);
+		add_skipped(row, r);
 	}
 }
 
@@ -260,7 +272,10 @@ int syncd_bus_start(struct syncd *s)
 	int err;
 
 	bus_set_status_source(b, fill_status, s);
-	err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
+	err = staging_open(&s->staging, b, &s->lists.store.good, (uint64_t)s->conf->ack_s * 1000,
+		&staging_ops, s);
+	if (!err)
+		err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
 	if (!err)
 		err = bus_subscribe(b, TOPIC_list_sources, BUS_APID, &sources_ops, s);
 	if (!err)
@@ -270,10 +285,4 @@ int syncd_bus_start(struct syncd *s)
 	if (err)
 		log_error("bus not usable error=%s", strerror(-err));
 	return err;
-}
-
-void syncd_bus_fini(struct syncd *s)
-{
-	cJSON_Delete(s->domainset);
-	s->domainset = NULL;
 }

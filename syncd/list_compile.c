@@ -23,8 +23,8 @@ static int compile(struct list_compile *job)
 	if (!err)
 		err = domainset_open(job->image.data, job->image.len, &set);
 	if (!err) {
-		job->count = set.count;
-		list_digest(job->image.data, job->image.len, job->digest);
+		job->version.count = set.count;
+		list_digest(job->image.data, job->image.len, job->version.digest);
 		domainset_close(&set);
 	}
 	return err;
@@ -35,7 +35,11 @@ static void on_work(uv_work_t *work)
 	struct list_compile *job = work->data;
 	uint64_t start = uv_hrtime();
 
-	job->save_err = file_write_atomic(job->state_file, job->state, strlen(job->state), 0600);
+	if (job->key_file)
+		job->save_err = file_write_atomic(job->key_file, job->key, sizeof(job->key), 0600);
+	if (!job->save_err)
+		job->save_err =
+			file_write_atomic(job->state_file, job->state, strlen(job->state), 0600);
 	if (!job->save_err)
 		list_texts_sweep(job->texts_dir, (const char(*)[65])job->keep, job->keep_count);
 	if (job->wanted)
@@ -81,6 +85,7 @@ void list_compile_free(struct list_compile *job)
 	buf_fini(&job->image);
 	free(job->texts_dir);
 	free(job->state_file);
+	free(job->key_file);
 	free(job->state);
 	free(job->keep);
 	free(job);

@@ -12,17 +12,16 @@ struct list_compile {
 	uv_work_t work;
 	uint8_t key[16];
 	char *texts_dir, *state_file;
+	char *key_file;	  /* the key is to be written there first; NULL = it is */
 	char *state;	  /* text of the state file */
 	char (*keep)[65]; /* digests of texts in use */
 	size_t keep_count;
 	bool wanted;
 	struct list_content *contents[LIST_BITS]; /* one reference each; NULL = none */
-	char ids[LIST_BITS][LIST_ID_MAX + 1];
+	struct list_version version; /* in: ids; out: digest, count of distinct names */
 	/* out */
 	int save_err, err;
 	struct buf image;
-	char digest[65]; /* of the image */
-	uint64_t count;	 /* distinct names */
 	uint64_t ms;
 	void *arg;
 	void (*on_done)(struct list_compile *job); /* freed after it */

@@ -16,13 +16,14 @@
 
 #define SWEEP_AGE_S 600
 
-int list_bits_take(struct list_bits *bits, const char *id, int64_t now_ms)
+int list_bits_take(struct list_bits *bits, const char *id)
 {
 	int best = -ENOSPC;
 
 	for (int i = 0; i < LIST_BITS; i++) {
 		if (!strcmp(bits->bit[i].id, id)) {
 			bits->bit[i].freed_at = 0;
+			bits->bit[i].cleared = false;
 			return i;
 		}
 	}
@@ -31,20 +32,20 @@ int list_bits_take(struct list_bits *bits, const char *id, int64_t now_ms)
 			best = i;
 	}
 	for (int i = 0; i < LIST_BITS && best < 0; i++) {
-		int64_t freed = bits->bit[i].freed_at;
-
-		if (freed && freed <= now_ms - LIST_BIT_REST_MS)
+		if (bits->bit[i].freed_at && bits->bit[i].cleared)
 			best = i;
 	}
 	for (int i = 0; best >= 0 && i < LIST_BITS; i++) {
 		int64_t freed = bits->bit[i].freed_at;
 
-		if (*bits->bit[best].id && freed && freed < bits->bit[best].freed_at)
+		if (*bits->bit[best].id && freed && bits->bit[i].cleared &&
+			freed < bits->bit[best].freed_at)
 			best = i;
 	}
 	if (best >= 0) {
 		snprintf(bits->bit[best].id, sizeof(bits->bit[best].id), "%s", id);
 		bits->bit[best].freed_at = 0;
+		bits->bit[best].cleared = false;
 	}
 	return best;
 }
@@ -54,6 +55,14 @@ void list_bits_release(struct list_bits *bits, const char *id, int64_t now_ms)
 	for (int i = 0; i < LIST_BITS; i++) {
 		if (!strcmp(bits->bit[i].id, id))
 			bits->bit[i].freed_at = now_ms;
+	}
+}
+
+void list_bits_clear(struct list_bits *bits, const struct list_version *v)
+{
+	for (int i = 0; i < LIST_BITS; i++) {
+		if (bits->bit[i].freed_at && !*v->ids[i])
+			bits->bit[i].cleared = true;
 	}
 }
 
@@ -80,6 +89,10 @@ cJSON *list_kept_encode(const struct list_kept *k)
 		cJSON_AddStringToObject(json, "last_modified", k->last_modified);
 	cJSON_AddNumberToObject(json, "fetched_at", (double)k->fetched_at);
 	cJSON_AddNumberToObject(json, "changed_at", (double)k->changed_at);
+	if (k->in_force_at) {
+		cJSON_AddStringToObject(json, "in_force", k->in_force);
+		cJSON_AddNumberToObject(json, "in_force_at", (double)k->in_force_at);
+	}
 	return json;
 }
 
@@ -95,13 +108,20 @@ static bool is_digest(const char *text)
 	return text && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
+static void take_digest(const cJSON *json, const char *name, char out[static 65])
+{
+	const char *digest = cJSON_GetStringValue(json_get(json, name));
+
+	if (is_digest(digest))
+		memcpy(out, digest, 65);
+}
+
 void list_kept_decode(const cJSON *json, struct list_kept *out)
 {
-	const char *digest = cJSON_GetStringValue(json_get(json, "digest"));
-
 	*out = (struct list_kept){ 0 };
-	if (is_digest(digest))
-		memcpy(out->digest, digest, 65);
+	take_digest(json, "digest", out->digest);
+	take_digest(json, "in_force", out->in_force);
+	json_get_int(json_get(json, "in_force_at"), &out->in_force_at);
 	out->source = take_string(json, "source");
 	out->etag = take_string(json, "etag");
 	out->last_modified = take_string(json, "last_modified");
@@ -124,8 +144,37 @@ static void read_bits(const cJSON *json, struct list_bits *out)
 		if (id && strlen(id) <= LIST_ID_MAX)
 			snprintf(out->bit[i].id, sizeof(out->bit[i].id), "%s", id);
 		json_get_int(json_get(row, "freed_at"), &out->bit[i].freed_at);
+		out->bit[i].cleared = cJSON_IsTrue(json_get(row, "cleared"));
 		i++;
 	}
+}
+
+static void read_version(const cJSON *json, struct list_version *out)
+{
+	int64_t count = 0;
+	const cJSON *id;
+	int i = 0;
+
+	take_digest(json, "digest", out->digest);
+	json_get_int(json_get(json, "count"), &count);
+	out->count = (uint64_t)count;
+	cJSON_ArrayForEach (id, json_get(json, "lists")) {
+		if (i < LIST_BITS && cJSON_IsString(id) && strlen(id->valuestring) <= LIST_ID_MAX)
+			strcpy(out->ids[i], id->valuestring);
+		i++;
+	}
+}
+
+static cJSON *encode_version(const struct list_version *v)
+{
+	cJSON *json = cJSON_CreateObject();
+	cJSON *ids = cJSON_AddArrayToObject(json, "lists");
+
+	cJSON_AddStringToObject(json, "digest", v->digest);
+	cJSON_AddNumberToObject(json, "count", (double)v->count);
+	for (int i = 0; i < LIST_BITS; i++)
+		cJSON_AddItemToArray(ids, cJSON_CreateString(v->ids[i]));
+	return json;
 }
 
 static void read_state(struct list_store *s)
@@ -140,6 +189,7 @@ static void read_state(struct list_store *s)
 		json = json_parse((const char *)text.data, text.len);
 	if (json) {
 		read_bits(json_get(json, "bits"), &s->bits);
+		read_version(json_get(json, "in_force"), &s->good);
 		s->lists = cJSON_DetachItemFromObjectCaseSensitive(json, "lists");
 	} else if (err != -ENOENT) {
 		log_warning("state of lists cannot be read file=%s error=%s", s->state_file,
@@ -164,8 +214,8 @@ static int read_key(struct list_store *s)
 		memcpy(s->key, text.data, sizeof(s->key));
 	} else {
 		err = random_bytes(NULL, s->key, sizeof(s->key));
-		if (!err)
-			err = file_write_atomic(s->key_file, s->key, sizeof(s->key), 0600);
+		/* Nothing is published before it is on disk. */
+		s->key_unsaved = true;
 	}
 	buf_fini(&text);
 	return err;
@@ -184,15 +234,12 @@ int list_store_open(struct list_store *s, const char *state_dir, const char *cac
 		s->texts_dir = NULL;
 	if (!s->state_file || !s->key_file || !s->texts_dir)
 		return -ENOMEM;
-	if (mkdir(s->texts_dir, 0700) && errno != EEXIST) {
-		err = -errno;
-		log_error("cannot make directory path=%s error=%s", s->texts_dir, strerror(-err));
-		return err;
-	}
+	if (mkdir(s->texts_dir, 0700) && errno != EEXIST)
+		log_error("cannot make directory path=%s error=%s", s->texts_dir, strerror(errno));
 	read_state(s);
 	err = read_key(s);
 	if (err)
-		log_error("cannot write key file=%s error=%s", s->key_file, strerror(-err));
+		log_error("no random numbers error=%s", strerror(-err));
 	return err;
 }
 
@@ -216,9 +263,11 @@ char *list_store_format(const struct list_store *s, cJSON *lists)
 
 		cJSON_AddStringToObject(row, "id", s->bits.bit[i].id);
 		cJSON_AddNumberToObject(row, "freed_at", (double)s->bits.bit[i].freed_at);
+		cJSON_AddBoolToObject(row, "cleared", s->bits.bit[i].cleared);
 		cJSON_AddItemToArray(bits, row);
 	}
 	cJSON_AddItemToObject(json, "lists", lists);
+	cJSON_AddItemToObject(json, "in_force", encode_version(&s->good));
 	text = json_format(json);
 	cJSON_Delete(json);
 	return text;
@@ -248,10 +297,15 @@ int list_text_read(const char *texts_dir, const char *digest, struct buf *out)
 int list_text_write(const char *texts_dir, const char *digest, const void *data, size_t len)
 {
 	char path[4096];
+	int err;
 
 	if (snprintf(path, sizeof(path), "%s/%s", texts_dir, digest) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return file_write_atomic(path, data, len, 0600);
+	err = file_write_atomic(path, data, len, 0600);
+	/* The disk may have been full when the directory was to be made. */
+	if (err == -ENOENT && (!mkdir(texts_dir, 0700) || errno == EEXIST))
+		err = file_write_atomic(path, data, len, 0600);
+	return err;
 }
 
 /* Young files may be the next version of a list, which no state names yet. */

@@ -3,12 +3,15 @@
 #include "common/log.h"
 #include "syncd/list_compile.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GATHER_MS   10
-#define PATIENCE_MS 15000
-#define RETRY_MS    2000
+#define GATHER_MS    10
+#define PATIENCE_MS  15000
+#define RETRY_MS     2000
+#define RETRY_MAX_MS 30000
+#define REFUSALS_MAX 6 /* doublings of the pause */
 
 static void schedule(struct lists *l, uint64_t delay_ms)
 {
@@ -26,11 +29,35 @@ static void on_change(void *arg, struct list_source *s, bool content)
 	schedule(l, GATHER_MS);
 }
 
+/* "45 s", "3 h" */
+static void format_age(int64_t ms, char *out, size_t len)
+{
+	int64_t seconds = ms < 0 ? 0 : ms / 1000;
+
+	if (seconds < 120)
+		snprintf(out, len, "%ld s", (long)seconds);
+	else if (seconds < 7200)
+		snprintf(out, len, "%ld min", (long)(seconds / 60));
+	else if (seconds < 172800)
+		snprintf(out, len, "%ld h", (long)(seconds / 3600));
+	else
+		snprintf(out, len, "%ld days", (long)(seconds / 86400));
+}
+
 static void on_alarm(void *arg, struct list_source *s)
 {
 	struct lists *l = arg;
 
-	l->ops->on_alarm(l->arg, s->rec.id, s->error ? s->error : "");
+	char detail[320], age[32];
+
+	if (s->content && s->kept.fetched_at) {
+		format_age(clock_wall_ms() - s->kept.fetched_at, age, sizeof(age));
+		snprintf(detail, sizeof(detail), "%s; the last good version, %s old, stays",
+			s->error, age);
+	} else {
+		snprintf(detail, sizeof(detail), "%s; there is no good version", s->error);
+	}
+	l->ops->on_alarm(l->arg, s->rec.id, detail);
 }
 
 /* ---- the job ---- */
@@ -85,32 +112,74 @@ static void add_contents(const struct lists *l, struct list_compile *job)
 		if (s->bit < 0 || !s->content)
 			continue;
 		job->contents[s->bit] = list_content_ref(s->content);
-		memcpy(job->ids[s->bit], s->rec.id, strlen(s->rec.id) + 1);
+		memcpy(job->version.ids[s->bit], s->rec.id, strlen(s->rec.id) + 1);
+	}
+}
+
+static bool is_published(const struct lists *l, const struct list_version *v)
+{
+	return !memcmp(l->published.ids, v->ids, sizeof(v->ids)) &&
+	       !strcmp(l->published.digest, v->digest);
+}
+
+static void stage_texts(struct lists *l, const struct list_compile *job)
+{
+	for (int i = 0; i < LIST_BITS; i++) {
+		l->staged[i][0] = 0;
+		if (job->contents[i])
+			memcpy(l->staged[i], job->contents[i]->digest, sizeof(l->staged[i]));
 	}
 }
 
 static void give_image(struct lists *l, struct list_compile *job)
 {
-	const char *ids[LIST_BITS];
-	bool same = !strcmp(l->digest, job->digest);
+	const struct list_version *v = &job->version;
 
-	for (int i = 0; i < LIST_BITS; i++) {
-		ids[i] = job->ids[i];
-		same = same && l->published_bits[i] == (*job->ids[i] != 0);
-		l->published_bits[i] = *job->ids[i] != 0;
-	}
-	if (same) {
+	if (timer_is_active(&l->again) && !strcmp(v->digest, l->refused)) {
 		l->ops->on_records(l->arg);
 		return;
 	}
-	memcpy(l->digest, job->digest, sizeof(l->digest));
+	stage_texts(l, job);
+	if (is_published(l, v)) {
+		l->ops->on_records(l->arg);
+		l->ops->on_same(l->arg);
+		return;
+	}
+	l->published = *v;
 	buf_fini(&l->image);
 	l->image = job->image;
 	buf_init(&job->image, 0);
 	l->publishing = true;
-	log_notice("domain set compiled names=%lu bytes=%zu ms=%lu", job->count, l->image.len,
+	log_notice("domain set compiled names=%lu bytes=%zu ms=%lu", v->count, l->image.len,
 		(unsigned long)job->ms);
-	l->ops->on_image(l->arg, &l->image, job->count, ids);
+	l->ops->on_image(l->arg, &l->image, v);
+}
+
+static void retry_later(struct lists *l)
+{
+	schedule(l, l->retry_ms);
+	l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
+}
+
+static void note_saved(struct lists *l, int err)
+{
+	char detail[128];
+
+	if (err)
+		l->save_due = true;
+	else
+		l->store.key_unsaved = false;
+	if (err == l->save_err)
+		return;
+	l->save_err = err;
+	if (!err) {
+		log_notice("state of lists can be written again");
+		return;
+	}
+	log_error("state of lists cannot be written error=%s", strerror(-err));
+	snprintf(detail, sizeof(detail), "cannot be written: %s; what is published stays",
+		strerror(-err));
+	l->ops->on_alarm(l->arg, "state", detail);
 }
 
 static void on_compiled(struct list_compile *job)
@@ -118,12 +187,10 @@ static void on_compiled(struct list_compile *job)
 	struct lists *l = job->arg;
 
 	l->busy = false;
-	if (job->save_err) {
-		log_error("state of lists cannot be written error=%s", strerror(-job->save_err));
-		l->save_due = true;
-	}
+	note_saved(l, job->save_err);
 	if (job->err) {
-		log_error("lists cannot be compiled error=%s", strerror(-job->err));
+		if (!job->save_err)
+			log_error("lists cannot be compiled error=%s", strerror(-job->err));
 		l->compile_due = true;
 	}
 	if (l->closing)
@@ -132,8 +199,14 @@ static void on_compiled(struct list_compile *job)
 		give_image(l, job);
 	else
 		l->ops->on_records(l->arg);
+	if (job->save_err || job->err) {
+		retry_later(l);
+		return;
+	}
+	if (!l->publishing)
+		l->retry_ms = RETRY_MS;
 	if (l->save_due || l->compile_due)
-		schedule(l, job->save_err || job->err ? RETRY_MS : GATHER_MS);
+		schedule(l, GATHER_MS);
 }
 
 static void run(struct lists *l)
@@ -146,6 +219,8 @@ static void run(struct lists *l)
 	job = list_compile_new(l->env.key, l->store.texts_dir, l->store.state_file);
 	if (job)
 		job->state = list_store_format(&l->store, encode_kept(l));
+	if (job && l->store.key_unsaved)
+		job->key_file = strdup(l->store.key_file);
 	if (!job || !job->state || add_digests(l, job)) {
 		list_compile_free(job);
 		schedule(l, RETRY_MS);
@@ -182,19 +257,68 @@ void lists_published(struct lists *l, int status)
 	l->publishing = false;
 	buf_fini(&l->image);
 	if (status) {
-		l->digest[0] = 0;
+		l->published.digest[0] = 0;
 		l->compile_due = true;
 	}
 	l->ops->on_records(l->arg);
-	if (l->compile_due || l->save_due)
-		schedule(l, status ? RETRY_MS : GATHER_MS);
+	if (status)
+		retry_later(l);
+	else if (l->compile_due || l->save_due)
+		schedule(l, GATHER_MS);
+}
+
+void lists_in_force(struct lists *l, const struct list_version *v)
+{
+	int64_t now = clock_wall_ms();
+
+	if (!strcmp(v->digest, l->refused)) {
+		l->refused[0] = 0;
+		l->refusals = 0;
+	}
+	list_bits_clear(&l->store.bits, v);
+	hmap_foreach (&l->sources, it) {
+		struct list_source *s = it.value;
+
+		if (s->bit < 0 || !s->content || strcmp(l->staged[s->bit], s->content->digest) ||
+			!strcmp(s->kept.in_force, s->content->digest))
+			continue;
+		memcpy(s->kept.in_force, s->content->digest, sizeof(s->kept.in_force));
+		s->kept.in_force_at = now;
+	}
+	l->store.good = *v;
+	l->save_due = true;
+	schedule(l, GATHER_MS);
+}
+
+static void on_again(struct timer *t)
+{
+	struct lists *l = t->data;
+
+	log_notice("refused domain set is tried again blob=%.12s", l->refused);
+	l->compile_due = true;
+	run(l);
+}
+
+void lists_refused(struct lists *l, const struct list_version *good)
+{
+	unsigned doublings = l->refusals < REFUSALS_MAX ? l->refusals : REFUSALS_MAX;
+
+	if (strcmp(l->refused, l->published.digest) != 0)
+		doublings = l->refusals = 0;
+	memcpy(l->refused, l->published.digest, sizeof(l->refused));
+	l->refusals++;
+	l->published = *good;
+	/* What is in force now is not what the sources hold. */
+	memset(l->staged, 0, sizeof(l->staged));
+	timer_start(&l->again, l->again_ms << doublings, 0);
+	l->ops->on_records(l->arg);
 }
 
 /* ---- which lists there are ---- */
 
 static void give_bit(struct lists *l, struct list_source *s)
 {
-	s->bit = list_bits_take(&l->store.bits, s->rec.id, clock_wall_ms());
+	s->bit = list_bits_take(&l->store.bits, s->rec.id);
 	if (s->bit >= 0)
 		return;
 	s->bit = -1;
@@ -301,8 +425,29 @@ void lists_contents(
 	}
 }
 
+static size_t encode_skips(const struct list_report *report, struct rec_list_skip *out)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LIST_SKIPS; i++) {
+		struct rec_list_skip *one = &out[n];
+
+		if (!report->skipped_by[i])
+			continue;
+		*one = (struct rec_list_skip){ .reason = (char *)(uintptr_t)list_skip_text(
+						       (enum list_skip)i),
+			.count = (int64_t)report->skipped_by[i],
+			.first_line = (int64_t)report->first_line[i] };
+		rec_mark(one, list_skip, count);
+		rec_mark(one, list_skip, first_line);
+		n++;
+	}
+	return n;
+}
+
 cJSON *lists_record(const struct lists *l, const struct list_source *s)
 {
+	struct rec_list_skip skips[LIST_SKIPS];
 	struct rec_list r = { .id = s->rec.id,
 		.title = s->rec.title,
 		.source = s->rec.source,
@@ -314,6 +459,8 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 		.bit = s->bit,
 		.fetched_at = s->kept.fetched_at,
 		.changed_at = s->kept.changed_at,
+		.tried_at = s->tried_at,
+		.in_force_at = s->kept.in_force_at,
 		.error = s->error };
 
 	rec_mark(&r, list, id);
@@ -328,12 +475,16 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 		rec_mark(&r, list, by_address);
 	if (rec_has(&s->rec, list_source, subtree) || s->rec.head.closed)
 		rec_mark(&r, list, subtree);
-	if (s->bit >= 0 && l->published_bits[s->bit])
+	if (s->bit >= 0 && *l->published.ids[s->bit])
 		rec_mark(&r, list, bit);
 	if (s->content) {
 		r.count = (int64_t)s->content->report.names;
 		r.url_count = (int64_t)s->content->report.urls;
+		r.repeated = (int64_t)s->content->repeated;
 		r.skipped = (int64_t)s->content->report.skipped;
+		r.skips.v = skips;
+		r.skips.n = encode_skips(&s->content->report, skips);
+		rec_mark(&r, list, repeated);
 		rec_mark(&r, list, count);
 		rec_mark(&r, list, url_count);
 		rec_mark(&r, list, skipped);
@@ -342,6 +493,10 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 		rec_mark(&r, list, fetched_at);
 	if (r.changed_at)
 		rec_mark(&r, list, changed_at);
+	if (s->tried_at)
+		rec_mark(&r, list, tried_at);
+	if (s->content && s->kept.in_force_at && !strcmp(s->kept.in_force, s->content->digest))
+		rec_mark(&r, list, in_force_at);
 	if (r.error)
 		rec_mark(&r, list, error);
 	return codec_encode(REC_list, &r);
@@ -350,7 +505,7 @@ cJSON *lists_record(const struct lists *l, const struct list_source *s)
 /* ---- life ---- */
 
 int lists_open(struct lists *l, const struct list_env *env, const char *state_dir,
-	const char *cache_dir, const struct lists_ops *ops, void *arg)
+	const char *cache_dir, uint64_t again_ms, const struct lists_ops *ops, void *arg)
 {
 	int err = list_store_open(&l->store, state_dir, cache_dir);
 
@@ -366,10 +521,13 @@ int lists_open(struct lists *l, const struct list_env *env, const char *state_di
 	l->env.arg = l;
 	l->ops = ops;
 	l->arg = arg;
+	l->again_ms = again_ms;
+	l->retry_ms = RETRY_MS;
 	l->patient = true;
 	hmap_init(&l->sources, NULL);
 	timer_init(env->loop, &l->soon, on_soon, l);
 	timer_init(env->loop, &l->patience, on_patience, l);
+	timer_init(env->loop, &l->again, on_again, l);
 	return 0;
 }
 
@@ -381,6 +539,7 @@ void lists_close(struct lists *l)
 	hmap_clear(&l->sources);
 	timer_close(&l->soon, NULL);
 	timer_close(&l->patience, NULL);
+	timer_close(&l->again, NULL);
 }
 
 void lists_fini(struct lists *l)

@@ -10,13 +10,14 @@
  * publishes.
  */
 struct lists_ops {
-	/* A new image of all lists; id of each bit ("" = none). Answer with lists_published once
-	 * consumers can have it. The image is valid until then. */
-	void (*on_image)(void *arg, const struct buf *image, uint64_t count,
-		const char *const ids[LIST_BITS]);
+	/* A new image of all lists. Answer with lists_published once consumers can have it. The
+	 * image is valid until then. */
+	void (*on_image)(void *arg, const struct buf *image, const struct list_version *version);
+	/* Lists have changed, but the image of all is the one that was published last. */
+	void (*on_same)(void *arg);
 	/* What the topic `lists` should hold may have changed. */
 	void (*on_records)(void *arg);
-	void (*on_alarm)(void *arg, const char *id, const char *detail);
+	void (*on_alarm)(void *arg, const char *what, const char *detail);
 };
 
 struct lists {
@@ -27,17 +28,24 @@ struct lists {
 	struct hmap sources;   /* id → struct list_source */
 	struct timer soon;     /* gathers changes */
 	struct timer patience; /* the first compile waits for slow sources, not for ever */
+	struct timer again;    /* a refused set is tried again */
 	bool known;	       /* which lists there are */
 	bool patient;	       /* before the first compile */
 	bool compile_due, save_due, busy, publishing, closing;
 	struct buf image;
-	char digest[65];		/* of the image published last, "" = none since start */
-	bool published_bits[LIST_BITS]; /* in the published set */
+	struct list_version published; /* last; digest "" = none since start */
+	char staged[LIST_BITS][65];    /* digests of the texts in it */
+	char refused[65];	       /* of the image that consumers could not load, "" = none */
+	unsigned refusals;	       /* of it, in a row */
+	uint64_t again_ms;	       /* first pause after a refusal */
+	uint64_t retry_ms;	       /* pause after what could not be written or published */
+	int save_err;		       /* of the state file, 0 = it is written */
 };
 
-/* env: all but on_change, on_alarm, arg, key and texts_dir filled. 0 or -errno (logged). */
+/* again_ms: pause before a refused set is tried again, doubled each time. env: all but on_change,
+ * on_alarm, arg, key and texts_dir filled. 0 or -errno (logged). */
 int lists_open(struct lists *l, const struct list_env *env, const char *state_dir,
-	const char *cache_dir, const struct lists_ops *ops, void *arg);
+	const char *cache_dir, uint64_t again_ms, const struct lists_ops *ops, void *arg);
 /* Closes handles; the memory is the owner's until the loop has ended, then lists_fini. */
 void lists_close(struct lists *l);
 void lists_fini(struct lists *l);
@@ -49,6 +57,11 @@ void lists_set_end(struct lists *l);
 /* The image of on_image is with the consumers (0), or could not be given to them: it comes again.
  */
 void lists_published(struct lists *l, int status);
+/* The version is in force at all consumers. */
+void lists_in_force(struct lists *l, const struct list_version *v);
+/* They could not load what was published last: `good` is published instead. The other comes again
+ * later, a changed one at once. */
+void lists_refused(struct lists *l, const struct list_version *good);
 struct list_source *lists_find(const struct lists *l, const char *id);
 /* Is everything that was told to this component in force? */
 bool lists_is_idle(const struct lists *l);

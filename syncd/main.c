@@ -44,7 +44,7 @@ static int start(struct daemon *d)
 			.bytes_max = (size_t)s->conf->list_max_mib << 20,
 			.total_ms = (uint32_t)s->conf->list_timeout_s * 1000 } };
 	err = lists_open(&s->lists, &env, s->conf->shared.state_dir, s->conf->shared.cache_dir,
-		&syncd_lists_ops, s);
+		(uint64_t)s->conf->ack_s * 10000, &syncd_lists_ops, s);
 	if (err)
 		return err;
 	websites_open(&s->websites, &d->loop, d->bus, s->lists.store.key);
@@ -75,6 +75,7 @@ static void stop(struct daemon *d)
 	if (!s)
 		return;
 	if (s->started) {
+		staging_close(&s->staging);
 		lists_close(&s->lists);
 		websites_close(&s->websites);
 	}
@@ -94,7 +95,6 @@ static void fini(struct daemon *d)
 		websites_fini(&s->websites);
 		settings_fini(&s->settings);
 	}
-	syncd_bus_fini(s);
 	tls_ctx_free(s->tls);
 	free(s);
 	d->state = NULL;

@@ -6,6 +6,7 @@
 #include "common/resolver.h"
 #include "common/tls.h"
 #include "syncd/conf.h"
+#include "syncd/list_staging.h"
 #include "syncd/lists.h"
 #include "syncd/websites.h"
 
@@ -16,16 +17,15 @@ struct syncd {
 	struct tls_ctx *tls;
 	struct resolver *resolver;
 	struct lists lists;
+	struct staging staging;
 	struct websites websites;
 	struct settings settings; /* for policy_source */
 	bool started;
 	bool published;	      /* the topics are ours: replaced whole once since start */
 	uint64_t sources_gen; /* of list_sources, not yet reported as applied; 0 = none */
-	cJSON *domainset;     /* record that waits for its blob */
 };
 
 /* Publishes what lists give. */
 extern const struct lists_ops syncd_lists_ops;
 /* Subscribes and serves. 0 or -errno (logged). */
 int syncd_bus_start(struct syncd *s);
-void syncd_bus_fini(struct syncd *s);

@@ -44,9 +44,10 @@ list_ca = {self.ca}
 resolver = 127.0.0.1:{dns_port}
 """
         self.private = True
+        self.more = ""  # further lines of [syncd]
 
     def start(self):
-        self.conf.write_text(self.text + ("allow_private = yes\n" if self.private else ""))
+        self.conf.write_text(self.text + ("allow_private = yes\n" if self.private else "") + self.more)
         return super().start()
 
     def write(self, name, text):
@@ -63,6 +64,8 @@ class Gateway:
         self.syncd = Syncd(place, redis, dns_port)
         self.apid, self.dnsd = [Probe(d, f"unix:{redis.socket}", place) for d in ("apid", "dnsd")]
         self.apid.do("listen", event="syncd.alarm")
+        self.acks = True  # dnsd puts in force what it sees
+        self.acked = {}
         self.dnsd.subscribe("domainset", "syncd")
         self.dnsd.subscribe("lists", "syncd")
 
@@ -80,7 +83,15 @@ class Gateway:
 
     def _records(self, topic):
         self.dnsd.drain()
+        self.acknowledge()
         return self.dnsd.records.get(f"{topic}:syncd", {})
+
+    def acknowledge(self):
+        """What dnsd has seen is in force there."""
+        for batch in (e for e in self.dnsd.seen if e["ev"] == "batch" and self.acks):
+            if self.acked.get(batch["topic"], 0) < batch["gen"]:
+                self.acked[batch["topic"]] = batch["gen"]
+                self.dnsd.do("applied", topic=batch["topic"], owner="syncd", gen=batch["gen"])
 
     def lists(self):
         return self._records("lists")

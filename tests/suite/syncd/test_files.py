@@ -109,7 +109,7 @@ def test_last_good_stays_when_the_source_goes_or_is_garbage(gateway):
     gateway.wait_blocked("a.example", {"a"})
     (s.lists / "a.txt").unlink()
     gateway.wait_list("a", 10, error="file not found", count=1)
-    assert gateway.alarm()["detail"] == "a: file not found"
+    assert gateway.alarm()["detail"].startswith("a: file not found; the last good version, ")
     for bad in ("<!DOCTYPE html><title>503</title>", "a\0b\n", "bad(name\n" * 50, "com\nnet\n"):
         s.write("a.txt", bad)
         wait_until(lambda: "not a list" in (gateway.lists()["a"].get("error") or ""), "refusal")

@@ -53,7 +53,7 @@ def test_errors_keep_the_last_good_and_say_why(gateway, web, dns):
     web.page("/a.txt", "gone", status=503)
     gateway.request("syncd.sync_now")
     gateway.wait_list("a", error="http status 503", count=1)
-    assert gateway.alarm()["detail"] == "a: http status 503"
+    assert gateway.alarm()["detail"].startswith("a: http status 503; the last good version, ")
     web.page("/a.txt", "<html>maintenance</html>")
     gateway.request("syncd.sync_now")
     wait_until(lambda: "not a list" in (gateway.lists()["a"].get("error") or ""), "garbage")
