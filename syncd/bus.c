@@ -192,7 +192,8 @@ static bool is_settled(void *arg)
 {
 	const struct syncd *s = arg;
 
-	return !s->websites.busy && !s->websites.due;
+	/* Without website rules there is no web set to wait for. */
+	return !s->websites.gens[0] || (!s->websites.busy && !s->websites.due);
 }
 
 static const struct staging_ops staging_ops = { on_in_force, on_refused, on_stuck, is_settled,
