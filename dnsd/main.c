@@ -112,7 +112,6 @@ static int start(struct daemon *daemon)
 	daemon->state = d;
 	d->daemon = daemon;
 	d->conf = daemon->conf;
-	list_init(&d->cache.lru);
 	list_init(&d->free);
 	int rc = open_parts(d);
 	if (rc)

@@ -10,10 +10,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SOCKETS	       16
-#define USES_MAX       1024 /* questions before a socket is replaced */
-#define READS_PER_TURN 64
-#define ANSWER_MAX     4096
+#define SOCKETS		 16
+#define USES_MAX	 1024 /* questions before a socket is replaced */
+#define BATCH		 64
+#define BATCHES_PER_TURN 4
+#define ANSWER_MAX	 1500 /* we ask for MESSAGE_UDP_MAX at most */
 
 struct udp_socket {
 	uv_poll_t poll;
@@ -23,9 +24,20 @@ struct udp_socket {
 	struct exchange_table table;
 };
 
+struct batch {
+	struct mmsghdr headers[BATCH];
+	struct iovec iov[BATCH];
+};
+
 struct udp_channel {
 	struct upstream *upstream;
 	struct udp_socket *sockets[SOCKETS];
+	struct udp_socket *turn; /* a random one of them, for the questions of this turn */
+	uv_prepare_t flush;	 /* they go before the loop waits */
+	unsigned out_count;
+	struct batch in, out;
+	uint8_t in_data[BATCH][ANSWER_MAX];
+	uint8_t out_data[BATCH][MESSAGE_PLAIN_MAX];
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -45,6 +57,10 @@ static void socket_close(struct udp_socket *s, int status)
 	for (unsigned i = 0; i < SOCKETS; i++) {
 		if (c->sockets[i] == s)
 			c->sockets[i] = NULL;
+	}
+	if (c->turn == s) {
+		c->turn = NULL;
+		c->out_count = 0;
 	}
 	s->channel = NULL;
 	uv_close((uv_handle_t *)&s->poll, on_closed);
@@ -73,24 +89,62 @@ static void take(struct udp_socket *s, const uint8_t *msg, size_t len)
 	}
 }
 
+/* How many were read; fewer than BATCH: there are no more. */
+static int receive(struct udp_socket *s)
+{
+	struct udp_channel *c = s->channel;
+	int n = recvmmsg(s->fd, c->in.headers, BATCH, MSG_DONTWAIT, NULL);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			socket_close(s, -errno); /* ICMP said that nobody is there */
+		return 0;
+	}
+	for (int i = 0; i < n && s->channel; i++) {
+		if (!(c->in.headers[i].msg_hdr.msg_flags & MSG_TRUNC))
+			take(s, c->in_data[i], c->in.headers[i].msg_len);
+	}
+	return n;
+}
+
 static void on_readable(uv_poll_t *handle, int status, int events)
 {
 	struct udp_socket *s = handle->data;
-	uint8_t msg[ANSWER_MAX];
 
 	(void)status;
 	(void)events;
-	for (unsigned i = 0; i < READS_PER_TURN && s->channel; i++) {
-		ssize_t n = recv(s->fd, msg, sizeof(msg), MSG_DONTWAIT | MSG_TRUNC);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	for (unsigned i = 0; i < BATCHES_PER_TURN && s->channel; i++) {
+		if (receive(s) < BATCH)
 			return;
-		if (n < 0) { /* ICMP said that nobody is there */
-			socket_close(s, -errno);
-			return;
-		}
-		if ((size_t)n <= sizeof(msg))
-			take(s, msg, (size_t)n);
 	}
+}
+
+/* Sends what was asked in this turn; when the network refuses, whoever asked over this socket hears
+ * of it. */
+static void flush(struct udp_channel *c)
+{
+	struct udp_socket *s = c->turn;
+	unsigned count = c->out_count, sent = 0;
+	int err = 0;
+
+	c->turn = NULL;
+	c->out_count = 0;
+	while (sent < count && !err) {
+		int n = sendmmsg(s->fd, c->out.headers + sent, count - sent, MSG_DONTWAIT);
+		if (n > 0)
+			sent += (unsigned)n;
+		else if (errno != EINTR)
+			err = errno;
+	}
+	/* Without room in the socket it is as if the network had lost them. */
+	if (err && err != EAGAIN && err != ENOBUFS)
+		socket_close(s, -err);
+}
+
+static void on_flush(uv_prepare_t *handle)
+{
+	uv_prepare_stop(handle);
+	flush(handle->data);
 }
 
 /* The kernel picks a random source port for each new socket. */
@@ -123,25 +177,47 @@ out:
 
 static struct udp_socket *choose(struct udp_channel *c)
 {
+	if (c->turn && c->out_count == BATCH)
+		flush(c);
+	if (c->turn)
+		return c->turn;
 	unsigned at = entropy_get16(c->upstream->entropy) % SOCKETS;
 	struct udp_socket *s = c->sockets[at];
-
 	if (s && s->uses >= USES_MAX && !s->table.count) {
 		socket_close(s, 0);
 		s = NULL;
 	}
 	if (!s)
 		s = c->sockets[at] = socket_open(c);
+	c->turn = s;
 	return s;
+}
+
+static void batch_init(struct batch *b, uint8_t *data, size_t each)
+{
+	for (unsigned i = 0; i < BATCH; i++) {
+		b->iov[i] = (struct iovec){ .iov_base = data + i * each, .iov_len = each };
+		b->headers[i].msg_hdr = (struct msghdr){ .msg_iov = &b->iov[i], .msg_iovlen = 1 };
+	}
 }
 
 struct udp_channel *udp_channel_new(struct upstream *u)
 {
 	struct udp_channel *c = calloc(1, sizeof(*c));
 
-	if (c)
-		c->upstream = u;
+	if (!c)
+		return NULL;
+	c->upstream = u;
+	c->flush.data = c;
+	uv_prepare_init(u->loop, &c->flush);
+	batch_init(&c->in, c->in_data[0], ANSWER_MAX);
+	batch_init(&c->out, c->out_data[0], MESSAGE_PLAIN_MAX);
 	return c;
+}
+
+static void on_flush_closed(uv_handle_t *handle)
+{
+	free(handle->data);
 }
 
 void udp_channel_close(struct udp_channel *c)
@@ -150,24 +226,21 @@ void udp_channel_close(struct udp_channel *c)
 		if (c->sockets[i])
 			socket_close(c->sockets[i], -ECANCELED);
 	}
-	free(c);
+	uv_close((uv_handle_t *)&c->flush, on_flush_closed);
 }
 
 int udp_channel_ask(struct udp_channel *c, struct exchange *x)
 {
-	struct udp_socket *s = choose(c);
-	uint8_t id[2];
+	struct udp_socket *s = x->query_len <= MESSAGE_PLAIN_MAX ? choose(c) : NULL;
 
 	if (!s)
 		return -ENETUNREACH;
 	exchange_table_add(&s->table, x, entropy_get16(c->upstream->entropy));
-	message_put16(id, x->id);
-	struct iovec iov[2] = {
-		{ .iov_base = id, .iov_len = sizeof(id) },
-		{ .iov_base = (void *)(x->query + 2), .iov_len = x->query_len - 2 },
-	};
+	memcpy(c->out_data[c->out_count], x->query, x->query_len);
+	message_put16(c->out_data[c->out_count], x->id);
+	c->out.iov[c->out_count].iov_len = x->query_len;
 	s->uses++;
-	if (writev(s->fd, iov, 2) < 0 && errno != EAGAIN)
-		return -errno;
+	if (!c->out_count++)
+		uv_prepare_start(&c->flush, on_flush);
 	return 0;
 }

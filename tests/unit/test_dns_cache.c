@@ -90,6 +90,56 @@ static void test_bound_holds_and_the_least_used_goes(void)
 	cache_fini(&c);
 }
 
+/* Everything that was not pushed out must be found, whole; sizes differ, so that the ring's ends
+ * meet in every way. */
+static void test_entries_stay_whole_while_others_come_and_go(void)
+{
+	struct cache c;
+	uint8_t data[3000];
+	unsigned found = 0;
+
+	OK(!cache_init(&c, 64 * 1024));
+	for (unsigned i = 0; i < 20000; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "n%u.example", i * i % 300 % (1 + i % 37));
+		struct question q = question(name, i % 3 ? TYPE_A : TYPE_AAAA);
+		struct cache_key key = { .question = &q, .dnssec_ok = i % 2 };
+		struct cache_entry *e = cache_find(&c, &key);
+		if (e) {
+			uint8_t first = *cache_entry_answer(e);
+			bool whole = e->ttl_s == 1u + first;
+			for (size_t k = 0; k < e->len; k++)
+				whole &= cache_entry_answer(e)[k] == first;
+			if (!whole)
+				OK(!"an entry is broken");
+			found++;
+		}
+		struct answer_info info = { .ttl_s = 1 + i % 200,
+			.len = 1 + i * 31 % sizeof(data) };
+		memset(data, (int)(i % 200), info.len);
+		if (!e || i % 4 == 0)
+			cache_put(&c, &key, &info, data, i);
+		if (c.bytes > 64 * 1024)
+			OK(!"the bound is broken");
+	}
+	OK(found > 100);
+	cache_fini(&c);
+}
+
+static void test_what_is_too_large_is_not_kept(void)
+{
+	struct cache c;
+	struct question q = question("a.example", TYPE_A);
+	struct cache_key key = { .question = &q };
+	static const uint8_t data[65535];
+	struct answer_info info = { .ttl_s = 60, .len = sizeof(data) };
+
+	OK(!cache_init(&c, 64 * 1024));
+	cache_put(&c, &key, &info, data, 0);
+	OK(!cache_find(&c, &key));
+	cache_fini(&c);
+}
+
 static void test_age_and_use_beyond_ttl(void)
 {
 	struct cache c;
@@ -140,6 +190,8 @@ int main(void)
 	TAP_RUN(test_newer_answer_takes_the_place);
 	TAP_RUN(test_ttl_zero_is_not_kept);
 	TAP_RUN(test_bound_holds_and_the_least_used_goes);
+	TAP_RUN(test_entries_stay_whole_while_others_come_and_go);
+	TAP_RUN(test_what_is_too_large_is_not_kept);
 	TAP_RUN(test_age_and_use_beyond_ttl);
 	TAP_RUN(test_canaries_are_found_with_what_lies_below);
 	return tap_done();
