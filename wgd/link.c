@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wgd/link.h"
 
+#include "common/log.h"
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -32,6 +34,8 @@ static int on_link(const struct nlmsghdr *msg, void *arg)
 	mnl_attr_for_each (attr, msg, sizeof(*ifi)) {
 		if (mnl_attr_get_type(attr) == IFLA_MTU && !mnl_attr_validate(attr, MNL_TYPE_U32))
 			out->mtu = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+			snprintf(out->name, sizeof(out->name), "%s", mnl_attr_get_str(attr));
 		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
 			continue;
 		mnl_attr_for_each_nested(inner, attr)
@@ -45,15 +49,50 @@ static int on_link(const struct nlmsghdr *msg, void *arg)
 	return 0;
 }
 
-int link_find(struct nl *nl, const char *name, struct link *out)
+static int find(struct nl *nl, int index, const char *name, struct link *out)
 {
 	uint8_t buf[REQUEST_BYTES];
 	struct ifinfomsg *ifi;
 	*out = (struct link){ 0 };
 	struct nlmsghdr *msg = start_link(nl, buf, RTM_GETLINK, 0, &ifi);
-	mnl_attr_put_strz(msg, IFLA_IFNAME, name);
+	ifi->ifi_index = index;
+	if (name)
+		mnl_attr_put_strz(msg, IFLA_IFNAME, name);
 	int err = nl_request(nl, msg, on_link, out);
 	return err == -ENODEV ? 0 : err;
+}
+
+int link_find(struct nl *nl, const char *name, struct link *out)
+{
+	return find(nl, 0, name, out);
+}
+
+int link_find_index(struct nl *nl, int index, struct link *out)
+{
+	return find(nl, index, NULL, out);
+}
+
+static int set_down(struct nl *nl, int index)
+{
+	uint8_t buf[REQUEST_BYTES];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *msg = start_link(nl, buf, RTM_NEWLINK, 0, &ifi);
+	ifi->ifi_index = index;
+	ifi->ifi_change = IFF_UP;
+	return nl_request(nl, msg, NULL, NULL);
+}
+
+int link_rename(struct nl *nl, const struct link *link, const char *name)
+{
+	uint8_t buf[REQUEST_BYTES];
+	struct ifinfomsg *ifi;
+	int err = link->up ? set_down(nl, link->index) : 0;
+	if (err)
+		return err;
+	struct nlmsghdr *msg = start_link(nl, buf, RTM_NEWLINK, 0, &ifi);
+	ifi->ifi_index = link->index;
+	mnl_attr_put_strz(msg, IFLA_IFNAME, name);
+	return nl_request(nl, msg, NULL, NULL);
 }
 
 int link_create_wireguard(struct nl *nl, const char *name)
@@ -65,8 +104,7 @@ int link_create_wireguard(struct nl *nl, const char *name)
 	struct nlattr *info = mnl_attr_nest_start(msg, IFLA_LINKINFO);
 	mnl_attr_put_strz(msg, IFLA_INFO_KIND, "wireguard");
 	mnl_attr_nest_end(msg, info);
-	int err = nl_request(nl, msg, NULL, NULL);
-	return err == -EEXIST ? 0 : err;
+	return nl_request(nl, msg, NULL, NULL);
 }
 
 int link_delete(struct nl *nl, int index)
@@ -120,7 +158,8 @@ static int on_address(const struct nlmsghdr *msg, void *arg)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
 	const struct nlattr *attr, *address = NULL, *local = NULL;
 	if (msg->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != has->index ||
-		ifa->ifa_scope == RT_SCOPE_LINK || has->count == ADDRESSES_MAX)
+		(ifa->ifa_family == AF_INET6 && ifa->ifa_scope == RT_SCOPE_LINK) ||
+		has->count == ADDRESSES_MAX)
 		return 0;
 	mnl_attr_for_each (attr, msg, sizeof(*ifa)) {
 		if (mnl_attr_get_type(attr) == IFA_ADDRESS)
@@ -183,27 +222,86 @@ int link_set_addresses(struct nl *nl, int index, const struct conf_prefixes *add
 	return err;
 }
 
-static int add_route(struct nl *nl, int index, const struct prefix *own)
+struct route {
+	int index;
+	struct prefix to;
+	bool found;
+};
+
+static int on_route(const struct nlmsghdr *msg, void *arg)
+{
+	struct route *route = arg;
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	const struct nlattr *attr;
+	bool here = false, there = false;
+	if (msg->nlmsg_type != RTM_NEWROUTE || rt->rtm_dst_len != route->to.len ||
+		rt->rtm_table != RT_TABLE_MAIN || rt->rtm_type != RTN_UNICAST)
+		return 0;
+	mnl_attr_for_each (attr, msg, sizeof(*rt)) {
+		if (mnl_attr_get_type(attr) == RTA_OIF)
+			here = (int)mnl_attr_get_u32(attr) == route->index;
+		else if (mnl_attr_get_type(attr) == RTA_DST)
+			there = mnl_attr_get_payload_len(attr) == addr_len(&route->to.addr) &&
+				!memcmp(mnl_attr_get_payload(attr), route->to.addr.bytes,
+					addr_len(&route->to.addr));
+	}
+	route->found |= here && there;
+	return 0;
+}
+
+/* Is there a route to the subnet through the interface? */
+static int find_route(struct nl *nl, struct route *route)
 {
 	uint8_t buf[REQUEST_BYTES];
-	struct prefix to = prefix_network(own);
-	struct nlmsghdr *msg = nl_prepare(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	int one = 1, none = 0;
+	struct nlmsghdr *msg = nl_prepare(nl, buf, RTM_GETROUTE, 0);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
-	bool v4 = to.addr.family == AF_INET;
-	rt->rtm_family = to.addr.family;
-	rt->rtm_dst_len = to.len;
+	rt->rtm_family = route->to.addr.family;
+	rt->rtm_table = RT_TABLE_MAIN;
+	mnl_attr_put_u32(msg, RTA_OIF, (uint32_t)route->index);
+	/* The kernel then gives this interface's routes only, of perhaps a million. */
+	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	int err = nl_dump(nl, msg, on_route, NULL, route);
+	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &none, sizeof(none));
+	return err;
+}
+
+static int put_route(struct nl *nl, const struct route *route, const struct prefix *own, int flags)
+{
+	uint8_t buf[REQUEST_BYTES];
+	const struct prefix *to = &route->to;
+	struct nlmsghdr *msg = nl_prepare(nl, buf, RTM_NEWROUTE, (uint16_t)(NLM_F_CREATE | flags));
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
+	bool v4 = to->addr.family == AF_INET;
+	rt->rtm_family = to->addr.family;
+	rt->rtm_dst_len = to->len;
 	rt->rtm_table = RT_TABLE_MAIN;
 	rt->rtm_protocol = RTPROT_KERNEL;
 	rt->rtm_scope = v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 	rt->rtm_type = RTN_UNICAST;
-	mnl_attr_put(msg, RTA_DST, addr_len(&to.addr), to.addr.bytes);
-	mnl_attr_put_u32(msg, RTA_OIF, (uint32_t)index);
+	mnl_attr_put(msg, RTA_DST, addr_len(&to->addr), to->addr.bytes);
+	mnl_attr_put_u32(msg, RTA_OIF, (uint32_t)route->index);
 	if (v4)
 		mnl_attr_put(msg, RTA_PREFSRC, 4, own->addr.bytes);
 	else
 		mnl_attr_put_u32(msg, RTA_PRIORITY, V6_SUBNET_METRIC);
-	int err = nl_request(nl, msg, NULL, NULL);
-	return err == -EEXIST ? 0 : err;
+	return nl_request(nl, msg, NULL, NULL);
+}
+
+/* One of the same subnet that leads elsewhere counts as existing, too. */
+static int add_route(struct nl *nl, int index, const struct prefix *own)
+{
+	struct route route = { .index = index, .to = prefix_network(own) };
+	char text[PREFIX_STRLEN];
+	int err = put_route(nl, &route, own, NLM_F_EXCL);
+	if (err != -EEXIST)
+		return err;
+	err = find_route(nl, &route);
+	if (err || route.found)
+		return err;
+	prefix_format(&route.to, text);
+	log_notice("a route led elsewhere, it is put right to=%s", text);
+	return put_route(nl, &route, own, NLM_F_REPLACE);
 }
 
 int link_add_routes(struct nl *nl, int index, const struct conf_prefixes *addresses)

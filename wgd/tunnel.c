@@ -2,9 +2,8 @@
 #include "wgd/tunnel.h"
 
 #include "common/log.h"
-#include "wgd/link.h"
 #include "wgd/reconcile.h"
-#include "wgd/rules.h"
+#include "wgd/tunnel_link.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -51,8 +50,7 @@ static void set_state(struct tunnel *t, enum tunnel_state state, int err)
 	if (state != t->state || err != t->last_error)
 		log_notice("tunnel %s name=%s interface=%s backend=%s error=%s",
 			tunnel_state_text(state), t->conf->name, t->conf->interface,
-			t->backend_ops ? t->backend_ops->name : "none",
-			err ? strerror(-err) : "none");
+			t->backend_ops ? t->backend_ops->name : "none", tunnel_error_text(err));
 	t->state = state;
 	t->last_error = err;
 }
@@ -93,91 +91,10 @@ static void end_pass(struct tunnel *t, int err)
 	t->ops->on_pass(t->arg, t);
 }
 
-/* Settles which backend serves the tunnel, and finds or makes the interface. */
-static int open_backend(struct tunnel *t, const struct backend_ops *ops)
-{
-	t->backend = ops->open(t->loop, t->conf->interface, t->uapi_dir, t);
-	if (!t->backend)
-		return -ENOMEM;
-	t->backend_ops = ops;
-	return 0;
-}
-
-static int choose_backend(struct tunnel *t, const struct link *link)
-{
-	if (t->backend)
-		return 0;
-	if (t->choice == WGD_BACKEND_KERNEL)
-		return open_backend(t, &backend_kernel);
-	if (t->choice == WGD_BACKEND_UAPI || (link->index && strcmp(link->kind, "wireguard") != 0))
-		return open_backend(t, &backend_uapi);
-	int err = link->index ? 0 : link_create_wireguard(t->route, t->conf->interface);
-	if (err && err != -EOPNOTSUPP)
-		return err;
-	return open_backend(t, err ? &backend_uapi : &backend_kernel);
-}
-
-static int find_or_make_link(struct tunnel *t, struct link *link)
-{
-	const char *name = t->conf->interface;
-	int err = link_find(t->route, name, link);
-	if (!err)
-		err = choose_backend(t, link);
-	if (err)
-		return err;
-	if (!link->index && t->backend_ops->creates_link)
-		err = link_create_wireguard(t->route, name);
-	if (!err && !link->index)
-		err = link_find(t->route, name, link);
-	if (err)
-		return err;
-	if (!link->index)
-		return -ENOENT;
-	/* Never take over an interface that is something else. */
-	const char *kind = t->backend_ops->creates_link ? "wireguard" : "tun";
-	return !strcmp(link->kind, kind) ? 0 : -EMEDIUMTYPE;
-}
-
-static int prepare_link(struct tunnel *t)
-{
-	struct link link;
-	int err = find_or_make_link(t, &link);
-	t->index = link.index;
-	if (!err)
-		err = link_set_mtu(t->route, &link, t->conf->mtu);
-	if (!err)
-		err = link_set_addresses(t->route, link.index, &t->conf->addresses);
-	return err;
-}
-
-static int check_rules(struct tunnel *t)
-{
-	int err = t->rules ? rules_find_tunnel(t->rules, t->conf->interface) : 0;
-	if (err && t->last_error != -EAGAIN)
-		log_notice("interface stays down until fwd has rules for it interface=%s error=%s",
-			t->conf->interface, strerror(-err));
-	return err ? -EAGAIN : 0;
-}
-
-static int raise_link(struct tunnel *t)
-{
-	struct link link;
-	int err = link_find(t->route, t->conf->interface, &link);
-	if (!err && !link.index)
-		err = -ENOENT;
-	if (!err && !link.up)
-		err = check_rules(t);
-	if (!err)
-		err = link_set_up(t->route, &link);
-	if (!err)
-		err = link_add_routes(t->route, link.index, &t->conf->addresses);
-	return err;
-}
-
 static void on_full_set(void *arg, int status)
 {
 	struct tunnel *t = arg;
-	int err = status ? status : raise_link(t);
+	int err = status ? status : tunnel_raise_link(t);
 	plan_check(t);
 	end_pass(t, err);
 }
@@ -261,7 +178,7 @@ static void start_full(struct tunnel *t)
 	t->busy = true;
 	t->began_us = cpu_us();
 	t->full_due_at = clock_mono_ms() + FULL_EVERY_MS;
-	int err = prepare_link(t);
+	int err = tunnel_prepare_link(t);
 	if (err) {
 		end_pass(t, err);
 		return;
