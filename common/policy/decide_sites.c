@@ -81,6 +81,11 @@ static enum site_step site_step(
 static void note_media(
 	struct sites *s, const struct webset_rule *rule, const struct rec_category *c)
 {
+	/* Nobody knows what a closed record wants shown. */
+	if (rule->closed || (c && c->head.closed)) {
+		s->hide_images = s->mask_words = true;
+		return;
+	}
 	if (rule->images == WEBSET_MEDIA_HIDE ||
 		(rule->images == WEBSET_MEDIA_INHERIT && c && rec_has(c, category, images) &&
 			c->images == MEDIA_HIDE))

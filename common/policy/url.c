@@ -32,12 +32,14 @@ static bool is_decoded(int c, bool in_query)
 size_t url_decode_rest(char *rest, size_t len)
 {
 	bool in_query = false;
-	size_t out = 0;
+	size_t out = 0, loose = len; /* where a % stands that begins no escape */
 
 	for (size_t i = 0; i < len; i++) {
 		int c = escaped_byte(rest + i, len - i);
 
-		if (c >= 0 && !is_decoded(c, in_query)) {
+		/* What is decoded may not make an escape of a % that was none. */
+		bool completes = loose < out && out - loose <= 2 && c < 0x80 && isxdigit(c);
+		if (c >= 0 && (completes || !is_decoded(c, in_query))) {
 			rest[out++] = '%';
 			rest[out++] = (char)toupper((unsigned char)rest[++i]);
 			rest[out++] = (char)toupper((unsigned char)rest[++i]);
@@ -53,6 +55,8 @@ size_t url_decode_rest(char *rest, size_t len)
 			continue;
 		/* An escaped question mark is not decoded: this one begins the query. */
 		in_query |= c == '?';
+		if (c == '%')
+			loose = out;
 		rest[out++] = (char)c;
 	}
 	return out;

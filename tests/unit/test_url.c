@@ -28,6 +28,8 @@ static void test_escapes_of_visible_characters_are_decoded(void)
 	STR_IS(judged("/a?%71=%26%2f"), "/a?q=%26%2F");
 	/* Once, as servers do. */
 	STR_IS(judged("/%2573"), "/%2573");
+	STR_IS(judged("/%%373"), "/%%373");
+	STR_IS(judged("/%7%33"), "/%7%33");
 	STR_IS(judged("/a%3f%73?%73"), "/a%3Fs?s");
 }
 

@@ -86,14 +86,14 @@ class Pattern:
         if match == "exact" and self.is_url and not path:
             path = "/"
         self.match, self.text = match, host + path
+        if match is None:  # nobody knows which: the widest of all
+            self.match, self.text = "wildcard", f"*{host + path}*"
 
     def matches(self, host, url):
         subject = url if self.is_url else host
         if subject is None:
             return False
         t = self.text
-        if self.match is None:  # nobody knows which: the widest of all
-            return bool(re.search(".*".join(map(re.escape, t.split("*"))), subject))
         if self.match in ("exact", "endswith"):
             subject = strip_www(subject)
         if self.match == "exact":
@@ -381,10 +381,15 @@ class Gateway:
 
     def media(self, v, host, url, overrides):
         found = [r for rs in self.sites(v, host, url).values() for r, _ in rs]
-        categories = [self.merged("categories").get(r["category"], {}) for r in found]
-        hide = any(r.get("images", c.get("images")) == "hide" for r, c in zip(found, categories))
+        categories = [self.merged("categories").get(r["category"], Record("categories", {})) for r in found]
+        # What nobody can read is shown as little as can be.
+        closed = any(r.closed or c.closed for r, c in zip(found, categories))
+        found, categories = [r for r, c in zip(found, categories) if not r.closed], [
+            c for r, c in zip(found, categories) if not r.closed]
+        hide = closed or any(r.get("images", c.get("images")) == "hide" for r, c in zip(found, categories))
         show = any(r.get("images") == "show" for r in found)
         mask, plain = (any(r.get("words") == w for r in found) for w in MEDIA)
+        mask = mask or closed
         said = {k: [r[k] for r in overrides if k in r] for k in ("images", "words")}
         if said["images"]:  # OPEN: of several the strictest
             hide, show = "hide" in said["images"], "hide" not in said["images"]
@@ -392,5 +397,5 @@ class Gateway:
             mask, plain = "hide" in said["words"], "hide" not in said["words"]
         return {"images": hide or not show and v["images"] == "hide",
                 "words": mask or not plain and v["words"] == "hide",
-                "no_decrypt": any(c.get("no_decrypt") for c in categories)
+                "no_decrypt": any(c.get("no_decrypt") and not c.closed for c in categories)
                 or bool(self.matching("mitm_ignore", host, url))}

@@ -3,6 +3,8 @@
 import itertools
 import random
 
+from policy_model import RESTRICT
+
 NOW = 1_790_000_000_000  # a Monday in September 2026, 14:13 UTC
 LEVELS = ("device", "group", "all")
 MATCHES = ("exact", "endswith", "startswith", "contains", "wildcard")
@@ -271,3 +273,29 @@ class World:
 
     def case(self, asks=None):
         return {"now": self.now, "records": self.records, "lists": self.lists, "asks": asks or self.asks()}
+
+
+# ---- records that cannot be read ----
+
+WRONG = (7, None, "from-the-future", {"a": 1}, [5], True, 1.5)
+
+
+def corruptions(record, r):
+    """The record with one restricting field wrong."""
+    owner, topic, fields = record
+    for name in fields:
+        rule = RESTRICT[topic].get(name)
+        if not rule:
+            continue
+        wrong = [v for v in WRONG if not rule(v)]
+        yield [owner, topic, {**fields, name: r.choice(wrong)}], name
+        if isinstance(fields[name], list) and fields[name]:
+            yield [owner, topic, {**fields, name: fields[name][:-1] + [r.choice((7, {}, None))]}], name
+
+
+def spoil(case, r):
+    """Some records are wrong."""
+    for i, record in enumerate(case["records"]):
+        bad = list(corruptions(record, r))
+        if bad and r.random() < 0.15:
+            case["records"][i] = r.choice(bad)[0]

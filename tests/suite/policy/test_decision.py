@@ -2,6 +2,7 @@
 """P5, P6, F7, W4, D11 and the table "Which rules act where": what the daemons decide is what a model of
 SPEC says."""
 import collections
+import random
 
 import policy_worlds as worlds
 from policy_model import Gateway
@@ -37,3 +38,13 @@ def test_random_worlds(probe):
     cases = [worlds.World(seed).case() for seed in range(1500)]
     seen = check(cases, probe(cases))
     assert len(seen) >= 16, seen
+
+
+def test_random_worlds_with_wrong_records(probe):
+    """DESIGN 4: a wrong type or unknown value in a field that restricts closes the record."""
+    cases = []
+    for seed in range(5000, 5600):
+        case = worlds.World(seed).case()
+        worlds.spoil(case, random.Random(seed))
+        cases.append(case)
+    check(cases, probe(cases))
