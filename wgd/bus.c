@@ -2,6 +2,7 @@
 #include "wgd/wgd.h"
 
 #include "common/log.h"
+#include "wgd/kfile.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,15 @@ void wgd_schedule_settle(struct wgd *w)
 
 /* ---- devices and keys ---- */
 
+/* The interface has each address once, however often the record does. */
+static void add_address(struct peer_device *out, const struct addr *a)
+{
+	for (size_t i = 0; i < out->address_count; i++)
+		if (addr_equal(&out->addresses[i], a))
+			return;
+	out->addresses[out->address_count++] = *a;
+}
+
 static bool find_device(void *arg, const char *id, struct peer_device *out)
 {
 	struct wgd *w = arg;
@@ -46,10 +56,9 @@ static bool find_device(void *arg, const char *id, struct peer_device *out)
 	if (!v)
 		return false;
 	out->tunnel = v->tunnel;
-	out->address_count = v->address_count;
 	out->address_wrong = v->address_wrong;
 	for (size_t i = 0; i < v->address_count && i < WG_ALLOWED_MAX; i++) {
-		out->addresses[i] = v->addresses[i];
+		add_address(out, &v->addresses[i]);
 		/* The directory says whose an address is, for all daemons alike. */
 		out->address_taken |= directory_find(w->directory, &v->addresses[i]) != v;
 	}
@@ -66,7 +75,13 @@ static void on_change(
 	tunnel_change(&w->tunnels[tunnel], kind, peer);
 }
 
-const struct peers_ops wgd_peers_ops = { find_device, on_change };
+static void on_left(void *arg, struct peer *peer)
+{
+	struct wgd *w = arg;
+	stats_leave(&w->stats, peer);
+}
+
+const struct peers_ops wgd_peers_ops = { find_device, on_change, on_left };
 
 /* Records are only marked: half a batch may hold two devices of one key that are swapping it. */
 static void mark(struct wgd *w, const char *id)
@@ -79,6 +94,8 @@ static void on_device(void *arg, struct device_view *v)
 {
 	struct wgd *w = arg;
 	mark(w, v->id);
+	if (!kfile_id_is_good(v->id))
+		return;
 	if (usage_set_quota(&w->usage, v->id, v->quota_bytes))
 		log_error("no memory for a quota device=%s", v->id);
 }

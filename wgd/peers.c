@@ -2,6 +2,7 @@
 #include "wgd/peers.h"
 
 #include "common/log.h"
+#include "wgd/kfile.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ const char *refusal_text(enum refusal r)
 		[REFUSAL_NO_DEVICE] = "no_device",
 		[REFUSAL_NO_KEY] = "no_key",
 		[REFUSAL_GRACE_OVER] = "grace_over",
+		[REFUSAL_INVALID_ID] = "invalid_id",
 		[REFUSAL_INVALID_KEY] = "invalid_key",
 		[REFUSAL_INVALID_PRESHARED_KEY] = "invalid_preshared_key",
 		[REFUSAL_OWN_KEY] = "own_key",
@@ -198,6 +200,8 @@ static enum refusal judge(
 {
 	if (!p->ops->find_device(p->arg, peer->id, dev))
 		return REFUSAL_NO_DEVICE;
+	if (!kfile_id_is_good(peer->id))
+		return REFUSAL_INVALID_ID;
 	const struct peer_tunnel *tunnel = find_tunnel(p, dev->tunnel);
 	if (!tunnel)
 		return REFUSAL_UNKNOWN_TUNNEL;
@@ -218,6 +222,7 @@ struct was {
 	enum refusal refusal;
 	size_t tunnel;
 	struct wg_peer wg;
+	uint64_t counted_origin, counted_rx, counted_tx;
 };
 
 /* Present holders come first, then by id. */
@@ -265,6 +270,27 @@ static void admit(struct peers *p, struct was *was, int64_t now_ms)
 	if (peer->refusal >= REFUSAL_INVALID_KEY && peer->refusal != was->refusal)
 		log_warning(
 			"peer refused device=%s reason=%s", peer->id, refusal_text(peer->refusal));
+}
+
+/* Another device of the same tunnel has the key now: the peer goes on with its counters, which are
+ * not the new holder's use. */
+static void hand_over(const struct peers *p, const struct was *was)
+{
+	if (was->refusal != REFUSAL_NONE)
+		return;
+	struct peer *holder = peers_find_key(p, &was->wg.public_key);
+	if (!holder || holder == was->peer || holder->tunnel != was->tunnel)
+		return;
+	holder->seen.counted_origin = was->counted_origin;
+	holder->seen.counted_rx = was->counted_rx;
+	holder->seen.counted_tx = was->counted_tx;
+	holder->seen.handed_over = true;
+}
+
+static void report_left(const struct peers *p, const struct was *was)
+{
+	if (was->refusal == REFUSAL_NONE && was->peer->refusal != REFUSAL_NONE && p->ops->on_left)
+		p->ops->on_left(p->arg, was->peer);
 }
 
 static void report_removal(const struct peers *p, const struct was *was)
@@ -318,13 +344,20 @@ int peers_settle(struct peers *p, int64_t now_ms)
 		was[n++] = (struct was){ .peer = peer,
 			.refusal = peer->refusal,
 			.tunnel = peer->tunnel,
-			.wg = peer->wg };
+			.wg = peer->wg,
+			.counted_origin = peer->seen.counted_origin,
+			.counted_rx = peer->seen.counted_rx,
+			.counted_tx = peer->seen.counted_tx };
 	}
 	qsort(was, n, sizeof(*was), compare_was);
 	for (size_t i = 0; i < n; i++)
 		release(p, &was[i]);
 	for (size_t i = 0; i < n; i++)
 		admit(p, &was[i], now_ms);
+	for (size_t i = 0; i < n; i++) {
+		hand_over(p, &was[i]);
+		report_left(p, &was[i]);
+	}
 	for (size_t i = 0; i < n; i++)
 		report_removal(p, &was[i]);
 	for (size_t i = 0; i < n; i++)

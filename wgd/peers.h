@@ -19,6 +19,7 @@ enum refusal {
 			     * entitlement has a date; such a device stays a (walled) peer until it
 			     * is removed or its expires_at ends it */
 	REFUSAL_INVALID_KEY,
+	REFUSAL_INVALID_ID,
 	REFUSAL_INVALID_PRESHARED_KEY,
 	REFUSAL_OWN_KEY, /* the key of one of our tunnels */
 	REFUSAL_DUPLICATE_KEY,
@@ -69,6 +70,7 @@ struct peer_seen {
 	int64_t sent_at, sent_handshake_at; /* of the last statistics, and what they said */
 	uint64_t sent_rx, sent_tx;
 	uint64_t counted_origin, counted_rx, counted_tx; /* as given to the usage */
+	bool handed_over; /* counted_* are those of the device that had the key before */
 };
 
 struct peer {
@@ -92,6 +94,8 @@ struct peers_ops {
 	/* A change of the desired peers of one tunnel; all removals of a settle come first. */
 	void (*on_change)(
 		void *arg, size_t tunnel, enum wg_change_kind kind, const struct wg_peer *peer);
+	/* It was a peer, and is none any more. May be NULL. */
+	void (*on_left)(void *arg, struct peer *peer);
 };
 
 struct peers {

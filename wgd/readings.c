@@ -107,6 +107,10 @@ static void count_usage(struct wgd *w, struct peer *peer, const struct wg_peer *
 {
 	struct peer_seen *seen = &peer->seen;
 	uint64_t origin = origin_of(incarnation, &is->public_key);
+	if (seen->handed_over && seen->counted_origin == origin &&
+		usage_take_over(&w->usage, peer->id, origin, seen->counted_rx, seen->counted_tx))
+		return;
+	seen->handed_over = false;
 	if (seen->counted_origin == origin && seen->counted_rx == is->rx_bytes &&
 		seen->counted_tx == is->tx_bytes)
 		return;

@@ -169,3 +169,12 @@ void stats_note(struct stats *s, struct peer *peer, const struct wg_peer *is,
 	counts->flapping +=
 		peer->seen.flapped_at && now->mono_ms - peer->seen.flapped_at < FLAP_EVERY_MS;
 }
+
+void stats_leave(struct stats *s, struct peer *peer)
+{
+	static const struct wg_peer nowhere;
+	if (peer->seen.online)
+		send_edge(s, peer, &nowhere, "offline");
+	peer->seen.online = false;
+	peer->seen.alive_at = peer->seen.read_at = 0;
+}

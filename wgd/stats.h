@@ -31,3 +31,5 @@ struct stats_counts {
 /* A device's peer as read; sends what is to be said of it and adds it to counts. */
 void stats_note(struct stats *s, struct peer *peer, const struct wg_peer *is,
 	const struct stats_now *now, struct stats_counts *counts);
+/* It is no peer any more: whoever was online is offline. */
+void stats_leave(struct stats *s, struct peer *peer);

@@ -195,6 +195,19 @@ static void plan(struct usage *u, const struct usage_count *c, uint64_t bytes, u
 		u->due_ms = due;
 }
 
+int usage_take_over(
+	struct usage *u, const char *id, uint64_t origin, uint64_t rx_bytes, uint64_t tx_bytes)
+{
+	struct usage_count *c = get_count(u, id);
+	if (!c)
+		return -ENOMEM;
+	c->rx = rx_bytes;
+	c->tx = tx_bytes;
+	c->origin = origin;
+	u->changed = true;
+	return 0;
+}
+
 int usage_read(struct usage *u, const char *id, uint64_t origin, uint64_t rx_bytes,
 	uint64_t tx_bytes, uint64_t mono_ms, bool skip)
 {

@@ -51,7 +51,7 @@ static void on_change(
 		w->count[tunnel]++;
 }
 
-static const struct peers_ops ops = { find_device, on_change };
+static const struct peers_ops ops = { find_device, on_change, NULL };
 
 static struct world *world_new(void)
 {

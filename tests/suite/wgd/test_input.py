@@ -68,6 +68,25 @@ def test_id_that_is_too_long_is_refused_and_the_others_work(gateway):
     assert gateway.bus.applied("y" * 64, gen)["ok"]
 
 
+@pytest.mark.parametrize("name", ["a b", "../x", "%s%n", "a\nb", "\u00fc", '"'])
+def test_id_that_is_none_is_refused_by_name(gateway, name):
+    gen = put(gateway, name, PUB[1], "10.9.0.3", quota_bytes=1)
+    assert gateway.bus.applied(name, gen)["error"]["detail"] == "invalid_id"
+    assert gateway.peers() == {}
+
+
+def test_address_that_is_there_twice_is_one(gateway):
+    """W3: the interface then is as desired, and no pass finds anything to do."""
+    gen = put(gateway, "phone", PUB[1], "10.9.0.3", "10.9.0.3", "::ffff:10.9.0.3", "fd09::3")
+    assert gateway.bus.applied("phone", gen)["ok"]
+    assert gateway.peers() == {PUB[1]: ["10.9.0.3/32", "fd09::3/128"]}
+    gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")
+    wait_until(lambda: "mtu 1380" in gateway.run("ip", "link", "show", "wgt0"), "a pass")
+    gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")
+    wait_until(lambda: "mtu 1380" in gateway.run("ip", "link", "show", "wgt0"), "another")
+    assert "changed by somebody else" not in gateway.wgd.log()
+
+
 def test_preshared_key_is_set_changed_and_removed(gateway):
     """W7."""
     def preshared():

@@ -3,6 +3,8 @@
 import json
 import threading
 
+import pytest
+
 from clientlib import Client
 from support.wait import wait_until
 from wgdlib import genkey
@@ -52,3 +54,26 @@ def test_one_key_in_two_places_flaps_and_a_lone_device_does_not(gateway):
     finally:
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize("how", ["refused", "removed"])
+def test_device_that_is_no_peer_any_more_is_offline(gateway, how):
+    """W6: refused, removed: whoever was online is told to be gone."""
+    seen = []
+    edges_of(gateway.redis, seen)
+    gen = gateway.bus.put_device("phone", PUBLIC, "10.9.0.2")
+    assert gateway.bus.applied("phone", gen)["ok"]
+    client = Client(gateway, 2, PRIVATE, "10.9.0.2")
+
+    def edges():
+        gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a reading
+        return [e["edge"] for e in seen if e["device"] == "phone"]
+    try:
+        wait_until(lambda: edges() == ["online"], "online")
+        if how == "refused":
+            gateway.bus.put_device("phone", PUBLIC, "10.8.0.2")  # outside the tunnel
+        else:
+            gateway.bus.remove_device("phone")
+        wait_until(lambda: edges() == ["online", "offline"], "offline")
+    finally:
+        client.close()

@@ -215,3 +215,28 @@ def test_full_disk_is_said_once_and_wgd_goes_on(make_gateway):
         finally:
             if client:
                 client.close()
+
+
+def test_device_that_takes_over_a_key_does_not_pay_for_the_one_before(gateway, client):
+    """The peer lives on under another id, and so do its counters."""
+    client.send(2 * MB)
+    a_pass(gateway)
+    gateway.bus.set("device_keys", {"tablet": {"id": "tablet", "public_key": PUBLIC}})
+    gateway.bus.remove("device_keys", "phone")
+    gateway.bus.set("devices", {"tablet": {"id": "tablet", "addresses": ["10.9.0.2"],
+                                           "active": True, "quota_bytes": MB}})
+    gen = gateway.bus.remove("devices", "phone")
+    assert gateway.bus.applied("tablet", gen)["ok"]
+    a_pass(gateway)
+    assert gateway.redis("HGET", "culvert:state:usage:wgd", "tablet") is None
+    gateway.wgd.stop()  # nor after a restart
+    gateway.wgd.start()
+    wait_until(lambda: gateway.status().get("peers") == 1, "known")
+    a_pass(gateway)
+    assert gateway.redis("HGET", "culvert:state:usage:wgd", "tablet") is None
+    client.send(MB)
+
+    def cut():
+        kick(gateway)
+        return gateway.redis("HGET", "culvert:state:usage:wgd", "tablet")
+    assert int(json.loads(wait_until(cut, "cut"))["used_bytes"]) < 1.5 * MB
