@@ -273,8 +273,8 @@ int syncd_bus_start(struct syncd *s)
 	int err;
 
 	bus_set_status_source(b, fill_status, s);
-	err = staging_open(&s->staging, b, &s->lists.store.good, (uint64_t)s->conf->ack_s * 1000,
-		&staging_ops, s);
+	err = staging_open(&s->staging, &s->daemon->loop, b, &s->lists.store.good,
+		(uint64_t)s->conf->ack_s * 1000, &staging_ops, s);
 	if (!err)
 		err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
 	if (!err)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/list_staging.h"
 #include "common/log.h"
-#include "common/timer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #define SET_ID "main"
 /* A beat of every daemon: who runs is known from then on. */
 #define HEARING_MS 6000
+#define LOOK_MS	   1000
 
 const char *staging_state_text(enum staging_state s)
 {
@@ -23,6 +23,10 @@ static void set_state(struct staging *s, enum staging_state state)
 		return;
 	log_info("domain set %s blob=%.12s", staging_state_text(state), s->current.digest);
 	s->state = state;
+	if (state == STAGING_WAITING)
+		timer_start(&s->beat, LOOK_MS, LOOK_MS);
+	else
+		timer_stop(&s->beat);
 	bus_status_changed(s->bus);
 }
 
@@ -148,8 +152,9 @@ static void look_for_stuck(struct staging *s, uint64_t now)
 static bool is_acknowledged(const struct staging *s, uint64_t now)
 {
 	const struct consumers *c = &s->consumers;
+	uint64_t hearing = s->patience_ms < HEARING_MS ? s->patience_ms : HEARING_MS;
 
-	return now - s->started_at >= HEARING_MS && consumers_count(c, CONSUMER_DOMAINSET) &&
+	return now - s->started_at >= hearing && consumers_count(c, CONSUMER_DOMAINSET) &&
 	       consumers_have(c, CONSUMER_DOMAINSET, s->gen) && s->ops->is_settled(s->arg) &&
 	       consumers_have(c, CONSUMER_WEBSET, bus_state_gen(s->bus, TOPIC_webset)) &&
 	       consumers_have(c, CONSUMER_LISTS, bus_state_gen(s->bus, TOPIC_lists));
@@ -169,6 +174,11 @@ static void look(struct staging *s)
 	s->good = s->current;
 	set_state(s, STAGING_IN_FORCE);
 	s->ops->on_in_force(s->arg, &s->good);
+}
+
+static void on_beat(struct timer *t)
+{
+	look(t->data);
 }
 
 static void on_status(void *arg, const struct bus_status *status)
@@ -223,8 +233,9 @@ void staging_recheck(struct staging *s)
 
 /* ---- life ---- */
 
-int staging_open(struct staging *s, struct bus *bus, const struct list_version *good,
-	uint64_t patience_ms, const struct staging_ops *ops, void *arg)
+int staging_open(struct staging *s, uv_loop_t *loop, struct bus *bus,
+	const struct list_version *good, uint64_t patience_ms, const struct staging_ops *ops,
+	void *arg)
 {
 	s->bus = bus;
 	s->good = *good;
@@ -232,12 +243,15 @@ int staging_open(struct staging *s, struct bus *bus, const struct list_version *
 	s->ops = ops;
 	s->arg = arg;
 	s->started_at = clock_mono_ms();
+	timer_init(loop, &s->beat, on_beat, s);
 	return bus_watch_status(bus, on_status, s);
 }
 
 void staging_close(struct staging *s)
 {
 	s->closed = true;
+	if (s->bus)
+		timer_close(&s->beat, NULL);
 }
 
 void staging_report(const struct staging *s, cJSON *status)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "common/timer.h"
 #include "syncd/list_consumers.h"
 #include "syncd/list_store.h"
 
@@ -45,12 +46,14 @@ struct staging {
 	uint64_t gen;	  /* of current in the topic, 0 = not known yet */
 	unsigned flushes; /* under way */
 	struct consumers consumers;
+	struct timer beat; /* looks while it waits */
 };
 
 /* good: from disk, may be empty. Watches the status of all daemons. */
-int staging_open(struct staging *s, struct bus *bus, const struct list_version *good,
-	uint64_t patience_ms, const struct staging_ops *ops, void *arg);
-/* Before the bus is closed. */
+int staging_open(struct staging *s, uv_loop_t *loop, struct bus *bus,
+	const struct list_version *good, uint64_t patience_ms, const struct staging_ops *ops,
+	void *arg);
+/* Before the bus is closed; the memory is the owner's until the loop has ended. */
 void staging_close(struct staging *s);
 /* A new set; copies image. 0, and on_published later; or -errno. */
 int staging_publish(struct staging *s, const void *image, size_t len, struct list_version *v);

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Acknowledged = in force; what cannot be loaded gives way to the last good; numbers of lists (SPEC S4)."""
+import json
+import time
+
+import pytest
+
+from support.bus import Probe
+from support.wait import wait_until
+
+
+@pytest.fixture
+def staged(gateway):
+    """A gateway with list a in force, and little patience."""
+    gateway.syncd.more = "ack_s = 1\n"
+    gateway.syncd.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    gateway.syncd.start()
+    gateway.wait_list("a", count=1, error=None)
+    wait_in_force(gateway, "a")
+    return gateway
+
+
+def wait_in_force(gateway, name):
+    return wait_until(lambda: gateway.lists().get(name, {}).get("in_force_at"), f"{name} in force")
+
+
+def status(redis):
+    return redis.status("syncd").get("domainset", {})
+
+
+def test_list_is_in_force_once_all_daemons_have_applied_it(gateway, redis, place):
+    """Also the web set counts, and a daemon that begins to run before the rest is through."""
+    gateway.acks = False
+    other = Probe("proxyd", f"unix:{redis.socket}", place)
+    for topic in ("domainset", "webset"):
+        other.subscribe(topic, "syncd")
+    gateway.syncd.write("a.txt", "a.example\nhttp://b.example/p\n")
+    gateway.sources(a="file:a.txt")
+    gateway.apid.replace("websites", {})
+    gateway.syncd.start()
+    try:
+        gateway.wait_list("a", count=1, error=None)
+        wait_until(lambda: len(status(redis).get("waiting_for", [])) == 2, "two to wait for")
+        gateway.acks = True
+        gateway.lists()
+        wait_until(lambda: status(redis)["waiting_for"] == ["proxyd/1"], "proxyd alone")
+        assert "in_force_at" not in gateway.lists()["a"]
+        gen = other.wait("batch", topic="domainset")["gen"]
+        other.do("applied", topic="domainset", owner="syncd", gen=gen)
+        wait_until(lambda: status(redis)["waiting_for"] == [], "domain set")
+        assert status(redis)["state"] == "waiting" and "in_force_at" not in gateway.lists()["a"]
+        before = time.time() * 1000
+        gen = other.wait("batch", topic="webset")["gen"]
+        other.do("applied", topic="webset", owner="syncd", gen=gen)
+        assert wait_in_force(gateway, "a") >= before - 1000
+        record = gateway.lists()["a"]
+        assert record["tried_at"] and record["fetched_at"] and record["changed_at"] <= record["in_force_at"]
+    finally:
+        other.quit()
+
+
+def test_set_that_cannot_be_loaded_gives_way_to_the_last_good(staged, redis):
+    """Rollback, alarm, another try later, and a changed list at once."""
+    gateway, s = staged, staged.syncd
+    good = gateway.domainset()
+    gateway.acks = False
+    s.write("a.txt", "a.example\nb.example\n")
+    wait_until(lambda: gateway.domainset()["blob"] != good["blob"], "new set")
+    refused = gateway.domainset()
+    detail = gateway.alarm()["detail"]
+    assert "not loaded by dnsd/1" in detail and "back to the last good one" in detail
+    wait_until(lambda: gateway.domainset() == good, "the last good set")
+    gateway.acks = True
+    wait_until(lambda: gateway.lists() and status(redis).get("state") == "in force", "in force")
+    assert status(redis)["in_force"] == good["blob"]
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+    assert "in_force_at" not in gateway.lists()["a"]  # of this version of the list
+    # Later, ten times the patience, it comes again and is taken now.
+    wait_until(lambda: gateway.domainset() == refused, "another try", 60)
+    wait_in_force(gateway, "a")
+    assert "is tried again" in s.log()
+
+
+def test_changed_list_comes_at_once_after_a_refusal(staged):
+    gateway, s = staged, staged.syncd
+    good = gateway.domainset()
+    gateway.acks = False
+    s.write("a.txt", "a.example\nb.example\n")
+    wait_until(lambda: gateway.domainset() != good, "new set")
+    wait_until(lambda: gateway.domainset() == good, "the last good set")
+    gateway.acks = True
+    start = time.monotonic()
+    s.write("a.txt", "a.example\nc.example\n")
+    gateway.wait_blocked("c.example", {"a"})
+    assert time.monotonic() - start < 10
+    wait_in_force(gateway, "a")
+
+
+def test_last_good_is_known_after_a_restart(staged, redis):
+    gateway, s = staged, staged.syncd
+    good = gateway.domainset()
+    s.stop()
+    gateway.acks = False
+    s.write("a.txt", "a.example\nb.example\n")
+    s.start()
+    wait_until(lambda: gateway.domainset()["count"] == 2, "new set")
+    wait_until(lambda: gateway.domainset() == good, "the last good set")
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+
+
+def test_first_set_that_nobody_loads_stays_with_an_alarm(gateway):
+    gateway.acks = False
+    gateway.syncd.more = "ack_s = 1\n"
+    gateway.syncd.write("a.txt", "a.example\n")
+    gateway.sources(a="file:a.txt")
+    gateway.syncd.start()
+    assert "there is no other" in gateway.alarm()["detail"]
+    gateway.expect([{"a"}], "a.example")
+
+
+def test_daemon_that_is_gone_is_not_waited_for(staged, redis, place):
+    """Its status ends within 15 s."""
+    gateway = staged
+    other = Probe("proxyd", f"unix:{redis.socket}", place)
+    other.subscribe("domainset", "syncd")
+    other.wait("batch", topic="domainset")
+    wait_until(lambda: redis.status("proxyd"), "proxyd's status")
+    other.kill()
+    gateway.syncd.write("a.txt", "a.example\nb.example\n")
+    gateway.wait_list("a", count=2)
+    wait_until(lambda: wait_in_force(gateway, "a") and gateway.lists()["a"]["count"] == 2, "in force", 60)
+
+
+def test_number_of_a_list_is_given_anew_only_after_acknowledgement(gateway, redis):
+    """64 numbers: the 65th list waits until a set without the removed one is in force everywhere."""
+    s = gateway.syncd
+    gateway.syncd.more = "ack_s = 600\n"
+    for i in range(65):
+        s.write(f"l{i}", f"l{i}.example\n")
+    first = {f"l{i}": f"file:l{i}" for i in range(64)}
+    gateway.sources(**first)
+    s.start()
+    wait_until(lambda: gateway.lists() and status(redis).get("state") == "in force", "in force")
+    freed = gateway.bit("l0")
+    gateway.acks = False
+    del first["l0"]
+    gateway.sources(**first)
+    wait_until(lambda: "l0" not in gateway.domainset()["lists"], "set without l0")
+    gateway.sources(l64="file:l64", **first)
+    assert "more than 64" in gateway.alarm()["detail"]
+    gateway.acks = True
+    wait_until(lambda: gateway.lists() and status(redis).get("state") == "in force", "in force")
+    gateway.sources(**first)
+    wait_until(lambda: "l64" not in gateway.lists(), "l64 gone")
+    gateway.sources(l64="file:l64", **first)
+    assert gateway.bit("l64") == freed
+    gateway.expect([{"l64"}], "l64.example")
+
+
+def test_old_blob_expires_after_the_new_one_is_in_force(staged, redis):
+    """DESIGN 4: an hour's grace."""
+    gateway, s = staged, staged.syncd
+    old = gateway.domainset()["blob"]
+    s.write("a.txt", "a.example\nb.example\n")
+    gateway.wait_blocked("b.example", {"a"})
+    new = gateway.domainset()["blob"]
+
+    def ttl(blob):
+        return redis("TTL", f"culvert:blob:{blob}")
+    wait_until(lambda: 0 < ttl(old) <= 3600, "old blob")
+    assert ttl(new) > 3600
+    web = json.loads(redis("HGET", "culvert:state:webset:syncd", "main") or "{}").get("blob")
+    assert web is None or ttl(web) > 3600
