@@ -20,6 +20,12 @@ static int escaped_byte(const char *text, size_t len)
 	return hex_value(text[1]) * 16 + hex_value(text[2]);
 }
 
+/* A % behind which one or two digits are missing. */
+static bool is_begun(const char *text, size_t len)
+{
+	return len == 1 || (len == 2 && hex_value(text[1]) >= 0);
+}
+
 static bool is_decoded(int c, bool in_query)
 {
 	if (c >= 0x80)
@@ -38,7 +44,8 @@ size_t url_decode_rest(char *rest, size_t len)
 		int c = escaped_byte(rest + i, len - i);
 
 		/* What is decoded may not make an escape of a % that was none. */
-		bool completes = loose < out && out - loose <= 2 && c < 0x80 && isxdigit(c);
+		bool completes = c >= 0 && hex_value((char)c) >= 0 && loose < out &&
+				 is_begun(rest + loose, out - loose);
 		if (c >= 0 && (completes || !is_decoded(c, in_query))) {
 			rest[out++] = '%';
 			rest[out++] = (char)toupper((unsigned char)rest[++i]);
