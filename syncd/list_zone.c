@@ -3,6 +3,9 @@
 #include "syncd/list_parser.h"
 #include <stdio.h>
 
+/* A name and its origin. */
+#define WHOLE_MAX (2 * LIST_NAME_MAX + 8)
+
 struct record {
 	struct text owner; /* len 0 = that of the record before */
 	struct text type, data;
@@ -84,19 +87,18 @@ static bool keep(char out[static LIST_NAME_MAX + 3], struct text t)
 }
 
 /* The whole name without its final dot; when the origin is not known, what is relative to it. */
-static bool make_absolute(
-	const struct list_parser *p, struct text t, char out[static 2 * LIST_NAME_MAX])
+static bool make_absolute(const struct list_parser *p, struct text t, char out[static WHOLE_MAX])
 {
 	bool absolute = t.len && t.p[t.len - 1] == '.';
 	char name[LIST_NAME_MAX + 3];
 
 	if (is_word(t, "@"))
-		return snprintf(out, (size_t)2 * LIST_NAME_MAX, "%s", p->origin) >= 0;
+		return snprintf(out, WHOLE_MAX, "%s", p->origin) >= 0;
 	if (absolute)
 		t.len--;
 	if (!keep(name, t))
 		return false;
-	snprintf(out, (size_t)2 * LIST_NAME_MAX, "%s%s%s", name, absolute || !*p->origin ? "" : ".",
+	snprintf(out, WHOLE_MAX, "%s%s%s", name, absolute || !*p->origin ? "" : ".",
 		absolute ? "" : p->origin);
 	return true;
 }
@@ -160,7 +162,7 @@ static int parse_directive(struct list_parser *p, struct text line)
 	p->zone = true;
 	rest = take_word(&rest);
 	if (is_word(word, "$ORIGIN")) {
-		char name[2 * LIST_NAME_MAX];
+		char name[WHOLE_MAX];
 
 		if (!make_absolute(p, rest, name) || strlen(name) > LIST_NAME_MAX)
 			return list_skip(p, LIST_SKIP_NAME);
@@ -174,7 +176,7 @@ static int parse_directive(struct list_parser *p, struct text line)
 
 static int parse_soa(struct list_parser *p, struct text owner)
 {
-	char name[2 * LIST_NAME_MAX];
+	char name[WHOLE_MAX];
 
 	p->zone = true;
 	if (make_absolute(p, owner, name) && strlen(name) <= LIST_NAME_MAX)
@@ -184,7 +186,7 @@ static int parse_soa(struct list_parser *p, struct text owner)
 
 static int parse_record(struct list_parser *p, const struct record *r)
 {
-	char name[2 * LIST_NAME_MAX];
+	char name[WHOLE_MAX];
 
 	if (is_word(r->type, "SOA"))
 		return parse_soa(p, p->owner);

@@ -2,6 +2,7 @@
 #include "syncd/lists.h"
 #include "common/log.h"
 #include "syncd/list_compile.h"
+#include "syncd/list_record.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,34 +30,13 @@ static void on_change(void *arg, struct list_source *s, bool content)
 	schedule(l, GATHER_MS);
 }
 
-/* "45 s", "3 h" */
-static void format_age(int64_t ms, char *out, size_t len)
-{
-	int64_t seconds = ms < 0 ? 0 : ms / 1000;
-
-	if (seconds < 120)
-		snprintf(out, len, "%ld s", (long)seconds);
-	else if (seconds < 7200)
-		snprintf(out, len, "%ld min", (long)(seconds / 60));
-	else if (seconds < 172800)
-		snprintf(out, len, "%ld h", (long)(seconds / 3600));
-	else
-		snprintf(out, len, "%ld days", (long)(seconds / 86400));
-}
-
 static void on_alarm(void *arg, struct list_source *s)
 {
 	struct lists *l = arg;
 
-	char detail[320], age[32];
+	char detail[LIST_ALARM_MAX];
 
-	if (s->content && s->kept.fetched_at) {
-		format_age(clock_wall_ms() - s->kept.fetched_at, age, sizeof(age));
-		snprintf(detail, sizeof(detail), "%s; the last good version, %s old, stays",
-			s->error, age);
-	} else {
-		snprintf(detail, sizeof(detail), "%s; there is no good version", s->error);
-	}
+	list_alarm_format(s, detail);
 	l->ops->on_alarm(l->arg, s->rec.id, detail);
 }
 
@@ -425,81 +405,9 @@ void lists_contents(
 	}
 }
 
-static size_t encode_skips(const struct list_report *report, struct rec_list_skip *out)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < LIST_SKIPS; i++) {
-		struct rec_list_skip *one = &out[n];
-
-		if (!report->skipped_by[i])
-			continue;
-		*one = (struct rec_list_skip){ .reason = (char *)(uintptr_t)list_skip_text(
-						       (enum list_skip)i),
-			.count = (int64_t)report->skipped_by[i],
-			.first_line = (int64_t)report->first_line[i] };
-		rec_mark(one, list_skip, count);
-		rec_mark(one, list_skip, first_line);
-		n++;
-	}
-	return n;
-}
-
 cJSON *lists_record(const struct lists *l, const struct list_source *s)
 {
-	struct rec_list_skip skips[LIST_SKIPS];
-	struct rec_list r = { .id = s->rec.id,
-		.title = s->rec.title,
-		.source = s->rec.source,
-		.kind = s->rec.kind,
-		/* A record that was wrong acts as the strictest would. */
-		.default_on = s->rec.default_on || s->rec.head.closed,
-		.by_address = s->rec.by_address,
-		.subtree = s->rec.subtree || s->rec.head.closed,
-		.bit = s->bit,
-		.fetched_at = s->kept.fetched_at,
-		.changed_at = s->kept.changed_at,
-		.tried_at = s->tried_at,
-		.in_force_at = s->kept.in_force_at,
-		.error = s->error };
-
-	rec_mark(&r, list, id);
-	rec_mark(&r, list, source);
-	if (r.title)
-		rec_mark(&r, list, title);
-	if (r.kind)
-		rec_mark(&r, list, kind);
-	if (rec_has(&s->rec, list_source, default_on) || s->rec.head.closed)
-		rec_mark(&r, list, default_on);
-	if (rec_has(&s->rec, list_source, by_address))
-		rec_mark(&r, list, by_address);
-	if (rec_has(&s->rec, list_source, subtree) || s->rec.head.closed)
-		rec_mark(&r, list, subtree);
-	if (s->bit >= 0 && *l->published.ids[s->bit])
-		rec_mark(&r, list, bit);
-	if (s->content) {
-		r.count = (int64_t)s->content->report.names;
-		r.url_count = (int64_t)s->content->report.urls;
-		r.repeated = (int64_t)s->content->repeated;
-		r.skipped = (int64_t)s->content->report.skipped;
-		r.skips.v = skips;
-		r.skips.n = encode_skips(&s->content->report, skips);
-		rec_mark(&r, list, repeated);
-		rec_mark(&r, list, count);
-		rec_mark(&r, list, url_count);
-		rec_mark(&r, list, skipped);
-	}
-	if (r.fetched_at)
-		rec_mark(&r, list, fetched_at);
-	if (r.changed_at)
-		rec_mark(&r, list, changed_at);
-	if (s->tried_at)
-		rec_mark(&r, list, tried_at);
-	if (s->content && s->kept.in_force_at && !strcmp(s->kept.in_force, s->content->digest))
-		rec_mark(&r, list, in_force_at);
-	if (r.error)
-		rec_mark(&r, list, error);
-	return codec_encode(REC_list, &r);
+	return list_record_encode(s, s->bit >= 0 && *l->published.ids[s->bit]);
 }
 
 /* ---- life ---- */

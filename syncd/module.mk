@@ -3,7 +3,7 @@ LIST_PARSE_SRCS = syncd/list_dnsmasq.c syncd/list_name.c syncd/list_parse.c sync
 
 syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/list_compile.c syncd/list_content.c syncd/list_decode.c syncd/list_file.c \
 	syncd/list_consumers.c \
-	syncd/list_source.c syncd/list_staging.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
+	syncd/list_record.c syncd/list_source.c syncd/list_staging.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
 	syncd/list_timing.c \
 	syncd/list_url_parse.c syncd/lists.c syncd/main.c syncd/website_compile.c syncd/websites.c
 syncd_LIBS = -lidn2 -lpsl -lz

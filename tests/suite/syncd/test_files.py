@@ -39,6 +39,17 @@ def test_subtree_option_makes_hosts_lines_cover_below(gateway):
     gateway.expect([{"a"}], "host.example")
 
 
+def test_flags_of_the_source_are_the_list_s(gateway):
+    """F6: by address, strictly or not."""
+    s = gateway.syncd
+    s.write("a.txt", "a.example\n")
+    more = {"title": "A", "kind": "general", "default_on": False, "by_address": True, "strict_address": True}
+    gateway.sources(a={"source": "file:a.txt", **more}, b="file:a.txt")
+    s.start()
+    gateway.wait_list("a", error=None, count=1, **more)
+    gateway.wait_list("b", by_address=None, strict_address=None, default_on=True)
+
+
 def test_changed_file_is_in_force_within_a_second(gateway):
     """S2, S3: the time limit of the test is ten times the promise."""
     s = gateway.syncd

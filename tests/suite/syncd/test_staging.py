@@ -35,6 +35,7 @@ def test_list_is_in_force_once_all_daemons_have_applied_it(gateway, redis, place
     other = Probe("proxyd", f"unix:{redis.socket}", place)
     for topic in ("domainset", "webset"):
         other.subscribe(topic, "syncd")
+    gateway.syncd.more = "ack_s = 1\n"
     gateway.syncd.write("a.txt", "a.example\nhttp://b.example/p\n")
     gateway.sources(a="file:a.txt")
     gateway.apid.replace("websites", {})
