@@ -27,6 +27,8 @@ endif
 COMMON_SRCS += common/netlink.c
 COMMON_LIBS += -lmnl
 
+COMMON_SRCS += common/policy/policy_names.c
+
 # Records of the bus.
 COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common/codec_table.c common/json.c
 

@@ -146,10 +146,13 @@ static bool judge_dns_rules(struct judgement *j)
 	for (int i = 0; i < LEVELS; i++) {
 		struct dns_rules d = { .closed = i == 0, .now_ms = j->now_ms };
 		policy_find_rules(j->p, RULES_DNS, &levels[i], &j->subject, on_dns_rule, &d);
-		if (d.block || d.allow)
-			return decide(j, d.block ? VERDICT_BLOCK : VERDICT_ALLOW, REASON_DNS_RULE,
-				(d.block ? d.block : d.allow)->pattern.text,
-				decide_generation(j, TOPIC_dns_rules));
+		const struct rule *by = d.block ? d.block : d.allow;
+		if (!by)
+			continue;
+		j->out->answer = ((const struct rec_dns_rule *)((const struct ruled *)by->data)->rec)
+					 ->answer;
+		return decide(j, d.block ? VERDICT_BLOCK : VERDICT_ALLOW, REASON_DNS_RULE,
+			by->pattern.text, decide_generation(j, TOPIC_dns_rules));
 	}
 	return false;
 }

@@ -61,6 +61,7 @@ struct decision {
 	const char *list;	      /* id of the list, "" */
 	const char *list_title;	      /* for people, "" */
 	const char *category;	      /* name of the category, "" */
+	const char *answer;	      /* of the DNS rule, NULL when it names none */
 	uint64_t generation;	      /* of the topic that decided, 0 */
 	bool hide_images, mask_words; /* where the content is allowed */
 	bool no_decrypt; /* category no_decrypt or mitm_ignore: pass through undecrypted */
@@ -87,3 +88,9 @@ void policy_decide(struct policy *p, struct device_view *dev, const struct polic
 typedef void policy_explain_fn(void *arg, const char *step, bool decided, const struct decision *d);
 void policy_explain(struct policy *p, struct device_view *dev, const struct policy_query *q,
 	int64_t now_ms, policy_explain_fn *on_step, void *arg);
+
+/* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
+ * is no domain set. */
+uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len);
+/* Id of the list of that bit, NULL when there is none. */
+const char *policy_list_id(const struct policy *p, unsigned bit);

@@ -99,7 +99,7 @@ static int set_lan(struct settings *s, const char *const *texts, size_t n)
 }
 
 /* Each setter takes a JSON value, NULL for the default; -EINVAL for a wrong one. */
-static int set_endpoint(struct settings *s, const cJSON *value)
+static int set_text(char **out, const cJSON *value)
 {
 	char *copy = NULL;
 
@@ -107,9 +107,14 @@ static int set_endpoint(struct settings *s, const cJSON *value)
 		return -EINVAL;
 	if (value && !(copy = strdup(value->valuestring)))
 		return -ENOMEM;
-	free(s->endpoint);
-	s->endpoint = copy;
+	free(*out);
+	*out = copy;
 	return 0;
+}
+
+static int set_endpoint(struct settings *s, const cJSON *value)
+{
+	return set_text(&s->endpoint, value);
 }
 
 static int set_lan_prefixes(struct settings *s, const cJSON *value)
@@ -153,6 +158,16 @@ static int set_connectivity_checks(struct settings *s, const cJSON *value)
 static int set_renewal_hosts(struct settings *s, const cJSON *value)
 {
 	return set_names(&s->renewal_hosts, value, NULL, 0);
+}
+
+static int set_rebind_exceptions(struct settings *s, const cJSON *value)
+{
+	return set_names(&s->rebind_exceptions, value, NULL, 0);
+}
+
+static int set_portal_host(struct settings *s, const cJSON *value)
+{
+	return set_text(&s->portal_host, value);
 }
 
 static int set_device_defaults(struct settings *s, const cJSON *value)
@@ -222,6 +237,15 @@ static int set_offline_browser(struct settings *s, const cJSON *value)
 
 	if (err)
 		s->offline_browser = true;
+	return err;
+}
+
+static int set_query_log(struct settings *s, const cJSON *value)
+{
+	int err = set_bool(&s->query_log, value, false);
+
+	if (err)
+		s->query_log = false;
 	return err;
 }
 
@@ -328,6 +352,9 @@ static const struct setter {
 	{ "offline_browser", set_offline_browser },
 	{ "connectivity_checks", set_connectivity_checks },
 	{ "renewal_hosts", set_renewal_hosts },
+	{ "rebind_exceptions", set_rebind_exceptions },
+	{ "portal_host", set_portal_host },
+	{ "query_log", set_query_log },
 	{ "egress_denied_ports", set_denied_ports },
 	{ "egress_web_ports", set_web_ports },
 };
@@ -346,6 +373,8 @@ void settings_fini(struct settings *s)
 	rec_fini(REC_policy_fields, &s->device_defaults);
 	strs_fini(&s->connectivity_checks);
 	strs_fini(&s->renewal_hosts);
+	strs_fini(&s->rebind_exceptions);
+	free(s->portal_host);
 	strs_fini(&s->egress_denied_ports);
 	strs_fini(&s->egress_web_ports);
 	*s = (struct settings){ 0 };
