@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dnsd/answer.h"
 
+#include "dnsd/rebind.h"
 #include "dnsd/svcb.h"
 #include <errno.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static const char *rdata_layout(uint16_t type)
 	}
 }
 
-static int copy_rdata(const uint8_t *msg, const struct message_rr *rr, struct message_writer *w)
+int answer_copy_rdata(const uint8_t *msg, const struct message_rr *rr, struct message_writer *w)
 {
 	size_t at = rr->rdata_pos, end = rr->rdata_pos + rr->rdata_len;
 	struct name name;
@@ -84,6 +85,7 @@ struct intake {
 	uint32_t ttl_s;		 /* least of the answer's */
 	uint32_t negative_ttl_s; /* of the SOA */
 	bool has_soa, has_type;	 /* a record of the asked type is in the answer */
+	bool changed;		 /* an SVCB or HTTPS record is not as it was signed */
 };
 
 static int intake_record(struct intake *in, enum section s, const struct message_rr *rr)
@@ -106,10 +108,9 @@ static int intake_record(struct intake *in, enum section s, const struct message
 			return 0;
 		}
 		in->info->has_targets = true;
-		if (changed)
-			in->info->authentic = false;
+		in->changed |= changed;
 	} else {
-		rc = copy_rdata(in->msg, rr, &in->w);
+		rc = answer_copy_rdata(in->msg, rr, &in->w);
 	}
 	writer_rr_end(&in->w);
 	if (rc)
@@ -133,6 +134,14 @@ static void note_soa(struct intake *in, const struct message_rr *rr)
 	in->has_soa = true;
 }
 
+static bool covers_svcb(const uint8_t *msg, const struct message_rr *rr)
+{
+	if (rr->type != TYPE_RRSIG || rr->rdata_len < 2)
+		return false;
+	unsigned covered = message_get16(msg + rr->rdata_pos);
+	return covered == TYPE_SVCB || covered == TYPE_HTTPS;
+}
+
 static int intake_section(struct intake *in, enum section s, unsigned count)
 {
 	bool keep = s == SECTION_ANSWER || in->dnssec_ok || !in->has_type;
@@ -149,7 +158,7 @@ static int intake_section(struct intake *in, enum section s, unsigned count)
 		if (s == SECTION_AUTHORITY)
 			note_soa(in, &rr);
 		if (!keep || s == SECTION_ADDITIONAL || rr.type == TYPE_OPT ||
-			rr.klass != in->q->klass)
+			rr.klass != in->q->klass || (in->changed && covers_svcb(in->msg, &rr)))
 			continue;
 		int rc = intake_record(in, s, &rr);
 		if (rc)
@@ -200,13 +209,14 @@ static void judge_ttl(struct intake *in)
 		info->ttl_s = ttl;
 }
 
-int answer_store(const uint8_t *msg, size_t len, const struct question *q, bool dnssec_ok,
-	uint8_t *out, size_t cap, struct answer_info *info)
+static int store(const uint8_t *msg, size_t len, const struct question *q, bool dnssec_ok,
+	bool *changed, uint8_t *out, size_t cap, struct answer_info *info)
 {
 	struct intake in = { .msg = msg,
 		.len = len,
 		.q = q,
 		.dnssec_ok = dnssec_ok,
+		.changed = *changed,
 		.info = info,
 		.ttl_s = TTL_CAP_S };
 
@@ -226,8 +236,23 @@ int answer_store(const uint8_t *msg, size_t len, const struct question *q, bool 
 	}
 	message_put16(out + 2, FLAG_QR | FLAG_RA | (info->rcode & RCODE_LOW));
 	info->len = in.w.len;
+	info->has_targets |= rebind_has_private(out, in.w.len);
+	info->authentic &= !in.changed;
+	*changed = in.changed;
 	judge_ttl(&in);
 	return 0;
+}
+
+int answer_store(const uint8_t *msg, size_t len, const struct question *q, bool dnssec_ok,
+	uint8_t *out, size_t cap, struct answer_info *info)
+{
+	bool changed = false;
+	int rc = store(msg, len, q, dnssec_ok, &changed, out, cap, info);
+
+	/* Signatures that hold no more go, wherever they stood. */
+	if (!rc && changed && dnssec_ok)
+		rc = store(msg, len, q, dnssec_ok, &changed, out, cap, info);
+	return rc;
 }
 
 static size_t first_record(const uint8_t *stored, size_t len)
@@ -274,6 +299,7 @@ void answer_add_opt(struct message_writer *w, const struct message_query *q, uns
 		.dnssec_ok = q->edns.dnssec_ok,
 		.ede = ede,
 		.ede_text = ede_text,
+		.cookie = q->edns.has_cookie ? q->edns.cookie : NULL,
 	};
 	writer_opt(w, &opt);
 }

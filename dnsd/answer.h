@@ -12,7 +12,8 @@ struct answer_info {
 	uint16_t rcode;	  /* extended */
 	bool authentic;	  /* AD as upstream said it */
 	bool negative;	  /* NXDOMAIN or NODATA (RFC 2308) */
-	bool has_targets; /* a CNAME, DNAME, SVCB or HTTPS target to be judged */
+	bool has_targets; /* a CNAME, DNAME, SVCB or HTTPS target, or an address that is not
+			     public: to be judged */
 	uint32_t ttl_s;	  /* how long it may be kept; 0 = not */
 	size_t len;	  /* bytes of the stored form */
 };
@@ -28,6 +29,9 @@ int answer_store(const uint8_t *msg, size_t len, const struct question *q, bool 
 
 /* Targets of the stored form, in order. *pos is 0 at first. False when there are no more. */
 bool answer_next_target(const uint8_t *stored, size_t len, size_t *pos, struct name *out);
+
+/* Writes a record's rdata again, its names as the writer compresses them. -EBADMSG. */
+int answer_copy_rdata(const uint8_t *msg, const struct message_rr *rr, struct message_writer *w);
 
 /* How the client's message is made from a stored one. */
 struct answer_how {

@@ -22,8 +22,12 @@ static void on_batch_end(void *arg)
 
 static void on_settings(void *arg, const struct settings *s)
 {
+	struct dnsd *d = arg;
+
 	(void)s;
-	report_applied(arg);
+	if (d->directory)
+		dnsd_features_renew(d);
+	report_applied(d);
 }
 
 /* Nothing that is kept depends on policy: it acts behind the cache. */
@@ -55,6 +59,15 @@ static void fill_status(void *arg, cJSON *status)
 	add_count(status, "busy", c->busy);
 	add_count(status, "cache_entries", d->cache.count);
 	add_count(status, "cache_bytes", d->cache.bytes);
+	add_count(status, "fed", d->feeder.counters.confirmed);
+	add_count(status, "feed_refused", d->feeder.counters.refused);
+	add_count(status, "feed_failed", d->feeder.counters.failed);
+	add_count(status, "answers_held", d->feeder.counters.held);
+	add_count(status, "answers_unconfirmed", d->feeder.counters.late);
+	add_count(status, "listed_resolved", d->listed.counters.resolved);
+	add_count(status, "listed_too_many", d->listed.counters.too_many);
+	add_count(status, "shared_skipped", d->listed.counters.skipped_shared);
+	add_count(status, "shared_removed", d->listed.counters.removed_shared);
 }
 
 int dnsd_bus_start(struct dnsd *d)
@@ -71,15 +84,17 @@ int dnsd_bus_start(struct dnsd *d)
 	d->policy = policy_open(&d->daemon->loop, bus, d->directory, on_policy_change, d);
 	if (!d->policy)
 		return -ENOMEM;
+	d->listed.policy = d->policy;
+	dnsd_features_renew(d);
 	report_applied(d);
-	return 0;
+	return dnsd_explain_serve(d);
 }
 
 void dnsd_bus_stop(struct dnsd *d)
 {
 	if (d->policy)
 		policy_close(d->policy);
-	d->policy = NULL;
+	d->policy = d->listed.policy = NULL;
 	if (!d->directory)
 		return;
 	for (struct device_view *v = NULL; (v = directory_next(d->directory, v));)

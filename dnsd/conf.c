@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static const char *const ipv6_values[] = { "auto", "yes", "no", NULL };
-static const char *const block_values[] = { "null", "nxdomain", "refused", NULL };
+static const char *const block_values[] = { "null", "nxdomain", "refused", "address", NULL };
 
 static int check_upstreams(const void *value, char *why, size_t why_len)
 {
@@ -37,6 +37,20 @@ static int check_loopback(const void *value, char *why, size_t why_len)
 	return -EINVAL;
 }
 
+static int check_addresses(const void *value, char *why, size_t why_len)
+{
+	const struct conf_strings *list = value;
+	struct addr a;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (addr_parse(list->v[i], &a) || list->n > DNSD_BLOCK_ADDRESSES_MAX) {
+			snprintf(why, why_len, "up to %d addresses", DNSD_BLOCK_ADDRESSES_MAX);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 #define AT(field) offsetof(struct dnsd_conf, field)
 /* clang-format off */
 const struct conf_row dnsd_conf_rows[] = {
@@ -55,7 +69,12 @@ const struct conf_row dnsd_conf_rows[] = {
 	{ "dnsd", "ipv6", CONF_ENUM, AT(ipv6), "auto", .values = ipv6_values,
 		.help = "Are IPv6 addresses given to devices; auto: when the gateway has a route there." },
 	{ "dnsd", "block_mode", CONF_ENUM, AT(block_mode), "null", .values = block_values,
-		.help = "Answer for a blocked name: null (0.0.0.0 and ::), nxdomain, refused." },
+		.help = "Answer for a blocked name: null (0.0.0.0 and ::), nxdomain, refused, "
+			"address (those of block_addresses)." },
+	{ "dnsd", "block_addresses", CONF_STRINGS, AT(block_addresses), "",
+		.check = check_addresses,
+		.help = "Addresses for block_mode=address, one of each family; a family without one is "
+			"answered with no data." },
 };
 /* clang-format on */
 const size_t dnsd_conf_count = sizeof(dnsd_conf_rows) / sizeof(dnsd_conf_rows[0]);

@@ -3,6 +3,8 @@
 
 #include "common/conf.h"
 
+#define DNSD_BLOCK_ADDRESSES_MAX 2
+
 enum dnsd_ipv6 { DNSD_IPV6_AUTO, DNSD_IPV6_YES, DNSD_IPV6_NO };
 
 struct dnsd_conf {
@@ -14,6 +16,7 @@ struct dnsd_conf {
 	int64_t cache_mib;
 	int ipv6;	/* enum dnsd_ipv6 */
 	int block_mode; /* enum block_mode, without its last */
+	struct conf_strings block_addresses;
 };
 
 extern const struct conf_row dnsd_conf_rows[];

@@ -6,10 +6,14 @@
 #include "dnsd/canary.h"
 #include "dnsd/clients.h"
 #include "dnsd/conf.h"
+#include "dnsd/feeder.h"
 #include "dnsd/forward.h"
+#include "dnsd/judge.h"
+#include "dnsd/listed.h"
 #include "dnsd/listen_tcp.h"
 #include "dnsd/listen_udp.h"
 #include "dnsd/uplink.h"
+#include "dnsd/watches.h"
 
 /* The daemon's state; everything hangs off it. */
 struct query;
@@ -28,18 +32,46 @@ struct dnsd {
 	struct cache cache;
 	struct forwarder *forwarder;
 	struct uplink uplink;
+	struct records records;
+	struct safesearch safesearch;
+	struct rebind rebind;
+	struct feeder feeder;
+	struct listed listed;
+	struct watches watches;
+	struct timer clock; /* looks for jumps of the wall clock */
+	int64_t clock_offset_ms;
+	uint8_t cookie_secret[16];
+	struct addr block_addresses[DNSD_BLOCK_ADDRESSES_MAX];
+	struct name alias; /* judge.alias */
 	struct udp_listener **udp;
 	struct tcp_listener **tcp;
 	size_t listener_count; /* of each */
 	struct query *pool;
 	struct list free; /* queries of the pool that are not under way */
 	struct dnsd_counters counters;
-	bool clients_open, uplink_open;
+	bool clients_open, uplink_open, feeder_open, listed_open, clock_open;
+	uint8_t own[MESSAGE_MAX], edited[MESSAGE_MAX], held[MESSAGE_MAX]; /* answers being made */
 };
 
 /* bus.c: topics, status. */
 int dnsd_bus_start(struct dnsd *d);
 void dnsd_bus_stop(struct dnsd *d);
+
+/* features.c: what acts on answers besides lists. */
+int dnsd_features_start(struct dnsd *d);
+/* settings or configuration have changed. */
+void dnsd_features_renew(struct dnsd *d);
+void dnsd_features_stop(struct dnsd *d);
+void dnsd_features_fini(struct dnsd *d);
+/* Everything that a judgement needs, as of now. */
+void dnsd_judge(struct dnsd *d, struct judge *out);
+
+/* reload.c: SIGHUP. */
+void dnsd_reload(struct daemon *daemon, void *next);
+/* explain.c: the request `explain`. */
+int dnsd_explain_serve(struct dnsd *d);
+/* main.c */
+int dnsd_open_forwarder(struct dnsd *d, struct forwarder **out);
 
 /* query.c: one client's query from its bytes to its answer. */
 int query_pool_init(struct dnsd *d);

@@ -59,7 +59,7 @@ static int listen_everywhere(struct dnsd *d)
 	return rc;
 }
 
-static int open_forwarder(struct dnsd *d)
+int dnsd_open_forwarder(struct dnsd *d, struct forwarder **out)
 {
 	struct upstream_spec specs[FORWARD_UPSTREAMS_MAX];
 	char why[256];
@@ -70,8 +70,7 @@ static int open_forwarder(struct dnsd *d)
 		if (upstream_parse(d->conf->upstreams.v[i], &specs[i], why, sizeof(why)))
 			return -EINVAL;
 	}
-	int rc = forwarder_open(
-		&d->daemon->loop, specs, n, d->conf->upstream_ca, &d->cache, &d->forwarder);
+	int rc = forwarder_open(&d->daemon->loop, specs, n, d->conf->upstream_ca, &d->cache, out);
 	if (rc)
 		log_error("upstreams cannot be used ca=%s error=%s", d->conf->upstream_ca,
 			strerror(-rc));
@@ -96,7 +95,9 @@ static int open_parts(struct dnsd *d)
 	if (rc)
 		return rc;
 	d->uplink_open = true;
-	rc = open_forwarder(d);
+	rc = dnsd_open_forwarder(d, &d->forwarder);
+	if (!rc)
+		rc = dnsd_features_start(d);
 	/* What is known from disk is in force before the first query is read. */
 	if (!rc)
 		rc = dnsd_bus_start(d);
@@ -132,9 +133,11 @@ static void stop(struct daemon *daemon)
 		tcp_listener_close(d->tcp[i]);
 	}
 	d->listener_count = 0;
-	if (d->forwarder)
-		forwarder_close(d->forwarder);
+	dnsd_features_stop(d);
+	struct forwarder *forwarder = d->forwarder;
 	d->forwarder = NULL;
+	if (forwarder)
+		forwarder_close(forwarder);
 	if (d->clients_open)
 		clients_close(&d->clients);
 	d->clients_open = false;
@@ -151,6 +154,7 @@ static void fini(struct daemon *daemon)
 	if (!d)
 		return;
 	canary_fini(&d->canary);
+	dnsd_features_fini(d);
 	cache_fini(&d->cache);
 	query_pool_fini(d);
 	free(d->udp);
@@ -170,6 +174,7 @@ int main(int argc, char **argv)
 		.conf_size = sizeof(struct dnsd_conf),
 		.caps = 1ULL << CAP_NET_BIND_SERVICE,
 		.start = start,
+		.reload = dnsd_reload,
 		.stop = stop,
 		.fini = fini,
 	};

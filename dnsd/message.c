@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define OPTION_EDE     15
-#define OPTION_PADDING 12
-#define EDE_TEXT_MAX   120
-#define OPT_DO	       0x8000u
-#define TTL_MAX	       0x7fffffffu
+#define OPTION_EDE	15
+#define OPTION_COOKIE	10
+#define COOKIE_FULL_MIN 16
+#define COOKIE_FULL_MAX 40
+#define OPTION_PADDING	12
+#define EDE_TEXT_MAX	120
+#define OPT_DO		0x8000u
+#define TTL_MAX		0x7fffffffu
 /* Records a query may carry behind its question (OPT, TSIG …). */
 #define QUERY_RECORDS_MAX 8
 
@@ -70,6 +73,23 @@ static bool options_are_sound(const uint8_t *p, size_t len)
 	return !len;
 }
 
+/* Of several cookies the first counts (RFC 7873 5.2). -EPROTO for a length that none has. */
+static int read_cookie(const uint8_t *p, size_t len, struct edns *out)
+{
+	for (size_t at = 0; at + 4 <= len; at += 4u + message_get16(p + at + 2)) {
+		size_t cookie = message_get16(p + at + 2);
+		if (message_get16(p + at) != OPTION_COOKIE)
+			continue;
+		if (cookie != COOKIE_CLIENT_LEN &&
+			(cookie < COOKIE_FULL_MIN || cookie > COOKIE_FULL_MAX))
+			return -EPROTO;
+		memcpy(out->cookie, p + at + 4, COOKIE_CLIENT_LEN);
+		out->has_cookie = true;
+		return 0;
+	}
+	return 0;
+}
+
 static int read_edns(const uint8_t *msg, const struct message_rr *rr, struct edns *out)
 {
 	if (out->present || rr->owner.len != 1)
@@ -81,7 +101,7 @@ static int read_edns(const uint8_t *msg, const struct message_rr *rr, struct edn
 	out->udp_size = rr->klass;
 	out->version = (uint8_t)(flags >> 16);
 	out->dnssec_ok = flags & OPT_DO;
-	return 0;
+	return read_cookie(msg + rr->rdata_pos, rr->rdata_len, out);
 }
 
 int message_parse_query(const uint8_t *msg, size_t len, struct message_query *out)
@@ -270,6 +290,11 @@ void writer_opt(struct message_writer *w, const struct opt_out *opt)
 		writer_put16(w, (unsigned)(2 + text));
 		writer_put16(w, (unsigned)opt->ede);
 		writer_bytes(w, opt->ede_text, text);
+	}
+	if (opt->cookie) {
+		writer_put16(w, OPTION_COOKIE);
+		writer_put16(w, COOKIE_LEN);
+		writer_bytes(w, opt->cookie, COOKIE_LEN);
 	}
 	if (opt->pad_to) {
 		static const uint8_t zeros[512];

@@ -43,6 +43,7 @@ enum rr_type {
 	TYPE_MINFO = 14,
 	TYPE_PTR = 12,
 	TYPE_MX = 15,
+	TYPE_TXT = 16,
 	TYPE_RP = 17,
 	TYPE_AFSDB = 18,
 	TYPE_RT = 21,
@@ -54,8 +55,11 @@ enum rr_type {
 	TYPE_DNAME = 39,
 	TYPE_OPT = 41,
 	TYPE_RRSIG = 46,
+	TYPE_NSEC = 47,
+	TYPE_NSEC3 = 50,
 	TYPE_SVCB = 64,
 	TYPE_HTTPS = 65,
+	TYPE_CAA = 257,
 	TYPE_META_FIRST = 128, /* 128..255 are question types and transfers, but for what follows */
 	TYPE_ANY = 255,
 };
@@ -77,11 +81,17 @@ struct question {
 	uint16_t type, klass;
 };
 
+#define COOKIE_CLIENT_LEN 8
+#define COOKIE_LEN	  24
+
 struct edns {
 	bool present;
 	bool dnssec_ok;
 	uint8_t version;
 	uint16_t udp_size;
+	/* RFC 7873: the client's 8 bytes as read; whoever answers adds the server's 16. */
+	bool has_cookie;
+	uint8_t cookie[COOKIE_LEN];
 };
 
 struct message_query {
@@ -151,8 +161,9 @@ struct opt_out {
 	uint16_t udp_size;
 	uint16_t rcode; /* whole; the low 4 bits stand in the header */
 	bool dnssec_ok;
-	int ede;	      /* enum ede_code, or EDE_NONE */
-	const char *ede_text; /* UTF-8, "" or NULL for none; cut at 120 bytes */
-	size_t pad_to;	      /* pads the message to a multiple of this (RFC 8467), 0 = no */
+	int ede;	       /* enum ede_code, or EDE_NONE */
+	const char *ede_text;  /* UTF-8, "" or NULL for none; cut at 120 bytes */
+	const uint8_t *cookie; /* COOKIE_LEN bytes; NULL = none */
+	size_t pad_to;	       /* pads the message to a multiple of this (RFC 8467), 0 = no */
 };
 void writer_opt(struct message_writer *w, const struct opt_out *opt);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/log.h"
 #include "dnsd/answer.h"
+#include "dnsd/cookie.h"
 #include "dnsd/dnsd.h"
+#include "dnsd/hold.h"
 #include "dnsd/judge.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +20,11 @@ struct query {
 	struct dnsd *dnsd;
 	struct reply_to to;
 	struct message_query message;
-	struct question question; /* the same, its name in lower case */
-	struct client *client;	  /* referenced; NULL for system */
+	struct question question; /* the same, its name in lower case; or its alias */
+	uint32_t alias_ttl_s;
+	bool is_alias, is_asked; /* question is an alias; it was put to upstream */
+	bool is_renewal;	 /* a walled device asks for a renewal host */
+	struct client *client;	 /* referenced; NULL for system */
 };
 
 static bool is_system(const struct query *q)
@@ -36,9 +41,36 @@ static struct cache_key key_of(const struct query *q)
 	};
 }
 
-static void count(struct query *q, struct device_view *v, enum count_of what)
+/* The question as the client put it, in lower case. */
+static const struct question *asked_of(const struct query *q, struct question *memory)
 {
-	struct client *c = v ? client_of(v) : NULL;
+	if (!q->is_alias)
+		return &q->question;
+	*memory = q->message.question;
+	name_lower(&memory->name);
+	return memory;
+}
+
+/* Who looks at the device is told (D10). */
+static void tell(
+	const struct query *q, const struct device_view *v, enum count_of what, const char *rule)
+{
+	static const char *const verdicts[] = {
+		[COUNT_ALLOWED] = "allowed", [COUNT_BLOCKED] = "blocked", [COUNT_FAILED] = "failed"
+	};
+	struct dnsd *d = q->dnsd;
+	const struct settings *s = directory_settings(d->directory);
+	struct question memory;
+
+	if (!d->watches.records.count && !s->query_log)
+		return;
+	if (watches_has(&d->watches, v, s, clock_wall_ms()))
+		watches_tell(&d->watches, v, asked_of(q, &memory), verdicts[what], rule);
+}
+
+static void count(struct query *q, struct device_view *v, enum count_of what, const char *rule)
+{
+	struct client *c = v && v->privacy != PRIVACY_NONE ? client_of(v) : NULL;
 
 	if (what == COUNT_BLOCKED)
 		q->dnsd->counters.blocked++;
@@ -46,6 +78,8 @@ static void count(struct query *q, struct device_view *v, enum count_of what)
 		q->dnsd->counters.failed++;
 	if (c)
 		client_count(&q->dnsd->clients, c, what);
+	if (v)
+		tell(q, v, what, rule);
 }
 
 static void log_answer(const struct query *q, const char *verdict)
@@ -74,8 +108,9 @@ static void send_block(struct query *q, struct device_view *v, const struct judg
 	uint8_t *out = reply_begin(&q->to, &cap);
 
 	if (out)
-		reply_end(&q->to, block_write(&q->message, j->mode, j->ede, j->text, out, cap));
-	count(q, v, j->ede == EDE_NONE ? COUNT_ALLOWED : COUNT_BLOCKED);
+		reply_end(&q->to, block_write(&q->message, &j->how, j->ede, j->text, out, cap));
+	count(q, v, j->ede == EDE_NONE ? COUNT_ALLOWED : COUNT_BLOCKED, j->text);
+	listed_on_block(&q->dnsd->listed, &q->question.name, j->lists);
 	log_answer(q, j->text);
 }
 
@@ -84,30 +119,58 @@ static void send_failure(struct query *q, struct device_view *v, int status)
 	int ede = status == -ETIMEDOUT ? EDE_NO_AUTHORITY : EDE_NETWORK;
 
 	send_rcode(q, RCODE_SERVFAIL, ede, "no upstream answered");
-	count(q, v, COUNT_FAILED);
+	count(q, v, COUNT_FAILED, "");
 	log_answer(q, "failed");
 }
 
-static struct judge judge_of(const struct dnsd *d)
+/* What is ours in an answer is written into dnsd.edited. False when it cannot be given. */
+static bool edit(struct query *q, const struct judge *judge, struct device_view *v,
+	const uint8_t **stored, size_t *len, struct answer_how *how)
 {
-	return (struct judge){
-		.policy = d->policy,
-		.canary = &d->canary,
-		.block_mode = (enum block_mode)d->conf->block_mode,
-		.has_ipv6 = d->conf->ipv6 == DNSD_IPV6_AUTO ? d->uplink.has_ipv6
-							    : d->conf->ipv6 == DNSD_IPV6_YES,
+	struct question memory;
+	struct edit e = {
+		.question = asked_of(q, &memory),
+		.alias = q->is_alias ? &q->question.name : NULL,
+		.alias_ttl_s = q->alias_ttl_s,
+		.age_s = how->age_s,
+		.drops_ipv6 = !judge_gives_ipv6(judge, v),
 	};
+
+	if (!edit_is_needed(&e))
+		return true;
+	*len = edit_answer(&e, *stored, *len, q->dnsd->edited, sizeof(q->dnsd->edited));
+	*stored = q->dnsd->edited;
+	how->authentic = false;
+	return *len > 0;
+}
+
+/* True when the answer waits until fwd lets the device in, or has failed for it. */
+static bool hold(struct query *q, struct device_view *v, const uint8_t *stored, size_t len,
+	const struct answer_how *how)
+{
+	struct dnsd *d = q->dnsd;
+	struct hold_plan plan;
+
+	if (!hold_plan(&d->feeder, v, q->is_renewal, stored, len, &plan))
+		return false;
+	size_t n = answer_write(stored, len, how, d->held, sizeof(d->held));
+	if (!n || hold_start(&d->feeder, &plan, v->id, &q->message, &q->to, d->held, n))
+		send_failure(q, v, -EBUSY);
+	else
+		count(q, v, COUNT_ALLOWED, "");
+	return true;
 }
 
 /* A stored answer as this client may see it. */
 static void send_stored(struct query *q, struct device_view *v, bool may_skip, bool has_targets,
 	const uint8_t *stored, size_t len, struct answer_how *how)
 {
-	struct judge judge = judge_of(q->dnsd);
+	struct judge judge;
 	struct judgement judgement;
 
-	if (has_targets && v && !may_skip) {
-		judge_targets(&judge, v, stored, len, clock_wall_ms(), &judgement);
+	dnsd_judge(q->dnsd, &judge);
+	if ((has_targets || q->dnsd->rebind.own_count) && v && !may_skip) {
+		judge_targets(&judge, v, &q->question, stored, len, clock_wall_ms(), &judgement);
 		if (judgement.judged == JUDGED_SILENCE)
 			return;
 		if (judgement.judged == JUDGED_BLOCK) {
@@ -115,16 +178,22 @@ static void send_stored(struct query *q, struct device_view *v, bool may_skip, b
 			return;
 		}
 	}
+	if (!edit(q, &judge, v, &stored, &len, how)) {
+		send_failure(q, v, -EBADMSG);
+		return;
+	}
+	how->query = &q->message;
+	how->limit = reply_limit(&q->to, answer_udp_limit(&q->message));
+	if (v && (v->strict || q->is_renewal) && hold(q, v, stored, len, how))
+		return;
 	size_t cap;
 	uint8_t *out = reply_begin(&q->to, &cap);
 	if (!out)
 		return;
-	how->query = &q->message;
-	how->limit = reply_limit(&q->to, answer_udp_limit(&q->message));
 	reply_end(&q->to, answer_write(stored, len, how, out, cap));
 	unsigned rcode = message_get16(stored + 2) & FLAG_RCODE;
 	bool is_answer = rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN;
-	count(q, v, is_answer ? COUNT_ALLOWED : COUNT_FAILED);
+	count(q, v, is_answer ? COUNT_ALLOWED : COUNT_FAILED, "");
 	log_answer(q, "passed");
 }
 
@@ -207,6 +276,39 @@ static bool may_hear(const struct query *q)
 	return is_system(q) || policy_is_known(q->dnsd->policy);
 }
 
+/* Records of ours, without upstream. */
+static void send_own(struct query *q, struct device_view *v, const struct judgement *j)
+{
+	struct question memory;
+	struct answer_how how = { .ede = EDE_NONE };
+	uint8_t *own = q->dnsd->own;
+	size_t len = own_answer_write(&j->own, asked_of(q, &memory), own, sizeof(q->dnsd->own));
+
+	q->is_alias = false;
+	if (len)
+		send_stored(q, v, true, false, own, len, &how);
+	else
+		send_failure(q, v, -ENOSPC);
+}
+
+/* The alias that is to be asked for in the name's place; NULL: the name itself. False, and the
+ * client is told, when policy has changed under the question. */
+static bool takes_alias(struct query *q, struct device_view *v, const struct judgement *j)
+{
+	bool is_same = q->is_alias ? j && name_equal(&q->question.name, j->alias) : !j;
+
+	if (q->is_asked && !is_same) {
+		send_failure(q, v, -EAGAIN);
+		return false;
+	}
+	if (j && !q->is_asked) {
+		q->question.name = *j->alias;
+		q->alias_ttl_s = j->alias_ttl_s;
+		q->is_alias = true;
+	}
+	return true;
+}
+
 /* The device that asks, as of now: it may have gone, or changed, while the answer was awaited. */
 static struct device_view *device_of(const struct query *q)
 {
@@ -221,14 +323,14 @@ static struct device_view *device_of(const struct query *q)
  */
 static bool passes(struct query *q, struct device_view *v, bool *may_skip)
 {
-	struct judge judge = judge_of(q->dnsd);
+	struct judge judge;
 	struct judgement judgement;
+	struct question memory;
 
-	*may_skip = true;
-	if (is_system(q))
-		return true;
-	judge_question(&judge, v, &q->question, clock_wall_ms(), &judgement);
-	*may_skip = judgement.final;
+	dnsd_judge(q->dnsd, &judge);
+	judge_question(&judge, v, asked_of(q, &memory), clock_wall_ms(), &judgement);
+	*may_skip = judgement.final || !v;
+	q->is_renewal = judgement.renewal;
 	switch (judgement.judged) {
 	case JUDGED_SILENCE:
 		q->dnsd->counters.unready++;
@@ -236,8 +338,12 @@ static bool passes(struct query *q, struct device_view *v, bool *may_skip)
 	case JUDGED_BLOCK:
 		send_block(q, v, &judgement);
 		return false;
+	case JUDGED_OWN:
+		send_own(q, v, &judgement);
+		return false;
+	case JUDGED_ALIAS:
 	case JUDGED_PASS:
-		return true;
+		return takes_alias(q, v, judgement.judged == JUDGED_ALIAS ? &judgement : NULL);
 	}
 	return false;
 }
@@ -265,6 +371,7 @@ static void answer_late(struct query *q, const struct forward_result *r)
 	}
 	struct answer_how how = { .authentic = r->info.authentic, .ede = EDE_NONE };
 	bool is_answer = r->info.rcode == RCODE_NOERROR || r->info.rcode == RCODE_NXDOMAIN;
+	listed_on_answer(&q->dnsd->listed, &q->question.name, r->stored, r->info.len);
 	if (!is_answer && send_cached(q, v, may_skip, true))
 		return;
 	send_stored(q, v, may_skip, r->info.has_targets, r->stored, r->info.len, &how);
@@ -274,6 +381,12 @@ static void on_done(struct forward_waiter *w, const struct forward_result *r)
 {
 	struct query *q = container_of(w, struct query, waiter);
 
+	/* The upstreams were changed under the question. */
+	if (r->status == -ECANCELED && q->dnsd->forwarder && (q->to.udp || q->to.tcp)) {
+		struct cache_key key = key_of(q);
+		if (!forwarder_ask(q->dnsd->forwarder, &key, w))
+			return;
+	}
 	if (r->status != -ECANCELED && (q->to.udp || q->to.tcp))
 		answer_late(q, r);
 	/* Takes the query off its connection when it was not answered. */
@@ -297,6 +410,10 @@ static void wait_for_upstream(const struct query *asked, struct device_view *v)
 	q->to = asked->to;
 	q->message = asked->message;
 	q->question = asked->question;
+	q->alias_ttl_s = asked->alias_ttl_s;
+	q->is_alias = asked->is_alias;
+	q->is_asked = true;
+	q->is_renewal = asked->is_renewal;
 	q->waiter.on_done = on_done;
 	list_init(&q->waiter.node);
 	q->client = c ? client_ref(c) : NULL;
@@ -329,6 +446,7 @@ void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to)
 	q.to = *to;
 	list_init(&q.to.node);
 	q.client = NULL;
+	q.is_alias = q.is_asked = q.is_renewal = false;
 	d->counters.queries++;
 	struct device_view *v = device_of(&q);
 	if (!v && !is_system(&q)) {
@@ -342,6 +460,8 @@ void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to)
 			send_formerr(&q);
 		return;
 	}
+	if (q.message.edns.has_cookie)
+		cookie_add(d->cookie_secret, &q.to.source, q.message.edns.cookie);
 	if (v)
 		q.client = client_of(v);
 	q.question = q.message.question;

@@ -5,7 +5,14 @@
 #include <string.h>
 
 /* SvcParamKeys, RFC 9460 14.3.2. */
-enum { KEY_MANDATORY = 0, KEY_ALPN = 1, KEY_NO_DEFAULT_ALPN = 2, KEY_ECH = 5 };
+enum {
+	KEY_MANDATORY = 0,
+	KEY_ALPN = 1,
+	KEY_NO_DEFAULT_ALPN = 2,
+	KEY_IPV4HINT = 4,
+	KEY_ECH = 5,
+	KEY_IPV6HINT = 6,
+};
 #define VALUE_MAX 1024
 
 struct param {
@@ -52,11 +59,12 @@ static int filter_alpn(const struct param *in, uint8_t *out, size_t *out_len)
 
 struct removed {
 	bool ech, alpn;
+	bool ipv6, drops_ipv6; /* is there one to go; shall it */
 };
 
 static bool is_removed(const struct removed *r, uint16_t key)
 {
-	return (key == KEY_ECH && r->ech) ||
+	return (key == KEY_ECH && r->ech) || (key == KEY_IPV6HINT && r->ipv6) ||
 	       ((key == KEY_ALPN || key == KEY_NO_DEFAULT_ALPN) && r->alpn);
 }
 
@@ -73,6 +81,8 @@ static int survey(const uint8_t *p, size_t len, struct removed *r, bool *changed
 			return -EBADMSG;
 		if (param.key == KEY_ECH)
 			r->ech = *changed = true;
+		if (param.key == KEY_IPV6HINT && r->drops_ipv6)
+			r->ipv6 = *changed = true;
 		if (param.key != KEY_ALPN)
 			continue;
 		if (filter_alpn(&param, alpn, &alpn_len))
@@ -132,10 +142,10 @@ static int write_params(
 	return 0;
 }
 
-int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, struct name *target,
-	bool *changed)
+static int rewrite(const uint8_t *rdata, size_t len, bool drops_ipv6, struct message_writer *w,
+	struct name *target, bool *changed)
 {
-	struct removed removed = { false, false };
+	struct removed removed = { .drops_ipv6 = drops_ipv6 };
 	size_t pos = 2;
 
 	/* The target is never compressed: within the rdata alone a pointer finds nothing. */
@@ -149,4 +159,52 @@ int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, str
 	writer_bytes(w, rdata, 2);
 	writer_name(w, target, false);
 	return write_params(rdata + pos, len - pos, &removed, w);
+}
+
+int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, struct name *target,
+	bool *changed)
+{
+	return rewrite(rdata, len, false, w, target, changed);
+}
+
+int svcb_drop_ipv6(const uint8_t *rdata, size_t len, struct message_writer *w, bool *changed)
+{
+	struct name target;
+
+	return rewrite(rdata, len, true, w, &target, changed);
+}
+
+static bool each_address(const struct param *p, int family,
+	bool (*on_hint)(void *arg, const struct addr *a), void *arg)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+
+	for (size_t at = 0; at + size <= p->len; at += size) {
+		struct addr a = addr_from_bytes(family, p->value + at);
+		if (!on_hint(arg, &a))
+			return false;
+	}
+	return true;
+}
+
+bool svcb_each_hint(const uint8_t *rdata, size_t len,
+	bool (*on_hint)(void *arg, const struct addr *a), void *arg)
+{
+	size_t pos = 2;
+	int last = -1;
+	struct param param;
+
+	if (len < 3 || name_skip(rdata, len, &pos))
+		return true;
+	for (; pos < len && !read_param(rdata + pos, len - pos, &last, &param);
+		pos += 4u + param.len) {
+		bool goes_on = true;
+		if (param.key == KEY_IPV4HINT)
+			goes_on = each_address(&param, AF_INET, on_hint, arg);
+		else if (param.key == KEY_IPV6HINT)
+			goes_on = each_address(&param, AF_INET6, on_hint, arg);
+		if (!goes_on)
+			return false;
+	}
+	return true;
 }

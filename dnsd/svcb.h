@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "common/addr.h"
 #include "dnsd/message.h"
 
 /*
@@ -10,3 +11,9 @@
  */
 int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, struct name *target,
 	bool *changed);
+/* The same, and without ipv6hint: for a client that has no IPv6 (SPEC D13). */
+int svcb_drop_ipv6(const uint8_t *rdata, size_t len, struct message_writer *w, bool *changed);
+/* Calls on_hint for each address of ipv4hint and ipv6hint until it returns false. Did all return
+ * true? Malformed rdata has none. */
+bool svcb_each_hint(const uint8_t *rdata, size_t len,
+	bool (*on_hint)(void *arg, const struct addr *a), void *arg);

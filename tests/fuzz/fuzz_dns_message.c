@@ -53,7 +53,8 @@ static void take_query(const uint8_t *data, size_t len)
 		return;
 	check_names(&q.question.name);
 	for (enum block_mode mode = BLOCK_NULL; mode <= BLOCK_NODATA; mode++) {
-		size_t n = block_write(&q, mode, EDE_BLOCKED, "list adblock", out, MESSAGE_UDP_MAX);
+		struct block_how how = { .mode = mode };
+		size_t n = block_write(&q, &how, EDE_BLOCKED, "list adblock", out, MESSAGE_UDP_MAX);
 		check(n && n <= MESSAGE_UDP_MAX);
 		walk(out, n);
 	}

@@ -212,7 +212,8 @@ static void test_block_answers_have_their_shape(void)
 		struct message_query q;
 		size_t n = make_query(in, sizeof(in), "ads.example", cases[i].type, true);
 		OK(!message_parse_query(in, n, &q));
-		OK(block_write(&q, cases[i].mode, EDE_BLOCKED, "list ads", out, sizeof(out)) > 0);
+		struct block_how how = { .mode = cases[i].mode };
+		OK(block_write(&q, &how, EDE_BLOCKED, "list ads", out, sizeof(out)) > 0);
 		INT_IS(out[3] & 15, cases[i].rcode);
 		INT_IS(message_get16(out + 6), cases[i].answers);
 		INT_IS(message_get16(out + 10), 1);
@@ -230,8 +231,10 @@ static void test_longest_name_still_gets_its_block(void)
 	}
 	q.question.name.wire[254] = 0;
 	q.question.name.len = 255;
-	OK(block_write(&q, BLOCK_NULL, EDE_BLOCKED, "x", out, sizeof(out)) > 0);
-	OK(block_write(&q, BLOCK_NXDOMAIN, EDE_BLOCKED, "x", out, sizeof(out)) > 0);
+	struct block_how how = { .mode = BLOCK_NULL };
+	OK(block_write(&q, &how, EDE_BLOCKED, "x", out, sizeof(out)) > 0);
+	how.mode = BLOCK_NXDOMAIN;
+	OK(block_write(&q, &how, EDE_BLOCKED, "x", out, sizeof(out)) > 0);
 }
 
 int main(void)

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dnsd/feeder.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BATCH_MAX = 1024, /* entries of one request */
+	TICK_MS = 10,
+	SWEEP = 64,	       /* entries looked at per tick */
+	LIFE_MIN_S = 3600,     /* fwd keeps what is strict or for renewal at least so long */
+	LISTED_S = 86400,      /* fwd's default for addresses of listed names */
+	MARGIN_S = 60,	       /* ours ends before the kernel's */
+	START_SLACK_MS = 1500, /* a status says seconds */
+};
+
+struct fed {
+	struct list node; /* of the queue or of a batch; idle: a ring of its own */
+	enum feed_kind kind;
+	struct addr address;
+	uint32_t ttl_s;
+	uint64_t life_ms, expires_ms; /* monotonic; 0 = not confirmed */
+	bool removes;
+	char who[65];
+};
+
+struct batch {
+	struct feeder *feeder;
+	struct list entries;
+	size_t count;
+};
+
+struct start {
+	int64_t at_ms;
+};
+
+struct key {
+	uint8_t bytes[2 + 16 + 64];
+	size_t len;
+};
+
+static struct key key_of(enum feed_kind kind, const struct addr *a, const char *who)
+{
+	struct key k = { .len = 18 + strnlen(who, 64) };
+
+	k.bytes[0] = (uint8_t)kind;
+	k.bytes[1] = a->family;
+	memcpy(k.bytes + 2, a->bytes, 16);
+	memcpy(k.bytes + 18, who, k.len - 18);
+	return k;
+}
+
+static struct fed *find(
+	const struct feeder *f, enum feed_kind kind, const struct addr *a, const char *who)
+{
+	struct key k = key_of(kind, a, who);
+
+	return hmap_find(&f->fed, k.bytes, k.len);
+}
+
+static bool is_idle(const struct fed *e)
+{
+	return list_is_empty(&e->node);
+}
+
+static void forget(struct feeder *f, struct fed *e)
+{
+	struct key k = key_of(e->kind, &e->address, e->who);
+
+	list_remove(&e->node);
+	hmap_remove(&f->fed, k.bytes, k.len);
+}
+
+bool feeder_takes(const struct addr *a)
+{
+	static const struct prefix never[] = {
+		{ { AF_INET, { 0 } }, 8 },
+		{ { AF_INET, { 127 } }, 8 },
+		{ { AF_INET, { 169, 254 } }, 16 },
+		{ { AF_INET, { 224 } }, 3 },
+		{ { AF_INET6, { 0 } }, 96 },
+		{ { AF_INET6, { 0xfe, 0x80 } }, 10 },
+		{ { AF_INET6, { 0xff } }, 8 },
+	};
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		if (prefix_contains(&never[i], a))
+			return false;
+	}
+	return true;
+}
+
+/* ---- waits ---- */
+
+static bool is_confirmed(const struct feeder *f, const struct feeder_wait *w, uint64_t now_ms)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const struct fed *e = find(f, w->kind, &w->addresses[i], w->who);
+		if (!e || e->removes || e->expires_ms <= now_ms)
+			return false;
+	}
+	return true;
+}
+
+/* Can it still come? Otherwise the client need not wait. */
+static bool is_hopeless(const struct feeder *f, const struct feeder_wait *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		if (!find(f, w->kind, &w->addresses[i], w->who))
+			return true;
+	}
+	return false;
+}
+
+static void end_wait(struct feeder *f, struct feeder_wait *w, bool confirmed)
+{
+	list_remove(&w->node);
+	f->wait_count--;
+	f->counters.late += !confirmed;
+	w->on_done(w, confirmed);
+}
+
+static void settle_waits(struct feeder *f)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	list_foreach_safe (&f->waits, it) {
+		struct feeder_wait *w = container_of(it, struct feeder_wait, node);
+		if (is_confirmed(f, w, now_ms))
+			end_wait(f, w, true);
+		else if (w->due_ms <= now_ms || is_hopeless(f, w))
+			end_wait(f, w, false);
+	}
+}
+
+int feeder_wait(struct feeder *f, struct feeder_wait *w)
+{
+	if (f->closing || f->wait_count >= FEEDER_WAITS_MAX)
+		return -EBUSY;
+	w->due_ms = clock_mono_ms() + FEEDER_WAIT_MS;
+	list_add(&f->waits, &w->node);
+	f->wait_count++;
+	f->counters.held++;
+	timer_start(&f->tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+/* ---- batches ---- */
+
+static cJSON *encode(const struct batch *b)
+{
+	struct rec_feed rec = { .entries = { calloc(b->count, sizeof(struct rec_feed_entry)), 0 } };
+	char(*texts)[ADDR_STRLEN] = calloc(b->count, ADDR_STRLEN);
+	cJSON *json = NULL;
+
+	list_foreach (&b->entries, it) {
+		struct fed *e = container_of(it, struct fed, node);
+		if (!rec.entries.v || !texts)
+			break;
+		struct rec_feed_entry *r = &rec.entries.v[rec.entries.n];
+		addr_format(&e->address, texts[rec.entries.n++]);
+		r->kind = (int)e->kind;
+		rec_mark(r, feed_entry, kind);
+		r->address = texts[rec.entries.n - 1];
+		if (e->kind == FEED_KIND_STRICT)
+			r->device = e->who;
+		if (e->kind == FEED_KIND_LISTED)
+			r->list = e->who;
+		if (e->ttl_s) {
+			r->ttl = e->ttl_s;
+			rec_mark(r, feed_entry, ttl);
+		}
+		if (e->removes) {
+			r->remove = true;
+			rec_mark(r, feed_entry, remove);
+		}
+	}
+	rec_mark(&rec, feed, entries);
+	if (rec.entries.v && texts)
+		json = codec_encode(REC_feed, &rec);
+	free(texts);
+	free(rec.entries.v);
+	return json;
+}
+
+static void confirm(struct batch *b)
+{
+	struct feeder *f = b->feeder;
+	uint64_t now_ms = clock_mono_ms();
+
+	while (!list_is_empty(&b->entries)) {
+		struct fed *e = container_of(b->entries.next, struct fed, node);
+		list_remove(&e->node);
+		f->counters.confirmed++;
+		if (e->removes)
+			forget(f, e);
+		else
+			e->expires_ms = now_ms + e->life_ms;
+	}
+}
+
+/* What the kernel has from before stays remembered. */
+static void fail(struct batch *b)
+{
+	struct feeder *f = b->feeder;
+	uint64_t now_ms = clock_mono_ms();
+
+	while (!list_is_empty(&b->entries)) {
+		struct fed *e = container_of(b->entries.next, struct fed, node);
+		list_remove(&e->node);
+		f->counters.failed++;
+		if (e->removes || e->expires_ms <= now_ms)
+			forget(f, e);
+	}
+}
+
+static void batch_send(struct feeder *f, struct batch *b);
+
+static struct batch *batch_new(struct feeder *f)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+
+	if (b) {
+		b->feeder = f;
+		list_init(&b->entries);
+	}
+	return b;
+}
+
+static void batch_take(struct batch *b, struct list *from, size_t max)
+{
+	while (b->count < max && !list_is_empty(from)) {
+		struct list *node = from->next;
+		list_remove(node);
+		list_add(&b->entries, node);
+		b->count++;
+	}
+}
+
+/* fwd does not say which entries it refused: halves find out. */
+static void split(struct batch *b)
+{
+	struct feeder *f = b->feeder;
+	struct batch *half = b->count > 1 ? batch_new(f) : NULL;
+
+	if (!half) {
+		f->counters.refused += b->count;
+		fail(b);
+		return;
+	}
+	batch_take(half, &b->entries, b->count / 2);
+	batch_send(f, half);
+	half = batch_new(f);
+	if (half) {
+		batch_take(half, &b->entries, b->count);
+		batch_send(f, half);
+	} else {
+		fail(b);
+	}
+}
+
+static void on_reply(void *arg, int status, const cJSON *result)
+{
+	struct batch *b = arg;
+	struct feeder *f = b->feeder;
+	int64_t refused = 0;
+
+	if (f->closing) {
+		while (!list_is_empty(&b->entries))
+			list_remove(b->entries.next);
+		free(b);
+		return;
+	}
+	if (!status && !json_get_int(cJSON_GetObjectItemCaseSensitive(result, "refused"), &refused))
+		status = -EPROTO;
+	if (status) {
+		log_debug("feed failed entries=%zu error=%s", b->count, strerror(-status));
+		fail(b);
+	} else if (refused) {
+		split(b);
+	} else {
+		confirm(b);
+	}
+	free(b);
+	settle_waits(f);
+}
+
+static void batch_send(struct feeder *f, struct batch *b)
+{
+	cJSON *args = encode(b);
+	int rc = args ? bus_request(f->bus, REQUEST_fwd_feed, args, on_reply, b) : -ENOMEM;
+
+	f->counters.sent += b->count;
+	if (rc)
+		on_reply(b, rc, NULL);
+}
+
+static void on_flush(struct timer *t)
+{
+	struct feeder *f = t->data;
+
+	while (!list_is_empty(&f->queue)) {
+		struct batch *b = batch_new(f);
+		if (!b)
+			return;
+		batch_take(b, &f->queue, BATCH_MAX);
+		batch_send(f, b);
+	}
+}
+
+/* ---- entries ---- */
+
+static void enqueue(struct feeder *f, struct fed *e)
+{
+	if (!is_idle(e))
+		return;
+	list_add(&f->queue, &e->node);
+	if (!timer_is_active(&f->flush))
+		timer_start(&f->flush, 0, 0);
+}
+
+/* Forgets what has expired; for room also what has not: the kernel keeps it. */
+static void sweep(struct feeder *f, size_t steps, bool makes_room)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < steps; i++) {
+		if (!hmap_next(&f->fed, &f->cursor)) {
+			f->cursor = (struct hmap_iter){ 0 };
+			return;
+		}
+		struct fed *e = f->cursor.value;
+		if (is_idle(e) && (e->expires_ms <= now_ms || (makes_room && !e->removes)))
+			forget(f, e);
+	}
+}
+
+static struct fed *add(struct feeder *f, const struct feeder_entry *in)
+{
+	struct key k = key_of(in->kind, &in->address, in->who);
+
+	if (f->fed.count >= FEEDER_MAX)
+		sweep(f, SWEEP, true);
+	struct fed *e = f->fed.count < FEEDER_MAX ? calloc(1, sizeof(*e)) : NULL;
+	if (!e)
+		return NULL;
+	list_init(&e->node);
+	e->kind = in->kind;
+	e->address = in->address;
+	memcpy(e->who, in->who, k.len - 18);
+	if (hmap_set(&f->fed, k.bytes, k.len, e)) {
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+bool feeder_add(struct feeder *f, const struct feeder_entry *in)
+{
+	struct fed *e = find(f, in->kind, &in->address, in->who);
+	uint32_t min_s = in->kind == FEED_KIND_LISTED ? LISTED_S : LIFE_MIN_S;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (f->closing)
+		return false;
+	if (!e)
+		e = add(f, in);
+	if (!e)
+		return false;
+	if (is_idle(e)) {
+		e->ttl_s = in->ttl_s;
+		e->removes = false;
+		e->life_ms = ((in->ttl_s > min_s ? in->ttl_s : min_s) - MARGIN_S) * 1000ull;
+	}
+	if (e->expires_ms <= now_ms + e->life_ms / 2)
+		enqueue(f, e);
+	return e->expires_ms > now_ms && !e->removes;
+}
+
+bool feeder_remove(struct feeder *f, const struct feeder_entry *in)
+{
+	struct fed *e = find(f, in->kind, &in->address, in->who);
+
+	if (!e || e->removes)
+		return false;
+	e->removes = true;
+	e->expires_ms = 0;
+	enqueue(f, e);
+	return true;
+}
+
+/* ---- fwd itself ---- */
+
+static void send_all_again(struct feeder *f)
+{
+	uint64_t now_ms = clock_mono_ms();
+	size_t n = 0;
+
+	hmap_foreach (&f->fed, it) {
+		struct fed *e = it.value;
+		if (e->expires_ms <= now_ms && !e->removes)
+			continue;
+		enqueue(f, e);
+		n++;
+	}
+	log_info("fwd has started, addresses are fed again count=%zu", n);
+}
+
+static void on_status(void *arg, const struct bus_status *s)
+{
+	struct feeder *f = arg;
+	int64_t uptime_s;
+
+	if (s->daemon != BUS_FWD || f->closing ||
+		!json_get_int(cJSON_GetObjectItemCaseSensitive(s->json, "uptime_s"), &uptime_s))
+		return;
+	int64_t at_ms = s->at - uptime_s * 1000;
+	struct start *known = hmap_find_str(&f->starts, s->instance);
+	if (!known && f->starts.count < 64) {
+		known = calloc(1, sizeof(*known));
+		if (known && hmap_set_str(&f->starts, s->instance, known)) {
+			free(known);
+			known = NULL;
+		}
+	}
+	if (!known)
+		return;
+	if (at_ms > known->at_ms + START_SLACK_MS) {
+		known->at_ms = at_ms;
+		send_all_again(f);
+	}
+}
+
+static void on_tick(struct timer *t)
+{
+	struct feeder *f = t->data;
+
+	settle_waits(f);
+	sweep(f, SWEEP, false);
+	if (list_is_empty(&f->waits))
+		timer_start(&f->tick, 1000, 1000);
+}
+
+int feeder_open(struct feeder *f, uv_loop_t *loop, struct bus *bus)
+{
+	*f = (struct feeder){ .bus = bus };
+	list_init(&f->queue);
+	list_init(&f->waits);
+	hmap_init(&f->fed, free);
+	hmap_init(&f->starts, free);
+	int rc = timer_init(loop, &f->flush, on_flush, f);
+	if (!rc)
+		rc = timer_init(loop, &f->tick, on_tick, f);
+	if (!rc)
+		rc = bus_watch_status(bus, on_status, f);
+	if (!rc)
+		timer_start(&f->tick, 1000, 1000);
+	return rc;
+}
+
+void feeder_close(struct feeder *f)
+{
+	f->closing = true;
+	while (!list_is_empty(&f->waits))
+		end_wait(f, container_of(f->waits.next, struct feeder_wait, node), false);
+	timer_close(&f->flush, NULL);
+	timer_close(&f->tick, NULL);
+}
+
+void feeder_fini(struct feeder *f)
+{
+	hmap_fini(&f->fed);
+	hmap_fini(&f->starts);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/policy/directory.h"
+#include "dnsd/name.h"
+
+/* Names of search engines become aliases of their restricted forms (SPEC D5). */
+enum safe_form {
+	SAFE_GOOGLE,
+	SAFE_BING,
+	SAFE_DUCKDUCKGO,
+	SAFE_YOUTUBE,
+	SAFE_YOUTUBE_MODERATE,
+	SAFE_FORMS,
+};
+struct safesearch {
+	struct name targets[SAFE_FORMS];
+};
+void safesearch_init(struct safesearch *s);
+/* What holds for the device: its own, its group's, the default; NULL when nothing is restricted. */
+const struct rec_safe_search *safesearch_of(const struct device_view *v);
+/* The name that stands for this one, NULL when it is nobody's who is restricted. host: lower-case
+ * text. */
+const struct name *safesearch_find(const struct safesearch *s, const struct rec_safe_search *want,
+	const char *host, size_t len);
