@@ -173,6 +173,30 @@ static void on_deadline(struct timer *t)
 	uv_stop(&l->d.loop);
 }
 
+static void block_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
+/* One that comes while the daemon ends does not kill it: libuv restores the default action. */
+static void close_signals(struct life *l)
+{
+	block_signals(SIG_BLOCK);
+	close_handle(&l->term);
+	close_handle(&l->interrupt);
+	close_handle(&l->hup);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	block_signals(SIG_UNBLOCK);
+}
+
 void daemon_stop(struct daemon *d, int failure)
 {
 	struct life *l = (struct life *)d;
@@ -187,9 +211,7 @@ void daemon_stop(struct daemon *d, int failure)
 	d->info->stop(d);
 	bus_close(d->bus);
 	d->bus = NULL;
-	close_handle(&l->term);
-	close_handle(&l->interrupt);
-	close_handle(&l->hup);
+	close_signals(l);
 	timer_close(&l->watchdog, NULL);
 	timer_start(&l->deadline, STOP_DEADLINE_MS, 0);
 	uv_unref((uv_handle_t *)&l->deadline.handle);
@@ -252,17 +274,6 @@ static int init_loop(struct life *l)
 	if (!err && watchdog_ms)
 		timer_start(&l->watchdog, watchdog_ms, watchdog_ms);
 	return err;
-}
-
-static void block_signals(int how)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(how, &set, NULL);
 }
 
 /* Runs until everything is closed; a handle that is left is a bug and exit status 1. */
@@ -345,12 +356,12 @@ int daemon_main(const struct daemon_info *info, int argc, char **argv)
 {
 	struct life l = { .d.info = info };
 	struct options o = { 0 };
-	int status = parse_options(&l.d, argc, argv, &o);
 
-	if (!o.conf_file)
-		return status;
 	signal(SIGPIPE, SIG_IGN);
 	block_signals(SIG_BLOCK);
+	int status = parse_options(&l.d, argc, argv, &o);
+	if (!o.conf_file)
+		return status;
 	log_open(info->name, LOG_LEVEL_INFO);
 	l.d.conf_file = o.conf_file;
 	status = live(&l, &o);
