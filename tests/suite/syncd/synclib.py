@@ -179,8 +179,11 @@ class Dns(threading.Thread):
             if address and kind == 1:
                 answer = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + socket.inet_aton(address)
             flags = 0x8180 if address else 0x8183
-            self.socket.sendto(query[:2] + struct.pack("!HHHHH", flags, 1, bool(answer), 0, 0)
-                               + question + answer, peer)
+            reply = query[:2] + struct.pack("!HHHHH", flags, 1, bool(answer), 0, 0) + question + answer
+            try:
+                self.socket.sendto(reply, peer)
+            except OSError:
+                return
 
 
 CA_CONF = """
