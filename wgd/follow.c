@@ -14,6 +14,7 @@ enum {
 	SOON_MS = 250,
 	EVERY_MS = 30000,
 	AGAIN_MS = 1000, /* the bus is not current yet */
+	WRITING_MAX_MS = 5000,
 };
 
 static const char *state_text(enum follow_state s)
@@ -148,29 +149,6 @@ static bool take_stamp(struct follow *f, const struct stat *st)
 	return !same;
 }
 
-static void look(struct follow *f)
-{
-	struct buf text;
-	struct stat st;
-	int err = stat(f->o.path, &st) ? -errno : 0;
-
-	if (!err && !S_ISREG(st.st_mode))
-		err = -EINVAL;
-	if (!err && !take_stamp(f, &st) && !f->forced)
-		return;
-	f->forced = false;
-	buf_init(&text, KFILE_MAX + 1);
-	if (!err)
-		err = buf_read_file(&text, f->o.path);
-	if (err)
-		set_broken(f, 0, strerror(-err));
-	else
-		take(f, &text);
-	if (text.data)
-		explicit_bzero(text.data, text.len);
-	buf_fini(&text);
-}
-
 /* ---- when to look ---- */
 
 static void on_event(uv_fs_event_t *handle, const char *name, int events, int status)
@@ -178,8 +156,15 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
 	struct follow *f = handle->data;
 
 	(void)events;
-	if (status < 0 || !name || !strcmp(name, f->name))
-		look_soon(f, SOON_MS);
+	if (f->closing || (status >= 0 && name && strcmp(name, f->name) != 0))
+		return;
+	/* Half a file may be a good one: who writes it in place is given the time to end. */
+	uint64_t now = clock_mono_ms();
+	if (!timer_is_active(&f->soon))
+		f->changing_since = now;
+	f->forced = true;
+	if (now - f->changing_since < WRITING_MAX_MS)
+		timer_start(&f->soon, SOON_MS, 0);
 }
 
 /* The directory may be made, or made anew, later: asked for again with every look. */
@@ -187,12 +172,43 @@ static void watch_directory(struct follow *f)
 {
 	struct stat st;
 
-	if (f->events_active && stat(f->dir, &st)) {
+	if (!f->events_open)
+		return;
+	bool is_there = !stat(f->dir, &st);
+	if (f->events_active &&
+		(!is_there || st.st_ino != f->dir_inode || st.st_dev != f->dir_device)) {
 		uv_fs_event_stop(&f->events);
 		f->events_active = false;
 	}
-	if (!f->events_active)
-		f->events_active = !uv_fs_event_start(&f->events, on_event, f->dir, 0);
+	if (f->events_active || !is_there)
+		return;
+	f->dir_inode = st.st_ino;
+	f->dir_device = st.st_dev;
+	f->events_active = !uv_fs_event_start(&f->events, on_event, f->dir, 0);
+}
+
+static void look(struct follow *f)
+{
+	struct buf text;
+	struct stat st;
+	int err = stat(f->o.path, &st) ? -errno : 0;
+
+	watch_directory(f);
+	if (!err && !S_ISREG(st.st_mode))
+		err = -EMEDIUMTYPE;
+	if (!err && !take_stamp(f, &st) && !f->forced)
+		return;
+	f->forced = false;
+	buf_init(&text, KFILE_MAX + 1);
+	if (!err)
+		err = buf_read_file(&text, f->o.path);
+	if (err)
+		set_broken(f, 0, err == -EMEDIUMTYPE ? "is no regular file" : strerror(-err));
+	else
+		take(f, &text);
+	if (text.data)
+		explicit_bzero(text.data, text.len);
+	buf_fini(&text);
 }
 
 static void on_soon(struct timer *t)
@@ -209,7 +225,6 @@ static void on_every(struct timer *t)
 {
 	struct follow *f = t->data;
 
-	watch_directory(f);
 	/* A file that could not be read, or is held, is looked at however it is stamped. */
 	if (f->state != FOLLOW_GOOD)
 		f->forced = true;
@@ -263,8 +278,6 @@ int follow_open(
 	err = set_path(f);
 	if (err)
 		return err;
-	if (f->events_open)
-		watch_directory(f);
 	timer_start(&f->every, EVERY_MS, EVERY_MS);
 	look_soon(f, 0);
 	log_notice("follows file=%s tunnel=%s", f->o.path, f->o.tunnel->name);

@@ -21,6 +21,8 @@ struct follow {
 	enum follow_state state;
 	char dir[4096], name[256]; /* of the path */
 	uv_fs_event_t events;
+	uint64_t dir_inode, dir_device; /* of the directory that is watched */
+	uint64_t changing_since;	/* monotonic ms: first event that soon runs for */
 	bool events_open, events_active;
 	struct timer soon;  /* gathers what an event announces */
 	struct timer every; /* 30 s */

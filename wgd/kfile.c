@@ -481,6 +481,8 @@ static int read_all(struct reader *r, const char *text, size_t len)
 
 	if (len > KFILE_MAX)
 		return refuse(r, 0, "larger than %u bytes", KFILE_MAX);
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		return refuse(r, 1, "begins with a byte order mark, which wg-quick does not take");
 	while (text < end && !err) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *stop = newline ? newline : end;

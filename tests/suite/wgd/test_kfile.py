@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -294,6 +295,19 @@ def test_watch_follows_changes_however_they_are_written(watching):
     watching.await_watch(state="good", pending=0, removals=1)
 
 
+def test_file_that_is_being_written_is_not_taken_half(watching):
+    """W5: half of it is a good file, too; nobody is removed meanwhile."""
+    await_dump(watching, GOOD)
+    grown = GOOD + "\n" + peer("new", 3)
+    with watching.k.open("w") as k:
+        for block in re.split(r"(?=# device:)", grown):
+            k.write(block)
+            k.flush()
+            time.sleep(0.15)  # the writer's pace
+    await_dump(watching, grown)
+    watching.await_watch(state="good", pending=0, removals=0, upserts=4)
+
+
 def test_addresses_and_keys_may_wander(watching):
     """One leaves, another gets its address, a third that one's."""
     text = "\n".join([interface(), peer("laptop", 1, "10.9.0.2/32"), peer("tv", 2, "10.9.0.3/32"),
@@ -320,6 +334,30 @@ def test_a_broken_file_changes_nothing(watching):
     await_dump(watching, grown)
     watching.await_watch(state="good", pending=0)
     assert PSK not in watching.wgd.log() and PRIVATE not in watching.wgd.log()
+
+
+def test_directory_that_is_replaced_is_watched_again(watching):
+    await_dump(watching, GOOD)
+    grown = GOOD + "\n" + peer("new", 3)
+    watching.k_dir.rename(watching.dir / "former")
+    watching.k_dir.mkdir()
+    watching.write(grown)
+    await_dump(watching, grown)
+    for text in (GOOD, grown, GOOD):  # each would take 30 s without events
+        start = time.monotonic()
+        watching.write(text)
+        await_dump(watching, text)
+        assert time.monotonic() - start < 15
+
+
+def test_what_is_no_file_is_named(watching):
+    await_dump(watching, GOOD)
+    watching.k.unlink()
+    watching.k.mkdir()
+    watching.await_watch(state="broken", error="is no regular file", devices=3)
+    watching.k.rmdir()
+    watching.write(GOOD)
+    watching.await_watch(state="good", removals=0)
 
 
 def test_a_removal_while_wgd_was_down_is_noticed(watching):
