@@ -61,7 +61,6 @@ int list_content_make(const void *text, size_t len, const char digest[static 65]
 		err = -EBADMSG;
 	if (err)
 		goto fail;
-	c->repeated = c->report.names - domainset_builder_count(c->rules);
 	*out = c;
 	return 0;
 fail:

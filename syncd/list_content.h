@@ -12,7 +12,7 @@ struct list_content {
 	struct domainset_builder *rules; /* of list 0 */
 	struct buf urls;		 /* URL prefixes, each ending in zero */
 	struct list_report report;
-	uint64_t repeated; /* names that were there already */
+	uint64_t repeated; /* names that were there already; counted after the list is in use */
 	struct list_options options;
 	char digest[65]; /* of the text */
 };

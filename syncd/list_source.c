@@ -168,6 +168,49 @@ static void log_report(const struct list_source *s)
 	}
 }
 
+/* Counts what is repeated: takes a while, and nothing waits for it. */
+struct count {
+	uv_work_t work;
+	struct list_source *s;
+	struct list_content *content;
+	uint64_t repeated;
+};
+
+static void on_count_work(uv_work_t *work)
+{
+	struct count *c = work->data;
+
+	c->repeated = c->content->report.names - domainset_builder_count(c->content->rules);
+}
+
+static void on_counted(uv_work_t *work, int status)
+{
+	struct count *c = work->data;
+	struct list_source *s = c->s;
+
+	if (!status && c->repeated) {
+		c->content->repeated = c->repeated;
+		if (!s->closing)
+			s->env->on_change(s->env->arg, s, false);
+	}
+	list_content_unref(c->content);
+	free(c);
+	unref(s);
+}
+
+static void start_count(struct list_source *s)
+{
+	struct count *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return;
+	c->s = s;
+	c->content = list_content_ref(s->content);
+	c->work.data = c;
+	s->refs++;
+	uv_queue_work(s->env->loop, &c->work, on_count_work, on_counted);
+}
+
 static void set_string(char **to, const char *value)
 {
 	free(*to);
@@ -186,6 +229,7 @@ static void set_content(struct list_source *s, struct list_take *t)
 		s->kept.changed_at = now;
 	}
 	log_report(s);
+	start_count(s);
 }
 
 static struct list_options options_of(const struct list_source *s)
