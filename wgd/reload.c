@@ -22,7 +22,9 @@ int wgd_load_key(struct wgd *w, size_t i, bool make)
 		err = wg_key_public(&private_key, &public_key);
 	if (err) {
 		log_error("no private key tunnel=%s dir=%s error=%s", t->conf->name, dir,
-			err == -EINVAL ? "the file holds no key" : strerror(-err));
+			err == -EINVAL	? "the file holds no key"
+			: err == -EPERM ? "the file must be its owner's alone, mode 0600"
+					: strerror(-err));
 	} else {
 		t->private_key = private_key;
 		w->peer_tunnels[i].public_key = public_key;

@@ -93,7 +93,7 @@ def test_new_private_key_is_in_force_and_published(gateway):
     assert "the file holds no key" in reload(gateway)
     file.write_text(private + "\n")
     file.chmod(0o644)
-    assert "no private key" in reload(gateway)
+    assert "mode 0600" in reload(gateway)
     file.unlink()
     assert "No such file" in reload(gateway)
     assert not file.exists()
