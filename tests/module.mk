@@ -66,6 +66,8 @@ firewall-cost_LIBS = $(fwd_LIBS)
 TOOLS += domainset-bench
 domainset-bench_SRCS = tests/bench/tools/domainset.c tests/bench/tools/naive.c $(LIST_PARSE_SRCS)
 domainset-bench_LIBS := -lidn2 -lpsl
+TOOLS += decision-bench
+decision-bench_SRCS := tests/bench/tools/decision.c tests/unit/fake_bus.c
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"

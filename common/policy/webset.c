@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/policy/webset_image.h"
+#include "common/policy/webset_starts.h"
 #include "common/siphash.h"
 #include <string.h>
 
@@ -43,8 +44,10 @@ static void report(struct finder *f, uint32_t entry)
 
 /* ---- hash ---- */
 
-/* Reports the exact rules of a text or its endswith rules. */
-static void find_hashed(struct finder *f, const char *text, size_t len, bool exact)
+enum { EXACT = 1, ENDSWITH = 2 };
+
+/* Reports the exact rules of a text, its endswith rules. */
+static void find_hashed(struct finder *f, const char *text, size_t len, unsigned which)
 {
 	const struct webset *w = f->w;
 	const struct webset_entry *entries = section(w, WEBSET_ENTRIES);
@@ -63,16 +66,15 @@ static void find_hashed(struct finder *f, const char *text, size_t len, bool exa
 	for (uint32_t i = slots[slot] - 1, first = i; i < end; i++) {
 		if (entries[i].text != entries[first].text)
 			return;
-		if ((entries[i].match == MATCH_EXACT) == exact)
+		if (which & (entries[i].match == MATCH_EXACT ? EXACT : ENDSWITH))
 			report(f, i);
 	}
 }
 
 static void find_hosts(struct finder *f, const char *host, size_t len)
 {
-	find_hashed(f, host, len, true);
-	while (len) {
-		find_hashed(f, host, len, false);
+	for (unsigned which = EXACT | ENDSWITH; len; which = ENDSWITH) {
+		find_hashed(f, host, len, which);
 		const char *dot = memchr(host, '.', len);
 		size_t skip = dot ? (size_t)(dot - host) + 1 : len;
 		host += skip;
@@ -116,6 +118,8 @@ static void find_sorted(struct finder *f, int table, const char *s, size_t len)
 	const struct webset_entry *entries = section(w, WEBSET_ENTRIES);
 	const struct webset_node *nodes = section(w, WEBSET_NODES + table);
 	bool backwards = webset_is_backwards(WEBSET_PREFIX_HOST + table);
+	if (w->prefixes[table] && !webset_starts_has(w->prefixes[table], s, len))
+		return;
 	for (uint32_t n = find_node(w, table, s, len); n != WEBSET_NONE; n = nodes[n].parent) {
 		if (!is_part(backwards, w, &entries[nodes[n].first], s, len))
 			continue;
@@ -171,6 +175,8 @@ static void find_anywhere(struct finder *f, int which, const char *s, size_t len
 	if (!w->header->section[WEBSET_ENDS + which].count)
 		return;
 	for (size_t i = 0; i < len; i++) {
+		if (!at && !webset_starts_has(w->starts[which], s + i, len - i))
+			continue;
 		at = step(states, edges, targets, at, (uint8_t)s[i]);
 		uint32_t found = states[at].end_count ? at : states[at].link;
 		/* Where a state was reported, so were all behind it. */
@@ -216,7 +222,7 @@ void webset_find(struct webset *w, const struct rule_subject *s,
 	if (!s->url)
 		return;
 	www = pattern_www_len(s->url, s->url_len);
-	find_hashed(&f, s->url + www, s->url_len - www, true);
+	find_hashed(&f, s->url + www, s->url_len - www, EXACT);
 	find_sorted(&f, 1, s->url, s->url_len);
 	find_sorted(&f, 3, s->url + www, s->url_len - www);
 	find_sorted(&f, 4, s->url + www, s->url_len - www);

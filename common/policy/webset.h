@@ -55,7 +55,9 @@ struct webset {
 	size_t len;
 	bool mapped;
 	const struct webset_header *header;
-	uint32_t *seen[2]; /* of the two automata: when an end was last reported */
+	uint32_t *seen[2];		   /* of the two automata: when an end was last reported */
+	struct webset_starts *starts[2];   /* and where their literals may begin */
+	struct webset_starts *prefixes[5]; /* the same of tables of prefixes; NULL for suffixes */
 	uint32_t turn;
 };
 

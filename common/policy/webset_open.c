@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/file_map.h"
 #include "common/policy/webset_image.h"
+#include "common/policy/webset_starts.h"
 #include "common/siphash.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -162,7 +163,17 @@ int webset_open(const void *image, size_t len, struct webset *out)
 		return -EBADMSG;
 	for (int i = 0; i < WEBSET_AUTOMATA; i++) {
 		out->seen[i] = calloc(section_count(out, WEBSET_ENDS + i) + 1, sizeof(uint32_t));
-		if (!out->seen[i]) {
+		out->starts[i] = webset_starts_new(out, i);
+		if (!out->seen[i] || !out->starts[i]) {
+			webset_close(out);
+			return -ENOMEM;
+		}
+	}
+	for (int i = 0; i < WEBSET_TABLES; i++) {
+		if (webset_is_backwards(WEBSET_PREFIX_HOST + i))
+			continue;
+		out->prefixes[i] = webset_starts_new_table(out, i);
+		if (!out->prefixes[i]) {
 			webset_close(out);
 			return -ENOMEM;
 		}
@@ -187,8 +198,12 @@ int webset_open_file(const char *path, struct webset *out)
 
 void webset_close(struct webset *w)
 {
-	for (int i = 0; i < WEBSET_AUTOMATA; i++)
+	for (int i = 0; i < WEBSET_AUTOMATA; i++) {
 		free(w->seen[i]);
+		free(w->starts[i]);
+	}
+	for (int i = 0; i < WEBSET_TABLES; i++)
+		free(w->prefixes[i]);
 	if (w->mapped)
 		file_unmap(w->image, w->len);
 	*w = (struct webset){ 0 };

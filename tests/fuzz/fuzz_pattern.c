@@ -50,6 +50,7 @@ static bool is_expected(const struct pattern *p, const char *s, size_t len)
 }
 
 /* match, pattern, zero, subject */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *end = size > 1 ? memchr(data + 1, 0, size - 1) : NULL;

@@ -16,6 +16,7 @@ static size_t judged(char *rest, size_t len)
 	return resolved;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *once = malloc(size + 1), *twice = malloc(size + 1);

@@ -5,6 +5,7 @@ FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse
 FUZZERS += webset time_zone
+FUZZERS += pattern url
 FUZZ_SRCS_list_parse = $(LIST_PARSE_SRCS) syncd/list_decode.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl -lz
 

@@ -124,13 +124,30 @@ static void put_set(struct world *w, const char *dir, struct buf *image)
 
 /* ---- website rules ---- */
 
+/* What is looked for anywhere is a word of 6 to 10 letters. */
+static void make_word(char out[static 64], uint64_t i)
+{
+	static const char first[] = "bcdfghjklmnprstvwxyz", second[] = "aeiou";
+	uint64_t x = mix(i);
+	size_t n = 0;
+
+	for (unsigned syllables = 3 + x % 3; syllables; syllables--, x /= 100) {
+		out[n++] = first[x / 3 % 20];
+		out[n++] = second[x / 60 % 5];
+	}
+	out[n] = '\0';
+}
+
 /* Of 100: 80 endswith, 10 exact, 4 startswith with a path, 3 contains, 3 wildcard. */
 static void make_site(uint64_t i, char pattern[static 96], int *match)
 {
 	unsigned kind = (unsigned)(i % 100);
 	char host[64];
 
-	make_host(host, i);
+	if (kind >= 94 && kind < 97)
+		make_word(host, i);
+	else
+		make_host(host, i);
 	*match = kind < 80   ? MATCH_ENDSWITH
 		 : kind < 90 ? MATCH_EXACT
 		 : kind < 94 ? MATCH_STARTSWITH
