@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong around dnsd: Redis, its disk, its image; lists that change while it is asked (D1, D3, D8)."""
+import os
+
+import pytest
+
+import bulk
+from bulk import BLOCKED, PASSED
+from dnsdlib import GATEWAY, LAPTOP, PHONE, UID, addresses
+from support.process import Daemon
+from support.wait import wait_until
+
+
+@pytest.fixture
+def fast():
+    upstream = bulk.FastUpstream()
+    yield upstream
+    upstream.close()
+
+
+def seen(world, name, source=PHONE, timeout=0.3):
+    """What the device is told: an address, or None for silence."""
+    answer = world.ask(name, source=source, timeout=timeout)
+    return None if answer is None else (addresses(answer) or [str(answer.rcode())])[0]
+
+
+def put_list(world, names):
+    """The list adblock whole; whoever reads it sees all of it or nothing."""
+    part = world.run / "lists/.part"
+    part.write_text("||listed.example^\n" + "".join("||%s^\n" % n for n in names))
+    part.rename(world.run / "lists/adblock.txt")
+
+
+def names_of(count, tag="bulk"):
+    return ["%s%06d.net" % (tag, i) for i in range(count)]
+
+
+def write_names(world, names):
+    path = world.run / "asked"
+    path.write_text("".join("%s\n" % n for n in names))
+    return path
+
+
+def images(world):
+    return [p for p in (world.run / "cache/dnsd").rglob("*") if p.is_file()]
+
+
+def test_policy_outlives_redis_and_follows_it_again(make_world, fast):
+    """D8: nothing changes for devices while Redis is gone, and changes arrive when it is back"""
+    world = make_world(fast.url).up()
+    world.redis.kill()  # it keeps nothing on disk
+    for i in range(20):
+        assert seen(world, "g%d.listed.example" % i, timeout=5) == BLOCKED
+        assert seen(world, "g%d.listed.example" % i, LAPTOP, timeout=5) == PASSED
+        assert seen(world, "g%d.plain.example" % i, timeout=5) == PASSED
+    world.redis.start()
+    world.publish_policy()
+    wait_until(lambda: world.status().get("state"), "dnsd on the bus")
+    world.bus.set("device_prefs", {"device:phone": {"id": "device:phone", "lists_off": ["adblock"]}})
+    wait_until(lambda: seen(world, "back.listed.example") == PASSED, "the change")
+
+
+def test_empty_redis_takes_no_policy_away(make_world, fast):
+    """D8: an owner that has published nothing yet is unknown, not empty"""
+    world = make_world(fast.url).up()
+    steady = bulk.Steady(world, write_names(world, ["e%d.listed.example" % i for i in range(50)]), 500)
+    world.redis.kill()  # it keeps nothing on disk
+    world.redis.start()
+    wait_until(lambda: world.status().get("state"), "dnsd on the bus")
+    got = steady.result()
+    assert got["lost"] == got["wrong"] == 0 and got["sent"], got
+
+
+def test_changed_lists_lose_no_query_and_open_nothing(make_world, fast):
+    """D1, D3: the list is replaced over and over while its names are asked for"""
+    world = make_world(fast.url).up()
+    names = names_of(60_000)
+    put_list(world, names)
+    wait_until(lambda: seen(world, names[-1]) == BLOCKED, "the list")
+    steady = bulk.Steady(world, write_names(world, names[::7]), 2000)
+    for i in range(5):
+        put_list(world, [*names, "marker%d.example" % i])
+        wait_until(lambda n=i: seen(world, "marker%d.example" % n) == BLOCKED, "the changed list")
+    got = steady.result()
+    assert got["lost"] == got["wrong"] == 0 and got["sent"] > 500, got
+
+
+def test_nothing_is_open_while_lists_load(make_world, fast):
+    """D8: from the first moment; silence until the policy is whole"""
+    world = make_world(fast.url)
+    names = names_of(200_000)
+    put_list(world, names)
+    steady = bulk.Steady(world, write_names(world, names[::501] + ["x.listed.example"]), 1000)
+    world.up()
+    wait_until(lambda: seen(world, names[-1]) == BLOCKED, "the list")
+    before = world.dnsd.process.pid
+    world.dnsd.kill()  # and again, from its own disk
+    world.dnsd.start()
+    wait_until(lambda: seen(world, names[-1]) == BLOCKED, "the list")
+    assert world.dnsd.process.pid != before
+    got = steady.result()
+    assert got["wrong"] == 0 and got["lost"] < got["sent"], got
+
+
+DAMAGE = {
+    "emptied": lambda data: b"",
+    "cut": lambda data: data[:len(data) // 2],
+    "one bit": lambda data: data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1:],
+    "zeros": lambda data: bytes(len(data)),
+    "another": lambda data: data[::-1],
+}
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGE))
+def test_damaged_image_is_never_believed(make_world, fast, damage):
+    """D8: closed without Redis, right again with it"""
+    world = make_world(fast.url).up()
+    put_list(world, names_of(5000))
+    wait_until(lambda: seen(world, names_of(5000)[-1]) == BLOCKED, "the list")
+    wait_until(lambda: (world.run / "state/dnsd/last-good").exists(), "last good on disk")
+    world.dnsd.stop()
+    world.redis.pause()
+    try:
+        hit = [p for p in images(world) if p.stat().st_size > 1000]
+        assert hit
+        for path in hit:
+            path.write_bytes(DAMAGE[damage](path.read_bytes()))
+        world.dnsd.start()
+        wait_until(lambda: world.ask("up.example", source="system", timeout=0.3), "dnsd")
+        for i in range(5):
+            assert seen(world, "d%d.listed.example" % i) in (None, BLOCKED)
+            assert seen(world, "bulk%06d.net" % i) in (None, BLOCKED)
+    finally:
+        world.redis.resume()
+    wait_until(lambda: seen(world, "bulk000001.net") == BLOCKED, "the image from Redis")
+    assert seen(world, "whole.plain.example") == PASSED
+
+
+@pytest.mark.parametrize("what", ["last-good", "everything"])
+def test_damaged_state_is_closed_until_redis_tells(make_world, fast, what):
+    """D8"""
+    world = make_world(fast.url).up()
+    last_good = world.run / "state/dnsd/last-good"
+    wait_until(last_good.exists, "last good on disk")
+    world.dnsd.stop()
+    last_good.write_bytes(last_good.read_bytes()[:-20] + b"\0" * 7)
+    if what == "everything":
+        for path in images(world):
+            path.unlink()
+    world.redis.pause()
+    try:
+        world.dnsd.start()
+        wait_until(lambda: world.ask("up.example", source="system", timeout=0.3), "dnsd")
+        assert seen(world, "d.listed.example") in (None, BLOCKED)
+    finally:
+        world.redis.resume()
+    wait_until(lambda: seen(world, "e.listed.example") == BLOCKED, "policy in force")
+
+
+class FullDisk:
+    """In a host's place for Daemon: state and cache on small disks of their own, seen by the daemon alone."""
+
+    def __init__(self, world, kib):
+        self.script = " && ".join(
+            ["mount -t tmpfs -o size=%dk,mode=0700,uid=%d,gid=%d tmpfs %s" % (kib, UID, UID, world.run / kind / "dnsd")
+             for kind in ("state", "cache")] + ['exec "$@"'])
+
+    def argv(self, *argv):
+        return ["unshare", "-m", "--", "sh", "-c", self.script, "sh", *map(str, argv)]
+
+
+def test_full_disk_keeps_what_is_in_force(make_world, fast):
+    """D8: a list that does not fit is not in force; the one before it stays, and one that fits comes after"""
+    assert os.geteuid() == 0
+    world = make_world(fast.url)
+    world.dnsd = Daemon("dnsd", world.run / "culvert.conf", world.run / "dnsd.log", FullDisk(world, 256))
+    world.up()
+    steady = bulk.Steady(world, write_names(world, ["f%d.listed.example" % i for i in range(50)]), 300)
+    put_list(world, names_of(100_000))  # more than a MiB
+    wait_until(lambda: seen(world, names_of(100_000)[-1]) == BLOCKED or "error" in world.dnsd.log().lower() or
+               "space" in world.dnsd.log().lower(), "dnsd to notice")
+    assert world.dnsd.is_running()
+    assert seen(world, "still.listed.example", timeout=5) == BLOCKED
+    put_list(world, ["after.example"])
+    wait_until(lambda: seen(world, "after.example") == BLOCKED, "a list that fits")
+    got = steady.result()
+    assert got["lost"] == got["wrong"] == 0 and got["sent"], got
