@@ -115,8 +115,12 @@ static void on_profile(
 		return;
 	/* Its devices are walled from now on. */
 	profiles_remove(&f->firewall.profiles, id);
-	if (rec)
-		log_warning("profile refused name=%s error=%s why=\"%s\"", id, strerror(-err), why);
+	if (!rec)
+		return;
+	char detail[256];
+	snprintf(detail, sizeof(detail), "%s: %s", id, *why ? why : strerror(-err));
+	log_warning("profile refused name=%s error=%s why=\"%s\"", id, strerror(-err), why);
+	fwd_alarm(f, "profile_refused", detail);
 }
 
 static void on_profiles_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-	SETTLE_MS = 10,	       /* one foreign command makes many events */
-	INTERVAL_MS = 250,     /* at most so often, whatever others do */
+	SETTLE_MS = 1,	       /* one foreign command makes many events */
+	INTERVAL_MS = 100,     /* at most so often, whatever others do */
 	ROOM_BYTES = 32 << 20, /* own changes come back as events too */
 	/* In every message on tables, chains, rules, sets, elements and objects. */
 	ATTR_TABLE = 1,
@@ -36,6 +36,13 @@ static bool is_ours(const struct nlmsghdr *msg)
 			return !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) &&
 			       !strcmp(mnl_attr_get_str(attr), NFT_TABLE);
 	return false;
+}
+
+/* What decides on packets; elements only say for whom. */
+static bool is_loss(unsigned type)
+{
+	return type == NFT_MSG_DELTABLE || type == NFT_MSG_NEWTABLE || type == NFT_MSG_DELCHAIN ||
+	       type == NFT_MSG_NEWCHAIN || type == NFT_MSG_DELRULE || type == NFT_MSG_NEWRULE;
 }
 
 /* Ends the events of one transaction and names its author. */
@@ -63,6 +70,8 @@ static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 	if (!is_ours(msg))
 		return;
 	d->foreign = true;
+	if (is_loss(NFNL_MSG_TYPE(msg->nlmsg_type)))
+		d->ops->on_loss(d->arg);
 	schedule(d);
 }
 
@@ -80,14 +89,14 @@ static void on_settle(struct timer *t)
 	d->foreign = false;
 	d->who[0] = 0;
 	d->last_ms = clock_mono_ms();
-	d->on_drift(d->arg, foreign, who);
+	d->ops->on_drift(d->arg, foreign, who);
 }
 
-int drift_open(struct drift *d, uv_loop_t *loop, uint32_t own_port,
-	void (*on_drift)(void *arg, bool foreign, const char *who), void *arg)
+int drift_open(
+	struct drift *d, uv_loop_t *loop, uint32_t own_port, const struct drift_ops *ops, void *arg)
 {
 	static const struct nl_events handlers = { on_event, on_overrun, NULL };
-	*d = (struct drift){ .own_port = own_port, .on_drift = on_drift, .arg = arg };
+	*d = (struct drift){ .own_port = own_port, .ops = ops, .arg = arg };
 	d->events.data = d;
 	int err = timer_init(loop, &d->settle, on_settle, d);
 	if (!err)

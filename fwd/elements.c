@@ -291,7 +291,7 @@ static void put_value(struct nlmsghdr *msg, const struct value *v)
 		break;
 	case VALUE_MASK:
 		mask_chain_format(number, chain);
-		put_chain(msg, NFT_JUMP, chain);
+		put_chain(msg, NFT_GOTO, chain);
 		break;
 	case VALUE_LIMIT:
 		memcpy(&limit, v->bytes, sizeof(limit));

@@ -2,13 +2,17 @@
 #include "fwd/firewall.h"
 
 #include "common/log.h"
+#include "common/timer.h"
 #include "fwd/doh.h"
 #include "fwd/egress.h"
 #include "fwd/marks.h"
+#include "fwd/rules.h"
 #include "fwd/special.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ATTEMPTS = 8 };
@@ -49,7 +53,12 @@ static int set_special(struct firewall *f, enum set_id id, int family, int (*add
 
 static int set_constants(struct firewall *f)
 {
+	static const uint16_t judged[] = { PORT_DNS, PORT_HTTP, PORT_HTTPS, PORT_DOT };
 	int err = 0;
+	for (size_t i = 0; i < COUNT(judged) && !err; i++) {
+		uint16_t wire = htons(judged[i]);
+		err = elements_set(&f->elements, SET_JUDGED_PORTS, &wire, NULL);
+	}
 	for (size_t i = 0; i < doh_address_count && !err; i++) {
 		struct addr a;
 		err = addr_parse(doh_addresses[i], &a);
@@ -346,6 +355,7 @@ static void on_adopted(void *arg, const struct nft_elem *e)
 	uint32_t mark;
 	memcpy(&mark, e->data, sizeof(mark));
 	mark >>= a->f->options.mark_shift;
+	profiles_adopt(&a->f->profiles, mark & MARK_PROFILE);
 	masks_adopt(&a->f->masks, (mark & MARK_MASK_ID) >> MARK_MASK_ID_SHIFT);
 }
 
@@ -401,6 +411,7 @@ int firewall_adopt_devices(struct firewall *f)
 	int err = adopt_maps(f);
 	if (!err)
 		err = set_masks(f);
+	feed_set_clock(&f->feed, clock_mono_ms());
 	return err ? err : feed_adopt(&f->feed, &f->nft);
 }
 
@@ -424,14 +435,14 @@ static void on_epoch(void *arg, const struct nft_elem *e)
 
 static int set_epoch(struct firewall *f, uint32_t epoch)
 {
-	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	static const uint8_t both[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 	elements_unset_all(&f->elements, SET_EPOCH_OK);
 	int err = elements_set(&f->elements, SET_EPOCH_OK, &epoch, NULL);
 	uint32_t limited = epoch | CT_MARK_LIMITED;
-	for (size_t i = 0; i < sizeof(families) && !err; i++) {
-		err = elements_set(&f->elements, SET_EPOCH, &families[i], &epoch);
+	for (size_t i = 0; i < sizeof(both) && !err; i++) {
+		err = elements_set(&f->elements, SET_EPOCH, &both[i], &epoch);
 		if (!err)
-			err = elements_set(&f->elements, SET_EPOCH_LIMITED, &families[i], &limited);
+			err = elements_set(&f->elements, SET_EPOCH_LIMITED, &both[i], &limited);
 	}
 	if (!err)
 		f->epoch = epoch;
@@ -513,6 +524,12 @@ static int attempt(struct firewall *f)
 		f->tighten_due = false;
 	}
 	bool rules = f->rules_due || f->anew_due;
+	/* A combination may have gone without notice: what leads to a chain and the chains that are
+	 * declared have to be of one moment. */
+	if (rules)
+		err = set_masks(f);
+	if (err)
+		return err;
 	if (!rules && !elements_are_dirty(&f->elements) && !feed_is_dirty(&f->feed) &&
 		!limits_are_dirty(&f->limits))
 		return 0;
@@ -560,6 +577,23 @@ static void give_up_table(struct firewall *f)
 		elements_forget(&f->elements, (enum set_id)i);
 }
 
+/* True when the last refusal was about an admin's profile, which is left out from now on. */
+static bool leave_out_profile(struct firewall *f)
+{
+	unsigned id;
+	if (sscanf(f->nft.refused, "rule %*u of chain profile_%u", &id) != 1)
+		return false;
+	const char *name = profiles_name(&f->profiles, id);
+	if (!name)
+		return false;
+	log_error("profile refused by the kernel, its devices are walled name=%s fault=\"%s\"",
+		name, f->nft.fault);
+	if (f->on_profile_refused)
+		f->on_profile_refused(f->arg, name, f->nft.fault);
+	profiles_remove(&f->profiles, name);
+	return firewall_profiles_changed(f) == 0;
+}
+
 int firewall_apply(struct firewall *f)
 {
 	int err = 0;
@@ -573,6 +607,8 @@ int firewall_apply(struct firewall *f)
 			f->load_due = true;
 		} else if (err == -ENOMEM || err == -EPERM || err == -ENOBUFS) {
 			break;
+		} else if (leave_out_profile(f)) {
+			i--; /* each of them once */
 		} else if (!distrusted) {
 			distrusted = true;
 			firewall_distrust(f);

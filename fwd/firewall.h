@@ -30,6 +30,10 @@ struct firewall {
 	bool anew_due;		/* the table has another shape and is to be made anew */
 	bool adopted;		/* the kernel's devices are a former run's */
 	bool tighten_due;	/* something was allowed that is not any more */
+	/* The kernel did not take the rules of this profile: it is as if nobody had defined it, so
+	 * that the rest gets into force. May be NULL. */
+	void (*on_profile_refused)(void *arg, const char *name, const char *fault);
+	void *arg;
 	/* Whose rights were changed by what was applied so far; the caller empties it. */
 	struct conntrack_targets lost;
 	uint64_t rewrites, updates, conflicts; /* transactions: with all rules, with elements only;

@@ -31,6 +31,7 @@ struct fwd {
 	bool forwarding;	/* allowed since the first rules */
 	uint64_t keep_until_ms; /* monotonic: a former run's rules are not replaced before */
 	bool failing;		/* the last transaction was refused */
+	bool profile_refused;	/* its devices are to be walled */
 	bool masks_due;		/* a new combination of lists is not in the rules yet */
 	bool sharing;		/* more combinations than mask ids, and reported */
 	uint64_t profiles_gen, lists_gen; /* as delivered */

@@ -61,8 +61,9 @@ bool lists_settle(struct lists *l, uint64_t *freed)
 	for (int i = 0; i < 64; i++)
 		if (l->owners[i][0] && strcmp(l->owners[i], owners[i]))
 			*freed |= 1ULL << i;
-	bool changed = memcmp(&all, &l->all, sizeof(all)) || default_off != l->default_off ||
-		       *freed || memcmp(owners, l->owners, sizeof(owners));
+	bool changed = (!l->known && l->adopted) || memcmp(&all, &l->all, sizeof(all)) ||
+		       default_off != l->default_off || *freed ||
+		       memcmp(owners, l->owners, sizeof(owners));
 	memcpy(l->owners, owners, sizeof(owners));
 	l->all = all;
 	l->default_off = default_off;
@@ -72,6 +73,9 @@ bool lists_settle(struct lists *l, uint64_t *freed)
 
 struct list_bits lists_bits(const struct lists *l, const struct rec_strs *off)
 {
+	static const struct list_bits every = { .by_address = UINT64_MAX };
+	if (!l->known && l->adopted)
+		return every;
 	uint64_t on = ~l->default_off;
 	for (size_t i = 0; i < off->n; i++) {
 		const struct list_facts *f = hmap_find_str(&l->by_id, off->v[i]);

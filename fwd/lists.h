@@ -15,6 +15,10 @@ struct lists {
 	struct list_bits all;
 	uint64_t default_off;
 	bool known;
+	/* A former run's devices had lists: until it is known which, every list acts on every
+	 * device.
+	 */
+	bool adopted;
 };
 
 void lists_init(struct lists *l);

@@ -3,7 +3,6 @@
 
 #include "common/log.h"
 #include "fwd/dump.h"
-#include "fwd/marks.h"
 #include "fwd/sysctl.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +21,9 @@ enum {
 
 void fwd_schedule(struct fwd *f)
 {
-	if (f->started && !f->closing && !timer_is_active(&f->settle))
+	/* While a former run's rules are kept, the timer only waits for the end of that. */
+	bool waiting = timer_is_active(&f->settle) && !f->keep_until_ms;
+	if (f->started && !f->closing && !waiting)
 		timer_start(&f->settle, SETTLE_MS, 0);
 }
 
@@ -54,15 +55,27 @@ static void allow_forwarding(struct fwd *f)
 	f->forwarding = true;
 }
 
+/* Has Redis been asked? The state on disk may be older than what a former run put in force. */
+static bool is_current(const struct fwd *f)
+{
+	static const enum bus_topic topics[] = { TOPIC_devices, TOPIC_groups, TOPIC_settings,
+		TOPIC_device_prefs, TOPIC_profiles };
+	for (size_t i = 0; i < sizeof(topics) / sizeof(*topics); i++)
+		if (!bus_topic_is_current(f->daemon->bus, topics[i], BUS_APID))
+			return false;
+	return bus_topic_is_current(f->daemon->bus, TOPIC_lists, BUS_SYNCD);
+}
+
 /* A former run's rules stay until what they should be is known, or for a while: rules written
- * before would take an admin's profiles away from their devices for a moment. */
+ * before would take an admin's profiles away from their devices, or a new refusal back. */
 static bool is_early(struct fwd *f)
 {
 	uint64_t now = clock_mono_ms();
-	if (now >= f->keep_until_ms)
+	if (now >= f->keep_until_ms) {
+		f->keep_until_ms = 0;
 		return false;
-	if (directory_is_known(f->directory) &&
-		bus_topic_is_known(f->daemon->bus, TOPIC_profiles, BUS_APID)) {
+	}
+	if (directory_is_known(f->directory) && is_current(f)) {
 		f->keep_until_ms = 0;
 		return false;
 	}
@@ -75,8 +88,17 @@ int fwd_settle(struct fwd *f)
 	if (is_early(f))
 		return 0;
 	int err = take_first_devices(f);
+	/* A device's mark may lead to a combination that is not in the rules yet. */
+	if (!err && f->known && f->masks_due)
+		err = fwd_settle_lists(f);
 	if (!err)
 		err = firewall_apply(&f->firewall);
+	if (!err && f->profile_refused) {
+		/* Its devices' marks name what is not there; now they are walled. */
+		f->profile_refused = false;
+		err = f->known ? fwd_take_devices(f) : 0;
+		err = err ? err : firewall_apply(&f->firewall);
+	}
 	if (err) {
 		const char *fault = f->firewall.nft.fault;
 		log_error("rules not applied, the former ones stay error=%s fault=\"%s\"",
@@ -101,6 +123,25 @@ static void on_settle(struct timer *t)
 	struct fwd *f = t->data;
 	if (fwd_settle(f))
 		timer_start(&f->settle, RETRY_MS, 0);
+}
+
+static void on_profile_refused(void *arg, const char *name, const char *fault)
+{
+	struct fwd *f = arg;
+	char detail[384];
+	snprintf(detail, sizeof(detail), "%s: %s", name, fault);
+	fwd_alarm(f, "profile_refused", detail);
+	f->profile_refused = true;
+}
+
+/* Until the rules are whole again nothing of a device is forwarded. */
+static void on_loss(void *arg)
+{
+	struct fwd *f = arg;
+	firewall_distrust(&f->firewall);
+	if (f->forwarding)
+		routing_hold_forwarding(&f->routing);
+	f->forwarding = false;
 }
 
 static void on_drift(void *arg, bool foreign, const char *who)
@@ -181,6 +222,8 @@ static int prepare(struct fwd *f)
 	int err = firewall_init(&f->firewall);
 	if (err)
 		return err;
+	f->firewall.on_profile_refused = on_profile_refused;
+	f->firewall.arg = f;
 	struct ruleset_options options = make_options(f->conf);
 	err = firewall_set_conf(&f->firewall, &f->conf->shared, &options);
 	bool has_table = false;
@@ -193,22 +236,23 @@ static int prepare(struct fwd *f)
 		f->keep_until_ms = clock_mono_ms() + KEEP_MS;
 	if (!err)
 		err = firewall_adopt_devices(&f->firewall);
+	f->lists.adopted = masks_are_adopted(&f->firewall.masks);
 	return err;
 }
 
 static int start_parts(struct fwd *f)
 {
+	static const struct drift_ops drift_ops = { on_loss, on_drift };
 	uv_loop_t *loop = &f->daemon->loop;
 	int err = cut_open(&f->cut, loop);
 	if (!err)
 		err = counts_open(&f->counts, loop, f->conf->mark_shift, on_refusal, f);
 	if (!err)
-		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR,
-			MARK_PROFILE << f->conf->mark_shift, on_routing, f);
+		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, on_routing, f);
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)
-		err = drift_open(&f->drift, loop, nft_port(&f->firewall.nft), on_drift, f);
+		err = drift_open(&f->drift, loop, nft_port(&f->firewall.nft), &drift_ops, f);
 	if (!err)
 		err = fwd_bus_start(f);
 	return err ? err : fwd_settle(f);
@@ -276,7 +320,6 @@ static void fini(struct daemon *d)
 	networks_fini(&f->networks);
 	cut_fini(&f->cut);
 	counts_fini(&f->counts);
-	routing_fini(&f->routing);
 	firewall_fini(&f->firewall);
 	lists_fini(&f->lists);
 	free(f);

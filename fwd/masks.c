@@ -16,11 +16,13 @@ void masks_fini(struct masks *m)
 	hmap_fini(&m->combinations);
 }
 
-static unsigned find_free_id(const struct masks *m)
+static unsigned find_free_id(struct masks *m)
 {
-	for (unsigned id = 1; id < MASK_SHARED; id++)
-		if (!m->by_id[id])
-			return id;
+	for (unsigned i = 0; i < MASK_SHARED - 1; i++) {
+		m->last = m->last % (MASK_SHARED - 1) + 1;
+		if (!m->by_id[m->last])
+			return m->last;
+	}
 	return MASK_NONE;
 }
 
@@ -129,8 +131,16 @@ unsigned masks_id(const struct combination *c)
 
 void masks_adopt(struct masks *m, unsigned id)
 {
-	if (id != MASK_NONE && id <= MASK_SHARED)
-		m->adopted[id] = true;
+	if (id == MASK_NONE || id > MASK_SHARED)
+		return;
+	m->adopted[id] = true;
+	if (id > m->last && id < MASK_SHARED)
+		m->last = id;
+}
+
+bool masks_are_adopted(const struct masks *m)
+{
+	return memchr(m->adopted, true, sizeof(m->adopted)) != NULL;
 }
 
 void masks_forget_adopted(struct masks *m)

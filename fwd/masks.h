@@ -27,6 +27,9 @@ struct masks {
 	struct list_bits shared; /* of MASK_SHARED */
 	size_t sharing;		 /* combinations under it */
 	bool rank_due;
+	/* Ids go round: a packet that is on its way while the rules change has the mark of before,
+	 * and no other combination has that id then. */
+	unsigned last;
 	bool adopted[MASK_SHARED + 1];
 };
 
@@ -44,6 +47,7 @@ unsigned masks_id(const struct combination *c);
 /* A device of a former run has this id in its mark: until it is known what that meant, every list
  * acts on it. */
 void masks_adopt(struct masks *m, unsigned id);
+bool masks_are_adopted(const struct masks *m);
 void masks_forget_adopted(struct masks *m);
 /* Every id in use. */
 void masks_each(const struct masks *m,

@@ -129,14 +129,15 @@ static void on_refused(uint32_t seq, int error, void *arg)
 	struct nft_batch *b = arg;
 	if (b->nft->fault[0])
 		return; /* the first one is the cause */
-	snprintf(b->nft->fault, sizeof(b->nft->fault), "%s: %s%s%s", find_label(b, seq),
+	snprintf(b->nft->refused, sizeof(b->nft->refused), "%s", find_label(b, seq));
+	snprintf(b->nft->fault, sizeof(b->nft->fault), "%s: %s%s%s", b->nft->refused,
 		strerror(-error), b->nft->nl.error[0] ? ": " : "", b->nft->nl.error);
 }
 
 int nft_batch_commit(struct nft_batch *b)
 {
 	struct nft *n = b->nft;
-	n->fault[0] = 0;
+	n->fault[0] = n->refused[0] = 0;
 	if (!b->failed)
 		b->failed = buf_reserve(&b->buf, NFT_MESSAGE_ROOM);
 	if (b->failed) {

@@ -18,7 +18,8 @@ struct nft {
 	/* Generation of the kernel's tables on which the next batch builds; a batch meets -ERESTART
 	 * when anybody changed any table since. 0 = not checked. */
 	uint32_t genid;
-	char fault[320]; /* what the kernel refused in the last batch, for the log */
+	char refused[60]; /* which object that was, as its message was labelled */
+	char fault[320];  /* what the kernel refused in the last batch, for the log */
 };
 
 int nft_open(struct nft *n);

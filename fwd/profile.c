@@ -268,12 +268,24 @@ void profiles_fini(struct profiles *p)
 	hmap_fini(&p->by_name);
 }
 
-static unsigned free_id(const struct profiles *p)
+static unsigned free_id(struct profiles *p)
 {
-	for (unsigned id = PROFILE_ADMIN_FIRST; id <= PROFILE_ADMIN_LAST; id++)
-		if (!p->used[id])
-			return id;
+	enum { IDS = PROFILE_ADMIN_LAST - PROFILE_ADMIN_FIRST + 1 };
+	for (unsigned i = 0; i < IDS; i++) {
+		unsigned next = p->last < PROFILE_ADMIN_FIRST || p->last >= PROFILE_ADMIN_LAST
+					? PROFILE_ADMIN_FIRST
+					: p->last + 1;
+		p->last = next;
+		if (!p->used[next])
+			return next;
+	}
 	return PROFILE_NONE;
+}
+
+void profiles_adopt(struct profiles *p, unsigned id)
+{
+	if (id > p->last && id <= PROFILE_ADMIN_LAST)
+		p->last = id;
 }
 
 int profiles_set(struct profiles *p, const char *name, struct profile *def)
@@ -320,6 +332,16 @@ unsigned profiles_find(const struct profiles *p, const char *name)
 		return id;
 	const struct profile_entry *e = hmap_find_str(&p->by_name, name);
 	return e ? e->id : PROFILE_WALLED;
+}
+
+const char *profiles_name(const struct profiles *p, unsigned id)
+{
+	hmap_foreach (&p->by_name, it) {
+		const struct profile_entry *e = it.value;
+		if (e->id == id)
+			return it.key;
+	}
+	return NULL;
 }
 
 void profiles_each(const struct profiles *p,

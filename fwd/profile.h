@@ -41,6 +41,7 @@ void profile_write(const struct profile *p, struct rule_writer *r, const char *c
 struct profiles {
 	struct hmap by_name; /* name → struct profile_entry */
 	uint8_t used[256];   /* id → 1 */
+	unsigned last;	     /* ids go round, as those of masks.h */
 };
 
 void profiles_init(struct profiles *p);
@@ -48,6 +49,10 @@ void profiles_fini(struct profiles *p);
 /* Adds or replaces an admin's profile; takes over what def owns. A name of a built-in profile is
  * refused with -EEXIST, more than the ids last with -ENOSPC (def is freed then too). */
 int profiles_set(struct profiles *p, const char *name, struct profile *def);
+/* Name of an admin's profile; NULL: nobody has the id. */
+const char *profiles_name(const struct profiles *p, unsigned id);
+/* A former run has given this id. */
+void profiles_adopt(struct profiles *p, unsigned id);
 bool profiles_remove(struct profiles *p, const char *name);
 /* Id of the profile; PROFILE_WALLED for an unknown name. */
 unsigned profiles_find(const struct profiles *p, const char *name);

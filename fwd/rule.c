@@ -282,6 +282,11 @@ void match_ct_reply(struct rule_writer *r)
 	compare_u8(r, IP_CT_DIR_REPLY);
 }
 
+void match_ct_confirmed(struct rule_writer *r)
+{
+	match_ct_bits(r, NFT_CT_STATUS, IPS_CONFIRMED);
+}
+
 void match_ct_dnat(struct rule_writer *r)
 {
 	match_ct_bits(r, NFT_CT_STATUS, IPS_DST_NAT);
@@ -295,7 +300,8 @@ void match_ct_mark_bits(struct rule_writer *r, uint32_t bits)
 void match_ct_mark_in(struct rule_writer *r, uint32_t bits, const char *set)
 {
 	part_ct(r, NFT_CT_MARK, NFT_REG_1);
-	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	if (bits)
+		part_mask(r, NFT_REG_1, &bits, sizeof(bits));
 	part_in_set(r, NFT_REG_1, set, true);
 }
 

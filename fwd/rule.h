@@ -50,10 +50,12 @@ void match_ct_state(struct rule_writer *r, uint32_t states);
 /* The packet goes the way of its flow's first one, or the other. */
 void match_ct_original(struct rule_writer *r);
 void match_ct_reply(struct rule_writer *r);
+/* An earlier packet of the flow was let through. */
+void match_ct_confirmed(struct rule_writer *r);
 void match_ct_dnat(struct rule_writer *r);
 /* Any of these bits of the ct mark is set. */
 void match_ct_mark_bits(struct rule_writer *r, uint32_t bits);
-/* (ct mark & mask) is in the set. */
+/* (ct mark & mask) is in the set; mask 0: the whole mark. */
 void match_ct_mark_in(struct rule_writer *r, uint32_t mask, const char *set);
 /* Of the flow's first packet as it came in, whatever the direction of this one. */
 void match_flow_protocol(struct rule_writer *r, uint8_t protocol);

@@ -14,6 +14,7 @@ enum {
 	IPV4_DADDR = 16,
 	IPV6_SADDR = 8,
 	IPV6_DADDR = 24,
+	TH_DPORT = 2,
 	LOOPBACK = 1, /* index of lo in every network namespace */
 };
 
@@ -72,6 +73,18 @@ void match_nat64_bits(struct rule_writer *r, const char *map, uint32_t bits)
 	part_map(r, NFT_REG32_03, map, NFT_REG_1);
 	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
 	part_compare(r, NFT_REG_1, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+void match_any_dport_in(struct rule_writer *r, const char *set)
+{
+	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, sizeof(uint16_t), NFT_REG_1);
+	part_in_set(r, NFT_REG_1, set, true);
+}
+
+void match_flow_any_dport_in(struct rule_writer *r, const char *set)
+{
+	part_flow(r, NFT_CT_PROTO_DST, NFT_REG_1);
+	part_in_set(r, NFT_REG_1, set, true);
 }
 
 void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *set, bool yes)

@@ -49,8 +49,8 @@ void rule_drop_invalid(struct rule_writer *r, const char *chain);
 void rules_accept_neighbours(struct rule_writer *r, const char *chain);
 
 /* ---- chains ---- */
-void write_gate(struct rule_writer *r);	 /* rules_gate.c: who sends, prerouting */
-void write_route(struct rule_writer *r); /* rules_gate.c: where there is no way */
+/* Packets from a tunnel get the mark of their source, or are dropped (rules_gate.c). */
+void write_gate(struct rule_writer *r);
 void write_redirect(struct rule_writer *r, const struct ruleset_options *o); /* rules_nat.c */
 void write_masquerade(struct rule_writer *r);				     /* rules_nat.c */
 void write_input(struct rule_writer *r, const struct ruleset_options *o);    /* rules_input.c */

@@ -73,10 +73,10 @@ void write_input(struct rule_writer *r, const struct ruleset_options *o)
 	rule_end(r);
 	rules_accept_approved(r, "input_device", false);
 	rules_accept_neighbours(r, "input_device");
-	rule_drop_invalid(r, "input_device");
 	rule_begin(r, "input_device");
-	match_mark(r, MARK_PROFILE, PROFILE_NONE, true);
-	end_dropped(r, REASON_UNKNOWN_SOURCE);
+	do_jump(r, "gate");
+	rule_end(r);
+	rule_drop_invalid(r, "input_device");
 	/* Answers to a ping from the gateway. */
 	foreach_family (f) {
 		rule_begin(r, "input_device");

@@ -34,57 +34,89 @@ static void write_strict(struct rule_writer *r)
 	}
 }
 
-/* By the flow's first packet, so that both directions come to the same verdict. */
-void write_judge(struct rule_writer *r, const struct ruleset_options *o)
+/* What is refused by its port, whoever sends it. */
+static void write_ports(struct rule_writer *r, const struct ruleset_options *o)
 {
-	rule_begin(r, "judge");
-	match_mark(r, MARK_PROFILE, PROFILE_NONE, true);
-	end_dropped(r, REASON_UNKNOWN_SOURCE);
-	rule_begin(r, "judge");
-	match_mark(r, MARK_OFFLINE_VPN, 0, false);
-	end_refused(r, REASON_SWITCH);
 	/* Nothing may slip past the redirect. */
 	for (size_t i = 0; i < COUNT(transports); i++)
-		rule_refuse_port(r, "judge", transports[i], PORT_DNS, REASON_DNS);
+		rule_refuse_port(r, "judge_port", transports[i], PORT_DNS, REASON_DNS);
 	for (size_t i = 0; i < COUNT(transports); i++)
-		rule_refuse_port(r, "judge", transports[i], PORT_DOT, REASON_DOT);
-	rule_refuse_port(r, "judge", IPPROTO_UDP, PORT_HTTPS, REASON_QUIC);
+		rule_refuse_port(r, "judge_port", transports[i], PORT_DOT, REASON_DOT);
+	rule_refuse_port(r, "judge_port", IPPROTO_UDP, PORT_HTTPS, REASON_QUIC);
 	foreach_family (f) {
-		rule_begin(r, "judge");
+		rule_begin(r, "judge_port");
 		match_flow_daddr_in(r, f->number, f->doh, true);
 		match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
 		end_refused(r, REASON_DOH);
 	}
-	rule_begin(r, "judge");
-	match_flow_daddr_in(r, NFPROTO_IPV6, "embedded6", true);
-	end_refused(r, REASON_EMBEDDED);
-	rule_begin(r, "judge");
+	rule_begin(r, "judge_port");
 	match_mark(r, MARK_OFFLINE_BROWSER, 0, false);
 	match_flow_dport(r, IPPROTO_TCP, PORT_HTTP, PORT_HTTP);
 	end_refused(r, REASON_SWITCH);
 	if (o->intercept)
 		refuse_not_redirected(r);
-	rule_begin(r, "judge");
+}
+
+/* Which lists act on a device holds outside the LAN. A packet on its way while the rules change may
+ * have a mask id of before, that leads nowhere: then nothing is known of it. */
+static void write_masks(struct rule_writer *r)
+{
+	foreach_family (f) {
+		rule_begin(r, "lists");
+		match_flow_daddr_in(r, f->number, f->lan, true);
+		do_return(r);
+		rule_end(r);
+	}
+	rule_begin(r, "lists");
+	do_vmap_mark(r, MARK_MASK_ID, "masks");
+	rule_end(r);
+	rule_refuse_rest(r, "lists", REASON_LISTED);
+}
+
+/* What few devices have. */
+static void write_switches(struct rule_writer *r)
+{
+	rule_begin(r, "judge_device");
+	match_mark(r, MARK_OFFLINE_VPN, 0, false);
+	end_refused(r, REASON_SWITCH);
+	rule_begin(r, "judge_device");
 	match_mark(r, MARK_STRICT, 0, false);
 	do_jump(r, "strict");
 	rule_end(r);
 	foreach_family (f) {
-		rule_begin(r, "judge");
+		rule_begin(r, "judge_device");
 		match_mark(r, MARK_EGRESS, 0, false);
 		match_flow_daddr_in(r, f->number, f->wan, true);
 		do_jump(r, "egress");
 		rule_end(r);
 	}
-	foreach_family (f) {
-		rule_begin(r, "judge");
-		match_flow_daddr_in(r, f->number, f->wan, true);
-		do_vmap_mark(r, MARK_MASK_ID, "masks");
-		rule_end(r);
-	}
+}
+
+/* By the flow's first packet, so that both directions come to the same verdict. */
+void write_judge(struct rule_writer *r, const struct ruleset_options *o)
+{
+	rule_begin(r, "judge");
+	match_flow_any_dport_in(r, "judged_ports");
+	do_jump(r, "judge_port");
+	rule_end(r);
+	rule_begin(r, "judge");
+	match_flow_daddr_in(r, NFPROTO_IPV6, "embedded6", true);
+	end_refused(r, REASON_EMBEDDED);
+	rule_begin(r, "judge");
+	match_mark(r, MARK_OFFLINE_VPN | MARK_STRICT | MARK_EGRESS, 0, false);
+	do_jump(r, "judge_device");
+	rule_end(r);
+	rule_begin(r, "judge");
+	match_mark(r, MARK_MASK_ID, 0, false);
+	do_jump(r, "lists");
+	rule_end(r);
 	rule_begin(r, "judge");
 	do_vmap_mark(r, MARK_PROFILE, "profiles");
 	rule_end(r);
 	rule_refuse_rest(r, "judge", REASON_PROFILE);
+	write_switches(r);
+	write_ports(r, o);
+	write_masks(r);
 	write_strict(r);
 }
 

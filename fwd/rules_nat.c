@@ -6,16 +6,16 @@
 
 static void rule_return_mark(struct rule_writer *r, uint32_t mask, uint32_t value, bool equal)
 {
-	rule_begin(r, "redirect_device");
+	rule_begin(r, "redirect_port");
 	match_mark(r, mask, value, equal);
-	do_accept(r);
+	do_return(r);
 	rule_end(r);
 }
 
 static void rule_redirect(
 	struct rule_writer *r, const struct family *f, uint8_t protocol, uint16_t port, uint16_t to)
 {
-	rule_begin(r, "redirect_device");
+	rule_begin(r, "redirect_port");
 	match_nfproto(r, f->number);
 	match_dport(r, protocol, port);
 	do_dnat_by_iifname(r, f->number, f->local, to);
@@ -29,18 +29,18 @@ static void write_intercept(struct rule_writer *r)
 	rule_return_mark(r, MARK_PROFILE, PROFILE_WALLED, true);
 	rule_return_mark(r, MARK_PROFILE, PROFILE_INTRANET, true);
 	foreach_family (f) {
-		rule_begin(r, "redirect_device");
+		rule_begin(r, "redirect_port");
 		match_iifname_daddr_in(r, f->number, f->gateway);
-		do_accept(r);
+		do_return(r);
 		rule_end(r);
-		rule_begin(r, "redirect_device");
+		rule_begin(r, "redirect_port");
 		match_flow_daddr_in(r, f->number, f->doh, true);
 		match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
-		do_accept(r);
+		do_return(r);
 		rule_end(r);
-		rule_begin(r, "redirect_device");
+		rule_begin(r, "redirect_port");
 		match_flow_daddr_in(r, f->number, f->wan, false);
-		do_accept(r);
+		do_return(r);
 		rule_end(r);
 		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTPS, PORT_INTERCEPT_TLS);
 	}
@@ -49,13 +49,38 @@ static void write_intercept(struct rule_writer *r)
 		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTP, PORT_INTERCEPT_HTTP);
 }
 
+/* The kernel's own ICMPv6 "no route" lets clients wait: it is no final error to their sockets. */
+static void write_no_route(struct rule_writer *r)
+{
+	rule_begin(r, "nat_in");
+	match_nfproto(r, NFPROTO_IPV6);
+	match_iifname_in(r, "tunnels", true);
+	match_not_local(r);
+	match_no_route(r);
+	end_refused(r, REASON_NO_ROUTE);
+}
+
+/* Sees the first packet of each flow. */
 void write_redirect(struct rule_writer *r, const struct ruleset_options *o)
 {
-	rule_begin(r, "redirect");
+	/* From elsewhere nobody speaks in a device's name: its address is who it is. */
+	rule_begin(r, "nat_in");
+	match_iifname_in(r, "tunnels", false);
+	match_source_route_in(r, "tunnels");
+	end_dropped(r, REASON_UNKNOWN_SOURCE);
+	rule_begin(r, "nat_in");
 	match_iifname_in(r, "tunnels", true);
 	do_jump(r, "redirect_device");
 	rule_end(r);
+	write_no_route(r);
 
+	rule_begin(r, "redirect_device");
+	do_jump(r, "gate");
+	rule_end(r);
+	rule_begin(r, "redirect_device");
+	match_any_dport_in(r, "judged_ports");
+	do_goto(r, "redirect_port");
+	rule_end(r);
 	rule_return_mark(r, MARK_OFFLINE_VPN, 0, false);
 	foreach_family (f)
 		for (size_t i = 0; i < COUNT(transports); i++)
@@ -66,7 +91,7 @@ void write_redirect(struct rule_writer *r, const struct ruleset_options *o)
 
 void write_masquerade(struct rule_writer *r)
 {
-	rule_begin(r, "masquerade");
+	rule_begin(r, "nat_out");
 	match_iifname_in(r, "tunnels", true);
 	match_oifname_in(r, "tunnels", false);
 	do_masquerade(r);

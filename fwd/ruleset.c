@@ -11,30 +11,30 @@
 #include <string.h>
 
 enum {
-	PRIORITY_RAW = -300,
 	PRIORITY_DSTNAT = -100,
-	PRIORITY_AFTER_DSTNAT = -99,
 	PRIORITY_FILTER = 0,
 	PRIORITY_SRCNAT = 100,
 };
 
 static const struct chain chains[] = {
-	{ "gate", "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW, NF_ACCEPT },
-	{ "redirect", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, NF_ACCEPT },
-	{ "route", "filter", NF_INET_PRE_ROUTING, PRIORITY_AFTER_DSTNAT, NF_ACCEPT },
+	{ "nat_in", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, NF_ACCEPT },
 	{ "input", "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER, NF_ACCEPT },
 	{ "output", "filter", NF_INET_LOCAL_OUT, PRIORITY_FILTER, NF_ACCEPT },
 	{ "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER, NF_DROP },
-	{ "masquerade", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, NF_ACCEPT },
-	{ .name = "gate_device" },
+	{ "nat_out", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, NF_ACCEPT },
+	{ .name = "gate" },
 	{ .name = "redirect_device" },
-	{ .name = "route_device" },
+	{ .name = "redirect_port" },
 	{ .name = "input_device" },
 	{ .name = "from_device" },
+	{ .name = "from_approved" },
 	{ .name = "to_device" },
 	{ .name = "upload" },
 	{ .name = "download" },
 	{ .name = "judge" },
+	{ .name = "judge_device" },
+	{ .name = "judge_port" },
+	{ .name = "lists" },
 	{ .name = "strict" },
 	{ .name = "egress" },
 	{ .name = "egress_tunnels" },
@@ -86,7 +86,6 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	};
 	write_gate(&r);
 	write_redirect(&r, o);
-	write_route(&r);
 	write_input(&r, o);
 	write_output(&r, o);
 	write_forward(&r);

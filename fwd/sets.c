@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define CONCAT(a, b) ((a) << TYPE_BITS | (b))
+enum { IDS_MAX = 1024 /* twice 256, as a change has the old and the new ones */ };
 enum { IFNAME_LEN = 16, IPV4_LEN = 4, IPV6_LEN = 16, MARK_LEN = 4, PORT_LEN = 2 };
 enum {
 	GC_INTERVAL_MS =
@@ -48,6 +49,7 @@ static const struct set_info infos[SETS] = {
 	[SET_EMBEDDED6] = { "embedded6", IP6, RANGES },
 	[SET_DOH4]     = { "doh4", IP4, SET, false },
 	[SET_DOH6]     = { "doh6", IP6, SET, false },
+	[SET_JUDGED_PORTS] = { "judged_ports", TYPE_SERVICE, PORT_LEN, SET, false },
 	[SET_DENIED_TCP] = { "denied_tcp", TYPE_SERVICE, PORT_LEN, RANGES },
 	[SET_DENIED_UDP] = { "denied_udp", TYPE_SERVICE, PORT_LEN, RANGES },
 	[SET_DENIED_PROTOCOLS] = { "denied_protocols", TYPE_PROTOCOL, 1, SET, false },
@@ -146,6 +148,9 @@ static void write_set(struct nft_batch *b, const struct set_info *info, uint32_t
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, info->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, info->key_len);
 	set_data(s, info);
+	/* A set that says how large it gets has the quickest kind of table. */
+	if (id == SET_EPOCH_OK || id == SET_PROFILES || id == SET_MASKS)
+		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, IDS_MAX);
 	if (id >= SETS_FED)
 		set_timeouts(s, id);
 	describe(s, info);

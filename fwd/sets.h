@@ -18,7 +18,7 @@ enum set_id {
 	SET_DEVICES4, /* tunnel interface . device's address : mark (marks.h) */
 	SET_DEVICES6,
 	SET_PROFILES, /* profile id : goto its chain */
-	SET_MASKS,    /* mask id : jump to its chain */
+	SET_MASKS,    /* mask id : goto its chain */
 	SET_LAN4,     /* LAN of F2 */
 	SET_LAN6,
 	SET_WAN4, /* everything else: profiles accept on a hit, never on a miss */
@@ -26,7 +26,8 @@ enum set_id {
 	SET_EMBEDDED6, /* IPv6 forms of IPv4 addresses that nobody may use (F2) */
 	SET_DOH4,      /* dedicated DoH resolvers */
 	SET_DOH6,
-	SET_DENIED_TCP, /* ports of the egress guard's deny_tunnels (F13) */
+	SET_JUDGED_PORTS, /* ports that have rules of their own, of whichever protocol */
+	SET_DENIED_TCP,	  /* ports of the egress guard's deny_tunnels (F13) */
 	SET_DENIED_UDP,
 	SET_DENIED_PROTOCOLS,
 	SET_WEB_TCP, /* ports of its `web` */
@@ -79,7 +80,7 @@ enum value_kind {
 	VALUE_NONE,
 	VALUE_DATA,
 	VALUE_PROFILE, /* uint32_t: goto profile_N */
-	VALUE_MASK,    /* uint32_t: jump to mask_N */
+	VALUE_MASK,    /* uint32_t: goto mask_N */
 	VALUE_LIMIT,   /* struct limit_value: name of a limit */
 };
 

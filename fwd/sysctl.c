@@ -61,6 +61,16 @@ void sysctl_hold_tunnels(const char *dir, const struct conf_shared *conf)
 	set_tunnels(dir, conf, 0);
 }
 
+void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf)
+{
+	char path[PATH_MAX];
+	sysctl_hold_tunnels(dir, conf);
+	snprintf(path, sizeof(path), "%s/ipv6/conf/all/forwarding", dir);
+	int err = write_number(path, 0);
+	if (err && err != -ENOENT)
+		log_error("forwarding of IPv6 not stopped error=%s", strerror(-err));
+}
+
 void sysctl_answer_refusals(const char *dir)
 {
 	static const char *const names[] = { "ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit" };

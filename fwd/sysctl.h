@@ -10,6 +10,9 @@
 void sysctl_hold_tunnels(const char *dir, const struct conf_shared *conf);
 /* The kernel sends one destination a refusal per icmp_ratelimit (1 s) only: too few for refusals to
  * be felt at once. Lowered to 10 ms where it is longer; the limit of the whole host stays. */
+/* Nothing that comes from a tunnel is forwarded, until sysctl_allow_forwarding. For IPv6 the kernel
+ * has but one switch, for all interfaces. */
+void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf);
 void sysctl_answer_refusals(const char *dir);
 /* The rules are in force: IPv4 and IPv6 are forwarded. An interface that takes its IPv6 route from
  * router advertisements keeps doing so. -errno of what could not be set and is not set already. */

@@ -3,6 +3,7 @@
 in every way that the daemon knows."""
 import itertools
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -13,7 +14,7 @@ from table import WHERE
 from world import DEVICES, PROFILES, device
 
 CHANGES = 500
-REFUSED_PORT, ALLOWED_PORT = 7777, 7778
+REFUSED_PORT, ALLOWED_PORT = 7777, 7776  # each kind of the refused has a port of its own
 RATE, ALLOWED_RATE = 20000, 2000
 FAMILIES = (4, 6)
 
@@ -34,18 +35,20 @@ class Flood:
 
     def __init__(self, world):
         self.world, self.hosts = world, (world.inet, world.lan)
-        refused = [f for who, to in REFUSED
-                   for f in flows(who, to, REFUSED_PORT, RATE / len(REFUSED) / 4, ("udp", "syn"))]
+        refused = [f for i, (who, to) in enumerate(REFUSED)
+                   for f in flows(who, to, REFUSED_PORT + i, RATE / len(REFUSED) / 4, ("udp", "syn"))]
         allowed = [f for who, to in ALLOWED
                    for f in flows(who, to, ALLOWED_PORT, ALLOWED_RATE / len(ALLOWED) / 2, ("udp",))]
         self.refused = len(refused)
         for host in self.hosts:
             host.run("nft", "add table inet watch; add counter inet watch refused;"
                      "add counter inet watch allowed;"
+                     "add set inet watch ports { type inet_service; flags dynamic; };"
                      "add chain inet watch c { type filter hook prerouting priority -400; };"
-                     "add rule inet watch c th dport %d counter name refused drop;"
+                     "add rule inet watch c th dport %d-%d update @ports { th dport counter }"
+                     " counter name refused drop;"
                      "add rule inet watch c th dport %d counter name allowed drop"
-                     % (REFUSED_PORT, ALLOWED_PORT))
+                     % (REFUSED_PORT, REFUSED_PORT + len(REFUSED) - 1, ALLOWED_PORT))
         self.dropped = backlog_drops()
         self.sender = world.client.start(BUILD / "bin/packet-flood", "120", *refused, *allowed,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -54,6 +57,16 @@ class Flood:
     def arrived(self, name):
         return sum(int(host.run("nft", "list", "counter", "inet", "watch", name)
                        .split("packets ")[1].split()[0]) for host in self.hosts)
+
+    def leaked(self):
+        """Who came through: {(device, where to): packets}"""
+        found = {}
+        for host in self.hosts:
+            for port, packets in re.findall(r"(\d+) counter packets (\d+)",
+                                            host.run("nft", "list", "set", "inet", "watch", "ports")):
+                who, to = REFUSED[int(port) - REFUSED_PORT]
+                found[who, to[4]] = found.get((who, to[4]), 0) + int(packets)
+        return found
 
     def stop(self):
         """(refused sent, refused arrived, allowed sent, allowed arrived, lost before the gateway)"""
@@ -184,10 +197,11 @@ def test_no_packet_leaks_and_none_is_lost_while_the_policy_changes(world):
         wait_until(lambda: flood.arrived("allowed") > 100, "packets")
         done = ways.run(CHANGES)
         refused_sent, refused, allowed_sent, allowed, dropped = flood.stop()
+        leaked = flood.leaked()
     finally:
         flood.close()
     print("%d refused packets sent, %d arrived; %d allowed sent, %d arrived; %d dropped by full queues;"
           " %d restarts, %s" % (refused_sent, refused, allowed_sent, allowed, dropped, ways.restarts, done))
-    assert refused == 0
+    assert refused == 0, leaked
     assert refused_sent > 10 * RATE / 2
     assert allowed_sent - allowed <= dropped

@@ -99,7 +99,7 @@ def test_a_reload_changes_what_can_change(world):
         reload(world, "reloaded")
         table = world.nft("list", "table", "inet", "culvert")
         assert "3129" in table
-        assert "masquerade" not in table.split("chain masquerade")[1].split("}")[0].replace(
+        assert "masquerade" not in table.split("chain nat_out")[1].split("}")[0].replace(
             "type nat hook postrouting", "")
         assert world.probe_one("full", SITE[4], "tcp", 443)[2].startswith("gw")
         wait_until(lambda: world.status()["rewrites"] == rewrites + 1)

@@ -18,6 +18,7 @@ UID, PROXYD_UID = 64102, 64104
 # Devices and the last number of their addresses.
 DEVICES = {name: who.number for name, who in WHO.items()}
 PORTS = ",".join(map(str, INET_PORTS))
+READY = "started version="
 
 
 def device(name, number=None, **fields):
@@ -143,7 +144,11 @@ class World(Network):
         self.fwd = Daemon("fwd", conf, self.dir / "fwd.log", self.gw)
 
     def start_fwd(self):
+        """Until it enforces what there is; the status of a former run says nothing."""
+        before = self.fwd.log().count(READY)
+        self.redis("DEL", "culvert:status:fwd:1")
         self.fwd.start()
+        wait_until(lambda: self.fwd.log().count(READY) > before or not self.fwd.is_running(), "start")
         self.wait_applied("devices")
         self.wait_applied("profiles")
 
