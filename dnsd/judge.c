@@ -105,7 +105,8 @@ static bool parse_mode(const char *text, enum block_mode *out)
 /* A DNS rule that names its answer: a block's mode or addresses; else addresses or an alias. */
 static void answer_by_rule(const struct judge *j, const char *answer, struct judgement *out)
 {
-	size_t n = parse_addresses(answer, out->own.addresses);
+	size_t n = parse_addresses(answer, out->own.addresses), len;
+	char text[NAME_TEXT_MAX];
 
 	if (out->judged == JUDGED_BLOCK) {
 		if (parse_mode(answer, &out->how.mode))
@@ -119,7 +120,7 @@ static void answer_by_rule(const struct judge *j, const char *answer, struct jud
 	out->own.ttl_s = ALIAS_TTL_S;
 	if (n) {
 		out->judged = JUDGED_OWN;
-	} else if (!name_parse(answer, j->alias)) {
+	} else if (!name_parse(answer, j->alias) && name_text(j->alias, text, &len) && len) {
 		name_lower(j->alias);
 		out->judged = JUDGED_ALIAS;
 		out->alias = j->alias;

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What fwd is told (D9, F6, F10), with a stand-in for fwd."""
+import concurrent.futures
+import time
+
+import dns.rcode
+import pytest
+
+from dnsdlib import LAPTOP, PHONE, addresses, ede
+from features import Events, FakeFwd, device
+from support.wait import wait_until
+from test_features_names import change
+
+
+@pytest.fixture
+def fed(make_upstream, make_world):
+    """(world, upstream, fwd): the phone is strict."""
+    upstream = make_upstream()
+    world = make_world(upstream).up()
+    fwd = FakeFwd(world.redis)
+    change(world, "devices", {"phone": device("phone", PHONE, strict=True)})
+    yield world, upstream, fwd
+    fwd.close()
+
+
+def strict(address):
+    return ("strict", address, "phone")
+
+
+def test_strict_device_s_answer_comes_after_the_confirmation(fed):
+    """F10: A, hints, over TCP, from the cache; AAAA of a device without IPv6 address is not fed; other devices'
+    answers are not"""
+    world, upstream, fwd = fed
+    upstream.zone[("many.plain.example", "A")] = ["198.51.100.1", "198.51.100.2"]
+    assert addresses(world.ask("one.plain.example", source=LAPTOP)) == ["192.0.2.1"]
+    assert not fwd.entries
+    assert addresses(world.ask("one.plain.example")) == ["192.0.2.1"]
+    assert fwd.entries == {strict("192.0.2.1"): 300}
+    fwd.delay_s = 0.01
+    answer = world.ask("many.plain.example", tcp=True)
+    assert addresses(answer) == ["198.51.100.1", "198.51.100.2"]
+    assert strict("198.51.100.1") in fwd.entries and strict("198.51.100.2") in fwd.entries
+    upstream.zone[("svc.plain.example", "HTTPS")] = ['1 . ipv4hint=198.51.100.9']
+    assert world.ask("svc.plain.example", "HTTPS").answer
+    assert strict("198.51.100.9") in fwd.entries
+    assert world.ask("one.plain.example", "AAAA").answer and len(fwd.entries) == 4
+    asked = len(fwd.requests)
+    for _ in range(5):
+        assert world.ask("one.plain.example")
+    assert len(fwd.requests) == asked
+
+
+def test_no_confirmation_is_servfail_in_time(fed):
+    """F10: 50 ms; and the answer is good again once fwd is"""
+    world, _, fwd = fed
+    fwd.mute = True
+    begun = time.monotonic()
+    for tcp in (False, True):
+        answer = world.ask("one.plain.example", tcp=tcp)
+        assert answer.rcode() == dns.rcode.SERVFAIL and ede(answer)[0] == 14
+    assert time.monotonic() - begun < 1.5
+    assert world.status() is not None
+    fwd.mute = False
+    wait_until(lambda: addresses(world.ask("one.plain.example")) == ["192.0.2.1"], "confirmation", 10)
+
+
+def test_without_fwd_a_strict_device_hears_servfail_and_others_their_answers(fed):
+    """F10, F8"""
+    world, _, fwd = fed
+    fwd.close()
+    wait_until(lambda: world.ask("one.plain.example").rcode() == dns.rcode.SERVFAIL, "refusal")
+    assert addresses(world.ask("one.plain.example", source=LAPTOP)) == ["192.0.2.1"]
+    world.redis.kill()
+    assert world.ask("two.plain.example").rcode() == dns.rcode.SERVFAIL
+    assert addresses(world.ask("two.plain.example", source=LAPTOP)) == ["192.0.2.1"]
+
+
+def test_refused_entry_harms_no_other(fed):
+    """F10: one address that fwd does not take fails its own answer alone"""
+    world, upstream, fwd = fed
+    fwd.refuses = {"198.51.100.66"}
+    fwd.delay_s = 0.005
+    upstream.zone[("bad.plain.example", "A")] = ["198.51.100.66"]
+    for i in range(8):
+        upstream.zone[(f"good{i}.plain.example", "A")] = [f"198.51.100.{i + 1}"]
+    names = ["bad.plain.example"] + [f"good{i}.plain.example" for i in range(8)]
+    for name in names:
+        assert world.ask(name, source=LAPTOP)  # into the cache
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        answers = dict(zip(names, pool.map(world.ask, names)))
+    assert answers["bad.plain.example"].rcode() == dns.rcode.SERVFAIL
+    assert all(addresses(a) for n, a in answers.items() if n != "bad.plain.example")
+
+
+def test_fwd_that_starts_again_is_told_all_again(fed):
+    """D9"""
+    world, upstream, fwd = fed
+    fwd.say_started(1000)
+    for i in range(20):
+        upstream.zone[(f"n{i}.plain.example", "A")] = [f"198.51.100.{i + 1}"]
+        assert world.ask(f"n{i}.plain.example").answer
+    assert len(fwd.entries) == 20
+    fwd.entries.clear()
+    fwd.say_started(0)
+    wait_until(lambda: len(fwd.entries) == 20, "everything again")
+
+
+def test_walled_device_s_renewal_host_is_fed(fed):
+    """F2, D9"""
+    world, _, fwd = fed
+    change(world, "settings", {"renewal_hosts": {"id": "renewal_hosts", "value": ["pay.example"]}})
+    change(world, "devices", {"laptop": device("laptop", LAPTOP, expires_at=1000)})
+    assert addresses(world.ask("www.pay.example", source=LAPTOP)) == ["192.0.2.1"]
+    assert ("renewal", "192.0.2.1", "") in fwd.entries
+    assert addresses(world.ask("other.example", source=LAPTOP)) == ["0.0.0.0"]
+
+
+@pytest.fixture
+def by_address(make_upstream, make_world):
+    upstream = make_upstream()
+    world = make_world(upstream).up()
+    fwd = FakeFwd(world.redis)
+
+    def sources(**fields):
+        gen = world.bus.replace("list_sources", {"adblock": {
+            "id": "adblock", "title": "Advertising", "source": "file:adblock.txt", "kind": "adblock",
+            "default_on": True, "subtree": True, **fields}})
+        wait_until(lambda: bool(fields.get("strict_address")) == bool(_list(world).get("strict_address")) and
+                   bool(fields.get("by_address")) == bool(_list(world).get("by_address")), "lists")
+        return gen
+    yield world, upstream, fwd, sources
+    fwd.close()
+
+
+def _list(world):
+    import json
+    return json.loads(world.redis("HGET", "culvert:state:lists:syncd", "adblock") or "{}")
+
+
+def listed(address):
+    return ("listed", address, "adblock")
+
+
+def test_listed_name_is_resolved_once_and_fed(by_address):
+    """F6: only for lists by address, when it is queried, once per TTL, both families"""
+    world, upstream, fwd, sources = by_address
+    assert world.ask("ads.listed.example").answer and not upstream.count("ads.listed.example")
+    sources(by_address=True)
+
+    def fed():
+        world.ask("ads.listed.example")
+        return listed("192.0.2.1") in fwd.entries and listed("2001:db8::1") in fwd.entries
+    wait_until(fed, "the feed")
+    for _ in range(20):
+        assert addresses(world.ask("ads.listed.example")) == ["0.0.0.0"]
+    assert upstream.count("ads.listed.example") == 2
+    assert set(fwd.entries) == {listed("192.0.2.1"), listed("2001:db8::1")}
+
+
+def test_address_shared_with_an_unlisted_name_is_left_out_and_reported(by_address):
+    """F6: in both orders; strict_address blocks it"""
+    world, upstream, fwd, sources = by_address
+    alarms = Events(world.redis, "alarm")
+    sources(by_address=True)
+    for name, address in (("ads1.listed.example", "198.51.100.1"), ("ads2.listed.example", "198.51.100.2"),
+                          ("good1.plain.example", "198.51.100.1"), ("good2.plain.example", "198.51.100.2"),
+                          ("ads3.listed.example", "198.51.100.3"), ("cloaked.plain.example", "198.51.100.3")):
+        upstream.zone[(name, "A")] = [address]
+        upstream.zone[(name, "AAAA")] = []
+    # The unlisted name first.
+    wait_until(lambda: world.ask("warm%d.plain.example" % time.monotonic_ns()) and
+               world.ask("good1.plain.example").answer, "an answer")
+    wait_until(lambda: world.ask("ads1.listed.example") and world.status().get("shared_skipped", 0) >= 1, "skipped", 20)
+    # The listed one first.
+    wait_until(lambda: world.ask("ads2.listed.example") and listed("198.51.100.2") in fwd.entries, "fed")
+    assert world.ask("good2.plain.example").answer
+    wait_until(lambda: listed("198.51.100.2") not in fwd.entries, "taken back")
+    assert listed("198.51.100.1") not in fwd.entries
+    for address in ("198.51.100.1", "198.51.100.2"):
+        event = alarms.wait(lambda e: e["what"] == "shared_address" and address in e["detail"])
+        assert "list=adblock" in event["detail"]
+    # An alias of a listed name is no reason.
+    upstream.zone[("cloaked.plain.example", "CNAME")] = ["ads3.listed.example."]
+    assert world.ask("cloaked.plain.example", source=LAPTOP).answer
+    wait_until(lambda: world.ask("ads3.listed.example") and listed("198.51.100.3") in fwd.entries, "fed")
+    alarms.close()
+
+
+def test_strict_address_blocks_shared_addresses(by_address):
+    """F6"""
+    world, upstream, fwd, sources = by_address
+    sources(by_address=True, strict_address=True)
+    wait_until(lambda: "strict_address" in str(_list(world)), "the list")
+    assert addresses(world.ask("good.plain.example")) == ["192.0.2.1"]
+    wait_until(lambda: world.ask("ads.listed.example") and listed("192.0.2.1") in fwd.entries, "fed")
+
+
+def test_resolving_is_limited(by_address):
+    """F6: a flood of listed names is no flood upstream"""
+    world, upstream, fwd, sources = by_address
+    sources(by_address=True)
+    wait_until(lambda: world.ask("ads.listed.example") and listed("192.0.2.1") in fwd.entries, "fed")
+    before, begun = len(upstream.seen), time.monotonic()
+    for i in range(400):
+        assert world.ask(f"f{i}.listed.example").answer
+    spent = time.monotonic() - begun
+    assert len(upstream.seen) - before <= 2 * 50 * (spent + 2)
+    wait_until(lambda: world.status().get("listed_too_many", 0) > 0 or spent > 7, "the counter", 20)
