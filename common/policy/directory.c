@@ -54,12 +54,14 @@ struct directory {
 	struct hmap by_id;		     /* id → entry */
 	struct hmap by_addr;		     /* struct addr → entry */
 	struct hmap groups, usage, prefs[2]; /* id → record */
+	struct hmap dirty_groups;	     /* id → anything: their devices are to be resolved */
 	struct settings settings;
 	struct time_zones zones;
 	struct list retired;
 	struct timer expiry; /* when time itself changes a device: expiry, schedules */
 	int64_t next_expiry; /* epoch ms, 0 = none */
 	bool all_dirty, settings_dirty, known;
+	bool reindexing;    /* every address is claimed anew */
 	bool has_conflicts; /* an address is claimed twice: any change may free it for another */
 	uint64_t gens[SOURCES];
 	struct hmap_iter next; /* of directory_next */
@@ -144,7 +146,7 @@ static const struct rec_device_pref *find_pref(
 {
 	char key[160];
 
-	if (!id)
+	if (!id || !d->prefs[owner].count)
 		return NULL;
 	snprintf(key, sizeof(key), "%s:%s", kind, id);
 	return hmap_find_str(&d->prefs[owner], key);
@@ -179,6 +181,12 @@ static void note_next_change(
 	timer_start_at(&d->expiry, at);
 }
 
+static bool has_same_addresses(const struct device_view *a, const struct device_view *b)
+{
+	return a->address_count == b->address_count &&
+	       !memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0]));
+}
+
 /* Resolves one device anew and tells the daemon when that made a difference. */
 static void resolve(struct directory *d, struct entry *e)
 {
@@ -190,9 +198,13 @@ static void resolve(struct directory *d, struct entry *e)
 	bool changed = !e->announced || !view_equal(&e->view, &fresh);
 	if (changed)
 		fresh.lists_off_version = 0;
-	unindex(d, e);
-	e->view = fresh;
-	index_addresses(d, e);
+	if (d->reindexing || d->has_conflicts || !has_same_addresses(&e->view, &fresh)) {
+		unindex(d, e);
+		e->view = fresh;
+		index_addresses(d, e);
+	} else {
+		e->view = fresh;
+	}
 	note_next_change(d, &in, e);
 	if (changed && d->known) {
 		e->announced = true;
@@ -203,10 +215,22 @@ static void resolve(struct directory *d, struct entry *e)
 
 static void resolve_all(struct directory *d)
 {
+	d->reindexing = d->has_conflicts;
 	d->all_dirty = d->has_conflicts = false;
 	d->next_expiry = 0;
 	hmap_foreach (&d->by_id, it)
 		resolve(d, it.value);
+	d->reindexing = false;
+}
+
+/* Only the devices of the groups that changed. */
+static void resolve_groups(struct directory *d)
+{
+	hmap_foreach (&d->by_id, it) {
+		struct entry *e = it.value;
+		if (e->rec.group && hmap_find_str(&d->dirty_groups, e->rec.group))
+			resolve(d, e);
+	}
 }
 
 static void free_entry(struct entry *e)
@@ -275,15 +299,40 @@ static void on_device_record(
 		remove_device(d, id);
 }
 
-static void on_shared_record(
+/* Its devices are resolved at the end of the batch; without memory to note it, all are. */
+static void touch_group(struct directory *d, const char *id)
+{
+	if (!d->all_dirty && hmap_set_str(&d->dirty_groups, id, d))
+		d->all_dirty = true;
+}
+
+static void on_group_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
-	struct hmap *map = topic == TOPIC_groups ? &d->groups : &d->prefs[owner == BUS_SYNCD];
 
-	if (store(d, map, bus_topic_record(topic), id, rec))
-		log_error("no memory for a record topic=%s", bus_topic_name(topic));
-	d->all_dirty = true;
+	(void)owner;
+	if (store(d, &d->groups, bus_topic_record(topic), id, rec))
+		log_error("no memory for a record topic=groups");
+	touch_group(d, id);
+}
+
+/* The id says whom it is for: "device:ID", "group:ID". */
+static void on_pref_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct directory *d = arg;
+	struct entry *e;
+
+	if (store(d, &d->prefs[owner == BUS_SYNCD], bus_topic_record(topic), id, rec))
+		log_error("no memory for a record topic=device_prefs");
+	if (!strncmp(id, "group:", 6)) {
+		touch_group(d, id + 6);
+	} else if (!strncmp(id, "device:", 7)) {
+		e = hmap_find_str(&d->by_id, id + 7);
+		if (e)
+			resolve(d, e);
+	}
 }
 
 static void on_usage_record(
@@ -338,6 +387,9 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	d->settings_dirty = d->settings_dirty && !d->known;
 	if (d->all_dirty)
 		resolve_all(d);
+	else if (d->dirty_groups.count)
+		resolve_groups(d);
+	hmap_clear(&d->dirty_groups);
 	free_retired(d);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
@@ -359,16 +411,17 @@ static void on_expiry(struct timer *t)
 static int subscribe(struct directory *d)
 {
 	static const struct bus_topic_ops device_ops = { on_device_record, on_batch_end };
-	static const struct bus_topic_ops shared_ops = { on_shared_record, on_batch_end };
+	static const struct bus_topic_ops group_ops = { on_group_record, on_batch_end };
+	static const struct bus_topic_ops pref_ops = { on_pref_record, on_batch_end };
 	static const struct bus_topic_ops usage_ops = { on_usage_record, on_batch_end };
 	static const struct bus_topic_ops setting_ops = { on_setting_record, on_batch_end };
 	static const struct bus_topic_ops *const ops[SOURCES] = {
 		[SOURCE_DEVICES] = &device_ops,
-		[SOURCE_GROUPS] = &shared_ops,
+		[SOURCE_GROUPS] = &group_ops,
 		[SOURCE_SETTINGS] = &setting_ops,
 		[SOURCE_USAGE] = &usage_ops,
-		[SOURCE_PREFS_LOCAL] = &shared_ops,
-		[SOURCE_PREFS_DIRECTUS] = &shared_ops,
+		[SOURCE_PREFS_LOCAL] = &pref_ops,
+		[SOURCE_PREFS_DIRECTUS] = &pref_ops,
 	};
 	int err = 0;
 
@@ -391,6 +444,7 @@ struct directory *directory_open(
 	hmap_init(&d->by_addr, NULL);
 	hmap_init(&d->groups, NULL);
 	hmap_init(&d->usage, NULL);
+	hmap_init(&d->dirty_groups, NULL);
 	hmap_init(&d->prefs[0], NULL);
 	hmap_init(&d->prefs[1], NULL);
 	list_init(&d->retired);
@@ -423,6 +477,7 @@ static void on_closed(struct timer *t)
 	hmap_fini(&d->by_addr);
 	free_records(&d->groups, REC_group);
 	free_records(&d->usage, REC_usage);
+	hmap_fini(&d->dirty_groups);
 	free_records(&d->prefs[0], REC_device_pref);
 	free_records(&d->prefs[1], REC_device_pref);
 	free_retired(d);
