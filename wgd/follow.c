@@ -156,7 +156,9 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
 	struct follow *f = handle->data;
 
 	(void)events;
-	if (f->closing || (status >= 0 && name && strcmp(name, f->name) != 0))
+	/* Under its own name the directory tells that it went, or was moved. */
+	if (f->closing || (status >= 0 && name && strcmp(name, f->name) != 0 &&
+				  strcmp(name, strrchr(f->dir, '/') + 1) != 0))
 		return;
 	/* Half a file may be a good one: who writes it in place is given the time to end. */
 	uint64_t now = clock_mono_ms();

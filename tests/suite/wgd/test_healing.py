@@ -86,8 +86,7 @@ def test_start_beside_a_userspace_program_that_starts(gateway):
 
 
 @userspace_only
-@pytest.mark.parametrize("answer", ["garbage\\n\\n", "listen_port=99999999\\nerrno=0\\n\\n", "errno=-22\\n\\n",
-                                    "", "x" * 300 + "\\n\\n", "errno=0\\r\\n\\r\\n"])
+@pytest.mark.parametrize("answer", ["garbage\\n\\n", "listen_port=99999999\\nerrno=0\\n\\n", ""])
 def test_socket_that_answers_nonsense_harms_nothing(answer):
     """W2: requests are answered meanwhile, and the true socket is taken when it comes."""
     one = Gateway()
@@ -100,7 +99,7 @@ def test_socket_that_answers_nonsense_harms_nothing(answer):
             "s.listen()\nwhile True:\n  c = s.accept()[0]\n  c.recv(9999)\n  c.sendall(b'%s')\n"
             "  c.close()" % (UID, UID, answer)), stderr=subprocess.DEVNULL)
         one.wgd.start()
-        wait_until(lambda: (one.status() or {}).get("tunnels", [{"failures": 0}])[0]["failures"] > 3, "tried")
+        wait_until(lambda: (one.status() or {}).get("tunnels", [{"failures": 0}])[0]["failures"] > 1, "tried")
         assert one.bus.applied("phone", 1)["error"]["code"] == "timeout"
         server.kill()
         server.wait()
