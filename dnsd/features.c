@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CLOCK_LOOK_MS = 10000, CLOCK_JUMP_MS = 600000 };
+enum { CLOCK_LOOK_MS = 5000, CLOCK_JUMP_MS = 600000 };
 
 /* ---- the admin's records ---- */
 
