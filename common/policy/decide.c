@@ -149,8 +149,9 @@ static bool judge_dns_rules(struct judgement *j)
 		const struct rule *by = d.block ? d.block : d.allow;
 		if (!by)
 			continue;
-		j->out->answer = ((const struct rec_dns_rule *)((const struct ruled *)by->data)->rec)
-					 ->answer;
+		j->out->answer =
+			((const struct rec_dns_rule *)((const struct ruled *)by->data)->rec)
+				->answer;
 		return decide(j, d.block ? VERDICT_BLOCK : VERDICT_ALLOW, REASON_DNS_RULE,
 			by->pattern.text, decide_generation(j, TOPIC_dns_rules));
 	}
