@@ -2,6 +2,7 @@
 #include "fwd/drift.h"
 
 #include "fwd/nft.h"
+#include "fwd/sets.h"
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -38,6 +39,35 @@ static bool is_ours(const struct nlmsghdr *msg)
 	return false;
 }
 
+static bool names_fed_set(const struct nlmsghdr *msg, uint16_t type)
+{
+	const struct nlattr *attr;
+	mnl_attr_for_each (attr, msg, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) != type || mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+			continue;
+		for (int i = SETS_FED; i < SETS_COUNTED; i++)
+			if (!strcmp(set_info((enum set_id)i)->name, mnl_attr_get_str(attr)))
+				return true;
+	}
+	return false;
+}
+
+static bool is_fed(const struct nlmsghdr *msg)
+{
+	switch (NFNL_MSG_TYPE(msg->nlmsg_type)) {
+	case NFT_MSG_DELTABLE:
+		return true;
+	case NFT_MSG_NEWSET:
+	case NFT_MSG_DELSET:
+		return names_fed_set(msg, NFTA_SET_NAME);
+	case NFT_MSG_NEWSETELEM:
+	case NFT_MSG_DELSETELEM:
+		return names_fed_set(msg, NFTA_SET_ELEM_LIST_SET);
+	default:
+		return false;
+	}
+}
+
 /* What decides on packets; elements only say for whom. */
 static bool is_loss(unsigned type)
 {
@@ -70,6 +100,7 @@ static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 	if (!is_ours(msg))
 		return;
 	d->foreign = true;
+	d->fed = d->fed || is_fed(msg);
 	if (is_loss(NFNL_MSG_TYPE(msg->nlmsg_type)))
 		d->ops->on_loss(d->arg);
 	schedule(d);
@@ -83,13 +114,13 @@ static void on_overrun(struct nl *nl)
 static void on_settle(struct timer *t)
 {
 	struct drift *d = t->data;
-	bool foreign = d->foreign;
+	bool foreign = d->foreign, fed = d->fed;
 	char who[sizeof(d->who)];
 	memcpy(who, d->who, sizeof(who));
-	d->foreign = false;
+	d->foreign = d->fed = false;
 	d->who[0] = 0;
 	d->last_ms = clock_mono_ms();
-	d->ops->on_drift(d->arg, foreign, who);
+	d->ops->on_drift(d->arg, foreign, fed, who);
 }
 
 int drift_open(

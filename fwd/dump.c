@@ -89,8 +89,7 @@ static void on_elem(void *arg, const struct nft_elem *e)
 	if (e->expires_ms)
 		fprintf(d->out, " expires %" PRIu64 "s", e->expires_ms / 1000);
 	if (e->chain)
-		fprintf(d->out, " : %s %s", d->info->value == VALUE_MASK ? "jump" : "goto",
-			e->chain);
+		fprintf(d->out, " : goto %s", e->chain);
 	if (e->object)
 		fprintf(d->out, " : \"%s\"", e->object);
 	if (e->data && e->data_len == d->info->data_len) {

@@ -11,6 +11,8 @@ enum {
 	START_S = 1000, /* of the clock: above every TIMED_FIRST and GRACE_S */
 	GRACE_S = 5,	/* the kernel's element ends a little later than ours */
 	SWEEP_PARTS = 60,
+	CHUNK = 1000,
+	AT_ONCE = 5000,
 };
 
 static const size_t key_lens[FEED_TABLES] = { 4, 16, 8, 32, 4, 16 };
@@ -259,22 +261,38 @@ void feed_sweep(struct feed *f)
 			f->tables[i].cap / SWEEP_PARTS + SWEEP_PARTS);
 }
 
+static size_t count(const struct feed *f)
+{
+	size_t n = 0;
+	for (int i = 0; i < FEED_TABLES; i++)
+		n += f->tables[i].count;
+	return n;
+}
+
 bool feed_is_dirty(const struct feed *f)
 {
-	return f->changes.count || f->rewrite_due || f->gone.count;
+	return f->changes.count || f->rewrite_due || f->cursor.more || f->gone.count;
 }
 
 void feed_write(struct feed *f, struct nft_batch *b)
 {
 	forget_gone(f);
-	if (f->rewrite_due)
-		feed_write_all(f, b);
-	else if (f->changes.count)
+	size_t room = CHUNK;
+	f->next = f->cursor;
+	if (f->rewrite_due) {
+		feed_write_flush(b);
+		f->next = (struct feed_cursor){ .more = true };
+		room = count(f) <= AT_ONCE ? SIZE_MAX : 0;
+	}
+	if (f->changes.count)
 		feed_write_changes(f, b);
+	if (f->next.more && room)
+		feed_write_some(f, b, &f->next, room);
 }
 
 void feed_committed(struct feed *f)
 {
 	hmap_clear(&f->changes);
 	f->rewrite_due = false;
+	f->cursor = f->next;
 }

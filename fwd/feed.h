@@ -31,11 +31,19 @@ enum feed_table {
 	FEED_TABLES
 };
 
+/* How far a rewriting of everything has come. */
+struct feed_cursor {
+	bool more;
+	unsigned set; /* of feed_write.c's */
+	size_t at, cap;
+};
+
 struct feed {
 	struct timed tables[FEED_TABLES];
-	struct hmap changes; /* not in the kernel yet */
-	struct hmap gone;    /* addresses of devices that are no more */
-	bool rewrite_due;    /* the kernel may have anything */
+	struct hmap changes;		 /* not in the kernel yet */
+	struct hmap gone;		 /* addresses of devices that are no more */
+	bool rewrite_due;		 /* the kernel may have anything */
+	struct feed_cursor cursor, next; /* as committed; as of the batch that is being written */
 	uint32_t now_s;
 };
 
@@ -66,5 +74,7 @@ void feed_sweep(struct feed *f);
 /* Takes what a former run left in the kernel. */
 int feed_adopt(struct feed *f, struct nft *n);
 bool feed_is_dirty(const struct feed *f);
+/* Writes what has changed. What is to be rewritten and is more than a few thousand elements follows
+ * with the next calls, a thousand each: feed_is_dirty says so. */
 void feed_write(struct feed *f, struct nft_batch *b);
 void feed_committed(struct feed *f);

@@ -140,18 +140,36 @@ static void write_flush(struct nft_batch *b, const char *name)
 	nft_message_end(b, msg);
 }
 
-void feed_write_all(struct feed *f, struct nft_batch *b)
+void feed_write_flush(struct nft_batch *b)
 {
-	for (int i = 0; i < FED_SETS; i++) {
-		struct writer w = { .batch = b, .to = &fed_sets[i], .type = NFT_MSG_NEWSETELEM };
+	for (int i = 0; i < FED_SETS; i++)
+		write_flush(b, set_info(fed_sets[i].set)->name);
+}
+
+void feed_write_some(const struct feed *f, struct nft_batch *b, struct feed_cursor *c, size_t n)
+{
+	for (; c->set < FED_SETS; c->set++, c->at = 0) {
+		struct writer w = {
+			.batch = b, .to = &fed_sets[c->set], .type = NFT_MSG_NEWSETELEM
+		};
+		const struct timed *t = &f->tables[w.to->table];
 		const uint8_t *key;
 		struct timed_entry e;
-		write_flush(b, set_info(w.to->set)->name);
-		for (size_t at = 0; timed_next(&f->tables[w.to->table], &at, &key, &e);)
-			if (e.expires_s > f->now_s && is_in(w.to, true, e.bits))
-				put_element(&w, key, e.bits, remaining(f, e.expires_s));
+		/* It was made larger meanwhile: everything has another place. */
+		if (c->at && c->cap != t->cap)
+			c->at = 0;
+		c->cap = t->cap;
+		while (n && timed_next(t, &c->at, &key, &e)) {
+			if (e.expires_s <= f->now_s || !is_in(w.to, true, e.bits))
+				continue;
+			put_element(&w, key, e.bits, remaining(f, e.expires_s));
+			n--;
+		}
 		end_message(&w);
+		if (!n)
+			return;
 	}
+	c->more = false;
 }
 
 /* ---- what a former run left ---- */

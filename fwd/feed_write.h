@@ -14,5 +14,7 @@ struct feed_change {
 
 /* f->changes as the smallest difference. */
 void feed_write_changes(struct feed *f, struct nft_batch *b);
-/* Every fed set emptied and filled again from f->tables. */
-void feed_write_all(struct feed *f, struct nft_batch *b);
+/* Empties every fed set. */
+void feed_write_flush(struct nft_batch *b);
+/* Up to n elements that are to be there, from the cursor on. */
+void feed_write_some(const struct feed *f, struct nft_batch *b, struct feed_cursor *c, size_t n);

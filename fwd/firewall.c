@@ -419,7 +419,17 @@ void firewall_distrust(struct firewall *f)
 {
 	f->load_due = true;
 	f->rules_due = true;
+}
+
+void firewall_distrust_fed(struct firewall *f)
+{
+	firewall_distrust(f);
 	f->feed.rewrite_due = true;
+}
+
+bool firewall_has_more(const struct firewall *f)
+{
+	return f->feed.cursor.more;
 }
 
 /* ---- epoch ---- */
@@ -494,7 +504,12 @@ static void find_losing(const struct firewall *f, struct losing *l)
 
 static int load(struct firewall *f)
 {
+	bool has_table;
 	int err = nft_read_genid(&f->nft);
+	if (!err)
+		err = nft_has_table(&f->nft, &has_table);
+	if (!err && !has_table)
+		firewall_distrust_fed(f);
 	if (!err && f->epoch == 0) {
 		err = nft_read_set(&f->nft, set_info(SET_EPOCH_OK)->name, on_epoch, &f->epoch);
 		if (err == -ENOENT)
@@ -611,7 +626,7 @@ int firewall_apply(struct firewall *f)
 			i--; /* each of them once */
 		} else if (!distrusted) {
 			distrusted = true;
-			firewall_distrust(f);
+			firewall_distrust_fed(f);
 		} else if (!f->anew_due) {
 			give_up_table(f);
 		} else {
@@ -619,7 +634,7 @@ int firewall_apply(struct firewall *f)
 		}
 	}
 	/* Whatever it was, the next try starts from what the kernel has. */
-	firewall_distrust(f);
+	firewall_distrust_fed(f);
 	f->anew_due = false;
 	return err;
 }

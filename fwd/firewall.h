@@ -72,8 +72,13 @@ int firewall_profiles_changed(struct firewall *f);
  * they are. */
 int firewall_adopt_devices(struct firewall *f);
 
-/* The kernel may have anything: read it and write all rules with the next apply. */
+/* The kernel may have anything: read it and write all rules with the next apply. What dnsd fed is
+ * not read, it may be a million. */
 void firewall_distrust(struct firewall *f);
+/* Nor is what dnsd fed as it was: all of it is written again, in parts (feed_write). */
+void firewall_distrust_fed(struct firewall *f);
+/* Parts of it are still to be written: apply again. */
+bool firewall_has_more(const struct firewall *f);
 /*
  * Makes the kernel have what is wanted. 0 also when there was nothing to do; on failure nothing has
  * changed, what is wanted stays wanted, f->nft.fault says what was refused.

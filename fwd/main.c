@@ -115,6 +115,9 @@ int fwd_settle(struct fwd *f)
 	if (!f->forwarding)
 		allow_forwarding(f);
 	fwd_report_applied(f);
+	/* The loop sees to others in between. */
+	if (firewall_has_more(&f->firewall))
+		timer_start(&f->settle, 1, 0);
 	return 0;
 }
 
@@ -144,10 +147,13 @@ static void on_loss(void *arg)
 	f->forwarding = false;
 }
 
-static void on_drift(void *arg, bool foreign, const char *who)
+static void on_drift(void *arg, bool foreign, bool fed, const char *who)
 {
 	struct fwd *f = arg;
-	firewall_distrust(&f->firewall);
+	if (fed)
+		firewall_distrust_fed(&f->firewall);
+	else
+		firewall_distrust(&f->firewall);
 	f->keep_until_ms = 0;
 	if (foreign) {
 		f->heals++;
@@ -231,7 +237,7 @@ static int prepare(struct fwd *f)
 		err = nft_has_table(&f->firewall.nft, &has_table);
 	/* After a restart the rules of the former run are in force: no gap. */
 	if (!err && !has_table)
-		sysctl_hold_tunnels(SYSCTL_DIR, &f->conf->shared);
+		sysctl_stop_forwarding(SYSCTL_DIR, &f->conf->shared);
 	else if (!err)
 		f->keep_until_ms = clock_mono_ms() + KEEP_MS;
 	if (!err)

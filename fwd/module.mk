@@ -13,7 +13,7 @@ UNIT_LIBS_fwd_conntrack = -lmnl
 UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
 UNIT_LIBS_fwd_counts = -lnftnl -lmnl
 UNIT_SRCS_fwd_firewall = $(FWD_SRCS)
-UNIT_LIBS_fwd_firewall = -lnftnl -lmnl
+UNIT_LIBS_fwd_firewall = -lnftnl -lmnl -Wl,--wrap=profile_write
 UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/range.c fwd/reason.c fwd/rule.c fwd/rule_sets.c \
 	fwd/special.c
 UNIT_LIBS_fwd_profile = -lnftnl -lmnl

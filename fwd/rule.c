@@ -297,6 +297,13 @@ void match_ct_mark_bits(struct rule_writer *r, uint32_t bits)
 	match_ct_bits(r, NFT_CT_MARK, bits);
 }
 
+void match_ct_unmarked(struct rule_writer *r)
+{
+	const uint32_t zero = 0;
+	part_ct(r, NFT_CT_MARK, NFT_REG_1);
+	part_compare(r, NFT_REG_1, NFT_CMP_EQ, &zero, sizeof(zero));
+}
+
 void match_ct_mark_in(struct rule_writer *r, uint32_t bits, const char *set)
 {
 	part_ct(r, NFT_CT_MARK, NFT_REG_1);

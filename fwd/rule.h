@@ -55,6 +55,8 @@ void match_ct_confirmed(struct rule_writer *r);
 void match_ct_dnat(struct rule_writer *r);
 /* Any of these bits of the ct mark is set. */
 void match_ct_mark_bits(struct rule_writer *r, uint32_t bits);
+/* The ct mark is 0. */
+void match_ct_unmarked(struct rule_writer *r);
 /* (ct mark & mask) is in the set; mask 0: the whole mark. */
 void match_ct_mark_in(struct rule_writer *r, uint32_t mask, const char *set);
 /* Of the flow's first packet as it came in, whatever the direction of this one. */

@@ -50,7 +50,7 @@ void write_forward(struct rule_writer *r)
 	/* A flow's first packet was at the gate in nat_in. */
 	rule_begin(r, "from_device");
 	match_ct_confirmed(r);
-	do_jump(r, "gate");
+	do_jump(r, "from_known");
 	rule_end(r);
 	rule_drop_invalid(r, "from_device");
 	rule_begin(r, "from_device");
@@ -60,6 +60,14 @@ void write_forward(struct rule_writer *r)
 	match_oifname_in(r, "tunnels", true);
 	end_refused(r, REASON_TO_DEVICE);
 	rule_goto(r, "from_device", "judge");
+
+	/* Let through and never approved: it came up while no rules stood, with no NAT. */
+	rule_begin(r, "from_known");
+	do_jump(r, "gate");
+	rule_end(r);
+	rule_begin(r, "from_known");
+	match_ct_unmarked(r);
+	end_refused(r, REASON_INVALID);
 
 	rule_begin(r, "from_approved");
 	match_ct_mark_bits(r, CT_MARK_LIMITED);
@@ -72,6 +80,9 @@ void write_forward(struct rule_writer *r)
 	do_jump(r, "download");
 	rule_end(r);
 	rules_accept_approved(r, "to_device", true);
+	rule_begin(r, "to_device");
+	match_ct_unmarked(r);
+	end_dropped(r, REASON_INBOUND);
 	/* An answer to a flow of an older epoch: judged as the device's own packet would be. */
 	rule_begin(r, "to_device");
 	do_change_mark(r, MARK_ALL, 0);

@@ -28,6 +28,7 @@ static const struct chain chains[] = {
 	{ .name = "input_device" },
 	{ .name = "from_device" },
 	{ .name = "from_approved" },
+	{ .name = "from_known" },
 	{ .name = "to_device" },
 	{ .name = "upload" },
 	{ .name = "download" },

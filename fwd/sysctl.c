@@ -56,15 +56,10 @@ static void set_tunnels(const char *dir, const struct conf_shared *conf, int val
 		}
 }
 
-void sysctl_hold_tunnels(const char *dir, const struct conf_shared *conf)
-{
-	set_tunnels(dir, conf, 0);
-}
-
 void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf)
 {
 	char path[PATH_MAX];
-	sysctl_hold_tunnels(dir, conf);
+	set_tunnels(dir, conf, 0);
 	snprintf(path, sizeof(path), "%s/ipv6/conf/all/forwarding", dir);
 	int err = write_number(path, 0);
 	if (err && err != -ENOENT)

@@ -5,14 +5,12 @@
 
 /* Forwarding of the kernel below a directory, in production /proc/sys/net. */
 
-/* Before the first rules: the tunnel interfaces of that name forward nothing (F8). What the host
- * forwards between its other interfaces is not touched. */
-void sysctl_hold_tunnels(const char *dir, const struct conf_shared *conf);
+/* Before the first rules, and while they are not whole (F8, F11): nothing that comes from a tunnel
+ * is forwarded, until sysctl_allow_forwarding. What the host forwards of IPv4 between its other
+ * interfaces is not touched; for IPv6 the kernel has but one switch, for all of them. */
+void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf);
 /* The kernel sends one destination a refusal per icmp_ratelimit (1 s) only: too few for refusals to
  * be felt at once. Lowered to 10 ms where it is longer; the limit of the whole host stays. */
-/* Nothing that comes from a tunnel is forwarded, until sysctl_allow_forwarding. For IPv6 the kernel
- * has but one switch, for all interfaces. */
-void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf);
 void sysctl_answer_refusals(const char *dir);
 /* The rules are in force: IPv4 and IPv6 are forwarded. An interface that takes its IPv6 route from
  * router advertisements keeps doing so. -errno of what could not be set and is not set already. */

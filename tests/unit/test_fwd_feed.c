@@ -205,11 +205,32 @@ static void test_what_was_fed_outlives_a_lost_table(void)
 	firewall_fini(&f);
 }
 
+/* Whatever the age of the machine's clock: an hour stays an hour. */
+static void test_a_restart_keeps_the_time_that_is_left(void)
+{
+	struct firewall f;
+	for (int i = 0; i < 3; i++) {
+		open_firewall(&f);
+		INT_IS(firewall_adopt_devices(&f), 0);
+		if (i == 0)
+			list(&f, "198.51.100.77", 1, 3600);
+		apply(&f);
+		firewall_distrust_fed(&f);
+		apply(&f);
+		struct addr a;
+		struct timed_entry e;
+		addr_parse("198.51.100.77", &a);
+		OK(timed_get(&f.feed.tables[FEED_LISTED4], a.bytes, &e));
+		OK(e.expires_s > f.feed.now_s + 3500 && e.expires_s <= f.feed.now_s + 3610);
+		firewall_fini(&f);
+	}
+}
+
 static void test_takes_100000_addresses(void)
 {
 	struct firewall f;
 	open_firewall(&f);
-	firewall_distrust(&f); /* and forget what the tests before left */
+	firewall_distrust_fed(&f); /* and forget what the tests before left */
 	apply(&f);
 	for (uint32_t i = 0; i < 100000; i++) {
 		struct addr a = { .family = AF_INET,
@@ -336,6 +357,7 @@ int main(void)
 	TAP_RUN(test_a_device_that_goes_takes_its_destinations);
 	TAP_RUN(test_what_was_fed_outlives_a_restart);
 	TAP_RUN(test_what_was_fed_outlives_a_lost_table);
+	TAP_RUN(test_a_restart_keeps_the_time_that_is_left);
 	TAP_RUN(test_takes_100000_addresses);
 	TAP_RUN(test_local_addresses_are_not_fed);
 	TAP_RUN(test_addresses_of_a_device_share_its_limits);

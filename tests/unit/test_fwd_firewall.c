@@ -11,6 +11,20 @@
 #include <sched.h>
 #include <stdlib.h>
 
+/* A chain whose rules the kernel is to refuse. */
+static char broken_chain[32];
+void __real_profile_write(const struct profile *p, struct rule_writer *r, const char *chain);
+void __wrap_profile_write(const struct profile *p, struct rule_writer *r, const char *chain);
+void __wrap_profile_write(const struct profile *p, struct rule_writer *r, const char *chain)
+{
+	__real_profile_write(p, r, chain);
+	if (strcmp(chain, broken_chain))
+		return;
+	rule_begin(r, chain);
+	do_goto(r, "nosuch");
+	rule_end(r);
+}
+
 static const struct ruleset_options options = {
 	.masquerade = true, .dns_port = 53, .proxy_port = 8080
 };
@@ -230,7 +244,7 @@ static void test_replaces_a_table_of_another_shape(void)
 	nft_message_end(&b, msg);
 	msg = nft_message(&b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, "chain");
 	mnl_attr_put_strz(msg, NFTA_CHAIN_TABLE, NFT_TABLE);
-	mnl_attr_put_strz(msg, NFTA_CHAIN_NAME, "gate");
+	mnl_attr_put_strz(msg, NFTA_CHAIN_NAME, "forward");
 	struct nlattr *hook = mnl_attr_nest_start(msg, NFTA_CHAIN_HOOK);
 	mnl_attr_put_u32(msg, NFTA_HOOK_HOOKNUM, htonl(NF_INET_FORWARD));
 	mnl_attr_put_u32(msg, NFTA_HOOK_PRIORITY, htonl(7));
@@ -246,6 +260,66 @@ static void test_replaces_a_table_of_another_shape(void)
 	add_device(&f, "10.9.0.2", PROFILE_FULL);
 	apply(&f);
 	INT_IS(kernel_count(&f, "devices4"), 1);
+	firewall_fini(&f);
+}
+
+/* A combination that goes before the rules are written leaves no element that leads nowhere. */
+static void test_a_combination_that_went_blocks_nothing(void)
+{
+	delete_table();
+	struct firewall f;
+	struct combination *a, *b;
+	bool is_new;
+	open_firewall(&f);
+	INT_IS(masks_take(&f.masks, (struct list_bits){ .by_address = 1 }, &a, &is_new), 0);
+	INT_IS(masks_take(&f.masks, (struct list_bits){ .by_address = 2 }, &b, &is_new), 0);
+	INT_IS(firewall_masks_changed(&f), 0);
+	masks_drop(&f.masks, a);
+	apply(&f);
+	INT_IS(kernel_count(&f, "masks"), 1);
+	firewall_fini(&f);
+}
+
+/* A profile whose rules the kernel refuses; the others and all else get into force. */
+static void on_profile_refused(void *arg, const char *name, const char *fault)
+{
+	OK(*fault);
+	snprintf(arg, 16, "%s", name);
+}
+
+static struct profile make_profile(uint8_t len)
+{
+	struct profile p = { .rules = calloc(1, sizeof(struct profile_rule)), .count = 1 };
+	struct prefix prefix = { .addr = { .family = AF_INET, .bytes = { 192, 0, 2 } },
+		.len = len };
+	p.rules[0].prefixes = malloc(sizeof(prefix));
+	p.rules[0].prefixes[0] = prefix;
+	p.rules[0].prefix_count = 1;
+	return p;
+}
+
+static void test_a_profile_that_the_kernel_refuses_blocks_nothing_else(void)
+{
+	struct firewall f;
+	char refused[16] = "";
+	open_firewall(&f);
+	f.on_profile_refused = on_profile_refused;
+	f.arg = refused;
+	struct profile good = make_profile(24), bad = make_profile(24);
+	INT_IS(profiles_set(&f.profiles, "good", &good), 0);
+	INT_IS(profiles_set(&f.profiles, "bad", &bad), 0);
+	INT_IS(firewall_profiles_changed(&f), 0);
+	/* The label of a message is what tells whose it was. */
+	snprintf(broken_chain, sizeof(broken_chain), "profile_%u",
+		profiles_find(&f.profiles, "bad"));
+	add_device(&f, "10.9.0.9", PROFILE_FULL);
+	apply(&f);
+	broken_chain[0] = 0;
+	OK(!strcmp(refused, "bad"));
+	INT_IS(profiles_find(&f.profiles, "bad"), PROFILE_WALLED);
+	OK(profiles_find(&f.profiles, "good") >= PROFILE_ADMIN_FIRST);
+	INT_IS(kernel_count(&f, "devices4"), 1);
+	INT_IS(kernel_count(&f, "profiles"), 5);
 	firewall_fini(&f);
 }
 
@@ -283,6 +357,8 @@ int main(void)
 	TAP_RUN(test_takes_50000_devices_in_one_transaction);
 	TAP_RUN(test_lan_change_replaces_the_intervals);
 	TAP_RUN(test_replaces_a_table_of_another_shape);
+	TAP_RUN(test_a_combination_that_went_blocks_nothing);
+	TAP_RUN(test_a_profile_that_the_kernel_refuses_blocks_nothing_else);
 	TAP_RUN(test_names_the_refused_object);
 	return tap_done();
 }

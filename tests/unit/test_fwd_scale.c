@@ -163,9 +163,20 @@ static void test_loads_a_million_addresses(void)
 		ADDRESSES, ours, longest, nft, ours / nft, (resident_kib() - before) / 1024);
 	OK(ours < nft * 5);
 	start = now_ms();
-	firewall_distrust(&f);
+	firewall_distrust_fed(&f);
 	INT_IS(firewall_apply(&f), 0);
-	printf("# all read and written again in %.0f ms\n", now_ms() - start);
+	double first = now_ms() - start;
+	longest = 0;
+	while (firewall_has_more(&f)) {
+		double begin = now_ms();
+		INT_IS(firewall_apply(&f), 0);
+		double took = now_ms() - begin;
+		longest = took > longest ? took : longest;
+	}
+	printf("# rules again in force in %.0f ms, all addresses in %.0f ms, no step longer than "
+	       "%.1f ms\n",
+		first, now_ms() - start, longest);
+	OK(first < 10000);
 	firewall_fini(&f);
 }
 

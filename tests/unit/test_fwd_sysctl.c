@@ -79,14 +79,15 @@ static void test_keeps_router_advertisements_of_the_uplink(void)
 	is("ipv6/conf/eth1/accept_ra", 0);
 }
 
-static void test_holds_only_the_tunnels(void)
+static void test_stops_the_tunnels_and_ipv6(void)
 {
 	struct conf_tunnel tunnel;
 	struct conf_shared conf = make_conf(&tunnel);
 	prepare("1");
-	sysctl_hold_tunnels(top, &conf);
+	sysctl_stop_forwarding(top, &conf);
 	is("ipv4/conf/wgT/forwarding", 0);
 	is("ipv6/conf/wgT/forwarding", 0);
+	is("ipv6/conf/all/forwarding", 0);
 	is("ipv4/ip_forward", 1);
 }
 
@@ -123,7 +124,7 @@ int main(void)
 		return 1;
 	TAP_RUN(test_allows_forwarding_in_both_families);
 	TAP_RUN(test_keeps_router_advertisements_of_the_uplink);
-	TAP_RUN(test_holds_only_the_tunnels);
+	TAP_RUN(test_stops_the_tunnels_and_ipv6);
 	TAP_RUN(test_tells_whether_all_is_forwarded);
 	TAP_RUN(test_lowers_the_rate_limit_of_refusals_only);
 	snprintf(command, sizeof(command), "rm -r '%s'", top);

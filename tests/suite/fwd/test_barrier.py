@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing of a device passes while the table is gone; routing is restored (F8, F11)."""
+"""While rules are gone or changed nothing of a device is forwarded, but for the moment until fwd hears of
+it; forwarding is restored (F8, F11)."""
 import json
 import time
 
@@ -71,32 +72,65 @@ def table_is_whole(world):
     return "chain nat_out" in world.gw.run("nft", "list", "table", "inet", "culvert", check=False)
 
 
-def test_nothing_leaks_between_a_flush_and_its_heal(world, flood):
-    """F11: 20 times; no packet with a device's own address leaves the gateway."""
-    took = []
-    for _ in range(20):
+# From the commit of the flush until forwarding is off: an event, and a few writes below /proc/sys. On an
+# idle machine 1 ms or less, and here others compute.
+LEAK_S = 0.1 * 10
+ROUNDS = 20
+
+
+def test_a_flush_stops_forwarding_at_once(world, flood):
+    """F11: 20 times; what leaves the gateway leaves before fwd has heard of it."""
+    took, leaks, rates = [], [], []
+    for _ in range(ROUNDS):
+        before, rx, start = flood(), received(world), time.monotonic()
         world.nft("flush ruleset")
-        start = time.monotonic()
         wait_until(lambda: table_is_whole(world), "healed", HEAL_S)
         took.append(time.monotonic() - start)
-    print("healed within %.0f to %.0f ms" % (min(took) * 1000, max(took) * 1000))
-    assert flood() == 0
+        leaks.append(flood() - before)
+        rates.append((received(world) - rx) / took[-1])
+        wait_until(lambda: forwards(world), "forwarding", HEAL_S)
+    gaps = [leak / rate for leak, rate in zip(leaks, rates)]
+    print("healed within %.0f to %.0f ms; %d packets of %.0f/s in all, gaps of %.1f ms in the middle, %.1f ms"
+          " at most" % (min(took) * 1000, max(took) * 1000, sum(leaks), sum(rates) / ROUNDS,
+                        sorted(gaps)[ROUNDS // 2] * 1000, max(gaps) * 1000))
+    assert max(gaps) < LEAK_S
+    settled = flood()
+    begin = received(world)
+    wait_until(lambda: received(world) > begin + 5000, "flood")
+    assert flood() == settled
 
 
-def test_nothing_leaks_while_fwd_is_dead_and_the_table_gone(world, flood):
-    """F8, F11: no rules and nobody to restore them, until fwd is back with all of them."""
-    world.fwd.kill()
+def forwards(world):
+    return [world.gw.read("/proc/sys/net/" + name) for name in
+            ("ipv4/conf/wgT/forwarding", "ipv6/conf/all/forwarding")] == ["1", "1"]
+
+
+def test_nothing_leaks_while_fwd_cannot_heal(world, flood):
+    """F11: forwarding is off until the rules are whole: here another program destroys them all the time."""
+    breaker = world.gw.start("sh", "-c", "while nft flush ruleset; do :; done")
     try:
-        world.nft("flush ruleset")
-        begin = received(world)
-        wait_until(lambda: received(world) > begin + 5000, "flood")
-        assert flood() == 0
-        assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "silence"
-        # It is the barrier that holds them.
-        world.gw.run("ip", "rule", "del", "pref", "10")
-        wait_until(lambda: flood() > 100, "leak")
+        wait_until(lambda: not forwards(world), "off", HEAL_S)
     finally:
-        world.start_fwd()
+        breaker.kill()
+        breaker.wait()
+    wait_until(lambda: table_is_whole(world) and forwards(world), "healed", HEAL_S)
+    assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+def test_a_start_without_rules_begins_with_forwarding_off(world, flood):
+    """F8: fwd dead and the table gone, nothing guards; fwd's start does, until its rules are in force."""
+    world.fwd.kill()
+    world.nft("flush ruleset")
+    world.redis.pause()
+    try:
+        world.fwd.start()
+        wait_until(lambda: table_is_whole(world), "rules", HEAL_S)
+        settled, begin = flood(), received(world)
+        wait_until(lambda: received(world) > begin + 5000, "flood")
+        assert flood() == settled
+    finally:
+        world.redis.resume()
+    world.wait_applied("devices")
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
 
 
@@ -113,32 +147,3 @@ def test_forwarding_comes_back(world, name):
         print("restored after %.3f s" % (time.monotonic() - start))
         assert "forwarding" in listener.read()[2]
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
-
-
-def barrier(world):
-    return [line for family in ("-4", "-6")
-            for line in world.gw.run("ip", family, "rule").splitlines() if "blackhole" in line]
-
-
-def test_the_barrier_comes_back(world):
-    """F11"""
-    before = barrier(world)
-    assert len(before) == 2 and all("iif wgT" in line for line in before)
-    with world.redis.connect() as listener:
-        listener("SUBSCRIBE", "culvert:event:fwd:alarm")
-        for family in ("-4", "-6"):
-            world.gw.run("ip", family, "rule", "del", "pref", "10")
-        wait_until(lambda: barrier(world) == before, "barrier", HEAL_S)
-        assert "barrier" in listener.read()[2]
-
-
-def test_an_old_barrier_goes(world):
-    """Of a tunnel that the configuration has no more."""
-    world.fwd.stop()
-    world.gw.run("ip", "rule", "add", "pref", "10", "iif", "gone0", "fwmark", "0/0xff", "blackhole",
-                 "protocol", "201")
-    world.gw.run("ip", "rule", "add", "pref", "11", "iif", "other0", "blackhole")
-    world.start_fwd()
-    wait_until(lambda: not any("gone0" in line for line in barrier(world)), "old rule gone")
-    assert any("other0" in line for line in barrier(world))
-    world.gw.run("ip", "rule", "del", "pref", "11")
