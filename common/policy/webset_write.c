@@ -169,7 +169,8 @@ static int make_automaton(const struct webset_builder *b, struct tables *t, int 
 
 static int make_tables(struct webset_builder *b, struct tables *t)
 {
-	qsort_r(b->rules, b->count, sizeof(*b->rules), compare_sources, b->arena.data);
+	if (b->count)
+		qsort_r(b->rules, b->count, sizeof(*b->rules), compare_sources, b->arena.data);
 	int err = make_entries(b, t);
 	if (!err)
 		err = make_slots(b, t);
