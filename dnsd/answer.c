@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dnsd/answer.h"
 
+#include "dnsd/chain.h"
 #include "dnsd/rebind.h"
 #include "dnsd/svcb.h"
 #include <errno.h>
@@ -86,6 +87,7 @@ struct intake {
 	uint32_t negative_ttl_s; /* of the SOA */
 	bool has_soa, has_type;	 /* a record of the asked type is in the answer */
 	bool changed;		 /* an SVCB or HTTPS record is not as it was signed */
+	struct chain *chain;	 /* read when it is needed; empty before */
 };
 
 static int intake_record(struct intake *in, enum section s, const struct message_rr *rr)
@@ -142,8 +144,21 @@ static bool covers_svcb(const uint8_t *msg, const struct message_rr *rr)
 	return covered == TYPE_SVCB || covered == TYPE_HTTPS;
 }
 
+/* Does the record of the answer section, which begins at first, belong to what was asked? */
+static bool is_asked_for(
+	struct intake *in, const struct message_rr *rr, size_t first, unsigned count)
+{
+	if (name_equal(&rr->owner, &in->q->name))
+		return true;
+	if (!in->chain->count &&
+		chain_read(in->msg, in->len, first, count, &in->q->name, in->chain))
+		return false;
+	return chain_has(in->chain, rr);
+}
+
 static int intake_section(struct intake *in, enum section s, unsigned count)
 {
+	size_t first = in->pos;
 	bool keep = s == SECTION_ANSWER || in->dnssec_ok || !in->has_type;
 
 	if (count > RECORDS_MAX)
@@ -158,7 +173,8 @@ static int intake_section(struct intake *in, enum section s, unsigned count)
 		if (s == SECTION_AUTHORITY)
 			note_soa(in, &rr);
 		if (!keep || s == SECTION_ADDITIONAL || rr.type == TYPE_OPT ||
-			rr.klass != in->q->klass || (in->changed && covers_svcb(in->msg, &rr)))
+			rr.klass != in->q->klass || (in->changed && covers_svcb(in->msg, &rr)) ||
+			(s == SECTION_ANSWER && !is_asked_for(in, &rr, first, count)))
 			continue;
 		int rc = intake_record(in, s, &rr);
 		if (rc)
@@ -212,14 +228,17 @@ static void judge_ttl(struct intake *in)
 static int store(const uint8_t *msg, size_t len, const struct question *q, bool dnssec_ok,
 	bool *changed, uint8_t *out, size_t cap, struct answer_info *info)
 {
+	struct chain chain; /* too large to be cleared for nothing */
 	struct intake in = { .msg = msg,
 		.len = len,
 		.q = q,
 		.dnssec_ok = dnssec_ok,
+		.chain = &chain,
 		.changed = *changed,
 		.info = info,
 		.ttl_s = TTL_CAP_S };
 
+	chain.count = 0;
 	memset(info, 0, sizeof(*info));
 	int rc = intake_head(&in);
 	if (rc)
