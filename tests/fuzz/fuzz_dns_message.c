@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dnsd/addresses.h"
 #include "dnsd/answer.h"
 #include "dnsd/block.h"
+#include "dnsd/edit.h"
+#include "dnsd/rebind.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +75,34 @@ static bool read_question(const uint8_t *data, size_t len, struct question *q)
 	return true;
 }
 
+static bool on_address(void *arg, const struct addr *a, uint32_t ttl_s)
+{
+	bool *has_private = arg;
+
+	check(addr_len(a) && ttl_s <= INT32_MAX);
+	*has_private |= rebind_is_private(a);
+	return true;
+}
+
+/* As an alias' answer, without IPv6: sound, no longer signed, and no new address. */
+static void edit(const struct question *q, size_t len)
+{
+	static uint8_t edited[MESSAGE_MAX];
+	struct question asked = { .type = q->type, .klass = q->klass };
+	struct edit e = { .question = &asked, .alias = &q->name, .drops_ipv6 = true, .age_s = 3 };
+	bool was_private = false, is_private = false;
+
+	check(!name_parse("www.search.example", &asked.name));
+	addresses_each(stored, len, on_address, &was_private);
+	check(was_private == rebind_has_private(stored, len));
+	size_t n = edit_answer(&e, stored, len, edited, sizeof(edited));
+	if (!n)
+		return;
+	walk(edited, n);
+	addresses_each(edited, n, on_address, &is_private);
+	check(was_private || !is_private);
+}
+
 static void take_answer(const uint8_t *data, size_t len, bool dnssec_ok, size_t limit)
 {
 	struct message_query query = { .id = 7, .flags = FLAG_RD };
@@ -86,6 +117,7 @@ static void take_answer(const uint8_t *data, size_t len, bool dnssec_ok, size_t 
 	walk(stored, info.len);
 	while (answer_next_target(stored, info.len, &pos, &target))
 		check_names(&target);
+	edit(&query.question, info.len);
 	query.edns.present = dnssec_ok;
 	struct answer_how how = { .query = &query, .limit = limit, .age_s = 3, .ede = EDE_NONE };
 	size_t n = answer_write(stored, info.len, &how, out, sizeof(out));

@@ -21,3 +21,5 @@ FUZZERS += target
 FUZZ_SRCS_target = proxyd/target.c
 FUZZERS += apid_request
 FUZZ_SRCS_apid_request = apid/provision_request.c
+FUZZERS += dns_records
+FUZZ_SRCS_dns_records = $(DNSD_SRCS)

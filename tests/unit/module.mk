@@ -35,3 +35,5 @@ UNIT_SRCS_target = proxyd/target.c
 UNIT_SRCS_guard = proxyd/guard.c
 UNIT_SRCS_page = proxyd/page.c
 UNITS += bus_text bus_spool
+UNITS += dns_features
+UNIT_SRCS_dns_features = $(DNSD_SRCS)
