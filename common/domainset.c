@@ -356,3 +356,16 @@ void domainset_find(const struct domainset *s, const char *name, size_t len, uin
 	if (w.hits)
 		walk_end(&w, out);
 }
+
+void domainset_prefetch(const struct domainset *s, const char *name, size_t len)
+{
+	struct domainset_suffix suffix[DOMAINSET_MAX_LABELS];
+	size_t n = domainset_hash(s->key, name, len, s->max_labels, s->depths, suffix);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t hash = suffix[i].hash;
+		__builtin_prefetch(s->filter + domainset_home(hash, s->filter_words));
+		__builtin_prefetch(
+			s->slots + domainset_home(hash, s->home_buckets) * DOMAINSET_BUCKET);
+	}
+}

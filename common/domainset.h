@@ -86,6 +86,8 @@ struct domainset_hit {
 /* lists: bits that are on. Any host name, lower-case, no final dot; no allocation. */
 void domainset_find(const struct domainset *s, const char *name, size_t len, uint64_t lists,
 	struct domainset_hit *out);
+/* Asks for the memory that domainset_find will need for that name, for who has many to look up. */
+void domainset_prefetch(const struct domainset *s, const char *name, size_t len);
 
 /*
  * Single changes that take effect at once, without a new image: a small table beside it, looked at

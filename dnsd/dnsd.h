@@ -78,4 +78,6 @@ int query_pool_init(struct dnsd *d);
 void query_pool_fini(struct dnsd *d);
 /* listen_on_query and listen_is_known; arg is the struct dnsd. */
 void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to);
+/* ahead.c: listen_on_batch. */
+void query_look_ahead(void *arg, const struct mmsghdr *messages, unsigned n);
 bool query_source_is_known(void *arg, const struct addr *source);

@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define BATCH		 64
+#define BATCH		 LISTEN_BATCH
 #define BATCHES_PER_TURN 4
 #define QUERY_MAX	 1500 /* longer datagrams are no queries */
 #define ANSWER_MAX	 MESSAGE_UDP_MAX
@@ -28,7 +28,7 @@ struct udp_listener {
 	unsigned handles;
 	int fd;
 	bool system;
-	listen_on_query on_query;
+	struct udp_listener_ops ops;
 	void *arg;
 	struct batch in, out;
 	unsigned out_count;
@@ -94,7 +94,7 @@ static void take(struct udp_listener *l, unsigned at)
 	};
 
 	if (to.port && !(l->in.headers[at].msg_hdr.msg_flags & MSG_TRUNC))
-		l->on_query(l->arg, l->in_data[at], l->in.headers[at].msg_len, &to);
+		l->ops.on_query(l->arg, l->in_data[at], l->in.headers[at].msg_len, &to);
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events)
@@ -105,6 +105,8 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 	(void)events;
 	for (unsigned turn = 0; turn < BATCHES_PER_TURN; turn++) {
 		int n = receive(l);
+		if (n > 1)
+			l->ops.on_batch(l->arg, l->in.headers, (unsigned)n);
 		for (int i = 0; i < n; i++)
 			take(l, (unsigned)i);
 		flush(l);
@@ -130,8 +132,9 @@ static int bind_socket(const struct endpoint *at)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&at->addr, at->port, &ss);
-	int yes = 1, size = SOCKET_BUFFER;
 	bool v6 = at->addr.family == AF_INET6;
+	int yes = 1, size = SOCKET_BUFFER;
+	int probe = v6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
 	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -141,6 +144,10 @@ static int bind_socket(const struct endpoint *at)
 		sizeof(yes));
 	if (v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
+	/* Never fragments: an answer fits every path that a tunnel has, and parts could be forged.
+	 */
+	setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
+		&probe, sizeof(probe));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (!bind(fd, (struct sockaddr *)&ss, len))
@@ -151,7 +158,7 @@ static int bind_socket(const struct endpoint *at)
 }
 
 int udp_listener_open(uv_loop_t *loop, const struct endpoint *at, bool system,
-	listen_on_query on_query, void *arg, struct udp_listener **out)
+	const struct udp_listener_ops *ops, void *arg, struct udp_listener **out)
 {
 	struct udp_listener *l = calloc(1, sizeof(*l));
 
@@ -173,7 +180,7 @@ int udp_listener_open(uv_loop_t *loop, const struct endpoint *at, bool system,
 	l->handles = 2;
 	l->poll.data = l->flush.data = l;
 	l->system = system;
-	l->on_query = on_query;
+	l->ops = *ops;
 	l->arg = arg;
 	batch_init(&l->in, l->in_data[0], QUERY_MAX);
 	batch_init(&l->out, l->out_data[0], ANSWER_MAX);

@@ -8,13 +8,15 @@
 
 static int listen_at(struct dnsd *d, const struct endpoint *at, bool system)
 {
+	static const struct udp_listener_ops udp_ops = { .on_query = query_take,
+		.on_batch = query_look_ahead };
 	static const struct tcp_listener_ops ops = { .on_query = query_take,
 		.is_known = query_source_is_known };
 	uv_loop_t *loop = &d->daemon->loop;
 	size_t n = d->listener_count;
 	char text[ENDPOINT_STRLEN];
 
-	int rc = udp_listener_open(loop, at, system, query_take, d, &d->udp[n]);
+	int rc = udp_listener_open(loop, at, system, &udp_ops, d, &d->udp[n]);
 	if (!rc) {
 		rc = tcp_listener_open(loop, at, system, &ops, d, &d->tcp[n]);
 		if (rc)

@@ -77,10 +77,35 @@ bool name_equal(const struct name *a, const struct name *b)
 	return true;
 }
 
+#define EACH(byte) (0x0101010101010101ULL * (byte))
+
+/* The high bit of every byte of x that lies in first..last; all of them below 0x80. */
+static uint64_t bytes_in(uint64_t x, uint8_t first, uint8_t last)
+{
+	uint64_t low = x & EACH(0x7f);
+
+	return (low + EACH(0x80u - first)) & ~(low + EACH(0x7fu - last)) & ~x & EACH(0x80);
+}
+
+/* Eight bytes at a time; bytes behind the name, within its memory, may change case. Length bytes
+ * are never letters. */
 void name_lower(struct name *n)
 {
-	for (size_t i = 0; i < n->len; i++)
-		n->wire[i] = lower(n->wire[i]);
+	size_t at = 0;
+
+	for (; at < n->len && at + 8 <= sizeof(n->wire); at += 8) {
+		uint64_t x;
+		memcpy(&x, n->wire + at, 8);
+		x |= bytes_in(x, 'A', 'Z') >> 2;
+		memcpy(n->wire + at, &x, 8);
+	}
+	for (; at < n->len; at++)
+		n->wire[at] = lower(n->wire[at]);
+}
+
+static bool is_plain(uint8_t c)
+{
+	return c > ' ' && c < 0x7f && c != '.' && c != '\\';
 }
 
 bool name_text(const struct name *n, char out[static NAME_TEXT_MAX], size_t *len)
@@ -93,8 +118,7 @@ bool name_text(const struct name *n, char out[static NAME_TEXT_MAX], size_t *len
 			out[used++] = '.';
 		for (size_t i = 1; i <= n->wire[at]; i++) {
 			uint8_t c = n->wire[at + i];
-			if (c <= ' ' || c >= 0x7f || c == '.' || c == '\\')
-				plain = false;
+			plain &= is_plain(c);
 			out[used++] = (char)lower(c);
 		}
 	}

@@ -81,6 +81,8 @@ bool policy_is_known(const struct policy *p);
  * q->host. */
 void policy_decide(struct policy *p, struct device_view *dev, const struct policy_query *q,
 	int64_t now_ms, struct decision *out);
+/* Asks for the memory that a decision on that host will need, for who has many to make. */
+void policy_prefetch(const struct policy *p, const char *host, size_t host_len);
 
 /* The same, step by step: on_step is called for every step of the path, in order, also behind the
  * one that decided (that is the first with decided). A step that did not decide may still name a

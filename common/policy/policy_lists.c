@@ -74,6 +74,12 @@ const struct policy_image_ops policy_set_image_ops = {
 	.close = close_image,
 };
 
+void policy_prefetch(const struct policy *p, const char *host, size_t host_len)
+{
+	if (p->set_loaded)
+		domainset_prefetch(&p->set, host, host_len);
+}
+
 static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
 {
 	free_lists(p->lists);
@@ -123,10 +129,16 @@ static void on_list(
 	struct policy *p = arg;
 	const struct rec_list *l = rec;
 	const char *title = l && l->title ? l->title : "";
-	struct list_facts *f;
+	/* A record that cannot be read leaves the list on. */
+	bool default_off = l && !l->head.closed && rec_has(l, list, default_on) && !l->default_on;
+	struct list_facts *f = hmap_find_str(&p->list_facts, id);
 
 	(void)topic;
 	(void)owner;
+	/* Most changes of a record are counts and times. */
+	if (l ? f && f->default_off == default_off && !strcmp(f->title, title) : !f)
+		return;
+	p->lists_changed = true;
 	hmap_remove_str(&p->list_facts, id);
 	if (!l)
 		return;
@@ -136,8 +148,7 @@ static void on_list(
 		free(f);
 		return;
 	}
-	/* A record that cannot be read leaves the list on. */
-	f->default_off = !l->head.closed && rec_has(l, list, default_on) && !l->default_on;
+	f->default_off = default_off;
 	memcpy(f->title, title, strlen(title) + 1);
 }
 
@@ -145,6 +156,13 @@ static void on_list_end(void *arg, enum bus_topic topic, enum bus_daemon owner, 
 {
 	struct policy *p = arg;
 
+	/* The first batch makes the topic known: that may be what was missing. */
+	if (p->lists_told && !p->lists_changed) {
+		bus_topic_applied(p->bus, topic, owner, gen);
+		return;
+	}
+	p->lists_told = true;
+	p->lists_changed = false;
 	recompute_default_off(p);
 	policy_changed(p, topic, owner, gen);
 }

@@ -237,8 +237,31 @@ static void test_longest_name_still_gets_its_block(void)
 	OK(block_write(&q, &how, EDE_BLOCKED, "x", out, sizeof(out)) > 0);
 }
 
+static void test_lowers_letters_and_nothing_else(void)
+{
+	for (unsigned first = 0; first < 256; first++) {
+		struct name n = { .len = 20, .wire = { 18 } };
+		for (unsigned i = 1; i < 19; i++)
+			n.wire[i] = (uint8_t)(first + i * 13);
+		struct name before = n;
+		name_lower(&n);
+		for (unsigned i = 0; i < n.len; i++) {
+			uint8_t c = before.wire[i];
+			bool is_upper = c >= 'A' && c <= 'Z';
+			if (n.wire[i] != (is_upper ? c + 32 : c))
+				OK(!"another byte changed");
+		}
+	}
+	struct name longest = { .len = NAME_WIRE_MAX };
+	memset(longest.wire, 'Q', sizeof(longest.wire));
+	name_lower(&longest);
+	OK(longest.wire[NAME_WIRE_MAX - 1] == 'q');
+	OK(longest.wire[NAME_WIRE_MAX - 8] == 'q');
+}
+
 int main(void)
 {
+	TAP_RUN(test_lowers_letters_and_nothing_else);
 	TAP_RUN(test_query_reads_as_written);
 	TAP_RUN(test_query_cut_anywhere_is_refused);
 	TAP_RUN(test_bytes_behind_the_query_are_refused);
