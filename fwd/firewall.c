@@ -573,6 +573,7 @@ static int attempt(struct firewall *f)
 	feed_committed(&f->feed);
 	if (rules) {
 		foreign_clear(&f->foreign);
+		masks_written(&f->masks);
 		f->rewrites++;
 	} else {
 		f->updates++;

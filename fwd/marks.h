@@ -4,8 +4,9 @@
 /*
  * The table of mark and ct-mark bits.
  *
- * Packet mark. Chain `gate` (prerouting, raw) overwrites the mark of every packet from a tunnel
- * interface with what the maps devices4 and devices6 hold for the device. All bits below are
+ * Packet mark. Where a packet from a tunnel interface is to be judged, chain `gate` overwrites its
+ * mark with what the maps devices4 and devices6 hold for the device; packets of approved flows keep
+ * theirs. All bits below are
  * shifted left by the setting fwd.mark_shift (0 to MARK_SHIFT_MAX), so that another program on the
  * gateway can have the lowest bits in later hooks; nobody else may use the bits of the table on
  * packets that come from a tunnel.

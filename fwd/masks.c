@@ -26,6 +26,37 @@ static unsigned find_free_id(struct masks *m)
 	return MASK_NONE;
 }
 
+static void remove_combination(struct masks *m, struct combination *c)
+{
+	if (c->id == MASK_SHARED)
+		m->sharing--;
+	else
+		m->by_id[c->id] = NULL;
+	struct list_bits key = c->bits;
+	hmap_remove(&m->combinations, &key, sizeof(key));
+}
+
+static void remove_unused(struct masks *m, bool idle_only)
+{
+	for (unsigned id = 1; id < MASK_SHARED; id++) {
+		struct combination *c = m->by_id[id];
+		if (!c || c->devices)
+			continue;
+		if (c->idle || !idle_only)
+			remove_combination(m, c);
+		else
+			c->idle = true;
+	}
+}
+
+void masks_written(struct masks *m)
+{
+	remove_unused(m, true);
+	if (m->forget_adopted)
+		memset(m->adopted, 0, sizeof(m->adopted));
+	m->forget_adopted = false;
+}
+
 static void share(struct masks *m, struct combination *c)
 {
 	c->id = MASK_SHARED;
@@ -50,6 +81,10 @@ int masks_take(struct masks *m, struct list_bits bits, struct combination **out,
 			return -ENOMEM;
 		}
 		c->id = find_free_id(m);
+		if (!c->id) {
+			remove_unused(m, false);
+			c->id = find_free_id(m);
+		}
 		if (c->id)
 			m->by_id[c->id] = c;
 		else
@@ -58,6 +93,7 @@ int masks_take(struct masks *m, struct list_bits bits, struct combination **out,
 		*is_new = true;
 	}
 	c->devices++;
+	c->idle = false;
 	*out = c;
 	return 0;
 }
@@ -68,12 +104,8 @@ void masks_drop(struct masks *m, struct combination *c)
 		return;
 	/* The shared chain keeps its bits until the next ranking. */
 	m->rank_due = m->rank_due || m->sharing > 0;
-	if (c->id == MASK_SHARED)
-		m->sharing--;
-	else
-		m->by_id[c->id] = NULL;
-	struct list_bits key = c->bits;
-	hmap_remove(&m->combinations, &key, sizeof(key));
+	if (m->sharing)
+		remove_combination(m, c);
 }
 
 static int compare(const void *a, const void *b)
@@ -111,6 +143,7 @@ bool masks_settle(struct masks *m)
 {
 	if (!m->rank_due)
 		return false;
+	remove_unused(m, false);
 	size_t n = 0;
 	struct combination **v = calloc(m->combinations.count + 1, sizeof(struct combination *));
 	if (!v)
@@ -145,7 +178,7 @@ bool masks_are_adopted(const struct masks *m)
 
 void masks_forget_adopted(struct masks *m)
 {
-	memset(m->adopted, 0, sizeof(m->adopted));
+	m->forget_adopted = true;
 }
 
 void masks_each(const struct masks *m,

@@ -19,6 +19,7 @@ struct combination {
 	struct list_bits bits;
 	size_t devices;
 	unsigned id;
+	bool idle; /* without devices since before the last writing of the rules */
 };
 
 struct masks {
@@ -31,6 +32,7 @@ struct masks {
 	 * and no other combination has that id then. */
 	unsigned last;
 	bool adopted[MASK_SHARED + 1];
+	bool forget_adopted; /* with the next writing of the rules */
 };
 
 void masks_init(struct masks *m);
@@ -38,7 +40,8 @@ void masks_fini(struct masks *m);
 /* One device more has these bits. *out is its combination, NULL for no bits. *is_new is set when
  * the rules must be written for it. -ENOMEM. */
 int masks_take(struct masks *m, struct list_bits bits, struct combination **out, bool *is_new);
-/* One device less; c may be NULL, and may be freed. */
+/* One device less; c may be NULL, and may be freed. An id that nobody has any more keeps its
+ * meaning while the rules are written the next time: packets on their way have it. */
 void masks_drop(struct masks *m, struct combination *c);
 /* After a batch of the above. True when a combination has another id now: every device's mark is to
  * be made again, and the rules written. */
@@ -47,6 +50,8 @@ unsigned masks_id(const struct combination *c);
 /* A device of a former run has this id in its mark: until it is known what that meant, every list
  * acts on it. */
 void masks_adopt(struct masks *m, unsigned id);
+/* The rules were written: what had no devices before that goes. */
+void masks_written(struct masks *m);
 bool masks_are_adopted(const struct masks *m);
 void masks_forget_adopted(struct masks *m);
 /* Every id in use. */

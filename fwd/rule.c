@@ -314,8 +314,9 @@ void match_ct_mark_in(struct rule_writer *r, uint32_t bits, const char *set)
 
 void match_flow_protocol(struct rule_writer *r, uint8_t protocol)
 {
-	part_flow(r, NFT_CT_PROTOCOL, NFT_REG_1);
-	compare_u8(r, protocol);
+	/* As the packet has it: ICMP errors about a flow do not come so far (rules_forward.c), and
+	 * nft knows no other way to say what the port belongs to. */
+	match_l4proto(r, protocol);
 }
 
 void match_flow_dport(struct rule_writer *r, uint8_t protocol, uint16_t from, uint16_t to)
@@ -381,7 +382,7 @@ void match_no_route(struct rule_writer *r)
 void match_source_route_in(struct rule_writer *r, const char *set)
 {
 	part_fib(r, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_SADDR);
-	part_in_set(r, NFT_REG_1, set, true);
+	part_name(r, set, true);
 }
 
 void match_not_local(struct rule_writer *r)

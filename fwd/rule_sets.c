@@ -81,12 +81,6 @@ void match_any_dport_in(struct rule_writer *r, const char *set)
 	part_in_set(r, NFT_REG_1, set, true);
 }
 
-void match_flow_any_dport_in(struct rule_writer *r, const char *set)
-{
-	part_flow(r, NFT_CT_PROTO_DST, NFT_REG_1);
-	part_in_set(r, NFT_REG_1, set, true);
-}
-
 void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *set, bool yes)
 {
 	match_flow_protocol(r, protocol);
@@ -96,7 +90,7 @@ void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *se
 
 void match_flow_protocol_in(struct rule_writer *r, const char *set)
 {
-	part_flow(r, NFT_CT_PROTOCOL, NFT_REG_1);
+	part_meta(r, NFT_META_L4PROTO, NFT_REG_1);
 	part_in_set(r, NFT_REG_1, set, true);
 }
 

@@ -14,7 +14,6 @@ void match_flow_bits(struct rule_writer *r, uint8_t family, const char *map, uin
 void match_nat64_bits(struct rule_writer *r, const char *map, uint32_t bits);
 /* The port alone; the packet may be of a protocol that has none. */
 void match_any_dport_in(struct rule_writer *r, const char *set);
-void match_flow_any_dport_in(struct rule_writer *r, const char *set);
 void match_flow_dport_in(struct rule_writer *r, uint8_t protocol, const char *set, bool yes);
 void match_flow_protocol_in(struct rule_writer *r, const char *set);
 /* Destination of the packet itself. */

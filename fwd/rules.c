@@ -76,6 +76,16 @@ void rules_accept_approved(struct rule_writer *r, const char *chain, bool replie
 	}
 }
 
+void rules_drop_errors(struct rule_writer *r, const char *chain)
+{
+	foreach_family (f) {
+		rule_begin(r, chain);
+		match_ct_state(r, CT_RELATED);
+		match_l4proto(r, f->icmp);
+		end_dropped(r, REASON_INVALID);
+	}
+}
+
 void rule_drop_invalid(struct rule_writer *r, const char *chain)
 {
 	rule_begin(r, chain);

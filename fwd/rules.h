@@ -43,6 +43,8 @@ void rule_refuse_rest(struct rule_writer *r, const char *chain, enum reason reas
 /* Flows that were approved under the current policy epoch go on without being judged again, and so
  * do ICMP errors about them. Further connections that a helper calls related are judged. */
 void rules_accept_approved(struct rule_writer *r, const char *chain, bool replies_only);
+/* An error about a flow that is not approved: the flow's own packets are judged, not this one. */
+void rules_drop_errors(struct rule_writer *r, const char *chain);
 /* Without a flow there is nothing to judge. */
 void rule_drop_invalid(struct rule_writer *r, const char *chain);
 /* Veths of a lab and Ethernet bridges need it; WireGuard has no neighbours. */

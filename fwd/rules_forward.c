@@ -74,6 +74,7 @@ void write_forward(struct rule_writer *r)
 	do_jump(r, "upload");
 	rule_end(r);
 	rules_accept_approved(r, "from_approved", false);
+	rules_drop_errors(r, "from_approved");
 
 	rule_begin(r, "to_device");
 	match_ct_mark_bits(r, CT_MARK_LIMITED);
@@ -83,6 +84,7 @@ void write_forward(struct rule_writer *r)
 	rule_begin(r, "to_device");
 	match_ct_unmarked(r);
 	end_dropped(r, REASON_INBOUND);
+	rules_drop_errors(r, "to_device");
 	/* An answer to a flow of an older epoch: judged as the device's own packet would be. */
 	rule_begin(r, "to_device");
 	do_change_mark(r, MARK_ALL, 0);

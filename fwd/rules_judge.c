@@ -95,10 +95,12 @@ static void write_switches(struct rule_writer *r)
 /* By the flow's first packet, so that both directions come to the same verdict. */
 void write_judge(struct rule_writer *r, const struct ruleset_options *o)
 {
-	rule_begin(r, "judge");
-	match_flow_any_dport_in(r, "judged_ports");
-	do_jump(r, "judge_port");
-	rule_end(r);
+	for (size_t i = 0; i < COUNT(transports); i++) {
+		rule_begin(r, "judge");
+		match_flow_dport_in(r, transports[i], "judged_ports", true);
+		do_jump(r, "judge_port");
+		rule_end(r);
+	}
 	rule_begin(r, "judge");
 	match_flow_daddr_in(r, NFPROTO_IPV6, "embedded6", true);
 	end_refused(r, REASON_EMBEDDED);

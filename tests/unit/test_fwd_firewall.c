@@ -275,6 +275,8 @@ static void test_a_combination_that_went_blocks_nothing(void)
 	INT_IS(masks_take(&f.masks, (struct list_bits){ .by_address = 2 }, &b, &is_new), 0);
 	INT_IS(firewall_masks_changed(&f), 0);
 	masks_drop(&f.masks, a);
+	masks_written(&f.masks);
+	masks_written(&f.masks);
 	apply(&f);
 	INT_IS(kernel_count(&f, "masks"), 1);
 	firewall_fini(&f);

@@ -115,6 +115,25 @@ static void test_sharing_ends_with_the_combinations(void)
 	masks_fini(&m);
 }
 
+/* Packets on their way have the id. */
+static void test_an_id_that_nobody_has_stays_for_one_writing(void)
+{
+	struct masks m;
+	uint64_t bits[256] = { 0 };
+	masks_init(&m);
+	struct combination *c = take(&m, 5, NULL);
+	unsigned id = masks_id(c);
+	masks_drop(&m, c);
+	masks_written(&m);
+	masks_each(&m, on_mask, bits);
+	INT_IS(bits[id], 5);
+	masks_written(&m);
+	bits[id] = 0;
+	masks_each(&m, on_mask, bits);
+	INT_IS(bits[id], 0);
+	masks_fini(&m);
+}
+
 static void test_what_is_not_known_yet_has_every_list(void)
 {
 	struct masks m;
@@ -126,6 +145,7 @@ static void test_what_is_not_known_yet_has_every_list(void)
 	OK(bits[7] == UINT64_MAX);
 	INT_IS(bits[0], 0);
 	masks_forget_adopted(&m);
+	masks_written(&m);
 	bits[7] = 0;
 	masks_each(&m, on_mask, bits);
 	INT_IS(bits[7], 0);
@@ -139,6 +159,7 @@ int main(void)
 	TAP_RUN(test_a_free_id_is_given_again_last);
 	TAP_RUN(test_the_rarest_share_a_stricter_one);
 	TAP_RUN(test_sharing_ends_with_the_combinations);
+	TAP_RUN(test_an_id_that_nobody_has_stays_for_one_writing);
 	TAP_RUN(test_what_is_not_known_yet_has_every_list);
 	return tap_done();
 }
