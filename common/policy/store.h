@@ -63,6 +63,8 @@ struct policy {
 	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
 	struct hmap list_facts;			/* id → struct list_facts */
+	bool lists_changed; /* in this batch of `lists`, what decisions depend on */
+	bool lists_told;    /* a batch of it was reported */
 	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded
 			       */
 	char scratch[66 * 1024]; /* host + path of the request at hand */
