@@ -75,6 +75,8 @@ const struct conf_row dnsd_conf_rows[] = {
 		.check = check_addresses,
 		.help = "Addresses for block_mode=address, one of each family; a family without one is "
 			"answered with no data." },
+	{ "dnsd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253, .env = "PORTAL_HOST",
+		.help = "Name that stands for the gateway itself where the setting portal_host names none." },
 };
 /* clang-format on */
 const size_t dnsd_conf_count = sizeof(dnsd_conf_rows) / sizeof(dnsd_conf_rows[0]);

@@ -17,6 +17,7 @@ struct dnsd_conf {
 	int ipv6;	/* enum dnsd_ipv6 */
 	int block_mode; /* enum block_mode, without its last */
 	struct conf_strings block_addresses;
+	char *portal_host; /* empty: none */
 };
 
 extern const struct conf_row dnsd_conf_rows[];

@@ -60,6 +60,8 @@ void dnsd_judge(struct dnsd *d, struct judge *out)
 	out->policy = d->policy;
 	out->settings = d->directory ? directory_settings(d->directory) : NULL;
 	out->shared = &d->conf->shared;
+	out->portal_host = out->settings && out->settings->portal_host ? out->settings->portal_host
+								       : d->conf->portal_host;
 	out->canary = &d->canary;
 	out->records = &d->records;
 	out->safesearch = &d->safesearch;

@@ -172,9 +172,9 @@ static void judge_name(const struct judge *j, struct device_view *v, const struc
 
 static bool is_portal(const struct judge *j, const struct subject *s)
 {
-	const char *host = j->settings ? j->settings->portal_host : NULL;
+	const char *host = j->portal_host;
 
-	return host && strlen(host) == s->len && !strncasecmp(host, s->text, s->len);
+	return host && *host && strlen(host) == s->len && !strncasecmp(host, s->text, s->len);
 }
 
 /* The gateway's own addresses in the device's tunnel. */

@@ -23,6 +23,7 @@ struct judge {
 	struct policy *policy;
 	const struct settings *settings;  /* NULL: not known yet */
 	const struct conf_shared *shared; /* the tunnels, for the portal's addresses */
+	const char *portal_host;	  /* NULL or empty: none */
 	const struct canary *canary;
 	const struct records *records;
 	const struct safesearch *safesearch;

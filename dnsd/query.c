@@ -106,11 +106,13 @@ static void send_block(struct query *q, struct device_view *v, const struct judg
 {
 	size_t cap;
 	uint8_t *out = reply_begin(&q->to, &cap);
+	struct question memory;
 
 	if (out)
 		reply_end(&q->to, block_write(&q->message, &j->how, j->ede, j->text, out, cap));
 	count(q, v, j->ede == EDE_NONE ? COUNT_ALLOWED : COUNT_BLOCKED, j->text);
-	listed_on_block(&q->dnsd->listed, &q->question.name, j->lists);
+	if (j->lists)
+		listed_on_block(&q->dnsd->listed, &asked_of(q, &memory)->name, j->lists);
 	log_answer(q, j->text);
 }
 

@@ -48,7 +48,7 @@ static void change_cache(struct dnsd *d)
 void dnsd_reload(struct daemon *daemon, void *next)
 {
 	static const char *const live[] = { "upstreams", "upstream_ca", "cache_mib", "ipv6",
-		"block_mode", "block_addresses", NULL };
+		"block_mode", "block_addresses", "portal_host", NULL };
 	struct dnsd *d = daemon->state;
 	struct dnsd_conf *conf = daemon->conf, *fresh = next;
 	bool same_upstreams = strings_equal(&conf->upstreams, &fresh->upstreams) &&

@@ -195,6 +195,21 @@ def test_portal_has_the_tunnel_s_address_also_for_a_walled_device(make_upstream,
     assert addresses(walled) == ["0.0.0.0"] and ede(walled)[0] == 17
 
 
+def test_portal_s_name_may_come_from_the_environment(make_upstream, make_world):
+    """D5, C1: K's PORTAL_HOST; the setting goes before it"""
+    import os
+    world = make_world(make_upstream())
+    world.redis.start()
+    world.publish_policy()
+    world.syncd.start()
+    world.dnsd.start(env={**os.environ, "PORTAL_HOST": "old.portal.example"})
+    world.await_policy()
+    assert addresses(world.ask("old.portal.example")) == [GATEWAY]
+    change(world, "settings", {"portal_host": {"id": "portal_host", "value": "new.portal.example"}})
+    assert addresses(world.ask("new.portal.example")) == [GATEWAY]
+    assert addresses(world.ask("old.portal.example")) == ["192.0.2.1"]
+
+
 def rule(answer, action, pattern, **more):
     return {"id": pattern, "pattern": pattern, "match": "endswith", "action": action, "answer": answer, **more}
 
