@@ -68,9 +68,24 @@ void judge_make_url(struct exchange *x)
 		v6 ? "[" : "", x->target.host, v6 ? "]" : "", port, x->path ? x->path : "/");
 }
 
+/* The page whose part the request is, as the browser says (P5, what sites need); false for what is
+ * opened by itself. */
+static bool find_page(const struct http_head *head, struct target *out)
+{
+	const char *dest = http_head_get(head, "Sec-Fetch-Dest");
+	const char *page = http_head_get(head, "Referer");
+
+	if (dest && !strcmp(dest, "document"))
+		return false;
+	if (!page)
+		page = http_head_get(head, "Origin");
+	return page && !target_parse_url(page, out);
+}
+
 void judge_decide(const struct exchange *x, bool host_only, struct decision *out)
 {
 	struct proxy *p = x->p;
+	struct target page;
 	const char *rest = host_only ? NULL : *x->path == '/' ? x->path : "/"; /* of OPTIONS * */
 	struct policy_query q = {
 		.path = POLICY_PATH_PROXY,
@@ -79,6 +94,10 @@ void judge_decide(const struct exchange *x, bool host_only, struct decision *out
 		.rest = rest,
 		.rest_len = rest ? strlen(rest) : 0,
 	};
+	if (!host_only && find_page(http_request_head(x->req), &page)) {
+		q.page_host = page.host;
+		q.page_host_len = strlen(page.host);
+	}
 
 	policy_decide(p->policy, proxy_device(p, &x->s->device), &q, clock_wall_ms(), out);
 }

@@ -6,6 +6,7 @@ made in a namespace by a thread that lives there (Host.call), and used from anyw
 """
 import concurrent.futures
 import ctypes
+import json
 import os
 import pathlib
 import re
@@ -412,8 +413,18 @@ ca_dir = {self.dir}/state/proxyd/ca
         return self.redis.status("proxyd")
 
     def wait_applied(self, topic, gen, owner="apid"):
+        if topic == "websites":  # come compiled
+            topic, gen, owner = "webset", self.webset_of(gen), "syncd"
         wait_until(lambda: self.redis.applied("proxyd", topic, owner) >= gen,
                    "%s at %d in %r" % (topic, gen, self.status()))
+
+    def webset_of(self, gen):
+        """The generation of syncd's web set with that one of `websites`."""
+        def compiled():
+            record = self.redis("HGET", "culvert:state:webset:syncd", "main")
+            return record and json.loads(record)["local_gen"] >= gen
+        wait_until(compiled, "websites at %d compiled" % gen)
+        return json.loads(self.redis("HGET", "culvert:gens:syncd", "webset"))["gen"]
 
     def wait_policy(self):
         """Until a reviewed site passes."""

@@ -301,6 +301,22 @@ def test_dns_over_https_is_blocked(world):
     is_page(r, 451, "Site Blocked")
 
 
+def test_what_an_allowed_site_needs_is_allowed_as_a_part_of_it(new_world):
+    """P5: by the page that the browser names, not when it is opened by itself."""
+    w = new_world
+    w.change("websites", {**w.website("allowed.example", "education"), "needs": ["unknown.example"]})
+    page = {"Referer": "https://allowed.example/"}
+
+    def status(**headers):
+        with w.connect() as c:
+            return c.ask("GET", "http://unknown.example/x", "unknown.example", headers=headers.items()).status
+    assert status() == 451
+    assert status(**page) == 200
+    assert status(Origin="https://allowed.example") == 200
+    assert status(Referer="https://blocked.example/") == 451
+    assert status(**{**page, "Sec-Fetch-Dest": "document"}) == 451
+
+
 # ---- changes ----
 
 def test_change_of_policy_acts_on_the_next_request(new_world):
