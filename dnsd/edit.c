@@ -20,7 +20,7 @@ static bool is_signature(uint16_t type)
 static int edit_record(const struct edit *e, const uint8_t *stored, const struct message_rr *rr,
 	enum section s, struct message_writer *w)
 {
-	bool is_svcb = rr->type == TYPE_SVCB || rr->type == TYPE_HTTPS, changed;
+	bool is_svcb = rr->type == TYPE_SVCB || rr->type == TYPE_HTTPS, changed = false;
 
 	if (is_signature(rr->type) || (e->drops_ipv6 && rr->type == TYPE_AAAA))
 		return 0;
