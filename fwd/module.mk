@@ -1,6 +1,7 @@
 FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/egress.c fwd/elements.c fwd/feed.c fwd/feed_write.c \
-	fwd/firewall.c fwd/foreign.c fwd/limits.c fwd/masks.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
-	fwd/reason.c fwd/rule.c fwd/rule_sets.c fwd/rules.c fwd/rules_egress.c fwd/rules_forward.c \
+	fwd/firewall.c fwd/firewall_adopt.c fwd/firewall_apply.c \
+	fwd/firewall_devices.c fwd/foreign.c fwd/limits.c fwd/masks.c fwd/nft.c fwd/objects.c fwd/profile.c fwd/range.c \
+	fwd/reason.c fwd/rule.c fwd/rule_act.c fwd/rule_match.c fwd/rule_sets.c fwd/rules.c fwd/rules_egress.c fwd/rules_forward.c \
 	fwd/rules_gate.c fwd/rules_input.c fwd/rules_judge.c fwd/rules_limit.c fwd/rules_lists.c \
 	fwd/rules_nat.c fwd/rules_output.c fwd/rules_profile.c fwd/ruleset.c fwd/sets.c fwd/special.c \
 	fwd/timed.c
@@ -14,7 +15,7 @@ UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
 UNIT_LIBS_fwd_counts = -lnftnl -lmnl
 UNIT_SRCS_fwd_firewall = $(FWD_SRCS)
 UNIT_LIBS_fwd_firewall = -lnftnl -lmnl -Wl,--wrap=profile_write
-UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/range.c fwd/reason.c fwd/rule.c fwd/rule_sets.c \
+UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/range.c fwd/reason.c fwd/rule.c fwd/rule_act.c fwd/rule_match.c fwd/rule_sets.c \
 	fwd/special.c
 UNIT_LIBS_fwd_profile = -lnftnl -lmnl
 UNIT_SRCS_fwd_range = fwd/range.c

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "fwd/firewall.h"
+#include <net/if.h>
+#include <string.h>
+
+/* Inside of firewall*.c. */
+
+/* Keys as the kernel compares them: the name padded with zeros, then the address. */
+struct interface_key {
+	char name[IFNAMSIZ];
+	uint8_t addr[16];
+};
+
+static inline struct interface_key make_key(const char *interface, const struct addr *a)
+{
+	struct interface_key k = { 0 };
+	size_t len = strlen(interface);
+	memcpy(k.name, interface, len < IFNAMSIZ ? len : IFNAMSIZ - 1);
+	if (a)
+		memcpy(k.addr, a->bytes, addr_len(a));
+	return k;
+}
+
+static inline enum set_id by_family(const struct addr *a, enum set_id v4)
+{
+	/* Every pair in enum set_id has IPv4 first. */
+	return a->family == AF_INET ? v4 : (enum set_id)(v4 + 1);
+}
+
+/* Map `masks` as f->masks is; map `profiles` likewise. -ENOMEM. */
+int firewall_want_masks(struct firewall *f);
+int firewall_want_profiles(struct firewall *f);
