@@ -43,7 +43,7 @@ static bool is_h3(const uint8_t *proto, size_t len)
 static int filter_alpn(const struct param *in, uint8_t *out, size_t *out_len)
 {
 	*out_len = 0;
-	if (in->len > VALUE_MAX)
+	if (!in->len || in->len > VALUE_MAX)
 		return -EBADMSG;
 	for (size_t at = 0; at < in->len; at += 1u + in->value[at]) {
 		size_t proto = in->value[at];
@@ -97,7 +97,7 @@ static int filter_mandatory(
 	const struct param *in, const struct removed *r, uint8_t *out, size_t *out_len)
 {
 	*out_len = 0;
-	if (in->len % 2 || in->len > VALUE_MAX)
+	if (!in->len || in->len % 2 || in->len > VALUE_MAX)
 		return -EBADMSG;
 	for (size_t at = 0; at < in->len; at += 2) {
 		if (is_removed(r, message_get16(in->value + at)))

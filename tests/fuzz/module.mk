@@ -23,3 +23,5 @@ FUZZERS += apid_request
 FUZZ_SRCS_apid_request = apid/provision_request.c
 FUZZERS += dns_records
 FUZZ_SRCS_dns_records = $(DNSD_SRCS)
+FUZZERS += dns_svcb
+FUZZ_SRCS_dns_svcb = $(DNSD_SRCS)
