@@ -199,7 +199,7 @@ lua-config-file=%(conf)s
     def reload(self):
         """Waits for the end: to ask for a name before would put it into the cache of packets."""
         subprocess.run(["rec_control", "--config-dir=%s" % self.dir, "--socket-dir=%s" % self.dir,
-                        "reload-lua-config"], check=True, timeout=PATIENCE_S,
+                        "--timeout=%d" % PATIENCE_S, "reload-lua-config"], check=True, timeout=PATIENCE_S,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
