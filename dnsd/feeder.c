@@ -151,8 +151,9 @@ int feeder_wait(struct feeder *f, struct feeder_wait *w)
 
 static cJSON *encode(const struct batch *b)
 {
-	struct rec_feed rec = { .entries = { calloc(b->count, sizeof(struct rec_feed_entry)), 0 } };
-	char(*texts)[ADDR_STRLEN] = calloc(b->count, ADDR_STRLEN);
+	struct rec_feed rec = { .entries = {
+					calloc(b->count + 1, sizeof(struct rec_feed_entry)), 0 } };
+	char(*texts)[ADDR_STRLEN] = calloc(b->count + 1, ADDR_STRLEN);
 	cJSON *json = NULL;
 
 	list_foreach (&b->entries, it) {
