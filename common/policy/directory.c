@@ -60,6 +60,10 @@ struct directory {
 	struct list retired;
 	struct timer expiry; /* when time itself changes a device: expiry, schedules */
 	int64_t next_expiry; /* epoch ms, 0 = none */
+	/* Both clocks at the start, and the wall's distance from the steady one when last looked.
+	 */
+	int64_t started_wall, clock_offset;
+	uint64_t started_mono;
 	bool all_dirty, settings_dirty, known;
 	bool reindexing;    /* every address is claimed anew */
 	bool has_conflicts; /* an address is claimed twice: any change may free it for another */
@@ -152,6 +156,30 @@ static const struct rec_device_pref *find_pref(
 	return hmap_find_str(&d->prefs[owner], key);
 }
 
+/* ---- the clock ---- */
+
+enum { CLOCK_STEP_MS = 1000, CLOCK_BACK_MS = 600000 };
+
+/* How far the wall clock is from where it would be if nobody had set it since the start. */
+static int64_t clock_offset(const struct directory *d)
+{
+	return clock_wall_ms() - d->started_wall - (int64_t)(clock_mono_ms() - d->started_mono);
+}
+
+/* A clock that was set back extends no entitlement. */
+static int64_t entitlement_time(const struct directory *d, int64_t now_ms)
+{
+	int64_t offset = clock_offset(d);
+
+	return offset < -CLOCK_BACK_MS ? now_ms - offset : now_ms;
+}
+
+/* Also without anything to come: the clock may be set. */
+static void watch_clock(struct directory *d)
+{
+	timer_start_at(&d->expiry, d->next_expiry ? d->next_expiry : INT64_MAX);
+}
+
 static void gather(struct directory *d, const struct entry *e, struct view_inputs *in)
 {
 	const struct rec_device *rec = &e->rec;
@@ -168,6 +196,7 @@ static void gather(struct directory *d, const struct entry *e, struct view_input
 		in->group_prefs[i] = find_pref(d, "group", rec->group, owner);
 	}
 	in->now_ms = clock_wall_ms();
+	in->entitled_at_ms = entitlement_time(d, in->now_ms);
 }
 
 static void note_next_change(
@@ -380,6 +409,7 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	}
 	if (!d->known && are_sources_known(d)) {
 		d->known = d->all_dirty = d->settings_dirty = true;
+		watch_clock(d);
 		log_info("devices known count=%zu", d->by_id.count);
 	}
 	if (d->settings_dirty && d->known && d->ops.on_settings)
@@ -398,12 +428,18 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 static void on_expiry(struct timer *t)
 {
 	struct directory *d = t->data;
+	int64_t offset = clock_offset(d), step = offset - d->clock_offset;
+	bool was_set = step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS;
 
-	if (clock_wall_ms() < d->next_expiry) {
-		timer_start_at(t, d->next_expiry);
+	/* Where the clock was set back, nothing that was computed with it holds. */
+	if (!was_set && offset > -CLOCK_BACK_MS &&
+		(!d->next_expiry || clock_wall_ms() < d->next_expiry)) {
+		watch_clock(d);
 		return;
 	}
+	d->clock_offset = offset;
 	resolve_all(d);
+	watch_clock(d);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
 }
@@ -451,6 +487,8 @@ struct directory *directory_open(
 	settings_init(&d->settings);
 	time_zones_init(&d->zones);
 	timer_init(loop, &d->expiry, on_expiry, d);
+	d->started_wall = clock_wall_ms();
+	d->started_mono = clock_mono_ms();
 	if (subscribe(d)) {
 		directory_close(d);
 		return NULL;

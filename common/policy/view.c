@@ -157,9 +157,9 @@ void view_resolve(const struct view_inputs *in, struct device_view *out)
 	resolve_switches(in, out);
 	resolve_schedules(in, out);
 	resolve_lists(in, out);
-	out->entitlement =
-		is_closed(in) ? NOT_ENTITLED_INVALID
-			      : device_entitlement(rec, in->settings, in->over_quota, in->now_ms);
+	out->entitlement = is_closed(in) ? NOT_ENTITLED_INVALID
+					 : device_entitlement(rec, in->settings, in->over_quota,
+						   in->entitled_at_ms);
 	if (out->entitlement != ENTITLED || (out->offline_vpn && out->offline_browser))
 		out->profile = PROFILE_WALLED;
 }

@@ -14,6 +14,7 @@ struct view_inputs {
 	struct time_zones *zones;
 	bool over_quota;
 	int64_t now_ms;
+	int64_t entitled_at_ms; /* now, or later where the clock was set back */
 };
 
 /* Resolves device > group > defaults, switches, entitlement. out is zeroed but for `user`; its
