@@ -117,9 +117,27 @@ static bool is_more_specific(const struct webset_rule *a, const struct webset_ru
 	return order ? order < 0 : strcmp(a->id, b->id) < 0;
 }
 
+/* Whoever matches many rules meets few categories. */
+static const struct category_memo *recall(struct judgement *j, const struct webset_rule *rule)
+{
+	static const struct webset_rule open = { 0 };
+	struct policy *p = j->p;
+	struct category_memo *m =
+		&p->memo[((uintptr_t)rule->category * 0x9e3779b97f4a7c15ULL) >> 58];
+
+	if (m->turn == p->memo_turn && m->id == rule->category)
+		return m;
+	m->turn = p->memo_turn;
+	m->id = rule->category;
+	m->category = policy_category(p, rule->category);
+	m->step = site_step(j, &open, m->category);
+	return m;
+}
+
 static bool on_site(void *arg, const struct webset_rule *rule)
 {
 	struct judgement *j = arg;
+	const struct category_memo *memo;
 	const struct rec_category *c;
 	enum site_step step;
 
@@ -127,8 +145,11 @@ static bool on_site(void *arg, const struct webset_rule *rule)
 		note_list(j, rule);
 		return true;
 	}
-	c = policy_category(j->p, rule->category);
-	step = site_step(j, rule, c);
+	memo = recall(j, rule);
+	c = memo->category;
+	/* A closed rule never allows. */
+	step = rule->closed && memo->step == SITE_ALLOWED ? SITE_BLOCKED
+							  : (enum site_step)memo->step;
 	note_media(&j->sites, rule, c);
 	if (is_more_specific(rule, &j->sites.rule[step])) {
 		j->sites.rule[step] = *rule;
@@ -142,6 +163,7 @@ void find_sites(struct judgement *j)
 	if (j->sites.found)
 		return;
 	j->sites.found = true;
+	j->p->memo_turn++;
 	webset_find(&j->p->webset, &j->subject, on_site, j);
 }
 

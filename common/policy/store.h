@@ -34,6 +34,14 @@ struct rule_scope {
 	const char *kind, *id;
 };
 
+/* What a category says to one question: a URL may match thousands of rules. */
+struct category_memo {
+	uint64_t turn; /* of the question; another one: it is not this question's */
+	const char *id;
+	const struct rec_category *category;
+	int step; /* enum site_step */
+};
+
 struct category_pref {
 	struct list node;
 	struct rec_category_pref rec;
@@ -63,10 +71,13 @@ struct policy {
 	char *lists[64];			/* bit → list id, NULL = unused */
 	uint64_t lists_used, lists_default_off; /* bits */
 	struct hmap list_facts;			/* id → struct list_facts */
-	bool lists_changed; /* in this batch of `lists`, what decisions depend on */
-	bool lists_told;    /* a batch of it was reported */
+	bool lists_changed;   /* in this batch of `lists`, what decisions depend on */
+	bool lists_told;      /* a batch of it was reported */
 	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded
 			       */
+	/* Categories that the question at hand has met, by their place in the web set's strings. */
+	struct category_memo memo[64];
+	uint64_t memo_turn;
 	char scratch[66 * 1024]; /* host + path of the request at hand */
 };
 

@@ -9,8 +9,12 @@ struct finder {
 	struct webset *w;
 	bool (*on_match)(void *arg, const struct webset_rule *rule);
 	void *arg;
+	size_t compared; /* bytes that patterns with `*` were held against */
 	bool ended;
 };
+
+/* A hostile URL may hold the longest run of thousands of patterns. */
+#define COMPARED_MAX (4u << 20)
 
 static const void *section(const struct webset *w, int which)
 {
@@ -22,7 +26,7 @@ static const char *string_at(const struct webset *w, uint32_t offset)
 	return (const char *)section(w, WEBSET_STRINGS) + offset;
 }
 
-static void report(struct finder *f, uint32_t entry)
+static void report_as(struct finder *f, uint32_t entry, bool closed)
 {
 	const struct webset_entry *e =
 		(const struct webset_entry *)section(f->w, WEBSET_ENTRIES) + entry;
@@ -32,7 +36,7 @@ static void report(struct finder *f, uint32_t entry)
 		.category = string_at(f->w, e->category),
 		.match = e->match,
 		.is_url = e->flags & WEBSET_IS_URL,
-		.closed = e->flags & WEBSET_CLOSED,
+		.closed = closed || (e->flags & WEBSET_CLOSED),
 		.is_list = e->flags & WEBSET_IS_LIST,
 		.images = e->flags >> WEBSET_IMAGES_SHIFT & 3,
 		.words = e->flags >> WEBSET_WORDS_SHIFT & 3,
@@ -40,6 +44,11 @@ static void report(struct finder *f, uint32_t entry)
 		.needs_count = e->needs_count };
 	if (!f->ended && !f->on_match(f->arg, &rule))
 		f->ended = true;
+}
+
+static void report(struct finder *f, uint32_t entry)
+{
+	report_as(f, entry, false);
 }
 
 /* ---- hash ---- */
@@ -160,8 +169,14 @@ static void report_found(struct finder *f, uint32_t entry, const char *s, size_t
 		.is_url = e->flags & WEBSET_IS_URL,
 		.text = (char *)string_at(f->w, e->text),
 		.len = e->text_len };
-	if (e->match == MATCH_CONTAINS || pattern_matches(&p, s, len))
+	if (e->match == MATCH_CONTAINS) {
 		report(f, entry);
+		return;
+	}
+	bool too_much = f->compared > COMPARED_MAX;
+	f->compared += len;
+	if (too_much || pattern_matches(&p, s, len))
+		report_as(f, entry, too_much);
 }
 
 static void find_anywhere(struct finder *f, int which, const char *s, size_t len)

@@ -69,6 +69,8 @@ int webset_open_file(const char *path, struct webset *out);
 void webset_close(struct webset *w);
 size_t webset_count(const struct webset *w);
 /* Calls on_match once for each rule that matches, in no order, until it returns false. No
- * allocation, time linear in the subject. */
+ * allocation, time linear in the subject. A subject that has cost more comparing than any honest
+ * one is held against no further patterns with `*`: those whose longest run it has are reported as
+ * matching and closed. */
 void webset_find(struct webset *w, const struct rule_subject *s,
 	bool (*on_match)(void *arg, const struct webset_rule *rule), void *arg);

@@ -668,6 +668,42 @@ static void test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_befor
 	world_fini(&w);
 }
 
+static void on_changed(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void put_list(struct world *w, const char *json)
+{
+	fake_bus_put(w->bus, TOPIC_lists, BUS_SYNCD, "adblock", json);
+	fake_bus_end(w->bus, TOPIC_lists, BUS_SYNCD);
+}
+
+/* Counts and times of a list are no reason to drop what is cached. */
+static void test_list_record_that_decides_alike_is_no_change(void)
+{
+	struct world w;
+	int changes = 0, before;
+
+	world_init(&w);
+	policy_close(w.policy);
+	w.policy = policy_open(&w.loop, w.bus, w.dir, on_changed, &changes);
+	put_list(&w, "{\"id\":\"adblock\",\"title\":\"Ads\",\"count\":1}");
+	before = changes;
+	OK(before > 0);
+	uint64_t applied = fake_bus_applied(w.bus, TOPIC_lists, BUS_SYNCD);
+	put_list(&w, "{\"id\":\"adblock\",\"title\":\"Ads\",\"count\":2,\"in_force_at\":7}");
+	INT_IS(changes, before);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_lists, BUS_SYNCD), applied + 1);
+	put_list(&w, "{\"id\":\"adblock\",\"title\":\"Ads\",\"default_on\":false}");
+	INT_IS(changes, before + 1);
+	put_list(&w, "{\"id\":\"adblock\",\"title\":\"Advertising\",\"default_on\":false}");
+	INT_IS(changes, before + 2);
+	put_list(&w, NULL);
+	INT_IS(changes, before + 3);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	TAP_RUN(test_nothing_known_blocks_everything);
@@ -696,5 +732,6 @@ int main(void)
 	TAP_RUN(test_images_follow_the_category_and_the_device);
 	TAP_RUN(test_applied_generations_are_reported);
 	TAP_RUN(test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_before);
+	TAP_RUN(test_list_record_that_decides_alike_is_no_change);
 	return tap_done();
 }

@@ -240,6 +240,47 @@ static void test_rule_carries_its_record(void)
 	buf_fini(&image);
 }
 
+struct costly {
+	size_t count, closed;
+};
+
+static bool on_costly(void *arg, const struct webset_rule *rule)
+{
+	struct costly *c = arg;
+	c->count++;
+	c->closed += rule->closed;
+	return true;
+}
+
+/* A hostile URL costs a bounded time; what is not compared any more blocks. */
+static void test_url_that_costs_too_much_is_closed(void)
+{
+	enum { LEN = 60000 };
+	static struct site sites[RULES];
+	static char url[LEN];
+	const struct rule_subject honest = { "a.example", 9, url, 2000 };
+	const struct rule_subject hostile = { "a.example", 9, url, LEN };
+	struct costly few = { 0 }, many = { 0 };
+	struct buf image;
+	struct webset w;
+	for (int i = 0; i < RULES; i++) {
+		snprintf(sites[i].id, sizeof(sites[i].id), "r%d", i);
+		snprintf(sites[i].pattern, sizeof(sites[i].pattern), "*/aaaaaaaaaaaa*aaaab%d*", i);
+		sites[i].match = MATCH_WILDCARD;
+	}
+	memset(url, 'a', sizeof(url));
+	memcpy(url, "a.example/", 10);
+	build(sites, RULES, false, &image);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	webset_find(&w, &honest, on_costly, &few);
+	INT_IS(few.count, 0);
+	webset_find(&w, &hostile, on_costly, &many);
+	OK(many.count > 0 && many.count < RULES);
+	INT_IS(many.closed, many.count);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
 static void test_site_that_could_not_be_read_matches_widely(void)
 {
 	struct webset_builder *b = webset_builder_new();
@@ -268,6 +309,7 @@ int main(void)
 	TAP_RUN(test_empty_set_finds_nothing);
 	TAP_RUN(test_corrupt_byte_or_length_is_refused);
 	TAP_RUN(test_rule_carries_its_record);
+	TAP_RUN(test_url_that_costs_too_much_is_closed);
 	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
 	return tap_done();
 }
