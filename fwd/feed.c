@@ -269,30 +269,41 @@ static size_t count(const struct feed *f)
 	return n;
 }
 
+bool feed_has_more(const struct feed *f)
+{
+	return f->cursor.more || f->rewrite_due;
+}
+
 bool feed_is_dirty(const struct feed *f)
 {
 	return f->changes.count || f->rewrite_due || f->cursor.more || f->gone.count;
 }
 
-void feed_write(struct feed *f, struct nft_batch *b)
+void feed_write(struct feed *f, struct nft_batch *b, bool with_rules)
 {
 	forget_gone(f);
+	bool at_once = count(f) <= AT_ONCE;
 	size_t room = CHUNK;
 	f->next = f->cursor;
-	if (f->rewrite_due) {
-		feed_write_flush(b);
+	/* To empty a large set takes its time, and rules do not wait for it. */
+	f->postponed = f->rewrite_due && with_rules && !at_once;
+	if (f->rewrite_due && !f->postponed) {
+		if (!f->empty)
+			feed_write_flush(b);
 		f->next = (struct feed_cursor){ .more = true };
-		room = count(f) <= AT_ONCE ? SIZE_MAX : 0;
+		room = at_once ? SIZE_MAX : CHUNK;
 	}
 	if (f->changes.count)
 		feed_write_changes(f, b);
-	if (f->next.more && room)
+	if (f->next.more && !f->postponed)
 		feed_write_some(f, b, &f->next, room);
 }
 
 void feed_committed(struct feed *f)
 {
 	hmap_clear(&f->changes);
-	f->rewrite_due = false;
 	f->cursor = f->next;
+	if (f->postponed)
+		return;
+	f->rewrite_due = f->empty = false;
 }

@@ -40,9 +40,11 @@ struct feed_cursor {
 
 struct feed {
 	struct timed tables[FEED_TABLES];
-	struct hmap changes;		 /* not in the kernel yet */
-	struct hmap gone;		 /* addresses of devices that are no more */
-	bool rewrite_due;		 /* the kernel may have anything */
+	struct hmap changes; /* not in the kernel yet */
+	struct hmap gone;    /* addresses of devices that are no more */
+	bool rewrite_due;    /* the kernel may have anything */
+	bool empty;	     /* of that: it has nothing */
+	bool postponed;	     /* it waits for another transaction than the one that is written */
 	struct feed_cursor cursor, next; /* as committed; as of the batch that is being written */
 	uint32_t now_s;
 };
@@ -76,5 +78,7 @@ int feed_adopt(struct feed *f, struct nft *n);
 bool feed_is_dirty(const struct feed *f);
 /* Writes what has changed. What is to be rewritten and is more than a few thousand elements follows
  * with the next calls, a thousand each: feed_is_dirty says so. */
-void feed_write(struct feed *f, struct nft_batch *b);
+void feed_write(struct feed *f, struct nft_batch *b, bool with_rules);
+/* More of a rewriting is to follow. */
+bool feed_has_more(const struct feed *f);
 void feed_committed(struct feed *f);

@@ -20,11 +20,12 @@ void firewall_distrust_fed(struct firewall *f)
 {
 	firewall_distrust(f);
 	f->feed.rewrite_due = true;
+	f->feed.empty = false;
 }
 
 bool firewall_has_more(const struct firewall *f)
 {
-	return f->feed.cursor.more;
+	return feed_has_more(&f->feed);
 }
 
 /* ---- epoch ---- */
@@ -103,8 +104,10 @@ static int load(struct firewall *f)
 	int err = nft_read_genid(&f->nft);
 	if (!err)
 		err = nft_has_table(&f->nft, &has_table);
-	if (!err && !has_table)
+	if (!err && !has_table) {
 		firewall_distrust_fed(f);
+		f->feed.empty = true;
+	}
 	if (!err && f->epoch == 0) {
 		err = nft_read_set(&f->nft, set_info(SET_EPOCH_OK)->name, on_epoch, &f->epoch);
 		if (err == -ENOENT)
@@ -152,7 +155,7 @@ static int attempt(struct firewall *f)
 	limits_write_new(&f->limits, &b);
 	elements_write(&f->elements, &b);
 	limits_write_old(&f->limits, &b);
-	feed_write(&f->feed, &b);
+	feed_write(&f->feed, &b, rules);
 	if (rules && !f->anew_due)
 		foreign_write(&f->foreign, &b);
 	err = nft_batch_commit(&b);

@@ -162,8 +162,9 @@ static void test_loads_a_million_addresses(void)
 	       "%.2f; %zu MiB more resident\n",
 		ADDRESSES, ours, longest, nft, ours / nft, (resident_kib() - before) / 1024);
 	OK(ours < nft * 5);
+	INT_IS(system("nft delete table inet culvert"), 0);
 	start = now_ms();
-	firewall_distrust_fed(&f);
+	firewall_distrust(&f);
 	INT_IS(firewall_apply(&f), 0);
 	double first = now_ms() - start;
 	longest = 0;

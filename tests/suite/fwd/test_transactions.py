@@ -10,7 +10,7 @@ import pytest
 
 from support.network import SITE
 from support.wait import wait_until
-from test_changes import rules, whole
+from test_changes import rules, tidy, whole
 from world import device
 
 CHANGES = 200
@@ -92,6 +92,7 @@ def reload(world, says):
 
 def test_a_reload_changes_what_can_change(world):
     """C2: intercept and masquerade, by one transaction."""
+    tidy(world)
     before = sorted(rules(world))
     text = world.fwd.conf.read_text()
     rewrites = world.status()["rewrites"]
