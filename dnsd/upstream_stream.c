@@ -13,6 +13,7 @@
 #define UNDER_WAY_MAX 4096
 #define FRAME_HEADER  2
 #define SILENCE_MS    1000
+#define OUT_MAX	      (UNDER_WAY_MAX * (FRAME_HEADER + MESSAGE_PLAIN_MAX))
 
 static const struct stream_limits limits = {
 	.connect_ms = 1500,
@@ -28,8 +29,34 @@ struct stream_channel {
 	struct list waiting;	   /* exchanges until the connection is open */
 	struct exchange_table table;
 	struct buf in;
+	struct buf out;	    /* questions of this turn: they go at once, in one TLS record */
+	uv_prepare_t flush; /* before the loop waits */
+	bool flush_closed;
 	uint64_t heard_ms; /* opened, or something read */
 };
+
+static void maybe_free(struct stream_channel *c)
+{
+	if (c->upstream || c->stream || !c->flush_closed)
+		return;
+	buf_fini(&c->in);
+	buf_fini(&c->out);
+	free(c);
+}
+
+static void on_flush(uv_prepare_t *handle)
+{
+	struct stream_channel *c = handle->data;
+
+	uv_prepare_stop(handle);
+	if (!c->stream || !c->out.len)
+		return;
+	int rc = stream_write(c->stream, c->out.data, c->out.len);
+	buf_reset(&c->out);
+	/* Whoever asked hears of it when it is closed. */
+	if (rc && c->stream)
+		stream_close(c->stream, rc);
+}
 
 static int send_query(struct stream_channel *c, struct exchange *x)
 {
@@ -41,7 +68,8 @@ static int send_query(struct stream_channel *c, struct exchange *x)
 	message_put16(frame, (unsigned)x->query_len);
 	memcpy(frame + FRAME_HEADER, x->query, x->query_len);
 	message_put16(frame + FRAME_HEADER, x->id);
-	return stream_write(c->stream, frame, FRAME_HEADER + x->query_len);
+	uv_prepare_start(&c->flush, on_flush);
+	return buf_append(&c->out, frame, FRAME_HEADER + x->query_len);
 }
 
 static void on_open(struct stream *s)
@@ -126,12 +154,11 @@ static void on_close(struct stream *s, int why)
 	}
 	c->stream = NULL;
 	buf_reset(&c->in);
-	if (c->upstream) {
+	buf_reset(&c->out);
+	if (c->upstream)
 		fail_all(c, why ? why : -ECONNRESET);
-		return;
-	}
-	buf_fini(&c->in);
-	free(c);
+	else
+		maybe_free(c);
 }
 
 static int open_connection(struct stream_channel *c)
@@ -157,19 +184,27 @@ struct stream_channel *stream_channel_new(struct upstream *u)
 	list_init(&c->waiting);
 	exchange_table_init(&c->table);
 	buf_init(&c->in, 4 * MESSAGE_MAX);
+	buf_init(&c->out, OUT_MAX);
+	c->flush.data = c;
+	uv_prepare_init(u->loop, &c->flush);
 	return c;
+}
+
+static void on_flush_closed(uv_handle_t *handle)
+{
+	struct stream_channel *c = handle->data;
+
+	c->flush_closed = true;
+	maybe_free(c);
 }
 
 void stream_channel_close(struct stream_channel *c)
 {
 	c->upstream = NULL;
 	fail_all(c, -ECANCELED);
-	if (c->stream) {
+	uv_close((uv_handle_t *)&c->flush, on_flush_closed);
+	if (c->stream)
 		stream_close(c->stream, 0);
-		return;
-	}
-	buf_fini(&c->in);
-	free(c);
 }
 
 int stream_channel_ask(struct stream_channel *c, struct exchange *x)
