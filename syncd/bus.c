@@ -116,9 +116,13 @@ static void on_records(void *arg)
 {
 	struct syncd *s = arg;
 
-	/* Before the first image the records would lack the bits that are in force. */
-	if (!s->published)
+	/* Before the first image the records would lack the bits that are in force. Where none are,
+	 * what is wrong with the lists may be told. */
+	if (!s->published) {
+		if (s->lists.told_empty && !s->has_set)
+			replace_records(s);
 		return;
+	}
 	set_records(s);
 	take_urls(s);
 	if (s->sources_gen && lists_is_idle(&s->lists)) {
@@ -128,6 +132,25 @@ static void on_records(void *arg)
 }
 
 /* ---- the domain set ---- */
+
+/* What an earlier run has published. */
+static void on_own_set(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct syncd *s = arg;
+
+	(void)topic, (void)owner, (void)id;
+	s->has_set = rec != NULL;
+}
+
+static void on_own_set_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct syncd *s = arg;
+
+	bus_topic_applied(s->daemon->bus, topic, owner, gen);
+}
+
+static const struct bus_topic_ops own_set_ops = { on_own_set, on_own_set_end };
 
 static void on_published(void *arg, int status)
 {
@@ -277,6 +300,8 @@ int syncd_bus_start(struct syncd *s)
 		(uint64_t)s->conf->ack_s * 1000, &staging_ops, s);
 	if (!err)
 		err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
+	if (!err)
+		err = bus_subscribe(b, TOPIC_domainset, BUS_SYNCD, &own_set_ops, s);
 	if (!err)
 		err = bus_subscribe(b, TOPIC_list_sources, BUS_APID, &sources_ops, s);
 	if (!err)

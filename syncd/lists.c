@@ -189,9 +189,31 @@ static void on_compiled(struct list_compile *job)
 		schedule(l, GATHER_MS);
 }
 
+/* Since the start not one list could be had, and nothing was published: a set without them would
+ * open what the last good one blocks. Where there is no last good one, clients stay without an
+ * answer: no policy at all means closed. */
+static bool is_held(struct lists *l)
+{
+	if (*l->published.digest || !l->sources.count)
+		return false;
+	hmap_foreach (&l->sources, it) {
+		if (((const struct list_source *)it.value)->content)
+			return false;
+	}
+	if (!l->told_empty) {
+		l->told_empty = true;
+		log_error("no list could be loaded, no domain set is published");
+		l->ops->on_alarm(l->arg, "all",
+			"no list could be loaded; what is published stays, and where there is "
+			"nothing names are not answered");
+	}
+	return true;
+}
+
 static void run(struct lists *l)
 {
-	bool compile = l->compile_due && !l->publishing && (!l->patient || is_settled(l));
+	bool compile =
+		l->compile_due && !l->publishing && (!l->patient || is_settled(l)) && !is_held(l);
 	struct list_compile *job;
 
 	if (l->busy || !l->known || (!compile && !l->save_due))

@@ -31,6 +31,7 @@ struct lists {
 	struct timer again;    /* a refused set is tried again */
 	bool known;	       /* which lists there are */
 	bool patient;	       /* before the first compile */
+	bool told_empty;       /* that not one list could be loaded */
 	bool compile_due, save_due, busy, publishing, closing;
 	struct buf image;
 	struct list_version published; /* last; digest "" = none since start */

@@ -22,6 +22,7 @@ struct syncd {
 	struct settings settings; /* for policy_source */
 	bool started;
 	bool published;	      /* the topics are ours: replaced whole once since start */
+	bool has_set;	      /* the bus has a domain set, maybe an earlier run's */
 	uint64_t sources_gen; /* of list_sources, not yet reported as applied; 0 = none */
 };
 

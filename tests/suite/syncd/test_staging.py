@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Acknowledged = in force; what cannot be loaded gives way to the last good; numbers of lists (SPEC S4)."""
 import json
+import shutil
 import time
 
 import pytest
@@ -173,3 +174,41 @@ def test_old_blob_expires_after_the_new_one_is_in_force(staged, redis):
     assert ttl(new) > 3600
     web = json.loads(redis("HGET", "culvert:state:webset:syncd", "main") or "{}").get("blob")
     assert web is None or ttl(web) > 3600
+
+
+def test_set_stays_when_syncd_lost_its_files_and_no_source_answers(staged):
+    """S4: last good wins, whoever forgot it."""
+    before = staged.domainset()
+    staged.syncd.stop()
+    for kind in ("state", "cache"):
+        for path in (staged.syncd.dir / kind / "syncd").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (staged.syncd.lists / "a.txt").rename(staged.syncd.lists / "away")
+    staged.syncd.start()
+    wait_until(lambda: "no list could be loaded" in staged.alarm()["detail"], "alarm")
+    assert staged.domainset() == before
+    staged.expect([{"a"}], "a.example")
+    (staged.syncd.lists / "away").rename(staged.syncd.lists / "a.txt")
+    staged.wait_list("a", error=None, count=1)
+    staged.expect([{"a"}], "a.example")
+
+
+def test_first_start_without_any_list_is_closed_and_told(gateway):
+    """D8, S4: no policy at all means closed; one list that comes ends that, an empty one too."""
+    gateway.sources(a="file:a.txt", b="file:b.txt")
+    gateway.syncd.start()
+    gateway.wait_list("a", error="file not found", bit=None)
+    wait_until(lambda: "no list could be loaded" in gateway.alarm()["detail"], "alarm")
+    assert gateway.domainset() is None
+    gateway.syncd.write("b.txt", "! nothing yet\n")
+    gateway.wait_list("b", error=None, count=0)
+    wait_until(gateway.domainset, "domain set")
+
+
+def test_list_cut_off_to_nothing_keeps_its_names(staged):
+    """S4: shrink guard, also for the smallest list; a comment says that it is meant."""
+    staged.syncd.write("a.txt", "")
+    staged.wait_list("a", 10, error="shrank from 1 to 0 entries; the old ones stay")
+    staged.expect([{"a"}], "a.example")
+    staged.syncd.write("a.txt", "# empty\n")
+    staged.wait_list("a", 10, error=None, count=0)
