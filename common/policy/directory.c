@@ -13,7 +13,8 @@
 struct entry {
 	struct device_view view; /* first: a view is its entry */
 	struct rec_device rec;
-	bool announced; /* on_device was called */
+	bool announced;	     /* on_device was called */
+	int64_t next_change; /* when time alone may make it another, epoch ms; 0 = never */
 };
 
 /* A record that views may still point to; freed at the end of the batch. */
@@ -199,15 +200,14 @@ static void gather(struct directory *d, const struct entry *e, struct view_input
 	in->entitled_at_ms = entitlement_time(d, in->now_ms);
 }
 
-static void note_next_change(
-	struct directory *d, const struct view_inputs *in, const struct entry *e)
+static void note_next_change(struct directory *d, const struct entry *e)
 {
-	int64_t at = view_next_change(&e->view, in->now_ms);
+	int64_t at = e->next_change;
 
 	if (!at || (d->next_expiry && d->next_expiry <= at))
 		return;
 	d->next_expiry = at;
-	timer_start_at(&d->expiry, at);
+	watch_clock(d);
 }
 
 static bool has_same_addresses(const struct device_view *a, const struct device_view *b)
@@ -234,7 +234,8 @@ static void resolve(struct directory *d, struct entry *e)
 	} else {
 		e->view = fresh;
 	}
-	note_next_change(d, &in, e);
+	e->next_change = view_next_change(&e->view, in.now_ms);
+	note_next_change(d, e);
 	if (changed && d->known) {
 		e->announced = true;
 		if (d->ops.on_device)
@@ -250,6 +251,21 @@ static void resolve_all(struct directory *d)
 	hmap_foreach (&d->by_id, it)
 		resolve(d, it.value);
 	d->reindexing = false;
+}
+
+/* Only the devices whose time has come. */
+static void resolve_due(struct directory *d)
+{
+	int64_t now = clock_wall_ms();
+
+	d->next_expiry = 0;
+	hmap_foreach (&d->by_id, it) {
+		struct entry *e = it.value;
+		if (e->next_change && e->next_change <= now)
+			resolve(d, e);
+		else
+			note_next_change(d, e);
+	}
 }
 
 /* Only the devices of the groups that changed. */
@@ -438,7 +454,10 @@ static void on_expiry(struct timer *t)
 		return;
 	}
 	d->clock_offset = offset;
-	resolve_all(d);
+	if (was_set || offset <= -CLOCK_BACK_MS)
+		resolve_all(d);
+	else
+		resolve_due(d);
 	watch_clock(d);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
