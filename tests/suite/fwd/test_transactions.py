@@ -93,6 +93,8 @@ def reload(world, says):
 def test_a_reload_changes_what_can_change(world):
     """C2: intercept and masquerade, by one transaction."""
     tidy(world)
+    world.redis("DEL", "culvert:status:fwd:1")
+    wait_until(world.status, "a fresh status", 60)
     before = sorted(rules(world))
     text = world.fwd.conf.read_text()
     rewrites = world.status()["rewrites"]
