@@ -104,10 +104,10 @@ const struct consumer *consumers_find_stuck(struct consumers *c, enum consumer_t
 			     one->applied[topic] < gen;
 
 		if (!stuck)
-			one->stuck_since = 0;
-		else if (!one->stuck_since)
-			one->stuck_since = now;
-		else if (now - one->stuck_since >= patience_ms)
+			one->stuck_since[topic] = 0;
+		else if (!one->stuck_since[topic])
+			one->stuck_since[topic] = now;
+		else if (now - one->stuck_since[topic] >= patience_ms)
 			found = one;
 	}
 	return found;

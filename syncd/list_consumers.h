@@ -19,7 +19,7 @@ struct consumer {
 	uint64_t seen[CONSUMER_TOPICS], applied[CONSUMER_TOPICS]; /* generations */
 	/* Since when it has seen, but not applied, the generation that is waited for; 0 = not so.
 	 */
-	uint64_t stuck_since;
+	uint64_t stuck_since[CONSUMER_TOPICS];
 };
 
 struct consumers {

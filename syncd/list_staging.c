@@ -139,7 +139,7 @@ static void look_for_stuck(struct staging *s, uint64_t now)
 		return;
 	snprintf(why, sizeof(why), "set %.12s not loaded by %s/%s for %lu s; %s", s->current.digest,
 		bus_daemon_name(c->daemon), c->instance,
-		(unsigned long)((now - c->stuck_since) / 1000),
+		(unsigned long)((now - c->stuck_since[CONSUMER_DOMAINSET]) / 1000),
 		back ? "back to the last good one" : "there is no other");
 	log_error("domain set refused reason=\"%s\"", why);
 	s->told_stuck = true;
@@ -147,6 +147,25 @@ static void look_for_stuck(struct staging *s, uint64_t now)
 		go_back(s, why);
 	else
 		s->ops->on_stuck(s->arg, why);
+}
+
+/* The web set is published without waiting: a website rule is in force at once. */
+static void look_at_webset(struct staging *s, uint64_t now)
+{
+	uint64_t gen = bus_state_gen(s->bus, TOPIC_webset);
+	const struct consumer *c =
+		consumers_find_stuck(&s->consumers, CONSUMER_WEBSET, gen, s->patience_ms, now);
+	char why[160];
+
+	if (!gen || !c || s->told_webset == gen)
+		return;
+	s->told_webset = gen;
+	snprintf(why, sizeof(why),
+		"web set of generation %lu not loaded by %s/%s for %lu s; it keeps the one it has",
+		(unsigned long)gen, bus_daemon_name(c->daemon), c->instance,
+		(unsigned long)((now - c->stuck_since[CONSUMER_WEBSET]) / 1000));
+	log_error("web set refused reason=\"%s\"", why);
+	s->ops->on_stuck(s->arg, why);
 }
 
 static bool is_acknowledged(const struct staging *s, uint64_t now)
@@ -188,6 +207,7 @@ static void on_status(void *arg, const struct bus_status *status)
 	if (s->closed)
 		return;
 	consumers_note(&s->consumers, status, clock_mono_ms());
+	look_at_webset(s, clock_mono_ms());
 	look(s);
 }
 

@@ -25,7 +25,8 @@ struct staging_ops {
 	void (*on_in_force)(void *arg, const struct list_version *v);
 	/* Another one than `refused` is published again, why: for people. */
 	void (*on_refused)(void *arg, const char *why);
-	/* It stays where it is, since there is no other; told once. */
+	/* It stays where it is, since there is no other; told once. Also of the web set: who cannot
+	 * load a new one keeps the one it has. */
 	void (*on_stuck)(void *arg, const char *why);
 	/* May what is about the web set be taken for published? */
 	bool (*is_settled)(void *arg);
@@ -43,8 +44,9 @@ struct staging {
 	struct list_version good;    /* in force last; digest "" = none known */
 	bool replaced;		     /* the topic is ours: replaced whole once since start */
 	bool told_stuck, closed;
-	uint64_t gen;	  /* of current in the topic, 0 = not known yet */
-	unsigned flushes; /* under way */
+	uint64_t told_webset; /* generation of the web set of which it was told that it sticks */
+	uint64_t gen;	      /* of current in the topic, 0 = not known yet */
+	unsigned flushes;     /* under way */
 	struct consumers consumers;
 	struct timer beat; /* looks while it waits */
 };

@@ -212,3 +212,15 @@ def test_list_cut_off_to_nothing_keeps_its_names(staged):
     staged.expect([{"a"}], "a.example")
     staged.syncd.write("a.txt", "# empty\n")
     staged.wait_list("a", 10, error=None, count=0)
+
+
+def test_web_set_that_a_daemon_does_not_load_is_told(staged, redis, place):
+    """S4: it keeps the one it has; somebody must hear of it."""
+    other = Probe("proxyd", f"unix:{redis.socket}", place)
+    other.subscribe("webset", "syncd")
+    try:
+        staged.apid.replace("websites", {"w": {"id": "w", "pattern": "w.example", "match": "endswith",
+                                               "category": "c", "status": "approved"}})
+        wait_until(lambda: "not loaded by proxyd/1" in staged.alarm()["detail"], "alarm")
+    finally:
+        other.quit()
