@@ -143,7 +143,9 @@ static void take(struct run *r)
 
 static void take_until(struct run *r, double until)
 {
-	for (double left = until - now_s(); left > 0; left = until - now_s()) {
+	double left;
+
+	while ((left = until - now_s()) > 0) {
 		struct timespec t = { (time_t)left, (long)((left - (double)(time_t)left) * 1e9) };
 		struct pollfd p = { .fd = r->fd, .events = POLLIN };
 		if (ppoll(&p, 1, &t, NULL) > 0)
@@ -232,11 +234,14 @@ int main(int argc, char **argv)
 		err(1, "calloc");
 	memset(r.slots, 0xff, IDS * sizeof(*r.slots));
 	sigaction(SIGTERM, &action, NULL);
-	for (double start = now_s(); r.sent < r.capacity && !stopping;) {
+	double start = now_s();
+	while (r.sent < r.capacity && !stopping) {
 		ask(&r);
 		take_until(&r, start + (double)r.sent / rate);
 	}
 	take_until(&r, now_s() + strtod(argv[6], NULL));
 	print_result(&r);
+	free(r.asked);
+	free(r.slots);
 	return 0;
 }

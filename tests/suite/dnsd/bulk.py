@@ -135,14 +135,17 @@ class FastUpstream:
 
 
 class Steady:
-    """dns-steady: so many questions a second whatever happens; result() ends it."""
+    """dns-steady: so many questions a second whatever happens, for so many seconds or until end()."""
 
     def __init__(self, world, names_file, rate, source="127.1.0.2", address="127.1.0.1", seconds=120, patience=3):
         self.process = subprocess.Popen(
             [str(x) for x in (BUILD / "bin/dns-steady", address, world.port, source, rate, seconds, patience,
                               names_file)], stdout=subprocess.PIPE, text=True)
 
-    def result(self):
+    def end(self):
         self.process.terminate()
-        text, _ = self.process.communicate(timeout=DEADLINE_S)
+        return self.result()
+
+    def result(self):
+        text, _ = self.process.communicate(timeout=4 * DEADLINE_S)
         return json.loads(text)
