@@ -12,7 +12,11 @@
 
 size_t pattern_www_len(const char *host, size_t len)
 {
-	return len > 4 && !memcmp(host, "www.", 4) ? 4 : 0;
+	const char *slash = memchr(host, '/', len);
+	size_t end = slash ? (size_t)(slash - host) : len;
+
+	/* www.com is a host of its own: without its www. it would stand for all of com. */
+	return end > 4 && !memcmp(host, "www.", 4) && memchr(host + 4, '.', end - 4) ? 4 : 0;
 }
 
 /* Skips "http://" or "https://"; was there one? */

@@ -98,8 +98,20 @@ static void test_empty_pattern_is_refused(void)
 	pattern_fini(&p);
 }
 
+/* P5: www.com is a site; a rule for it is none for com. */
+static void test_www_is_kept_where_only_a_suffix_would_be_left(void)
+{
+	OK(matches(MATCH_ENDSWITH, "www.com", "www.com"));
+	OK(matches(MATCH_ENDSWITH, "www.com", "a.www.com"));
+	OK(!matches(MATCH_ENDSWITH, "www.com", "bank.com"));
+	OK(!matches(MATCH_ENDSWITH, "www.com", "com"));
+	OK(matches(MATCH_EXACT, "www.com/a.b", "www.com/a.b"));
+	OK(matches(MATCH_EXACT, "www.a.com/a.b", "a.com/a.b"));
+}
+
 int main(void)
 {
+	TAP_RUN(test_www_is_kept_where_only_a_suffix_would_be_left);
 	TAP_RUN(test_exact_is_the_host_itself);
 	TAP_RUN(test_endswith_matches_at_a_label_boundary);
 	TAP_RUN(test_url_patterns_see_host_and_path);

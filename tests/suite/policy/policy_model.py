@@ -75,7 +75,8 @@ def split_rule(text):
 
 
 def strip_www(text):
-    return text[4:] if text.startswith("www.") and len(text) > 4 else text
+    rest = text[4:]
+    return rest if text.startswith("www.") and "." in rest.split("/", 1)[0] else text
 
 
 class Pattern:
