@@ -9,8 +9,8 @@
  */
 
 /* Before the peers are read: the interface with its MTU and addresses. Sets t->backend once it is
- * settled. -ENOENT: the userspace program has not made it yet; -EMEDIUMTYPE (logged): something else
- * has its name. */
+ * settled. -ENOENT: the userspace program has not made it yet; -EMEDIUMTYPE (logged): something
+ * else has its name. */
 int tunnel_prepare_link(struct tunnel *t);
 /* Once the peers are right: up, with its routes. -EAGAIN (logged): fwd has no rules for it yet. */
 int tunnel_raise_link(struct tunnel *t);

