@@ -4,6 +4,7 @@
 #include "common/timer.h"
 #include "tests/unit/fake_bus.h"
 #include "tests/unit/tap.h"
+#include <inttypes.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,8 +97,9 @@ static void test_schedule_follows_a_clock_set_forth_and_back(void)
 
 static void format_expiring(char *out, size_t size, int64_t in_s)
 {
-	snprintf(out, size, "{\"id\":\"d\",\"addresses\":[\"10.9.0.2\"],\"expires_at\":%lld}",
-		(long long)(clock_wall_ms() + in_s * 1000));
+	snprintf(out, size,
+		"{\"id\":\"d\",\"addresses\":[\"10.9.0.2\"],\"expires_at\":%" PRId64 "}",
+		clock_wall_ms() + in_s * 1000);
 }
 
 static void test_clock_set_back_does_not_extend_an_entitlement(void)

@@ -234,8 +234,7 @@ static void test_rule_carries_its_record(void)
 	INT_IS(rule.images, WEBSET_MEDIA_HIDE);
 	INT_IS(rule.words, WEBSET_MEDIA_SHOW);
 	INT_IS(rule.needs_count, 2);
-	STR_IS(rule.needs, "cdn.example");
-	STR_IS(rule.needs + strlen(rule.needs) + 1, "img.example");
+	OK(rule.needs && !memcmp(rule.needs, "cdn.example\0img.example", 24));
 	webset_close(&w);
 	buf_fini(&image);
 }
