@@ -203,5 +203,5 @@ def test_no_packet_leaks_and_none_is_lost_while_the_policy_changes(world):
     print("%d refused packets sent, %d arrived; %d allowed sent, %d arrived; %d dropped by full queues;"
           " %d restarts, %s" % (refused_sent, refused, allowed_sent, allowed, dropped, ways.restarts, done))
     assert refused == 0, leaked
-    assert refused_sent > 10 * RATE / 2
+    assert refused_sent > 2 * RATE  # it ran all the time, however fast the changes were
     assert allowed_sent - allowed <= dropped

@@ -140,16 +140,18 @@ def _holds_hup(world):
 
 def test_no_moment_of_a_life_is_ended_by_a_reload(world):
     """C2: SIGHUP from the program's first line to its last, which SIGTERM alone brings."""
+    def after_hup(value):
+        world.fwd.send(signal.SIGHUP)
+        return value()
+
     for _ in range(5):
         world.fwd.stop()
         before = world.fwd.log().count("started version=")
         world.fwd.start()
         wait_until(lambda: _holds_hup(world), "begin")
-        while world.fwd.log().count("started version=") == before:
-            world.fwd.send(signal.SIGHUP)
-            assert world.fwd.is_running(), world.fwd.log()[-1000:]
+        wait_until(lambda: after_hup(lambda: world.fwd.log().count("started version=") > before), "start")
+        assert world.fwd.is_running(), world.fwd.log()[-1000:]
         world.fwd.send(signal.SIGTERM)
-        while world.fwd.is_running():
-            world.fwd.send(signal.SIGHUP)
+        wait_until(lambda: after_hup(lambda: not world.fwd.is_running()), "end")
         assert world.fwd.wait() == 0
         world.start_fwd()
