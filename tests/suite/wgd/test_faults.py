@@ -53,6 +53,11 @@ def new_redis(gateway):
     gateway.redis.start()
 
 
+def forget_status(gateway):
+    """What the daemon that was killed had said of itself."""
+    gateway.redis("DEL", "culvert:status:wgd:1")
+
+
 def test_redis_that_went_and_returned_empty_purges_nobody(gateway):
     fill(gateway)
     gateway.redis.stop()
@@ -107,6 +112,7 @@ def test_killed_in_the_middle_of_changes_it_comes_back_right(gateway):
         gateway.bus.replace("device_keys", keys(count))
         gateway.bus.replace("devices", devices(count))
         gateway.wgd.kill()
+        forget_status(gateway)
         gateway.wgd.start()
         gateway.await_peers(want(count))
     wait_until(lambda: gateway.status().get("peers") == 17, "counted")
@@ -123,6 +129,7 @@ def test_killed_right_after_a_change_it_touches_no_live_peer(gateway):
     gateway.bus.replace("devices", devices(30))
     gateway.await_peers(want(30))
     gateway.wgd.kill()
+    forget_status(gateway)
     seen = len(gateway.wgd.log())
     gateway.wgd.start()
     wait_until(lambda: gateway.status().get("peers") == 30, "the state of Redis is in force")
