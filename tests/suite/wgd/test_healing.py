@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from support.wait import wait_until
-from wgdlib import PUB, UID, Gateway, userspace_only
+from wgdlib import EMULATED, PUB, UID, Gateway, userspace_only
 
 ROUTES = [("-4", "10.9.0.0/24", []), ("-6", "fd09::/64", ["metric", "256"])]
 
@@ -33,12 +33,11 @@ def test_address_of_link_scope_is_removed_too(gateway):
     wait_until(lambda: "10.66" not in gateway.run("ip", "addr", "show", "wgt0"), "purge")
 
 
+@pytest.mark.skipif(EMULATED, reason="Linux before 6.2 renames no interface that is up, and wgd is quicker")
 def test_renamed_interface_gets_its_name_back(gateway):
     """It keeps the port under any name: a new one beside it would never work."""
     fill(gateway)
-    # Linux before 6.2 renames no interface that is up, and wgd may be quicker than ip.
-    wait_until(lambda: "done" in gateway.run(
-        "sh", "-c", "ip link set wgt0 down && ip link set wgt0 name other0 && echo done", check=False), "renamed")
+    gateway.run("sh", "-c", "ip link set wgt0 down && ip link set wgt0 name other0")
     wait_until(lambda: ",UP" in gateway.run("ip", "link", "show", "wgt0", check=False), "up again")
     gateway.await_peers({PUB[0]: ["10.9.0.2/32"]})
     wait_until(lambda: "10.9.0.0/24" in gateway.run("ip", "route"), "route")

@@ -26,7 +26,8 @@ def test_publishes_tunnel_and_keeps_its_key_private(gateway):
     path = gateway.dir / "state/wgd/keys/mitm.key"
     assert path.stat().st_mode & 0o777 == 0o600
     private = path.read_text().strip()
-    record = json.loads(gateway.redis("HGET", "culvert:state:tunnels:wgd", "mitm"))
+    record = json.loads(wait_until(
+        lambda: gateway.redis("HGET", "culvert:state:tunnels:wgd", "mitm"), "published"))
     assert record == {"name": "mitm", "interface": "wgt0", "port": 51820,
                       "addresses": ["10.9.0.1/24", "fd09::1/64"],
                       "public_key": gateway.run("wg", "show", "wgt0", "public-key").strip()}
