@@ -206,3 +206,20 @@ socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_
 	memcpy(&in->sin_addr, a->bytes, 4);
 	return sizeof(*in);
 }
+
+bool addr_is_destination(const struct addr *a)
+{
+	static const struct prefix never[] = {
+		{ { AF_INET, { 0 } }, 8 },
+		{ { AF_INET, { 127 } }, 8 },
+		{ { AF_INET, { 169, 254 } }, 16 },
+		{ { AF_INET, { 224 } }, 3 },
+		{ { AF_INET6, { 0 } }, 96 },
+		{ { AF_INET6, { 0xfe, 0x80 } }, 10 },
+		{ { AF_INET6, { 0xff } }, 8 },
+	};
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (prefix_contains(&never[i], a))
+			return false;
+	return a->family == AF_INET || a->family == AF_INET6;
+}

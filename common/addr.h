@@ -45,6 +45,10 @@ bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* The prefix with its host bits cleared. */
 struct prefix prefix_network(const struct prefix *p);
 
+/* May a device be let to it by address (D9)? Not this network, loopback, link-local, multicast or
+ * reserved, no IPv4 form in ::/96. */
+bool addr_is_destination(const struct addr *a);
+
 /* From a kernel or socket form; v4-mapped becomes IPv4; another family gives family 0. */
 struct addr addr_from_sockaddr(const struct sockaddr *sa);
 uint16_t sockaddr_port(const struct sockaddr *sa);

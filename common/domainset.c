@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/domainset.h"
 #include "common/domainset_image.h"
+#include "common/file_map.h"
 #include "common/siphash.h"
 #include "common/siphash_round.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The high bit of every byte of x that is a dot; exact, also beside other bytes. */
 static inline uint64_t dots(uint64_t x)
@@ -158,26 +155,15 @@ int domainset_open(const void *image, size_t len, struct domainset *out)
 
 int domainset_open_file(const char *path, struct domainset *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
-	struct stat st;
-	void *image;
+	const void *image;
+	size_t len;
+	int err = file_map(path, sizeof(struct domainset_header), &image, &len);
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st))
-		err = -errno;
-	else if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct domainset_header))
-		err = -EBADMSG;
-	image = err ? MAP_FAILED
-		    : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (!err && image == MAP_FAILED)
-		err = -errno;
-	close(fd);
 	if (err)
 		return err;
-	err = domainset_open(image, (size_t)st.st_size, out);
+	err = domainset_open(image, len, out);
 	if (err)
-		munmap(image, (size_t)st.st_size);
+		file_unmap(image, len);
 	else
 		out->mapped = true;
 	return err;
@@ -186,7 +172,7 @@ int domainset_open_file(const char *path, struct domainset *out)
 void domainset_close(struct domainset *s)
 {
 	if (s->mapped)
-		munmap((void *)(uintptr_t)s->image, s->len);
+		file_unmap(s->image, s->len);
 	*s = (struct domainset){ 0 };
 }
 

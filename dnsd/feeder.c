@@ -73,25 +73,6 @@ static void forget(struct feeder *f, struct fed *e)
 	hmap_remove(&f->fed, k.bytes, k.len);
 }
 
-bool feeder_takes(const struct addr *a)
-{
-	static const struct prefix never[] = {
-		{ { AF_INET, { 0 } }, 8 },
-		{ { AF_INET, { 127 } }, 8 },
-		{ { AF_INET, { 169, 254 } }, 16 },
-		{ { AF_INET, { 224 } }, 3 },
-		{ { AF_INET6, { 0 } }, 96 },
-		{ { AF_INET6, { 0xfe, 0x80 } }, 10 },
-		{ { AF_INET6, { 0xff } }, 8 },
-	};
-
-	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-		if (prefix_contains(&never[i], a))
-			return false;
-	}
-	return true;
-}
-
 /* ---- waits ---- */
 
 static bool is_confirmed(const struct feeder *f, const struct feeder_wait *w, uint64_t now_ms)

@@ -61,8 +61,6 @@ int feeder_open(struct feeder *f, uv_loop_t *loop, struct bus *bus);
 /* Waits end with on_done(false). */
 void feeder_close(struct feeder *f);
 void feeder_fini(struct feeder *f);
-/* Would fwd take the address at all? Not loopback, link-local, multicast, unspecified. */
-bool feeder_takes(const struct addr *a);
 /* Makes sure that fwd knows it. True when it does already. */
 bool feeder_add(struct feeder *f, const struct feeder_entry *e);
 /* It is to go, if it was fed. Was it? */

@@ -40,7 +40,7 @@ static bool on_address(void *arg, const struct addr *a, uint32_t ttl_s)
 	struct feeder_entry e = { c->plan->kind, *a,
 		c->plan->kind == FEED_KIND_STRICT ? c->device->id : "", ttl_s };
 
-	if (!feeder_takes(a) || !has_family(c->device, a->family))
+	if (!addr_is_destination(a) || !has_family(c->device, a->family))
 		return true;
 	if (c->plan->count == FEEDER_ADDRESSES_MAX) {
 		c->plan->overflow = true;

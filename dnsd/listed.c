@@ -115,7 +115,7 @@ static bool on_listed_address(void *arg, const struct addr *a, uint32_t ttl_s)
 
 	if (ttl_s < t->ttl_s)
 		t->ttl_s = ttl_s;
-	if (!feeder_takes(a))
+	if (!addr_is_destination(a))
 		return true;
 	for (uint64_t bits = t->lists; bits; bits &= bits - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(bits);

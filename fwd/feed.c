@@ -41,23 +41,6 @@ void feed_set_clock(struct feed *f, uint64_t mono_ms)
 	f->now_s = (uint32_t)(START_S + mono_ms / 1000);
 }
 
-bool feed_is_usable(const struct addr *a)
-{
-	static const struct prefix never[] = {
-		{ { AF_INET, { 0 } }, 8 },
-		{ { AF_INET, { 127 } }, 8 },
-		{ { AF_INET, { 169, 254 } }, 16 },
-		{ { AF_INET, { 224 } }, 3 },
-		{ { AF_INET6, { 0 } }, 96 },
-		{ { AF_INET6, { 0xfe, 0x80 } }, 10 },
-		{ { AF_INET6, { 0xff } }, 8 },
-	};
-	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
-		if (prefix_contains(&never[i], a))
-			return false;
-	return a->family == AF_INET || a->family == AF_INET6;
-}
-
 static enum feed_table by_family(const struct addr *a, enum feed_table v4)
 {
 	return a->family == AF_INET ? v4 : (enum feed_table)(v4 + 1);

@@ -53,8 +53,6 @@ int feed_init(struct feed *f);
 void feed_fini(struct feed *f);
 /* Seconds for the calls below, from clock_mono_ms(). */
 void feed_set_clock(struct feed *f, uint64_t mono_ms);
-/* May this address be fed? Not loopback, link-local, multicast or the like. */
-bool feed_is_usable(const struct addr *a);
 
 /* The address is on these lists too. ttl_s is bounded by the constants above. *is_new (may be NULL)
  * is set when it was not on all of them before. -ENOSPC above FEED_MAX, -ENOMEM. */

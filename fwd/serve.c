@@ -79,7 +79,7 @@ static int feed_renewal(struct serve *s, const struct rec_feed_entry *e, const s
 static int feed_entry(struct serve *s, const struct rec_feed_entry *e)
 {
 	struct addr a;
-	if (e->head.closed || addr_parse(e->address, &a) || !feed_is_usable(&a))
+	if (e->head.closed || addr_parse(e->address, &a) || !addr_is_destination(&a))
 		return -EINVAL;
 	switch ((enum feed_kind)e->kind) {
 	case FEED_KIND_LISTED:

@@ -252,10 +252,10 @@ static void test_local_addresses_are_not_fed(void)
 		"255.255.255.255", "::", "::1", "fe80::1", "ff02::1" };
 	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++) {
 		struct addr a = parse(never[i]);
-		OK(!feed_is_usable(&a));
+		OK(!addr_is_destination(&a));
 	}
 	struct addr a = parse("10.0.0.1"), b = parse("2001:db8::1");
-	OK(feed_is_usable(&a) && feed_is_usable(&b));
+	OK(addr_is_destination(&a) && addr_is_destination(&b));
 }
 
 static void count_limit(void *arg, const char *name)
