@@ -5,6 +5,17 @@
 const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "port", CONF_INT, AT(port), "8080", .min = 1, .max = 65535,
 		.help = "Port of the explicit proxy on every tunnel address." },
+	{ "proxyd", "http_port", CONF_INT, AT(http_port), "3128", .min = 0, .max = 65535,
+		.help = "Port on every tunnel address where fwd redirects the devices' port 80; 0: "
+			"none." },
+	{ "proxyd", "tls_port", CONF_INT, AT(tls_port), "3129", .min = 0, .max = 65535,
+		.help = "Port on every tunnel address where fwd redirects the devices' port 443; "
+			"0: none." },
+	{ "proxyd", "portal_http_port", CONF_INT, AT(portal_http_port), "80", .min = 0,
+		.max = 65535,
+		.help = "Port of the gateway's own pages on every tunnel address; 0: none." },
+	{ "proxyd", "portal_https_port", CONF_INT, AT(portal_https_port), "443", .min = 0,
+		.max = 65535, .help = "The same over TLS; 0: none." },
 	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",
 		.help = "Directory of root.pem, intermediate.pem and their keys; default "
 			"state_dir/proxyd/ca." },

@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
+#include "proxyd/listeners.h"
 #include "proxyd/session.h"
 #include "proxyd/tunnel.h"
 #include <errno.h>
@@ -64,49 +65,6 @@ static int open_upstream(struct proxy *p)
 	return p->resolver ? 0 : -ENOMEM;
 }
 
-static void on_accept(struct listener *l, int fd, const struct sockaddr *peer, void *data)
-{
-	struct addr device = addr_from_sockaddr(peer);
-
-	(void)l;
-	session_accept(data, fd, &device);
-}
-
-static int listen_at(struct proxy *p, const struct addr *a)
-{
-	static const struct listener_options options = { .reuse_port = true, .freebind = true };
-	struct sockaddr_storage ss;
-	char text[ADDR_STRLEN];
-	int err;
-
-	if (p->listener_count == PROXY_LISTENERS_MAX)
-		return -ENOSPC;
-	addr_to_sockaddr(a, (uint16_t)p->conf->port, &ss);
-	err = listener_open(&p->d->loop, (const struct sockaddr *)&ss, &options, on_accept, p,
-		&p->listeners[p->listener_count]);
-	addr_format(a, text);
-	if (err) {
-		log_error("cannot listen address=%s port=%lld error=%s", text,
-			(long long)p->conf->port, strerror(-err));
-		return err;
-	}
-	p->listener_count++;
-	return 0;
-}
-
-static int open_listeners(struct proxy *p)
-{
-	const struct conf_shared *c = &p->conf->shared;
-	int err = 0;
-
-	for (size_t i = 0; i < c->tunnel_count && !err; i++) {
-		const struct conf_prefixes *a = &c->tunnels[i].addresses;
-		for (size_t k = 0; k < a->n && !err; k++)
-			err = listen_at(p, &a->v[k].addr);
-	}
-	return err;
-}
-
 static int on_start(struct daemon *d)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
@@ -133,7 +91,7 @@ static int on_start(struct daemon *d)
 	if (!err)
 		err = proxy_bus_open(p);
 	if (!err)
-		err = open_listeners(p);
+		err = listeners_open(p);
 	return err;
 }
 
@@ -144,8 +102,7 @@ static void on_stop(struct daemon *d)
 	if (!p)
 		return;
 	p->stopping = true;
-	for (size_t i = 0; i < p->listener_count; i++)
-		listener_close(p->listeners[i]);
+	listeners_close(p);
 	exchange_close_all(p);
 	list_foreach_safe (&p->sessions, it)
 		session_close(container_of(it, struct session, node));

@@ -11,7 +11,7 @@
 #include "proxyd/conf.h"
 #include "proxyd/guard.h"
 
-#define PROXY_LISTENERS_MAX 128
+struct listening;
 
 /* Everything proxyd has; hangs off struct daemon. */
 struct proxy {
@@ -25,8 +25,8 @@ struct proxy {
 	struct cert_minter *minter;
 	struct tls_ctx *mitm_tls;     /* towards clients */
 	struct tls_ctx *upstream_tls; /* towards web servers */
-	struct listener *listeners[PROXY_LISTENERS_MAX];
-	size_t listener_count;
+	struct listening *listening;  /* listeners.c */
+	size_t listening_count;
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */
 	struct list tunnels;   /* struct tunnel */
