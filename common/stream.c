@@ -519,8 +519,9 @@ int stream_connect(uv_loop_t *loop, const struct sockaddr *to, struct tls_ctx *t
 	return 0;
 }
 
-int stream_accept(uv_loop_t *loop, int fd, struct tls_ctx *tls, const struct stream_limits *limits,
-	const struct stream_ops *ops, void *data, struct stream **out)
+int stream_open_fd(uv_loop_t *loop, int fd, struct tls_ctx *tls, const char *name,
+	const struct stream_limits *limits, const struct stream_ops *ops, void *data,
+	struct stream **out)
 {
 	int domain = 0;
 	socklen_t len = sizeof(domain);
@@ -545,7 +546,7 @@ int stream_accept(uv_loop_t *loop, int fd, struct tls_ctx *tls, const struct str
 	if (!s->is_pipe)
 		uv_tcp_nodelay(&s->u.tcp, 1);
 	if (tls) {
-		err = attach_tls(s, tls, NULL);
+		err = attach_tls(s, tls, name);
 		if (err)
 			return give_up(s, err);
 	}
@@ -553,6 +554,12 @@ int stream_accept(uv_loop_t *loop, int fd, struct tls_ctx *tls, const struct str
 	kick(s);
 	*out = s;
 	return 0;
+}
+
+int stream_accept(uv_loop_t *loop, int fd, struct tls_ctx *tls, const struct stream_limits *limits,
+	const struct stream_ops *ops, void *data, struct stream **out)
+{
+	return stream_open_fd(loop, fd, tls, NULL, limits, ops, data, out);
 }
 
 static int start_tls(struct stream *s, struct tls_ctx *tls, const char *name)

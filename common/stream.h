@@ -66,6 +66,12 @@ int stream_connect(uv_loop_t *loop, const struct sockaddr *to, struct tls_ctx *t
 int stream_accept(uv_loop_t *loop, int fd, struct tls_ctx *tls, const struct stream_limits *limits,
 	const struct stream_ops *ops, void *data, struct stream **out);
 
+/* The client's side of a connected, non-blocking socket, taken over likewise; `tls` and `name` as
+ * in stream_connect. */
+int stream_open_fd(uv_loop_t *loop, int fd, struct tls_ctx *tls, const char *name,
+	const struct stream_limits *limits, const struct stream_ops *ops, void *data,
+	struct stream **out);
+
 /*
  * Puts TLS on an open plain stream; on_open comes again when the handshake is done. Bytes read too
  * far are given back first with stream_unread. The callbacks of stream_set_ops should be set

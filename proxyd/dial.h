@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "proxyd/proxy.h"
+#include "proxyd/connect.h"
 
-/* One connection to a web server: the name is resolved, each address must pass the guard for the
- * device, they are tried in turn. */
+/* One connection to a web server as a stream: connect.h, then TLS where it is wanted. */
 
 struct dial;
-
-struct dial_error {
-	int status; /* for the page: 403, 502, 504 */
-	const char *title;
-	char message[384]; /* a sentence */
-};
 
 /* Either an open stream, the callee's (set its callbacks before returning), or an error. */
 typedef void (*dial_on_done)(void *arg, struct stream *s, const struct dial_error *err);

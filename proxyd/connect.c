@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/connect.h"
+#include "common/timer.h"
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Between two attempts (RFC 8305 section 5), and all attempts together. */
+#define STAGGER_MS 250
+#define CONNECT_MS 10000
+
+struct attempt {
+	struct connect *c;
+	struct addr to;
+	uv_poll_t poll;
+	int fd; /* -1: not begun, or over */
+};
+
+struct connect {
+	struct proxy *p;
+	struct addr device, original; /* original.family 0 = none */
+	char host[256];
+	uint16_t port;
+	connect_on_done on_done;
+	void *arg;
+	struct resolver_query *query; /* while resolving */
+	struct timer timer;	      /* the next attempt, or the end of all */
+	uint64_t give_up_at;	      /* monotonic ms */
+	struct attempt attempts[RESOLVER_MAX_ADDRS];
+	size_t count, next, running;
+	unsigned handles;	 /* open: the timer and one poll for each attempt begun */
+	struct dial_error error; /* of the last attempt */
+	bool is_over;
+};
+
+__attribute__((format(printf, 4, 5))) static void set_error(
+	struct connect *c, int status, const char *title, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->error.status = status;
+	c->error.title = title;
+	va_start(ap, fmt);
+	vsnprintf(c->error.message, sizeof(c->error.message), fmt, ap);
+	va_end(ap);
+}
+
+/* ---- ends ---- */
+
+static void release(struct connect *c)
+{
+	if (--c->handles == 0)
+		free(c);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	const struct attempt *a = handle->data;
+
+	release(a->c);
+}
+
+static void on_timer_closed(struct timer *t)
+{
+	release(t->data);
+}
+
+/* Lets go of the attempt's socket and returns it. */
+static int take_fd(struct attempt *a)
+{
+	int fd = a->fd;
+
+	uv_poll_stop(&a->poll);
+	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+	a->fd = -1;
+	a->c->running--;
+	return fd;
+}
+
+/* Closes all sockets; the memory goes with the last handle. */
+static void stop(struct connect *c)
+{
+	c->is_over = true;
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->attempts[i].fd >= 0)
+			close(take_fd(&c->attempts[i]));
+	}
+	timer_close(&c->timer, on_timer_closed);
+}
+
+static void fail(struct connect *c)
+{
+	stop(c);
+	c->on_done(c->arg, -1, NULL, &c->error);
+}
+
+static void succeed(struct connect *c, struct attempt *a)
+{
+	struct addr to = a->to;
+	int fd = take_fd(a);
+
+	stop(c);
+	c->on_done(c->arg, fd, &to, NULL);
+}
+
+/* ---- attempts ---- */
+
+static const char *check(struct connect *c, const struct addr *to)
+{
+	struct device_view *dev = proxy_device(c->p, &c->device);
+
+	if (!dev)
+		return "it is not known here";
+	return guard_check(&c->p->guard, dev, directory_settings(c->p->dir), to);
+}
+
+static void set_refused(struct connect *c, const char *why)
+{
+	set_error(c, 403, "Connection Refused", "This device may not connect there: %s.", why);
+}
+
+static void set_failed(struct connect *c, int err)
+{
+	if (err == -ETIMEDOUT)
+		set_error(c, 504, "No Answer", "The website did not answer in time.");
+	else if (err == -EMFILE || err == -ENFILE)
+		set_error(c, 503, "Gateway Busy", "The gateway has too many connections open.");
+	else
+		set_error(c, 502, "Connection Failed",
+			"The website cannot be reached: connect: %s.", uv_strerror(err));
+}
+
+static void start_more(struct connect *c);
+
+/* The address that the kernel says it is connected to, checked by the policy of now. */
+static int check_connected(struct connect *c, const struct attempt *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr peer;
+	const char *why;
+
+	if (getpeername(a->fd, (struct sockaddr *)&ss, &len))
+		return -errno;
+	peer = addr_from_sockaddr((const struct sockaddr *)&ss);
+	why = addr_equal(&peer, &a->to) ? check(c, &peer) : "the address is another";
+	if (!why)
+		return 0;
+	set_refused(c, why);
+	return -EACCES;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct attempt *a = poll->data;
+	struct connect *c = a->c;
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	(void)events;
+	/* libuv says EBADF whatever the error is. */
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len))
+		err = errno;
+	err = err ? -err : status;
+	if (err)
+		set_failed(c, err);
+	else
+		err = check_connected(c, a);
+	if (!err) {
+		succeed(c, a);
+		return;
+	}
+	close(take_fd(a));
+	start_more(c);
+}
+
+/* 0 = under way. */
+static int open_socket(struct attempt *a, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&a->to, port, &ss);
+	int one = 1;
+
+	a->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->fd < 0)
+		return -errno;
+	if (setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+		(connect(a->fd, (const struct sockaddr *)&ss, len) && errno != EINPROGRESS))
+		return -errno;
+	return 0;
+}
+
+/* 0 or -errno; the attempt is over then. */
+static int start_attempt(struct connect *c, struct attempt *a)
+{
+	int err = open_socket(a, c->port);
+
+	if (!err)
+		err = uv_poll_init(&c->p->d->loop, &a->poll, a->fd);
+	if (err) {
+		if (a->fd >= 0)
+			close(a->fd);
+		a->fd = -1;
+		set_failed(c, err);
+		return err;
+	}
+	a->poll.data = a;
+	c->handles++;
+	c->running++;
+	err = uv_poll_start(&a->poll, UV_WRITABLE, on_poll);
+	assert(!err);
+	return 0;
+}
+
+/* Begins the next attempt that can be begun; the end, when none runs any more. */
+static void start_more(struct connect *c)
+{
+	uint64_t now = clock_mono_ms();
+	bool started = false;
+
+	while (!started && c->next < c->count) {
+		struct attempt *a = &c->attempts[c->next++];
+		const char *why = check(c, &a->to);
+
+		if (why)
+			set_refused(c, why);
+		else
+			started = !start_attempt(c, a);
+	}
+	if (!c->running) {
+		fail(c);
+		return;
+	}
+	timer_start(&c->timer,
+		c->next < c->count    ? STAGGER_MS
+		: now < c->give_up_at ? c->give_up_at - now
+				      : 0,
+		0);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct connect *c = t->data;
+
+	if (clock_mono_ms() < c->give_up_at) {
+		start_more(c);
+		return;
+	}
+	set_failed(c, -ETIMEDOUT);
+	fail(c);
+}
+
+/* ---- addresses ---- */
+
+static void add_address(struct connect *c, const struct addr *a)
+{
+	c->attempts[c->count++] = (struct attempt){ .c = c, .to = *a, .fd = -1 };
+}
+
+static bool is_among(const struct addr *a, const struct addr *addrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (addr_equal(a, &addrs[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Index of the next address of the family, or n. */
+static size_t find_family(const struct addr *addrs, size_t n, size_t from, int family)
+{
+	while (from < n && addrs[from].family != family)
+		from++;
+	return from;
+}
+
+/* The original destination, if the name has it; then the families in turn, IPv6 first. */
+static void order_addresses(struct connect *c, const struct addr *addrs, size_t n)
+{
+	size_t at[2] = { find_family(addrs, n, 0, AF_INET6), find_family(addrs, n, 0, AF_INET) };
+	bool has_original = c->original.family && is_among(&c->original, addrs, n);
+
+	if (has_original)
+		add_address(c, &c->original);
+	for (int turn = 0; at[0] < n || at[1] < n; turn = !turn) {
+		size_t i = at[turn];
+
+		if (i == n)
+			continue;
+		if (!has_original || !addr_equal(&addrs[i], &c->original))
+			add_address(c, &addrs[i]);
+		at[turn] = find_family(addrs, n, i + 1, turn ? AF_INET : AF_INET6);
+	}
+}
+
+static void set_unresolved(struct connect *c, int status)
+{
+	if (status == -ETIMEDOUT)
+		set_error(c, 504, "Name Not Resolved", "The name %s was not answered in time.",
+			c->host);
+	else if (status == -ENOENT || status == -EINVAL)
+		set_error(
+			c, 502, "Name Not Found", "There is no website with the name %s.", c->host);
+	else
+		set_error(c, 502, "Name Not Resolved", "The name %s could not be looked up.",
+			c->host);
+}
+
+static void on_resolved(void *arg, int status, const struct addr *addrs, size_t n)
+{
+	struct connect *c = arg;
+
+	c->query = NULL;
+	if (status) {
+		set_unresolved(c, status);
+		fail(c);
+		return;
+	}
+	order_addresses(c, addrs, n);
+	c->give_up_at = clock_mono_ms() + CONNECT_MS;
+	start_more(c);
+}
+
+struct connect *connect_start(
+	struct proxy *p, const struct connect_target *t, connect_on_done on_done, void *arg)
+{
+	struct connect *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->p = p;
+	c->device = *t->device;
+	c->port = t->port;
+	if (t->original)
+		c->original = *t->original;
+	c->on_done = on_done;
+	c->arg = arg;
+	snprintf(c->host, sizeof(c->host), "%s", t->host);
+	set_refused(c, "it is not known here");
+	c->query = resolver_start(p->resolver, c->host, on_resolved, c);
+	if (!c->query) {
+		free(c);
+		return NULL;
+	}
+	timer_init(&p->d->loop, &c->timer, on_timer, c);
+	c->handles = 1;
+	return c;
+}
+
+void connect_cancel(struct connect *c)
+{
+	if (c->query)
+		resolver_cancel(c->query);
+	stop(c);
+}

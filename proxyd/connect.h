@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "proxyd/proxy.h"
+
+/*
+ * TCP connections to websites: the name is resolved through dnsd, each address must pass the guard
+ * for the device (SPEC P15), then "happy eyeballs" (RFC 8305): IPv6 first, families in turn, a new
+ * attempt every 250 ms or as soon as one failed; the first that is connected wins, the others are
+ * closed. The address that was connected is checked once more.
+ */
+
+struct connect;
+
+struct dial_error {
+	int status; /* for the page: 403, 502, 503, 504 */
+	const char *title;
+	char message[384]; /* a sentence */
+};
+
+/* All are copied. */
+struct connect_target {
+	const struct addr *device; /* the client's tunnel address */
+	const char *host;	   /* a name, or an address literal without brackets */
+	uint16_t port;
+	/* Of an intercepted flow: where the client wanted to go. Tried first if it is among the
+	 * name's answers, never otherwise. NULL for the explicit proxy. */
+	const struct addr *original;
+};
+
+/* Either a connected, non-blocking socket with TCP_NODELAY, the callee's, and its address; or fd -1
+ * and an error. Pointers are valid during the call only. */
+typedef void (*connect_on_done)(
+	void *arg, int fd, const struct addr *to, const struct dial_error *err);
+
+/* on_done is always called from the loop, unless cancelled. NULL without memory. */
+struct connect *connect_start(
+	struct proxy *p, const struct connect_target *t, connect_on_done on_done, void *arg);
+/* on_done will not be called. Not after it was. */
+void connect_cancel(struct connect *c);
