@@ -31,10 +31,13 @@ struct blob_get {
 	struct bus *bus;
 	char digest[65];
 	char path[512], tmp[520];
-	int fd; /* of tmp, -1 */
-	size_t offset;
+	int fd;	       /* of tmp, -1 */
+	size_t offset; /* of the next slice */
+	char *slice;   /* on its way to the file; NULL before the first */
+	size_t slice_len;
 	bool busy; /* a worker or a command is under way */
 	bool cached;
+	int error;	/* of the worker */
 	bool forgotten; /* ends with -ECANCELED once it is not busy */
 	mbedtls_md_context_t sum;
 	uv_work_t work;

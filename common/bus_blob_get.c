@@ -92,6 +92,10 @@ void blob_trim_cache(const char *cache_dir)
 
 /* ---- fetching ---- */
 
+/*
+ * The disk is touched by workers alone: it may be slow for seconds, and the loop has others to
+ * serve. While g->busy the members of the file belong to the worker, or nobody.
+ */
 static void drop_tmp(struct blob_get *g)
 {
 	if (g->fd < 0)
@@ -102,12 +106,43 @@ static void drop_tmp(struct blob_get *g)
 	mbedtls_md_free(&g->sum);
 }
 
+static void get_free(struct blob_get *g)
+{
+	free(g->slice);
+	free(g);
+}
+
+static void on_drop_work(uv_work_t *work)
+{
+	drop_tmp(container_of(work, struct blob_get, work));
+}
+
+static void on_dropped(uv_work_t *work, int status)
+{
+	struct blob_get *g = container_of(work, struct blob_get, work);
+	struct bus *b = g->bus;
+
+	(void)status;
+	get_free(g);
+	bus_unref(b);
+}
+
+static void start_work(struct blob_get *g, uv_work_cb on_work, uv_after_work_cb on_after)
+{
+	g->busy = true;
+	bus_ref(g->bus);
+	uv_queue_work(
+		g->bus->loop, &g->work, on_work, on_after); /* fails only without a callback */
+}
+
 static void get_done(struct blob_get *g, int status)
 {
 	list_remove(&g->node);
-	drop_tmp(g);
 	g->on_done(g->arg, status, status ? NULL : g->path);
-	free(g);
+	if (g->fd >= 0)
+		start_work(g, on_drop_work, on_dropped);
+	else
+		get_free(g);
 }
 
 void blob_get_cancel(struct blob_get *g)
@@ -122,101 +157,127 @@ static int begin_tmp(struct blob_get *g)
 	g->fd = mkostemp(g->tmp, O_CLOEXEC);
 	if (g->fd < 0)
 		return -errno;
-	g->offset = 0;
 	sum_begin(&g->sum);
 	return 0;
 }
 
-static int append_tmp(struct blob_get *g, const char *data, size_t len)
+static int append_tmp(struct blob_get *g)
 {
-	if (g->offset + len > BLOB_MAX)
-		return -EFBIG;
-	mbedtls_md_update(&g->sum, (const uint8_t *)data, len);
-	for (size_t done = 0; done < len;) {
-		ssize_t n = write(g->fd, data + done, len - done);
+	mbedtls_md_update(&g->sum, (const uint8_t *)g->slice, g->slice_len);
+	for (size_t done = 0; done < g->slice_len;) {
+		ssize_t n = write(g->fd, g->slice + done, g->slice_len - done);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		done += n > 0 ? (size_t)n : 0;
 	}
-	g->offset += len;
 	return 0;
 }
 
-/* The last slice is there: right digest → the cache; else it is asked for again at the next beat.
- */
-static void end_tmp(struct blob_get *g)
+/* The last slice is there: right digest → the cache. -EBADMSG: another content. */
+static int end_tmp(struct blob_get *g)
 {
-	int err = 0;
-
-	if (!sum_is(&g->sum, g->digest)) {
-		log_error("bus: blob has another content than its digest, asking again");
-		drop_tmp(g);
-		return;
-	}
-	mbedtls_md_free(&g->sum);
+	if (!sum_is(&g->sum, g->digest))
+		return -EBADMSG;
 	if (fchmod(g->fd, 0640) || rename(g->tmp, g->path))
-		err = -errno;
+		return -errno;
 	close(g->fd);
 	g->fd = -1;
-	if (err)
-		unlink(g->tmp);
-	get_done(g, err);
+	mbedtls_md_free(&g->sum);
+	return 0;
+}
+
+static bool is_last(const struct blob_get *g)
+{
+	return g->slice_len < BLOB_SLICE;
+}
+
+static void on_slice_work(uv_work_t *work)
+{
+	struct blob_get *g = container_of(work, struct blob_get, work);
+
+	if (!g->offset)
+		drop_tmp(g); /* of an attempt that broke off */
+	g->error = g->fd < 0 ? begin_tmp(g) : 0;
+	if (!g->error)
+		g->error = append_tmp(g);
+	if (!g->error && is_last(g))
+		g->error = end_tmp(g);
+	if (g->error)
+		drop_tmp(g);
+}
+
+static void on_slice_kept(uv_work_t *work, int status)
+{
+	struct blob_get *g = container_of(work, struct blob_get, work);
+	struct bus *b = g->bus;
+
+	(void)status;
+	g->busy = false;
+	if (g->forgotten || b->closing) {
+		get_done(g, -ECANCELED);
+	} else if (g->error == -EBADMSG) {
+		/* At the next beat. */
+		log_error("bus: blob has another content than its digest, asking again");
+		g->offset = 0;
+	} else if (g->error || is_last(g)) {
+		get_done(g, g->error);
+	} else {
+		g->offset += g->slice_len;
+		blob_get_more(g);
+	}
+	bus_unref(b);
+}
+
+/* A copy for the worker. */
+static int take_slice(struct blob_get *g, const redisReply *r)
+{
+	if (g->offset + r->len > BLOB_MAX)
+		return -EFBIG;
+	if (!g->slice)
+		g->slice = malloc(BLOB_SLICE);
+	if (!g->slice || r->len > BLOB_SLICE)
+		return g->slice ? -EPROTO : -ENOMEM;
+	memcpy(g->slice, r->str, r->len);
+	g->slice_len = r->len;
+	return 0;
 }
 
 static void on_slice(void *arg, const redisReply *r)
 {
 	struct blob_get *g = arg;
-	int err;
 
 	g->busy = false;
 	if (g->forgotten) {
 		get_done(g, -ECANCELED);
 		return;
 	}
-	if (!r || g->bus->closing) {
-		drop_tmp(g);
+	if (!r || g->bus->closing || r->type != REDIS_REPLY_STRING || (!r->len && !g->offset)) {
+		if (r && r->type != REDIS_REPLY_STRING)
+			log_error("bus: blob unreadable error=%s",
+				r->type == REDIS_REPLY_ERROR ? r->str : "type");
+		g->offset = 0; /* from its beginning, once it is there */
 		return;
 	}
-	if (r->type != REDIS_REPLY_STRING) {
-		log_error("bus: blob unreadable error=%s",
-			r->type == REDIS_REPLY_ERROR ? r->str : "type");
-		drop_tmp(g);
-		return;
-	}
-	if (r->len == 0 && g->offset == 0) { /* not there yet */
-		drop_tmp(g);
-		return;
-	}
-	err = append_tmp(g, r->str, r->len);
+	int err = take_slice(g, r);
 	if (err)
 		get_done(g, err);
-	else if (r->len < BLOB_SLICE)
-		end_tmp(g);
 	else
-		blob_get_more(g);
+		start_work(g, on_slice_work, on_slice_kept);
 }
 
 void blob_get_more(struct blob_get *g)
 {
 	char key[BUS_NAME_MAX], from[24], to[24];
-	int err;
 
 	if (g->busy || !g->bus->cmd.up || g->bus->closing)
 		return;
-	if (g->fd < 0) {
-		err = begin_tmp(g);
-		if (err) {
-			get_done(g, err);
-			return;
-		}
-	}
 	blob_key(g->digest, key);
 	snprintf(from, sizeof(from), "%zu", g->offset);
 	snprintf(to, sizeof(to), "%zu", g->offset + BLOB_SLICE - 1);
 	g->busy = !bus_conn_send(&g->bus->cmd, on_slice, g, "GETRANGE", key, from, to, NULL);
 	if (!g->busy)
-		drop_tmp(g);
+		g->offset = 0;
 }
 
 static void on_look_work(uv_work_t *work)
@@ -262,10 +323,8 @@ int bus_blob_get(struct bus *b, const char *digest,
 	blob_path(b, digest, g->path, sizeof(g->path));
 	g->on_done = on_done;
 	g->arg = arg;
-	g->busy = true;
 	list_add(&blobs->gets, &g->node);
-	bus_ref(b);
-	uv_queue_work(b->loop, &g->work, on_look_work, on_looked);
+	start_work(g, on_look_work, on_looked);
 	return 0;
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from dnsdlib import GATEWAY, LAPTOP, PHONE, UID, addresses, ede
 from features import Events, device, records, request
-from support import BUILD
+from preload import Preload
 from support.wait import wait_until
 from test_features_names import change
 
@@ -308,36 +308,18 @@ def test_full_disk_changes_no_answer(make_upstream, make_world):
 
 def test_the_clock_s_jump_is_an_alarm(make_upstream, make_world, tmp_path):
     """D11"""
-    source = tmp_path / "jump.c"
-    source.write_text("""#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int (*real)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-	int rc = real(id, ts);
-	if (id == CLOCK_REALTIME && !access("%s", F_OK))
-		ts->tv_sec += 3600;
-	return rc;
-}
-""" % (tmp_path / "jumped"))
-    os.chmod(tmp_path, 0o755)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "jump.so", source, "-ldl"], check=True)
+    preload = Preload("clock_jump", CLOCK_JUMP_FILE=tmp_path / "jumped")
     for p in [tmp_path, *tmp_path.parents][:-2]:
         os.chmod(p, 0o755)
-    preload = [str(tmp_path / "jump.so")]
-    if "asan" in BUILD.name:  # the sanitizer wants to be loaded first
-        preload.insert(0, subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True,
-                                         text=True).stdout.strip())
     world = make_world(make_upstream())
     world.redis.start()
     world.publish_policy()
     world.syncd.start()
     alarms = Events(world.redis, "alarm")
-    world.dnsd.start(env={**os.environ, "LD_PRELOAD": ":".join(preload)})
+    world.dnsd.start(env=preload.env)
     world.await_policy()
     (tmp_path / "jumped").touch()
     event = alarms.wait(lambda e: e["what"] == "clock_jump")
     assert abs(int(event["detail"].split("=")[1]) - 3600) < 60
     alarms.close()
+    preload.close()

@@ -8,6 +8,7 @@ import pytest
 import bulk
 from bulk import BLOCKED, PASSED
 from dnsdlib import GATEWAY, LAPTOP, PHONE, UID, addresses
+from preload import Preload
 from support.process import Daemon
 from support.wait import wait_until
 
@@ -84,6 +85,25 @@ def test_changed_lists_lose_no_query_and_open_nothing(make_world, fast):
         wait_until(lambda n=i: seen(world, "marker%d.example" % n) == BLOCKED, "the changed list")
     got = steady.end()
     assert got["lost"] == got["wrong"] == 0 and got["sent"] > 500, got
+
+
+def test_slow_disk_makes_no_query_wait(make_world, fast):
+    """D1: what is kept of a changed list is written beside the loop, not on it"""
+    world, slow_ms = make_world(fast.url), 400
+    preload = Preload("slow_disk", SLOW_DISK_MS=slow_ms)
+    world.redis.start()
+    world.publish_policy()
+    world.syncd.start()
+    world.dnsd.start(env=preload.env)
+    world.await_policy()
+    steady = bulk.Steady(world, write_names(world, ["w%d.listed.example" % i for i in range(50)]), 500)
+    names = names_of(100_000)  # several slices
+    put_list(world, names)
+    wait_until(lambda: seen(world, names[-1], timeout=5) == BLOCKED, "the list")
+    got = steady.end()
+    world.dnsd.stop()
+    preload.close()
+    assert got["lost"] == got["wrong"] == 0 and got["stall_ms"] < slow_ms / 2, got
 
 
 def test_nothing_is_open_while_lists_load(make_world, fast):

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Libraries that a daemon under test runs with: C files of this directory that stand before the C library."""
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from support import BUILD
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Preload:
+    """env: for the daemon; any user may read the library."""
+
+    def __init__(self, name, **variables):
+        self.directory = tempfile.TemporaryDirectory(prefix="cvpre", dir="/tmp")
+        library = pathlib.Path(self.directory.name) / (name + ".so")
+        subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-D_GNU_SOURCE", "-Wall", "-Werror", "-o", library,
+                        HERE / (name + ".c"), "-ldl"], check=True)
+        os.chmod(self.directory.name, 0o755)
+        libraries = [str(library)]
+        if "asan" in BUILD.name:  # the sanitizer wants to be loaded first
+            libraries.insert(0, subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True,
+                                               capture_output=True, text=True).stdout.strip())
+        self.env = {**os.environ, "LD_PRELOAD": ":".join(libraries), **{k: str(v) for k, v in variables.items()}}
+
+    def close(self):
+        self.directory.cleanup()
