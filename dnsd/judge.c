@@ -222,7 +222,7 @@ static bool is_web_type(uint16_t type)
 static void restrict_search(const struct judge *j, const struct device_view *v,
 	const struct subject *s, uint16_t type, struct judgement *out)
 {
-	const struct rec_safe_search *want = safesearch_of(v);
+	const struct rec_safe_search *want = device_safe_search(v);
 	const struct name *target = want && is_web_type(type)
 					    ? safesearch_find(j->safesearch, want, s->text, s->len)
 					    : NULL;

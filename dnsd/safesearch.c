@@ -39,16 +39,6 @@ void safesearch_init(struct safesearch *s)
 		name_parse(targets[i], &s->targets[i]);
 }
 
-const struct rec_safe_search *safesearch_of(const struct device_view *v)
-{
-	for (size_t i = 0; i < 3; i++) {
-		const struct rec_policy_fields *p = v->policy[i];
-		if (p && p->safe_search)
-			return p->safe_search;
-	}
-	return NULL;
-}
-
 static bool is(const char *p, size_t len, const char *text)
 {
 	return len == strlen(text) && !memcmp(p, text, len);

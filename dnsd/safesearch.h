@@ -17,8 +17,6 @@ struct safesearch {
 	struct name targets[SAFE_FORMS];
 };
 void safesearch_init(struct safesearch *s);
-/* What holds for the device: its own, its group's, the default; NULL when nothing is restricted. */
-const struct rec_safe_search *safesearch_of(const struct device_view *v);
 /* The name that stands for this one, NULL when it is nobody's who is restricted. host: lower-case
  * text. */
 const struct name *safesearch_find(const struct safesearch *s, const struct rec_safe_search *want,

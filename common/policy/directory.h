@@ -57,6 +57,10 @@ struct device_view {
 	void *user; /* for the daemon; survives updates of the same id, NULL at first */
 };
 
+/* What holds for the device of SafeSearch: its own, its group's, the default; NULL when nothing is
+ * restricted. */
+const struct rec_safe_search *device_safe_search(const struct device_view *v);
+
 struct directory;
 
 struct directory_ops {

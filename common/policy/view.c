@@ -195,3 +195,13 @@ bool view_equal(const struct device_view *a, const struct device_view *b)
 	       a->schedules_what == b->schedules_what && a->scheduled_off == b->scheduled_off &&
 	       strs_equal(&a->lists_off, &b->lists_off);
 }
+
+const struct rec_safe_search *device_safe_search(const struct device_view *v)
+{
+	for (size_t i = 0; i < 3; i++) {
+		const struct rec_policy_fields *p = v->policy[i];
+		if (p && p->safe_search)
+			return p->safe_search;
+	}
+	return NULL;
+}
