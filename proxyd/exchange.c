@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/exchange.h"
 #include "proxyd/exchange_impl.h"
+#include "proxyd/gateway.h"
 #include "proxyd/judge.h"
 #include "proxyd/own.h"
 #include "proxyd/page.h"
@@ -60,7 +61,8 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	}
 	judge_decide(x, true, &d);
 	/* What is blocked still completes TLS, so that the page can be shown. */
-	x->wants_tunnel = judge_is_allowed(&d) && d.no_decrypt;
+	x->wants_tunnel =
+		judge_is_allowed(&d) && d.no_decrypt && !gateway_is_host(x->p, x->target.host);
 	if (x->wants_tunnel)
 		upstream_start(x);
 	else
@@ -73,6 +75,18 @@ static void block_dns(struct exchange *x)
 	page_send_error(x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
 }
 
+static void answer_own(struct exchange *x, const char *path)
+{
+	struct own_visit visit = { .p = x->p, .device = x->s->device, .at = x->target };
+
+	own_answer(&visit, x->req, path);
+}
+
+static bool is_web_port(uint16_t port)
+{
+	return port == 80 || port == 443;
+}
+
 static void begin_request(struct exchange *x, const struct http_head *head)
 {
 	struct proxy *p = x->p;
@@ -82,7 +96,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 
 	/* Not for a website: the proxy itself is asked. */
 	if (!x->s->is_inner && *head->target == '/') {
-		own_answer(p, x->req);
+		answer_own(x, head->target);
 		return;
 	}
 	why = judge_target(x, head, &status);
@@ -92,6 +106,10 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		return;
 	}
 	judge_make_url(x);
+	if (gateway_is_host(p, x->target.host) && is_web_port(x->target.port)) {
+		answer_own(x, x->path);
+		return;
+	}
 	judge_decide(x, false, &d);
 	if (!judge_is_allowed(&d)) {
 		p->blocked++;

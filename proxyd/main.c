@@ -3,6 +3,7 @@
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
 #include "proxyd/listeners.h"
+#include "proxyd/portal.h"
 #include "proxyd/session.h"
 #include "proxyd/tunnel.h"
 #include <errno.h>
@@ -79,6 +80,7 @@ static int on_start(struct daemon *d)
 	p->guard.conf = &p->conf->shared;
 	hmap_init(&p->loads, NULL);
 	list_init(&p->sessions);
+	list_init(&p->visitors);
 	list_init(&p->tunnels);
 	list_init(&p->dials);
 	list_init(&p->exchanges);
@@ -86,6 +88,8 @@ static int on_start(struct daemon *d)
 		!endpoint_parse(p->conf->shared.redis + 4, &redis))
 		p->guard.bus = redis.addr;
 	err = open_ca(p);
+	if (!err)
+		err = portal_open(p);
 	if (!err)
 		err = open_upstream(p);
 	if (!err)
@@ -106,6 +110,7 @@ static void on_stop(struct daemon *d)
 	exchange_close_all(p);
 	list_foreach_safe (&p->sessions, it)
 		session_close(container_of(it, struct session, node));
+	portal_close(p);
 	tunnel_close_all(p);
 	if (p->resolver)
 		resolver_close(p->resolver);
@@ -119,6 +124,7 @@ static void on_fini(struct daemon *d)
 	if (!p)
 		return;
 	tls_ctx_free(p->mitm_tls);
+	portal_fini(p);
 	tls_ctx_free(p->upstream_tls);
 	if (p->minter)
 		cert_minter_free(p->minter);

@@ -24,11 +24,13 @@ struct proxy {
 	struct cert_ca *root;
 	struct cert_minter *minter;
 	struct tls_ctx *mitm_tls;     /* towards clients */
+	struct tls_ctx *portal_tls;   /* towards clients of the portal */
 	struct tls_ctx *upstream_tls; /* towards web servers */
 	struct listening *listening;  /* listeners.c */
 	size_t listening_count;
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */
+	struct list visitors;  /* struct visitor of portal.c */
 	struct list tunnels;   /* struct tunnel */
 	struct list dials;     /* struct dial */
 	struct list exchanges; /* struct exchange */

@@ -324,8 +324,12 @@ class World(network.Network):
         self.secure = self.origins[1]
         self.site = self.origins[0]
         self.lan_site = self._origin(self.lan_place, LAN, 80)
-        self.gw_site = self._origin(self.gw_place, "0.0.0.0", 80)
+        # What proxyd must not be led to; 80 of the tunnel addresses is its own.
+        self.gw_sites = [self._origin(self.gw_place, a, 80) for a in ("127.0.0.1", "203.0.113.1", "::1")]
         self.names(allowed=[SITE], **{"*": None})
+
+    def gw_connections(self):
+        return sum(o.connections for o in self.gw_sites)
 
     def names(self, **_):
         names = self.dns.names
