@@ -253,7 +253,9 @@ static int store(const uint8_t *msg, size_t len, const struct question *q, bool 
 		if (rc)
 			return rc;
 	}
-	message_put16(out + 2, FLAG_QR | FLAG_RA | (info->rcode & RCODE_LOW));
+	/* What only OPT can say (BADVERS, BADCOOKIE) is between upstream and us. */
+	unsigned rcode = info->rcode <= RCODE_LOW ? info->rcode : RCODE_SERVFAIL;
+	message_put16(out + 2, FLAG_QR | FLAG_RA | rcode);
 	info->len = in.w.len;
 	info->has_targets |= rebind_has_private(out, in.w.len);
 	info->authentic &= !in.changed;

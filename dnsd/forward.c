@@ -289,6 +289,7 @@ static void write_query(struct job *j)
 		x->owner = j;
 		x->query = j->query;
 		x->query_len = w.len;
+		x->opt_len_at = w.rdlen_pos;
 		x->on_answer = on_answer;
 		x->on_failure = on_failure;
 	}

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define OPTION_EDE	15
-#define OPTION_COOKIE	10
 #define COOKIE_FULL_MIN 16
 #define COOKIE_FULL_MAX 40
-#define OPTION_PADDING	12
 #define EDE_TEXT_MAX	120
 #define OPT_DO		0x8000u
 #define TTL_MAX		0x7fffffffu
@@ -73,21 +70,64 @@ static bool options_are_sound(const uint8_t *p, size_t len)
 	return !len;
 }
 
+const uint8_t *message_find_option(
+	const uint8_t *data, size_t len, uint16_t code, size_t *option_len)
+{
+	for (size_t at = 0; len - at >= 4;) {
+		size_t n = message_get16(data + at + 2);
+		if (n > len - at - 4)
+			break;
+		if (message_get16(data + at) == code) {
+			*option_len = n;
+			return data + at + 4;
+		}
+		at += 4 + n;
+	}
+	return NULL;
+}
+
 /* Of several cookies the first counts (RFC 7873 5.2). -EPROTO for a length that none has. */
 static int read_cookie(const uint8_t *p, size_t len, struct edns *out)
 {
-	for (size_t at = 0; at + 4 <= len; at += 4u + message_get16(p + at + 2)) {
-		size_t cookie = message_get16(p + at + 2);
-		if (message_get16(p + at) != OPTION_COOKIE)
-			continue;
-		if (cookie != COOKIE_CLIENT_LEN &&
-			(cookie < COOKIE_FULL_MIN || cookie > COOKIE_FULL_MAX))
-			return -EPROTO;
-		memcpy(out->cookie, p + at + 4, COOKIE_CLIENT_LEN);
-		out->has_cookie = true;
+	size_t n;
+	const uint8_t *cookie = message_find_option(p, len, OPTION_COOKIE, &n);
+
+	if (!cookie)
 		return 0;
-	}
+	if (n != COOKIE_CLIENT_LEN && (n < COOKIE_FULL_MIN || n > COOKIE_FULL_MAX))
+		return -EPROTO;
+	memcpy(out->cookie, cookie, COOKIE_CLIENT_LEN);
+	out->has_cookie = true;
 	return 0;
+}
+
+int message_find_opt(const uint8_t *msg, size_t len, struct message_opt *out)
+{
+	size_t pos = MESSAGE_HEADER_LEN;
+
+	if (len < MESSAGE_HEADER_LEN)
+		return -EBADMSG;
+	for (unsigned i = message_get16(msg + 4); i; i--) {
+		if (name_skip(msg, len, &pos) || len - pos < 4)
+			return -EBADMSG;
+		pos += 4;
+	}
+	unsigned others = message_get16(msg + 6) + message_get16(msg + 8);
+	unsigned count = others + message_get16(msg + 10);
+	for (unsigned i = 0; i < count; i++) {
+		if (name_skip(msg, len, &pos) || len - pos < 10)
+			return -EBADMSG;
+		size_t data_len = message_get16(msg + pos + 8), at = pos;
+		pos += 10;
+		if (data_len > len - pos)
+			return -EBADMSG;
+		if (i >= others && message_get16(msg + at) == TYPE_OPT) {
+			*out = (struct message_opt){ (unsigned)msg[at + 4] << 4, pos, data_len };
+			return 0;
+		}
+		pos += data_len;
+	}
+	return -ENOENT;
 }
 
 static int read_edns(const uint8_t *msg, const struct message_rr *rr, struct edns *out)

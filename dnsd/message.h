@@ -33,6 +33,7 @@ enum rcode {
 	RCODE_NOTIMP = 4,
 	RCODE_REFUSED = 5,
 	RCODE_BADVERS = 16, /* its high bits go into OPT */
+	RCODE_BADCOOKIE = 23,
 };
 
 enum rr_type {
@@ -81,6 +82,11 @@ struct question {
 	uint16_t type, klass;
 };
 
+/* Options of OPT. */
+#define OPTION_COOKIE  10 /* RFC 7873 */
+#define OPTION_PADDING 12 /* RFC 7830 */
+#define OPTION_EDE     15 /* RFC 8914 */
+
 #define COOKIE_CLIENT_LEN 8
 #define COOKIE_LEN	  24
 
@@ -118,6 +124,17 @@ struct message_rr {
 };
 /* Reads the record at *pos and moves *pos behind it. -EBADMSG. */
 int message_read_rr(const uint8_t *msg, size_t len, size_t *pos, struct message_rr *out);
+
+/* The OPT record of an answer, with the high bits of the rcode; its options stand at msg +
+ * data_pos. -ENOENT; -EBADMSG. */
+struct message_opt {
+	unsigned rcode_high; /* shifted to its place */
+	size_t data_pos, data_len;
+};
+int message_find_opt(const uint8_t *msg, size_t len, struct message_opt *out);
+/* The first option of that code among OPT's data; NULL when there is none. */
+const uint8_t *message_find_option(
+	const uint8_t *data, size_t len, uint16_t code, size_t *option_len);
 
 uint16_t message_get16(const uint8_t *p);
 uint32_t message_get32(const uint8_t *p);

@@ -55,6 +55,17 @@ void exchange_init(struct exchange *x)
 	list_init(&x->node);
 }
 
+size_t exchange_write(const struct exchange *x, uint8_t out[static EXCHANGE_QUERY_MAX])
+{
+	if (x->query_len > EXCHANGE_QUERY_MAX - UPSTREAM_COOKIE_OPTION_MAX)
+		return 0;
+	memcpy(out, x->query, x->query_len);
+	message_put16(out, x->id);
+	if (x->asked->spec.kind != UPSTREAM_UDP)
+		return x->query_len;
+	return upstream_cookie_add(&x->asked->cookie, out, x->query_len, x->opt_len_at);
+}
+
 void exchange_table_init(struct exchange_table *t)
 {
 	for (unsigned i = 0; i < EXCHANGE_BUCKETS; i++)
@@ -128,6 +139,8 @@ int upstream_open(uv_loop_t *loop, struct upstream *u, const struct upstream_spe
 	u->tls = spec->kind == UPSTREAM_TLS ? tls : NULL;
 	u->entropy = entropy;
 	u->rtt_ms = RTT_FIRST_MS;
+	for (size_t i = 0; i < sizeof(u->cookie.ours); i += 2)
+		message_put16(u->cookie.ours + i, entropy_get16(entropy));
 	u->stream = stream_channel_new(u);
 	if (!u->stream)
 		return -ENOMEM;
@@ -154,6 +167,7 @@ int upstream_ask(struct upstream *u, struct exchange *x)
 	int rc;
 
 	x->sent_ms = clock_mono_ms();
+	x->is_repeated = false;
 	x->upstream = x->asked = u;
 	if (u->spec.kind == UPSTREAM_UDP)
 		rc = udp_channel_ask(u->udp, x);

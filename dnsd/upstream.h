@@ -4,6 +4,7 @@
 #include "common/addr.h"
 #include "common/list.h"
 #include "common/tls.h"
+#include "dnsd/upstream_cookie.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -39,6 +40,8 @@ struct exchange {
 	uint64_t sent_ms;
 	const uint8_t *query; /* kept by the owner until the exchange ended */
 	size_t query_len;
+	size_t opt_len_at; /* where the RDLENGTH of its OPT record stands, which ends it */
+	bool is_repeated;  /* asked once more because of a cookie */
 	/* 0: taken, the exchange has ended. -EBADMSG: no answer to it, it goes on. -EMSGSIZE: cut,
 	 * it goes on over TCP. authentic: the channel proved who answered. */
 	int (*on_answer)(struct exchange *x, const uint8_t *msg, size_t len, bool authentic);
@@ -46,6 +49,12 @@ struct exchange {
 	void (*on_failure)(struct exchange *x, int status);
 };
 void exchange_init(struct exchange *x);
+
+/* Room for a question as it is sent. */
+#define EXCHANGE_QUERY_MAX 512
+/* Writes the question with its id and, to a UDP upstream, the cookie. Returns the length, 0 when it
+ * is too long. */
+size_t exchange_write(const struct exchange *x, uint8_t out[static EXCHANGE_QUERY_MAX]);
 
 /* Exchanges under way on one channel, by id. */
 #define EXCHANGE_BUCKETS 64
@@ -78,10 +87,11 @@ struct upstream {
 	struct entropy *entropy;
 	struct udp_channel *udp;
 	struct stream_channel *stream;
-	uint32_t rtt_ms;	/* smoothed */
-	uint64_t heard_ms;	/* last answer, monotonic */
-	unsigned failures;	/* in a row */
-	uint64_t down_until_ms; /* monotonic; others are preferred until then */
+	struct upstream_cookie cookie; /* of a UDP upstream */
+	uint32_t rtt_ms;	       /* smoothed */
+	uint64_t heard_ms;	       /* last answer, monotonic */
+	unsigned failures;	       /* in a row */
+	uint64_t down_until_ms;	       /* monotonic; others are preferred until then */
 };
 
 /* tls and entropy outlive the upstream. */

@@ -13,7 +13,7 @@
 #define UNDER_WAY_MAX 4096
 #define FRAME_HEADER  2
 #define SILENCE_MS    1000
-#define OUT_MAX	      (UNDER_WAY_MAX * (FRAME_HEADER + MESSAGE_PLAIN_MAX))
+#define OUT_MAX	      (UNDER_WAY_MAX * (FRAME_HEADER + EXCHANGE_QUERY_MAX))
 
 static const struct stream_limits limits = {
 	.connect_ms = 1500,
@@ -60,16 +60,15 @@ static void on_flush(uv_prepare_t *handle)
 
 static int send_query(struct stream_channel *c, struct exchange *x)
 {
-	uint8_t frame[FRAME_HEADER + MESSAGE_PLAIN_MAX];
+	uint8_t frame[FRAME_HEADER + EXCHANGE_QUERY_MAX];
 
-	if (x->query_len > MESSAGE_PLAIN_MAX)
-		return -EMSGSIZE;
 	exchange_table_add(&c->table, x, entropy_get16(c->upstream->entropy));
-	message_put16(frame, (unsigned)x->query_len);
-	memcpy(frame + FRAME_HEADER, x->query, x->query_len);
-	message_put16(frame + FRAME_HEADER, x->id);
+	size_t len = exchange_write(x, frame + FRAME_HEADER);
+	if (!len)
+		return -EMSGSIZE;
+	message_put16(frame, (unsigned)len);
 	uv_prepare_start(&c->flush, on_flush);
-	return buf_append(&c->out, frame, FRAME_HEADER + x->query_len);
+	return buf_append(&c->out, frame, FRAME_HEADER + len);
 }
 
 static void on_open(struct stream *s)
@@ -87,12 +86,23 @@ static void on_open(struct stream *s)
 	}
 }
 
+/* Whether a plain upstream sends cookies is learnt here, where nobody else can say it. */
+static bool is_believed(struct upstream *u, const uint8_t *msg, size_t len)
+{
+	if (u->spec.kind != UPSTREAM_UDP)
+		return true;
+	enum cookie_says says = upstream_cookie_read(&u->cookie, msg, len);
+	if (says == COOKIE_MISSING)
+		upstream_cookie_forget(&u->cookie);
+	return says != COOKIE_WRONG;
+}
+
 static void take(struct stream_channel *c, const uint8_t *msg, size_t len)
 {
 	if (len < MESSAGE_HEADER_LEN)
 		return;
 	struct exchange *x = exchange_table_find(&c->table, message_get16(msg));
-	if (!x)
+	if (!x || !is_believed(c->upstream, msg, len))
 		return;
 	int rc = x->on_answer(x, msg, len, c->upstream->tls != NULL);
 	if (rc != -EMSGSIZE)

@@ -37,7 +37,7 @@ struct udp_channel {
 	unsigned out_count;
 	struct batch in, out;
 	uint8_t in_data[BATCH][ANSWER_MAX];
-	uint8_t out_data[BATCH][MESSAGE_PLAIN_MAX];
+	uint8_t out_data[BATCH][EXCHANGE_QUERY_MAX];
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -67,6 +67,22 @@ static void socket_close(struct udp_socket *s, int status)
 	exchange_table_fail(&s->table, status);
 }
 
+/* The same exchange once more: over TCP, or over UDP because of a cookie. */
+static void ask_again(struct upstream *u, struct exchange *x, bool over_tcp)
+{
+	uint64_t sent_ms = x->sent_ms;
+
+	exchange_table_remove(x);
+	x->upstream = u;
+	x->sent_ms = sent_ms;
+	x->is_repeated = true;
+	int rc = over_tcp ? stream_channel_ask(u->stream, x) : udp_channel_ask(u->udp, x);
+	if (rc) {
+		exchange_table_remove(x);
+		x->on_failure(x, rc);
+	}
+}
+
 static void take(struct udp_socket *s, const uint8_t *msg, size_t len)
 {
 	if (len < MESSAGE_HEADER_LEN)
@@ -75,18 +91,29 @@ static void take(struct udp_socket *s, const uint8_t *msg, size_t len)
 	struct upstream *u = s->channel->upstream;
 	if (!x)
 		return;
-	uint64_t sent_ms = x->sent_ms;
-	int rc = x->on_answer(x, msg, len, false);
-	if (rc != -EMSGSIZE)
+	switch (upstream_cookie_read(&u->cookie, msg, len)) {
+	case COOKIE_WRONG:
 		return;
-	exchange_table_remove(x);
-	x->upstream = u;
-	x->sent_ms = sent_ms;
-	rc = stream_channel_ask(u->stream, x);
-	if (rc) {
-		exchange_table_remove(x);
-		x->on_failure(x, rc);
+	case COOKIE_NEW:
+		ask_again(u, x, x->is_repeated);
+		return;
+	case COOKIE_REFUSED:
+		if (!x->is_repeated) {
+			ask_again(u, x, false);
+			return;
+		}
+		break;
+	case COOKIE_MISSING:
+		if (upstream_cookie_is_expected(&u->cookie)) {
+			ask_again(u, x, true);
+			return;
+		}
+		break;
+	case COOKIE_FITS:
+		break;
 	}
+	if (x->on_answer(x, msg, len, false) == -EMSGSIZE)
+		ask_again(u, x, true);
 }
 
 /* How many were read; fewer than BATCH: there are no more. */
@@ -211,7 +238,7 @@ struct udp_channel *udp_channel_new(struct upstream *u)
 	c->flush.data = c;
 	uv_prepare_init(u->loop, &c->flush);
 	batch_init(&c->in, c->in_data[0], ANSWER_MAX);
-	batch_init(&c->out, c->out_data[0], MESSAGE_PLAIN_MAX);
+	batch_init(&c->out, c->out_data[0], EXCHANGE_QUERY_MAX);
 	return c;
 }
 
@@ -231,14 +258,15 @@ void udp_channel_close(struct udp_channel *c)
 
 int udp_channel_ask(struct udp_channel *c, struct exchange *x)
 {
-	struct udp_socket *s = x->query_len <= MESSAGE_PLAIN_MAX ? choose(c) : NULL;
+	struct udp_socket *s = choose(c);
 
 	if (!s)
 		return -ENETUNREACH;
 	exchange_table_add(&s->table, x, entropy_get16(c->upstream->entropy));
-	memcpy(c->out_data[c->out_count], x->query, x->query_len);
-	message_put16(c->out_data[c->out_count], x->id);
-	c->out.iov[c->out_count].iov_len = x->query_len;
+	size_t len = exchange_write(x, c->out_data[c->out_count]);
+	if (!len)
+		return -EMSGSIZE;
+	c->out.iov[c->out_count].iov_len = len;
 	s->uses++;
 	if (!c->out_count++)
 		uv_prepare_start(&c->flush, on_flush);

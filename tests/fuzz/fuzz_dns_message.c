@@ -4,6 +4,7 @@
 #include "dnsd/block.h"
 #include "dnsd/edit.h"
 #include "dnsd/rebind.h"
+#include "dnsd/upstream_cookie.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,28 @@ static void edit(const struct question *q, size_t len)
 	check(was_private || !is_private);
 }
 
+/* Our half is eight zeros. */
+static void take_cookie(const uint8_t *data, size_t len)
+{
+	struct upstream_cookie c = { .theirs_len = 0 };
+	uint8_t msg[MESSAGE_HEADER_LEN + 11 + UPSTREAM_COOKIE_OPTION_MAX] = {
+		[11] = 1, [14] = TYPE_OPT
+	};
+	struct message_opt opt;
+	size_t n;
+
+	enum cookie_says says = upstream_cookie_read(&c, data, len);
+	check(says == COOKIE_FITS || says == COOKIE_NEW || !upstream_cookie_is_expected(&c));
+	c.is_off = false;
+	size_t written =
+		upstream_cookie_add(&c, msg, MESSAGE_HEADER_LEN + 11, MESSAGE_HEADER_LEN + 9);
+	check(written <= sizeof(msg) && !message_find_opt(msg, written, &opt));
+	const uint8_t *cookie =
+		message_find_option(msg + opt.data_pos, opt.data_len, OPTION_COOKIE, &n);
+	check(cookie && n == UPSTREAM_COOKIE_OURS + (size_t)c.theirs_len &&
+		opt.data_pos + opt.data_len == written);
+}
+
 static void take_answer(const uint8_t *data, size_t len, bool dnssec_ok, size_t limit)
 {
 	struct message_query query = { .id = 7, .flags = FLAG_RD };
@@ -110,6 +133,7 @@ static void take_answer(const uint8_t *data, size_t len, bool dnssec_ok, size_t 
 	struct name target;
 	size_t pos = 0;
 
+	take_cookie(data, len);
 	if (!read_question(data, len, &query.question))
 		return;
 	if (answer_store(data, len, &query.question, dnssec_ok, stored, sizeof(stored), &info))

@@ -7,6 +7,7 @@
 #include "dnsd/rebind.h"
 #include "dnsd/records.h"
 #include "dnsd/safesearch.h"
+#include "dnsd/upstream_cookie.h"
 #include "tests/unit/tap.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -227,6 +228,79 @@ static void test_cookie_depends_on_client_address_and_secret(void)
 	OK(memcmp(a + 16, c + 16, 8) != 0);
 }
 
+/* An answer with this rcode; its OPT holds a cookie of n bytes, or none when there are no bytes. */
+static size_t write_cookie_answer(
+	uint8_t out[static 512], unsigned rcode, const void *cookie, size_t n)
+{
+	struct question q = { .type = TYPE_A, .klass = CLASS_IN };
+	struct opt_out opt = { .udp_size = 512, .rcode = (uint16_t)rcode, .ede = EDE_NONE };
+	struct message_writer w;
+
+	name_parse("a.example", &q.name);
+	writer_init(&w, out, 512);
+	writer_header(&w, 7, (uint16_t)(FLAG_QR | (rcode & FLAG_RCODE)));
+	writer_question(&w, &q);
+	writer_opt(&w, &opt);
+	if (!n)
+		return w.len;
+	message_put16(out + w.rdlen_pos, (unsigned)(4 + n));
+	writer_put16(&w, OPTION_COOKIE);
+	writer_put16(&w, (unsigned)n);
+	writer_bytes(&w, cookie, n);
+	return w.len;
+}
+
+static enum cookie_says read_cookie(
+	struct upstream_cookie *c, unsigned rcode, const void *cookie, size_t n)
+{
+	uint8_t msg[512];
+
+	return upstream_cookie_read(c, msg, write_cookie_answer(msg, rcode, cookie, n));
+}
+
+static void test_answer_without_our_cookie_is_known(void)
+{
+	struct upstream_cookie c = { .ours = "OURSOUR" };
+	static const uint8_t fits[40] = "OURSOUR\0their half", wrong[16] = "OTHEROT";
+
+	INT_IS(read_cookie(&c, 0, NULL, 0), COOKIE_MISSING);
+	INT_IS(read_cookie(&c, 0, fits, 8), COOKIE_MISSING); /* turned round */
+	OK(!upstream_cookie_is_expected(&c));
+	INT_IS(read_cookie(&c, 0, wrong, 16), COOKIE_WRONG);
+	INT_IS(read_cookie(&c, 0, wrong, 8), COOKIE_WRONG);
+	INT_IS(read_cookie(&c, 0, fits, 15), COOKIE_WRONG);
+	OK(!upstream_cookie_is_expected(&c));
+	INT_IS(read_cookie(&c, 0, fits, 40), COOKIE_FITS);
+	OK(upstream_cookie_is_expected(&c));
+	INT_IS(read_cookie(&c, RCODE_BADCOOKIE, fits, 16), COOKIE_NEW);
+	INT_IS(c.theirs_len, 8);
+	INT_IS(read_cookie(&c, RCODE_FORMERR, NULL, 0), COOKIE_MISSING);
+	upstream_cookie_forget(&c);
+	INT_IS(read_cookie(&c, RCODE_FORMERR, NULL, 0), COOKIE_REFUSED);
+	INT_IS(upstream_cookie_read(&c, fits, 5), COOKIE_MISSING);
+}
+
+static void test_their_cookie_goes_with_the_next_question(void)
+{
+	struct upstream_cookie c = { .ours = "OURSOUR" };
+	static const uint8_t theirs[24] = "OURSOUR\0their half 16 b";
+	struct message_opt opt;
+	uint8_t msg[512];
+	size_t n = 0, len = write_cookie_answer(msg, 0, NULL, 0);
+
+	INT_IS(upstream_cookie_add(&c, msg, len, len - 2), len + 12);
+	INT_IS(message_get16(msg + len - 2), 12);
+	OK(read_cookie(&c, 0, theirs, 24) == COOKIE_FITS);
+	len = write_cookie_answer(msg, 0, NULL, 0);
+	size_t with = upstream_cookie_add(&c, msg, len, len - 2);
+	INT_IS(message_find_opt(msg, with, &opt), 0);
+	const uint8_t *cookie =
+		message_find_option(msg + opt.data_pos, opt.data_len, OPTION_COOKIE, &n);
+	OK(cookie && n == 24 && !memcmp(cookie, theirs, 24));
+	c.is_off = true;
+	INT_IS(upstream_cookie_add(&c, msg, len, len - 2), len);
+}
+
 int main(void)
 {
 	TAP_RUN(test_private_addresses_are_known_in_every_form);
@@ -238,5 +312,7 @@ int main(void)
 	TAP_RUN(test_long_text_is_cut_into_strings);
 	TAP_RUN(test_edited_answer_has_the_alias_first_and_no_signature);
 	TAP_RUN(test_cookie_depends_on_client_address_and_secret);
+	TAP_RUN(test_answer_without_our_cookie_is_known);
+	TAP_RUN(test_their_cookie_goes_with_the_next_question);
 	return tap_done();
 }
