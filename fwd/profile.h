@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "common/addr.h"
-#include "common/codec.h"
 #include "common/hmap.h"
+#include "common/policy/profile.h"
 #include "fwd/rule.h"
 #include <stdbool.h>
 
@@ -11,30 +10,6 @@
  * Profiles (F2): the four built-in ones and those an admin defined, by name and by the id that
  * stands in the mark. A name that nobody defined is walled.
  */
-struct port_range {
-	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	uint16_t from, to;
-};
-
-struct profile_rule {
-	bool allow;
-	struct prefix *prefixes; /* none: every destination */
-	size_t prefix_count;
-	uint8_t protocols[8]; /* without ports; none and no ports: every protocol */
-	size_t protocol_count;
-	struct port_range *ports;
-	size_t port_count;
-};
-
-/* An admin's profile: the first rule that matches decides, after the last one all is refused. */
-struct profile {
-	struct profile_rule *rules;
-	size_t count;
-};
-
-/* From the bus's record. -EINVAL (why says it), -ENOMEM, -E2BIG: too many rules for the kernel. */
-int profile_parse(const struct rec_profile *rec, struct profile *out, char *why, size_t why_len);
-void profile_fini(struct profile *p);
 /* Its rules into a chain: accepted flows go to chain `approve`, denied ones to `refuse`. */
 void profile_write(const struct profile *p, struct rule_writer *r, const char *chain);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/bus.h"
+#include "common/log.h"
 #include <errno.h>
+#include <string.h>
 
 /* Requests are judged as they come, so that what was delivered is in force at once. */
 static void on_devices(void *arg)
@@ -9,6 +11,31 @@ static void on_devices(void *arg)
 
 	if (p->dir)
 		directory_applied(p->dir);
+}
+
+static void on_profile(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct proxy *p = arg;
+	struct profile def;
+	char why[160] = "";
+	int err = rec ? profile_parse(rec, &def, why, sizeof(why)) : 0;
+
+	(void)topic;
+	(void)owner;
+	if (err)
+		guard_set_profile(&p->guard, id, NULL);
+	else
+		err = guard_set_profile(&p->guard, id, rec ? &def : NULL);
+	if (err && rec)
+		log_warning("profile refused name=%s error=%s why=\"%s\"", id, strerror(-err), why);
+}
+
+static void on_profiles_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	const struct proxy *p = arg;
+
+	bus_topic_applied(p->d->bus, topic, owner, gen);
 }
 
 static void add_count(cJSON *status, const char *name, uint64_t value)
@@ -37,6 +64,8 @@ struct device_view *proxy_device(struct proxy *p, const struct addr *a)
 int proxy_bus_open(struct proxy *p)
 {
 	static const struct directory_ops ops = { .on_batch_end = on_devices };
+	static const struct bus_topic_ops profile_ops = { on_profile, on_profiles_end };
+	int err;
 
 	p->dir = directory_open(&p->d->loop, p->d->bus, &ops, p);
 	if (!p->dir)
@@ -45,6 +74,9 @@ int proxy_bus_open(struct proxy *p)
 	if (!p->policy)
 		return -ENOMEM;
 	directory_applied(p->dir);
+	err = bus_subscribe(p->d->bus, TOPIC_profiles, BUS_APID, &profile_ops, p);
+	if (err)
+		return err;
 	bus_set_status_source(p->d->bus, on_status, p);
 	return 0;
 }

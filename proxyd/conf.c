@@ -25,6 +25,14 @@ const struct conf_row proxyd_conf_rows[] = {
 		.env = "PORTAL_HOST", .help = "Host name of the portal in links of block pages." },
 	{ "proxyd", "connect_ports", CONF_INTS, AT(connect_ports), "443, 80", .min = 1,
 		.max = 65535, .help = "Ports that CONNECT may ask for." },
+	{ "proxyd", "http_ports", CONF_INTS, AT(http_ports), "80", .min = 1, .max = 65535,
+		.help = "Ports that plain HTTP may ask for." },
+	{ "proxyd", "http_high_ports", CONF_BOOL, AT(http_high_ports), "yes",
+		.help = "Plain HTTP may also ask for ports from 1024 on, but for those that "
+			"browsers keep away from." },
+	{ "proxyd", "never", CONF_PREFIXES, AT(never), "",
+		.help = "Addresses that no device is connected to, beside the gateway's own: "
+			"databases and the like." },
 	{ "proxyd", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
 		.help = "dnsd's system listener." },
 };

@@ -12,7 +12,9 @@ struct proxyd_conf {
 	char *ca_dir;				     /* empty: <state_dir>/ca */
 	char *upstream_ca;
 	char *portal_host; /* empty: none */
-	struct conf_ints connect_ports;
+	struct conf_ints connect_ports, http_ports;
+	bool http_high_ports;
+	struct conf_prefixes never; /* addresses that nobody is connected to */
 	struct endpoint resolver;
 };
 

@@ -111,13 +111,20 @@ static void succeed(struct connect *c, struct attempt *a)
 
 /* ---- attempts ---- */
 
-static const char *check(struct connect *c, const struct addr *to)
+const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to)
 {
-	struct device_view *dev = proxy_device(c->p, &c->device);
+	struct device_view *dev = proxy_device(p, device);
 
 	if (!dev)
 		return "it is not known here";
-	return guard_check(&c->p->guard, dev, directory_settings(c->p->dir), to);
+	return guard_check(&p->guard, dev, directory_settings(p->dir), to);
+}
+
+static const char *check(struct connect *c, const struct addr *to)
+{
+	const struct endpoint at = { .addr = *to, .port = c->port };
+
+	return connect_check(c->p, &c->device, &at);
 }
 
 static void set_refused(struct connect *c, const char *why)

@@ -10,6 +10,9 @@
  * closed. The address that was connected is checked once more.
  */
 
+/* May the device connect there now? NULL = yes, else why not. */
+const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to);
+
 struct connect;
 
 struct dial_error {

@@ -34,13 +34,38 @@ void exchange_fail(struct exchange *x, int status, const char *title, const char
 
 /* ---- requests ---- */
 
-static bool is_port_allowed(const struct proxyd_conf *conf, uint16_t port)
+static bool is_port_among(const struct conf_ints *ports, uint16_t port)
 {
-	for (size_t i = 0; i < conf->connect_ports.n; i++) {
-		if (conf->connect_ports.v[i] == port)
+	for (size_t i = 0; i < ports->n; i++) {
+		if (ports->v[i] == port)
 			return true;
 	}
 	return false;
+}
+
+/* Plain HTTP may not be made to speak to other services, as browsers see it (WHATWG Fetch, "bad
+ * port"). */
+static bool is_bad_port(uint16_t port)
+{
+	static const uint16_t bad[] = { 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000,
+		6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080 };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (bad[i] == port)
+			return true;
+	}
+	return false;
+}
+
+static bool is_http_port_allowed(const struct proxyd_conf *conf, uint16_t port)
+{
+	return is_port_among(&conf->http_ports, port) ||
+	       (conf->http_high_ports && port >= 1024 && !is_bad_port(port));
+}
+
+static void refuse_port(struct exchange *x)
+{
+	exchange_fail(x, 403, "Port Refused", "This port may not be connected to.");
 }
 
 static void begin_connect(struct exchange *x, const struct http_head *head)
@@ -55,8 +80,8 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	}
 	x->target.is_https = x->target.port != 80;
 	judge_make_url(x);
-	if (!is_port_allowed(x->p->conf, x->target.port)) {
-		exchange_fail(x, 403, "Port Refused", "This port may not be connected to.");
+	if (!is_port_among(&x->p->conf->connect_ports, x->target.port)) {
+		refuse_port(x);
 		return;
 	}
 	judge_decide(x, true, &d);
@@ -108,6 +133,11 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	judge_make_url(x);
 	if (gateway_is_host(p, x->target.host) && is_web_port(x->target.port)) {
 		answer_own(x, x->path);
+		return;
+	}
+	/* That of CONNECT was judged already. */
+	if (!x->s->is_inner && !is_http_port_allowed(p->conf, x->target.port)) {
+		refuse_port(x);
 		return;
 	}
 	judge_decide(x, false, &d);

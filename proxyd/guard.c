@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/guard.h"
 #include "common/timer.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -110,34 +111,105 @@ static bool is_in_tunnel(const struct guard *g, const struct addr *a)
 	return false;
 }
 
+static bool is_configured_never(const struct guard *g, const struct addr *a)
+{
+	for (size_t i = 0; g->never && i < g->never->n; i++) {
+		if (prefix_contains(&g->never->v[i], a))
+			return true;
+	}
+	return false;
+}
+
+/* ---- profiles of an admin ---- */
+
+static bool is_builtin(const char *name)
+{
+	return !strcmp(name, "full") || !strcmp(name, "internet") || !strcmp(name, "intranet") ||
+	       !strcmp(name, "walled");
+}
+
+static void free_profile(void *value)
+{
+	profile_fini(value);
+	free(value);
+}
+
+void guard_init(struct guard *g)
+{
+	*g = (struct guard){ 0 };
+	hmap_init(&g->profiles, free_profile);
+}
+
 void guard_fini(struct guard *g)
 {
 	free(g->own);
+	hmap_fini(&g->profiles);
 	*g = (struct guard){ 0 };
 }
 
-const char *guard_check(struct guard *g, const struct device_view *dev,
-	const struct settings *settings, const struct addr *to)
+int guard_set_profile(struct guard *g, const char *name, struct profile *def)
 {
-	bool lan;
+	struct profile *copy = NULL;
+	int err = is_builtin(name) ? -EEXIST : 0;
 
-	if (!g->own || clock_mono_ms() - g->read_at > OWN_AGE_MS)
-		read_own(g);
-	lan = is_lan(g, settings, to);
+	if (!def || err) {
+		if (def)
+			profile_fini(def);
+		hmap_remove_str(&g->profiles, name);
+		return err;
+	}
+	copy = malloc(sizeof(*copy));
+	if (copy)
+		*copy = *def;
+	err = copy ? hmap_set_str(&g->profiles, name, copy) : -ENOMEM;
+	if (err) {
+		profile_fini(def);
+		free(copy);
+		hmap_remove_str(&g->profiles, name);
+	}
+	return err;
+}
+
+/* ---- the decision ---- */
+
+static const char *check_never(const struct guard *g, const struct addr *to)
+{
 	if (is_never(to))
 		return "the address is special";
 	if (addr_equal(&g->bus, to))
 		return "the address is the bus";
+	if (is_configured_never(g, to))
+		return "the address is closed by the gateway's configuration";
 	if (is_own(g, to))
 		return "the address is the gateway's own";
-	if (is_in_tunnel(g, to))
-		return "the address is another device's";
-	if (!strcmp(dev->profile, "full"))
+	return is_in_tunnel(g, to) ? "the address is another device's" : NULL;
+}
+
+static const char *check_profile(
+	const struct guard *g, const char *name, const struct endpoint *to, bool lan)
+{
+	const struct profile *p;
+
+	if (!strcmp(name, "full"))
 		return NULL;
 	/* Policy lets a walled device ask for renewal hosts only. */
-	if (!strcmp(dev->profile, "internet") || !strcmp(dev->profile, "walled"))
+	if (!strcmp(name, "internet") || !strcmp(name, "walled"))
 		return lan ? "the address is in the local network" : NULL;
-	if (!strcmp(dev->profile, "intranet"))
+	if (!strcmp(name, "intranet"))
 		return lan ? NULL : "the address is not in the local network";
-	return "the device's profile allows no connection";
+	p = hmap_find_str(&g->profiles, name);
+	if (p && profile_allows(p, &to->addr, IPPROTO_TCP, to->port))
+		return NULL;
+	return "the device's profile allows no such connection";
+}
+
+const char *guard_check(struct guard *g, const struct device_view *dev,
+	const struct settings *settings, const struct endpoint *to)
+{
+	const char *why;
+
+	if (!g->own || clock_mono_ms() - g->read_at > OWN_AGE_MS)
+		read_own(g);
+	why = check_never(g, &to->addr);
+	return why ? why : check_profile(g, dev->profile, to, is_lan(g, settings, &to->addr));
 }

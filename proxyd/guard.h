@@ -3,7 +3,9 @@
 
 #include "common/addr.h"
 #include "common/conf.h"
+#include "common/hmap.h"
 #include "common/policy/directory.h"
+#include "common/policy/profile.h"
 #include <stdbool.h>
 
 /*
@@ -15,13 +17,18 @@
 struct guard {
 	struct prefix *own; /* of this host's interfaces, host bits kept */
 	size_t own_count;
-	uint64_t read_at;		/* monotonic ms */
-	struct addr bus;		/* of Redis on another host; family 0 = here */
-	const struct conf_shared *conf; /* has the tunnels; NULL = none */
+	uint64_t read_at;		   /* monotonic ms */
+	struct addr bus;		   /* of Redis on another host; family 0 = here */
+	const struct conf_shared *conf;	   /* has the tunnels; NULL = none */
+	const struct conf_prefixes *never; /* by configuration; NULL = none */
+	struct hmap profiles;		   /* of an admin: name → struct profile */
 };
 
+void guard_init(struct guard *g);
 void guard_fini(struct guard *g);
-/* NULL = allowed, else why not, for the log and the error page. Profiles defined by an admin are
- * refused: the kernel alone knows their rules. */
+/* An admin's profile is this from now on, or (NULL) is not there: its devices connect nowhere. The
+ * built-in ones cannot be replaced. Takes over what def owns. 0, -EEXIST, -ENOMEM. */
+int guard_set_profile(struct guard *g, const char *name, struct profile *def);
+/* May it connect there by TCP? NULL = allowed, else why not, for the log and the error page. */
 const char *guard_check(struct guard *g, const struct device_view *dev,
-	const struct settings *settings, const struct addr *to);
+	const struct settings *settings, const struct endpoint *to);

@@ -110,7 +110,10 @@ bool judge_is_allowed(const struct decision *d)
 static bool has_dns_type(const struct http_head *head, const char *name)
 {
 	for (size_t i = 0; (i = http_head_find(head, name, i)) < head->n_headers; i++) {
-		if (strcasestr(head->headers[i].value, "application/dns-message"))
+		const char *value = head->headers[i].value;
+
+		if (strcasestr(value, "application/dns-message") ||
+			strcasestr(value, "application/dns-json"))
 			return true;
 	}
 	return false;

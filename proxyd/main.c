@@ -77,7 +77,9 @@ static int on_start(struct daemon *d)
 	d->state = p;
 	p->d = d;
 	p->conf = d->conf;
+	guard_init(&p->guard);
 	p->guard.conf = &p->conf->shared;
+	p->guard.never = &p->conf->never;
 	hmap_init(&p->loads, NULL);
 	list_init(&p->sessions);
 	list_init(&p->visitors);

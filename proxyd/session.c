@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/session.h"
 #include "common/log.h"
+#include "proxyd/connect.h"
 #include "proxyd/exchange.h"
 #include "proxyd/load.h"
 #include <errno.h>
@@ -79,13 +80,14 @@ struct load *session_forget(struct session *s)
 /* The device may have got another profile since it was connected. */
 static bool may_use(const struct session *s, const struct http_client *c)
 {
-	struct device_view *dev = proxy_device(s->p, &s->device);
 	struct sockaddr_storage ss;
+	struct endpoint to;
 
-	if (!dev || stream_peer(http_client_stream(c), &ss))
+	if (stream_peer(http_client_stream(c), &ss))
 		return false;
-	struct addr a = addr_from_sockaddr((const struct sockaddr *)&ss);
-	return !guard_check(&s->p->guard, dev, directory_settings(s->p->dir), &a);
+	to.addr = addr_from_sockaddr((const struct sockaddr *)&ss);
+	to.port = sockaddr_port((const struct sockaddr *)&ss);
+	return !connect_check(s->p, &s->device, &to);
 }
 
 struct http_client *session_take_idle(struct session *s, const struct target *t)

@@ -2,24 +2,32 @@
 /* SPEC P15: where proxyd may connect. */
 #include "proxyd/guard.h"
 #include "tests/unit/tap.h"
+#include <errno.h>
+
+static bool is_let(struct guard *g, const char *profile, const char *address, uint16_t port)
+{
+	struct device_view dev = { .profile = profile };
+	struct endpoint to = { .port = port };
+	struct settings settings;
+	bool res = false;
+
+	settings_init(&settings);
+	if (addr_parse(address, &to.addr))
+		printf("# %s is no address\n", address);
+	else
+		res = !guard_check(g, &dev, &settings, &to);
+	settings_fini(&settings);
+	return res;
+}
 
 static bool is_allowed(const char *profile, const char *address)
 {
-	struct device_view dev = { .profile = profile };
-	struct settings settings;
-	struct guard g = { 0 };
-	struct addr a;
+	struct guard g;
 	bool res;
 
-	settings_init(&settings);
-	if (addr_parse(address, &a)) {
-		printf("# %s is no address\n", address);
-		settings_fini(&settings);
-		return false;
-	}
-	res = !guard_check(&g, &dev, &settings, &a);
+	guard_init(&g);
+	res = is_let(&g, profile, address, 443);
 	guard_fini(&g);
-	settings_fini(&settings);
 	return res;
 }
 
@@ -58,22 +66,16 @@ static void test_no_profile_reaches_other_devices(void)
 	struct prefix nets[2];
 	struct conf_tunnel tunnel = { .addresses = { .v = nets, .n = 2 } };
 	struct conf_shared conf = { .tunnels = &tunnel, .tunnel_count = 1 };
-	struct device_view dev = { .profile = "full" };
-	struct settings settings;
-	struct guard g = { .conf = &conf };
-	struct addr a;
+	struct guard g;
 
-	settings_init(&settings);
+	guard_init(&g);
+	g.conf = &conf;
 	prefix_parse("10.9.0.1/24", &nets[0]);
 	prefix_parse("fd09::1/64", &nets[1]);
-	addr_parse("10.9.0.3", &a);
-	OK(guard_check(&g, &dev, &settings, &a));
-	addr_parse("fd09::3", &a);
-	OK(guard_check(&g, &dev, &settings, &a));
-	addr_parse("10.9.1.3", &a);
-	OK(!guard_check(&g, &dev, &settings, &a));
+	OK(!is_let(&g, "full", "10.9.0.3", 80));
+	OK(!is_let(&g, "full", "fd09::3", 80));
+	OK(is_let(&g, "full", "10.9.1.3", 80));
 	guard_fini(&g);
-	settings_fini(&settings);
 }
 
 static void test_full_reaches_both(void)
@@ -82,21 +84,97 @@ static void test_full_reaches_both(void)
 	OK(is_allowed("full", "10.77.0.5"));
 }
 
-static void test_bus_is_out_of_reach(void)
+static void test_bus_and_databases_are_out_of_reach(void)
 {
-	struct device_view dev = { .profile = "full" };
-	struct settings settings;
-	struct guard g = { 0 };
-	struct addr a;
+	struct prefix databases;
+	struct conf_prefixes never = { .v = &databases, .n = 1 };
+	struct guard g;
 
-	settings_init(&settings);
+	guard_init(&g);
 	OK(!addr_parse("93.184.216.34", &g.bus));
-	OK(!addr_parse("::ffff:93.184.216.34", &a));
-	OK(guard_check(&g, &dev, &settings, &a));
-	OK(!addr_parse("93.184.216.35", &a));
-	OK(!guard_check(&g, &dev, &settings, &a));
+	OK(!is_let(&g, "full", "::ffff:93.184.216.34", 443));
+	OK(is_let(&g, "full", "93.184.216.35", 443));
+	prefix_parse("93.184.216.32/29", &databases);
+	g.never = &never;
+	OK(!is_let(&g, "full", "93.184.216.35", 443));
+	OK(is_let(&g, "full", "93.184.216.40", 443));
 	guard_fini(&g);
-	settings_fini(&settings);
+}
+
+static int set_profile(struct guard *g, const char *name, const char *json)
+{
+	struct rec_profile rec;
+	struct profile def;
+	char why[160];
+	cJSON *value = json_parse(json, strlen(json));
+
+	INT_IS(codec_decode(REC_profile, CODEC_LENIENT, value, &rec, NULL, 0), 0);
+	INT_IS(profile_parse(&rec, &def, why, sizeof(why)), 0);
+	rec_fini(REC_profile, &rec);
+	cJSON_Delete(value);
+	return guard_set_profile(g, name, &def);
+}
+
+static void test_first_rule_of_an_admins_profile_decides(void)
+{
+	struct guard g;
+
+	guard_init(&g);
+	INT_IS(set_profile(&g, "kiosk",
+		       "{\"name\":\"kiosk\",\"rules\":["
+		       "{\"action\":\"block\",\"prefixes\":[\"192.0.2.128/25\"]},"
+		       "{\"action\":\"allow\",\"prefixes\":[\"192.0.2.0/24\",\"10.77.0.5/32\"]},"
+		       "{\"action\":\"allow\",\"protocols\":[\"tcp\"],\"ports\":[\"443\",\"8000-"
+		       "8010\"]},"
+		       "{\"action\":\"allow\",\"protocols\":[\"udp\"]}]}"),
+		0);
+	OK(is_let(&g, "kiosk", "192.0.2.1", 80));
+	OK(!is_let(&g, "kiosk", "192.0.2.129", 443));
+	OK(is_let(&g, "kiosk", "10.77.0.5", 22));
+	OK(is_let(&g, "kiosk", "93.184.216.34", 443));
+	OK(is_let(&g, "kiosk", "2606:2800:220:1::1", 8005));
+	OK(!is_let(&g, "kiosk", "93.184.216.34", 80));
+	OK(!is_let(&g, "kiosk", "93.184.216.34", 8011));
+	OK(!is_let(&g, "other", "93.184.216.34", 443));
+	guard_fini(&g);
+}
+
+static void test_no_rule_of_an_admin_opens_what_is_never_open(void)
+{
+	struct guard g;
+
+	guard_init(&g);
+	INT_IS(set_profile(&g, "all", "{\"name\":\"all\",\"rules\":[{\"action\":\"allow\"}]}"), 0);
+	OK(is_let(&g, "all", "10.77.0.5", 443));
+	OK(!is_let(&g, "all", "127.0.0.1", 443));
+	OK(!is_let(&g, "all", "64:ff9b::7f00:1", 443));
+	guard_fini(&g);
+}
+
+static void test_admins_profile_goes_and_comes_back(void)
+{
+	static const char any[] = "{\"name\":\"all\",\"rules\":[{\"action\":\"allow\"}]}";
+	struct guard g;
+
+	guard_init(&g);
+	INT_IS(set_profile(&g, "all", any), 0);
+	INT_IS(guard_set_profile(&g, "all", NULL), 0);
+	OK(!is_let(&g, "all", "93.184.216.34", 443));
+	INT_IS(set_profile(&g, "all", any), 0);
+	OK(is_let(&g, "all", "93.184.216.34", 443));
+	guard_fini(&g);
+}
+
+static void test_built_in_profiles_cannot_be_replaced(void)
+{
+	struct guard g;
+
+	guard_init(&g);
+	INT_IS(set_profile(&g, "internet",
+		       "{\"name\":\"internet\",\"rules\":[{\"action\":\"allow\"}]}"),
+		-EEXIST);
+	OK(!is_let(&g, "internet", "10.77.0.5", 443));
+	guard_fini(&g);
 }
 
 static void test_walled_reaches_no_local_network_and_unknown_profiles_nothing(void)
@@ -113,7 +191,11 @@ int main(void)
 	TAP_RUN(test_intranet_reaches_only_local_networks);
 	TAP_RUN(test_full_reaches_both);
 	TAP_RUN(test_no_profile_reaches_other_devices);
-	TAP_RUN(test_bus_is_out_of_reach);
+	TAP_RUN(test_bus_and_databases_are_out_of_reach);
+	TAP_RUN(test_first_rule_of_an_admins_profile_decides);
+	TAP_RUN(test_no_rule_of_an_admin_opens_what_is_never_open);
+	TAP_RUN(test_admins_profile_goes_and_comes_back);
+	TAP_RUN(test_built_in_profiles_cannot_be_replaced);
 	TAP_RUN(test_walled_reaches_no_local_network_and_unknown_profiles_nothing);
 	return tap_done();
 }

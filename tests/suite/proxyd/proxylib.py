@@ -443,6 +443,15 @@ ca_dir = {self.dir}/state/proxyd/ca
         except AssertionError as e:
             raise AssertionError("%s\n%s" % (e, self.proxyd.log()[-4000:])) from None
 
+    def wait_answer(self, status=403):
+        """Until the policy is there, where no site can be reached."""
+        def answers():
+            try:
+                return self.get("http://allowed.example/").status == status
+            except (OSError, EOFError):
+                return False
+        wait_until(answers, "an answer")
+
     def change(self, topic, record):
         self.wait_applied(topic, self.set(topic, record))
 

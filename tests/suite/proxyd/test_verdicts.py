@@ -175,7 +175,7 @@ def test_name_server_that_is_silent_has_a_page(world):
 
 
 def test_refused_connection_has_a_page(world):
-    is_page(world.get("http://allowed.example:81/"), 502, "Connection Failed", "connection refused")
+    is_page(world.get("http://allowed.example:8181/"), 502, "Connection Failed", "connection refused")
 
 
 def test_origin_that_takes_no_packet_has_a_page(world):
