@@ -7,6 +7,10 @@
  *
  * Glossary: a context (tls_ctx) holds what many connections share; a `struct tls` is one
  * connection; a tls_cert is a certificate chain with its private key, ready for use.
+ *
+ * Two libraries can stand beneath (make TLS=mbedtls|openssl); callers see no difference but that
+ * TLS 1.3 is there or not. Always: TLS 1.2 at least, no compression, no renegotiation, tickets
+ * under keys that change every two hours.
  */
 #pragma once
 
@@ -14,25 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/tls_cert.h"
+#include "common/tls_reason.h"
+
 struct tls;
 struct tls_ctx;
-struct tls_cert;
-
-/* Why the peer's certificate was refused. The first that applies, in this order. */
-enum tls_verify {
-	TLS_VERIFY_OK,
-	TLS_VERIFY_SELF_SIGNED, /* a lone certificate signed by itself */
-	TLS_VERIFY_UNTRUSTED,	/* no path to a configured CA */
-	TLS_VERIFY_EXPIRED,	/* ... or a CA above it has */
-	TLS_VERIFY_NOT_YET,	/* valid only from a later time on */
-	TLS_VERIFY_WRONG_NAME,
-	TLS_VERIFY_WEAK,    /* key or signature below the accepted strength */
-	TLS_VERIFY_REVOKED, /* by a configured CRL */
-	TLS_VERIFY_OTHER,   /* wrong usage, malformed, none presented */
-};
-
-/* A constant phrase for people, such as "certificate has expired". */
-const char *tls_verify_text(enum tls_verify v);
 
 /*
  * Chooses the certificate of a server connection. `sni` is the name asked for, or the default name
@@ -48,8 +38,12 @@ struct tls_config {
 	const char *ca_file;
 	/* Client: trusted CAs as PEM text, in addition. */
 	const char *ca_pem;
-	/* Client: sessions kept for resumption, by name; 0 = none. Only verified ones are kept. */
+	/* Client: sessions kept for resumption, by name, for an hour at most; 0 = none. Only
+	 * verified ones are kept. */
 	size_t session_cache;
+	/* Client: chains remembered as verified for a name, for an hour at most and never past the
+	 * end of a certificate in them; 0 = none. */
+	size_t chain_cache;
 	/* Server: this certificate (the context takes a reference of its own) ... */
 	struct tls_cert *cert;
 	/* ... or this choice. */
@@ -64,20 +58,6 @@ int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out);
 /* Drops the caller's reference; connections keep theirs. NULL is allowed. */
 void tls_ctx_free(struct tls_ctx *ctx);
 
-/* `pem`: leaf first, then what is above it. `key_pem`: its private key. One reference for the
- * caller. */
-int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out);
-/* The same from DER: `chain` holds `n` certificates, leaf first. */
-struct tls_der {
-	const uint8_t *data;
-	size_t len;
-};
-int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out);
-struct tls_cert *tls_cert_ref(struct tls_cert *cert);
-/* Drops a reference; the last wipes the key. NULL is allowed. */
-void tls_cert_free(struct tls_cert *cert);
-
 /*
  * One connection. Client: `name` is what the certificate must be for (DNS name or IP address) and,
  * when a DNS name, the SNI sent; required. Server: the name to use when the client sends no SNI, or
@@ -89,9 +69,6 @@ void tls_free(struct tls *t);
 /* Ciphertext from the peer; copied. len 0 says that the peer's stream ended. 0, -ENOMEM, -EMSGSIZE.
  */
 int tls_feed(struct tls *t, const void *data, size_t len);
-/* Ciphertext fed but not yet worked off, bytes. */
-size_t tls_unread(const struct tls *t);
-
 /*
  * Goes on with the handshake. 0: done. -EAGAIN: send the output, then feed more. Else it failed:
  * -EBADMSG the peer's certificate (see tls_info.verify), -ECONNRESET the stream ended,
@@ -118,8 +95,10 @@ void tls_output_consume(struct tls *t, size_t len);
 struct tls_info {
 	enum tls_verify verify; /* client: of the peer's certificate */
 	bool resumed;
+	bool chain_known;    /* client: the same chain was verified for this name before */
+	enum tls_gap gap;    /* why it failed, when one side lacks something */
 	uint8_t peer_alert;  /* description of a fatal alert received, 0 = none (RFC 8446 6) */
-	const char *version; /* "TLSv1.2"; "" before it is known */
+	const char *version; /* "TLSv1.2", "TLSv1.3"; "" before it is known */
 	const char *cipher;  /* "" before it is known */
 	const char *alpn;    /* agreed, or NULL */
 	const char *sni;     /* server: sent by the client, or NULL */

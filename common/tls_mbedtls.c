@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The connection half of tls.h over mbedtls; contexts and certificates are in tls_mbedtls_ctx.c. */
+/* The connection half of tls.h over mbedtls; contexts are in tls_mbedtls_ctx.c. */
 #include "common/tls.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,6 @@
 
 #include "common/tls_mbedtls.h"
 
-/* A peer's handshake flight or a read of the stream fits many times. */
-#define TLS_INPUT_MAX  (1024 * 1024)
-#define TLS_OUTPUT_MAX (64 * 1024 * 1024)
 /* Twice the tickets that a peer may send in a row. */
 #define TICKETS_MAX 32
 
@@ -119,9 +116,65 @@ int tls_feed(struct tls *t, const void *data, size_t len)
 	return buf_append(&t->in, data, len);
 }
 
-size_t tls_unread(const struct tls *t)
+/* What an error of the library's handshake says about both sides. */
+static enum tls_gap gap_from_error(const struct tls *t, int ret)
 {
-	return t->in.len - t->in_pos;
+	switch (ret) {
+#if MBEDTLS_VERSION_MAJOR >= 3
+	case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
+		return TLS_GAP_VERSION;
+	case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
+#else
+	case MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION:
+		return TLS_GAP_VERSION;
+	case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN:
+	case MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE:
+#endif
+	case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE:
+		return TLS_GAP_CIPHER;
+	case MBEDTLS_ERR_SSL_INVALID_RECORD:
+		return t->ssl.MBEDTLS_PRIVATE(state) <= MBEDTLS_SSL_SERVER_HELLO ? TLS_GAP_NOT_TLS
+										 : TLS_GAP_NONE;
+	default:
+		return TLS_GAP_NONE;
+	}
+}
+
+static int fail_with(struct tls *t, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int fail_with(struct tls *t, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	t->err = err;
+	va_start(ap, fmt);
+	vsnprintf(t->error, sizeof(t->error), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
+static int fail_shaking(struct tls *t, int ret)
+{
+	if (t->done)
+		return 0;
+	if (!t->ctx->is_server && t->verify == TLS_VERIFY_OK)
+		t->verify = tls_verify_from_error(ret);
+	if (t->verify != TLS_VERIFY_OK)
+		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
+	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+		return fail_with(t, -ECONNRESET, "closed during the handshake");
+	t->gap = gap_from_error(t, ret);
+	return t->gap ? fail_with(t, -EPROTO, "%s", tls_gap_text(t->gap, TLS_HAS_13)) : 0;
+}
+
+static int fail_alert(struct tls *t)
+{
+	t->peer_alert = t->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+	if (!t->done)
+		t->gap = tls_gap_from_alert(t->peer_alert);
+	return fail_with(t, -ECONNABORTED, "alert %u from the peer%s%s", t->peer_alert,
+		t->gap ? ": " : "", tls_gap_text(t->gap, TLS_HAS_13));
 }
 
 /* Turns a result of the library into ours, and remembers what it was. */
@@ -133,27 +186,63 @@ static int fail(struct tls *t, int ret)
 		return -EAGAIN;
 	if (t->err)
 		return t->err;
-	if (ret == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || t->verify != TLS_VERIFY_OK) {
-		t->err = -EBADMSG;
-		if (t->verify == TLS_VERIFY_OK)
-			t->verify = TLS_VERIFY_OTHER;
-		snprintf(t->error, sizeof(t->error), "%s", tls_verify_text(t->verify));
-	} else if (ret == 0 || ret == MBEDTLS_ERR_SSL_CONN_EOF) {
-		t->err = -ECONNRESET;
-		snprintf(t->error, sizeof(t->error), "connection ended without close_notify");
-	} else if (ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-		t->err = -ECONNABORTED;
-		t->peer_alert = t->ssl.MBEDTLS_PRIVATE(in_msg)[1];
-		snprintf(t->error, sizeof(t->error), "alert %u from the peer", t->peer_alert);
-	} else if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-		t->err = -ECONNRESET;
-		snprintf(t->error, sizeof(t->error), "closed during the handshake");
-	} else {
-		t->err = ret == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;
-		mbedtls_strerror(ret, text, sizeof(text));
-		snprintf(t->error, sizeof(t->error), "%s (-0x%04x)", text, (unsigned)-ret);
+	if (fail_shaking(t, ret))
+		return t->err;
+	if (ret == 0 || ret == MBEDTLS_ERR_SSL_CONN_EOF)
+		return fail_with(t, -ECONNRESET, "connection ended without close_notify");
+	if (ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+		return fail_alert(t);
+	mbedtls_strerror(ret, text, sizeof(text));
+	return fail_with(t, ret == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO, "%s (-0x%04x)",
+		text, (unsigned)-ret);
+}
+
+/* RFC 5246 7.2.2 */
+static unsigned char refusal_alert(enum tls_verify why)
+{
+	switch (why) {
+	case TLS_VERIFY_SELF_SIGNED:
+	case TLS_VERIFY_UNTRUSTED:
+	case TLS_VERIFY_INCOMPLETE:
+		return MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA;
+	case TLS_VERIFY_EXPIRED:
+		return MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED;
+	case TLS_VERIFY_USAGE:
+	case TLS_VERIFY_UNSUPPORTED:
+		return MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT;
+	case TLS_VERIFY_OK:
+	case TLS_VERIFY_WEAK_SIGNATURE:
+	case TLS_VERIFY_WEAK_KEY:
+	case TLS_VERIFY_NOT_YET:
+	case TLS_VERIFY_WRONG_NAME:
+	case TLS_VERIFY_CONSTRAINED:
+	case TLS_VERIFY_OTHER:
+		break;
 	}
-	return t->err;
+	return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+/* The library's handshake, with our verification in it. */
+static int step_handshake(struct tls *t)
+{
+	int ret = 0;
+
+	while (!ret && t->ssl.MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER) {
+		bool at_certificate =
+			t->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_SERVER_CERTIFICATE;
+
+		ret = mbedtls_ssl_handshake_step(&t->ssl);
+		if (ret || t->ctx->is_server || !at_certificate ||
+			t->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_SERVER_CERTIFICATE)
+			continue;
+		t->verified = tls_verify_peer(t);
+		if (!t->verified) {
+			mbedtls_ssl_send_alert_message(
+				&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, refusal_alert(t->verify));
+			ret = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+		}
+	}
+	return ret;
 }
 
 int tls_handshake(struct tls *t)
@@ -165,23 +254,27 @@ int tls_handshake(struct tls *t)
 	if (t->done)
 		return 0;
 	if (t->ctx->is_server && !t->hello_seen) {
-		if (!tls_unread(t) && !t->in_eof)
+		if (t->in.len == t->in_pos && !t->in_eof)
 			return -EAGAIN;
 		t->hello_seen = true;
 		tls_server_prepare(t);
 	}
 	t->ctx->current = t;
-	ret = mbedtls_ssl_handshake(&t->ssl);
+	ret = step_handshake(t);
 	t->ctx->current = NULL;
 	if (ret)
 		return fail(t, ret);
-	t->done = true;
 	if (!t->ctx->is_server) {
-		t->resumed = t->session_set && !t->verify_seen;
+		t->resumed = t->session_set && !t->verified;
+		if (!t->resumed && !t->verified) {
+			t->verify = TLS_VERIFY_OTHER;
+			return fail(t, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+		}
 		/* With TLS 1.3 the ticket comes later, in tls_read. */
 		if (!t->resumed && !strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.2"))
 			tls_session_save(t);
 	}
+	t->done = true;
 	return 0;
 }
 
@@ -278,6 +371,8 @@ void tls_get_info(const struct tls *t, struct tls_info *info)
 	memset(info, 0, sizeof(*info));
 	info->verify = t->verify;
 	info->resumed = t->resumed;
+	info->chain_known = t->chain_known;
+	info->gap = t->gap;
 	info->peer_alert = t->peer_alert;
 	info->version = info->cipher = "";
 	info->error = t->error;
@@ -289,29 +384,4 @@ void tls_get_info(const struct tls *t, struct tls_info *info)
 		info->cipher = cipher ? cipher : "";
 		info->alpn = mbedtls_ssl_get_alpn_protocol(&t->ssl);
 	}
-}
-
-const char *tls_verify_text(enum tls_verify v)
-{
-	switch (v) {
-	case TLS_VERIFY_OK:
-		return "certificate is valid";
-	case TLS_VERIFY_SELF_SIGNED:
-		return "certificate is self-signed";
-	case TLS_VERIFY_UNTRUSTED:
-		return "certificate is not signed by a trusted authority";
-	case TLS_VERIFY_EXPIRED:
-		return "certificate has expired";
-	case TLS_VERIFY_NOT_YET:
-		return "certificate is not valid yet";
-	case TLS_VERIFY_WRONG_NAME:
-		return "certificate is for another name";
-	case TLS_VERIFY_WEAK:
-		return "certificate uses a weak key or signature";
-	case TLS_VERIFY_REVOKED:
-		return "certificate has been revoked";
-	case TLS_VERIFY_OTHER:
-		break;
-	}
-	return "certificate cannot be accepted";
 }

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
@@ -16,26 +15,19 @@
 #include <mbedtls/x509_crt.h>
 
 #include "common/buf.h"
-#include "common/hmap.h"
-#include "common/list.h"
+#include "common/lru.h"
 #include "common/tls.h"
+#include "common/tls_impl.h"
 
 #ifndef MBEDTLS_PRIVATE
 #define MBEDTLS_PRIVATE(member) member
 #endif
+#define TLS_HAS_13 (MBEDTLS_VERSION_MAJOR >= 3)
 
 struct tls_cert {
 	unsigned refs;
 	mbedtls_x509_crt chain;
 	mbedtls_pk_context key;
-};
-
-/* A verified session kept for the next connection to the same name. */
-struct tls_kept_session {
-	struct list node; /* tls_ctx.sessions_lru, oldest first */
-	mbedtls_ssl_session session;
-	time_t until;
-	char name[]; /* key of tls_ctx.sessions */
 };
 
 struct tls_ctx {
@@ -50,9 +42,8 @@ struct tls_ctx {
 	struct tls_cert *cert;
 	tls_select_cert select_cert;
 	void *select_data;
-	struct hmap sessions;
-	struct list sessions_lru;
-	size_t session_cache;
+	struct lru sessions; /* mbedtls_ssl_session by name */
+	struct lru chains;   /* verified ones, by tls_chain_key; the values say nothing */
 	/* The connection inside a call into the library: its callbacks know only the context. */
 	struct tls *current;
 };
@@ -74,17 +65,25 @@ struct tls {
 	bool eof;	  /* close_notify received */
 	bool closed;	  /* close_notify sent */
 	bool session_set; /* client: offered a session */
-	bool verify_seen; /* client: a chain was verified, so that nothing was resumed */
+	bool verified;	  /* client: the certificates of this handshake are in order */
+	bool chain_known;
 	bool resumed;
-	bool name_is_ip;
 	uint8_t peer_alert;
 	enum tls_verify verify;
+	enum tls_gap gap;
 	int err;
 	char error[128];
 };
 
-/* Name, SNI, verification, and a kept session if there is one. */
+/* Name and SNI, and a kept session if there is one. 0 or -errno. */
 int tls_client_prepare(struct tls *t);
 /* Chooses the certificate for a client that sends no SNI. */
 void tls_server_prepare(struct tls *t);
 void tls_session_save(struct tls *t);
+/* Frees a session of tls_ctx.sessions. */
+void tls_session_free(void *session);
+/* Judges the certificates that the server has just shown; sets t->verify. Is all in order? */
+bool tls_verify_peer(struct tls *t);
+/* What an error of the library while it parsed them means. TLS_VERIFY_OK: it is about no
+ * certificate. */
+enum tls_verify tls_verify_from_error(int ret);

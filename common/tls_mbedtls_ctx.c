@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Contexts, certificates and their choice, verification and kept sessions over mbedtls. */
-#include <arpa/inet.h>
-#include <ctype.h>
+/* Contexts and the choice of a server's certificate over mbedtls. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +12,7 @@
 #include <mbedtls/ssl_internal.h>
 #endif
 
-#include "common/random.h"
 #include "common/tls_mbedtls.h"
-
-#define TICKET_LIFETIME_S 7200
-#define SESSION_KEPT_S	  3600
 
 /* TLS 1.2: forward secrecy with authenticated encryption first; the last ones are for old origins.
  */
@@ -43,78 +37,6 @@ static const int ciphersuites[] = {
 	0,
 };
 
-/* -- Certificates -- */
-
-static struct tls_cert *cert_alloc(void)
-{
-	struct tls_cert *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->refs = 1;
-	mbedtls_x509_crt_init(&c->chain);
-	mbedtls_pk_init(&c->key);
-	return c;
-}
-
-static int key_parse(mbedtls_pk_context *key, const unsigned char *data, size_t len)
-{
-#if MBEDTLS_VERSION_MAJOR >= 3
-	return mbedtls_pk_parse_key(key, data, len, NULL, 0, random_bytes, NULL);
-#else
-	return mbedtls_pk_parse_key(key, data, len, NULL, 0);
-#endif
-}
-
-int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out)
-{
-	struct tls_cert *c = cert_alloc();
-
-	if (!c)
-		return -ENOMEM;
-	if (mbedtls_x509_crt_parse(&c->chain, (const unsigned char *)pem, strlen(pem) + 1) ||
-		key_parse(&c->key, (const unsigned char *)key_pem, strlen(key_pem) + 1)) {
-		tls_cert_free(c);
-		return -EINVAL;
-	}
-	*out = c;
-	return 0;
-}
-
-int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out)
-{
-	struct tls_cert *c = cert_alloc();
-
-	if (!c)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (mbedtls_x509_crt_parse_der(&c->chain, chain[i].data, chain[i].len))
-			goto fail;
-	if (!n || key_parse(&c->key, key->data, key->len))
-		goto fail;
-	*out = c;
-	return 0;
-fail:
-	tls_cert_free(c);
-	return -EINVAL;
-}
-
-struct tls_cert *tls_cert_ref(struct tls_cert *cert)
-{
-	cert->refs++;
-	return cert;
-}
-
-void tls_cert_free(struct tls_cert *cert)
-{
-	if (!cert || --cert->refs)
-		return;
-	mbedtls_x509_crt_free(&cert->chain);
-	mbedtls_pk_free(&cert->key);
-	free(cert);
-}
-
 /* -- Choice of the server's certificate -- */
 
 /* Takes the reference over. */
@@ -128,21 +50,6 @@ static int use_cert(struct tls *t, struct tls_cert *cert)
 	return mbedtls_ssl_set_hs_own_cert(&t->ssl, &cert->chain, &cert->key);
 }
 
-static char *sni_copy(const unsigned char *name, size_t len)
-{
-	char *copy;
-
-	if (!len || len > 255)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		if (name[i] <= ' ' || name[i] >= 0x7f)
-			return NULL;
-	copy = strndup((const char *)name, len);
-	for (char *p = copy; p && *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return copy;
-}
-
 static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
 {
 	struct tls_ctx *ctx = arg;
@@ -150,7 +57,7 @@ static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name
 	struct tls_cert *cert;
 
 	free(t->sni);
-	t->sni = sni_copy(name, len);
+	t->sni = tls_sni_copy((const char *)name, len);
 	if (!t->sni)
 		return -1;
 	if (!ctx->select_cert || (t->n_certs && t->name && !strcasecmp(t->name, t->sni)))
@@ -219,159 +126,6 @@ static int on_ticket_write(void *arg, const mbedtls_ssl_session *session, unsign
 	return mbedtls_ssl_ticket_write(&ctx->ticket, session, start, end, len, lifetime);
 }
 
-/* -- Verification of the peer -- */
-
-/* Does the certificate carry this IP address? The library below 3.5 compares DNS names only. */
-static bool has_ip(const mbedtls_x509_crt *crt, const char *name)
-{
-	unsigned char want[16];
-	size_t len = 4;
-
-	if (inet_pton(AF_INET, name, want) != 1) {
-		if (inet_pton(AF_INET6, name, want) != 1)
-			return false;
-		len = 16;
-	}
-	for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s; s = s->next)
-		if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == 7 && s->buf.len == len &&
-			!memcmp(s->buf.p, want, len))
-			return true;
-	return false;
-}
-
-static bool is_self_signed(const mbedtls_x509_crt *crt)
-{
-	return crt->issuer_raw.len == crt->subject_raw.len &&
-	       !memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->subject_raw.len);
-}
-
-static enum tls_verify verify_reason(uint32_t flags)
-{
-	const uint32_t weak = MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK |
-			      MBEDTLS_X509_BADCERT_BAD_KEY;
-
-	if (!flags)
-		return TLS_VERIFY_OK;
-	/* A weak signature also keeps the path from being built. */
-	if (flags & weak)
-		return TLS_VERIFY_WEAK;
-	if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
-		return TLS_VERIFY_UNTRUSTED;
-	if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
-		return TLS_VERIFY_EXPIRED;
-	if (flags & MBEDTLS_X509_BADCERT_FUTURE)
-		return TLS_VERIFY_NOT_YET;
-	if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH)
-		return TLS_VERIFY_WRONG_NAME;
-	if (flags & MBEDTLS_X509_BADCERT_REVOKED)
-		return TLS_VERIFY_REVOKED;
-	return TLS_VERIFY_OTHER;
-}
-
-/* Called from the top of the chain down; depth 0, the leaf, comes last. */
-static int on_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
-{
-	struct tls *t = arg;
-	enum tls_verify reason;
-
-	t->verify_seen = true;
-	if (depth == 0 && t->name_is_ip && !has_ip(crt, t->name))
-		*flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-	reason = verify_reason(*flags);
-	if (depth == 0 && reason == TLS_VERIFY_UNTRUSTED && is_self_signed(crt))
-		reason = TLS_VERIFY_SELF_SIGNED;
-	if (reason != TLS_VERIFY_OK && (t->verify == TLS_VERIFY_OK || reason < t->verify))
-		t->verify = reason;
-	return 0;
-}
-
-/* -- Kept sessions -- */
-
-static void on_free_session(void *value)
-{
-	struct tls_kept_session *s = value;
-
-	list_remove(&s->node);
-	mbedtls_ssl_session_free(&s->session);
-	free(s);
-}
-
-static time_t crt_end(const mbedtls_x509_crt *crt)
-{
-	struct tm tm = {
-		.tm_year = crt->valid_to.year - 1900,
-		.tm_mon = crt->valid_to.mon - 1,
-		.tm_mday = crt->valid_to.day,
-		.tm_hour = crt->valid_to.hour,
-		.tm_min = crt->valid_to.min,
-		.tm_sec = crt->valid_to.sec,
-	};
-
-	return timegm(&tm);
-}
-
-void tls_session_save(struct tls *t)
-{
-	struct tls_ctx *ctx = t->ctx;
-	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
-	struct tls_kept_session *s;
-	time_t now = time(NULL);
-
-	if (!ctx->session_cache || !crt)
-		return;
-	s = calloc(1, sizeof(*s) + strlen(t->name) + 1);
-	if (!s)
-		return;
-	list_init(&s->node);
-	memcpy(s->name, t->name, strlen(t->name) + 1);
-	mbedtls_ssl_session_init(&s->session);
-	s->until = now + SESSION_KEPT_S;
-	if (crt_end(crt) < s->until)
-		s->until = crt_end(crt);
-	if (mbedtls_ssl_get_session(&t->ssl, &s->session) ||
-		hmap_set_str(&ctx->sessions, s->name, s)) {
-		on_free_session(s);
-		return;
-	}
-	list_add(&ctx->sessions_lru, &s->node);
-	if (ctx->sessions.count > ctx->session_cache) {
-		struct list *oldest = ctx->sessions_lru.next;
-
-		hmap_remove_str(
-			&ctx->sessions, container_of(oldest, struct tls_kept_session, node)->name);
-	}
-}
-
-static void session_offer(struct tls *t)
-{
-	struct tls_kept_session *s = hmap_find_str(&t->ctx->sessions, t->name);
-
-	if (!s)
-		return;
-	if (s->until <= time(NULL)) {
-		hmap_remove_str(&t->ctx->sessions, t->name);
-		return;
-	}
-	list_remove(&s->node);
-	list_add(&t->ctx->sessions_lru, &s->node);
-	t->session_set = !mbedtls_ssl_set_session(&t->ssl, &s->session);
-}
-
-int tls_client_prepare(struct tls *t)
-{
-	unsigned char ip[16];
-
-	t->name_is_ip =
-		inet_pton(AF_INET, t->name, ip) == 1 || inet_pton(AF_INET6, t->name, ip) == 1;
-	/* No SNI for addresses (RFC 6066 3); on_verify compares them. */
-	if (mbedtls_ssl_set_hostname(&t->ssl, t->name_is_ip ? NULL : t->name))
-		return -EINVAL;
-	mbedtls_ssl_set_verify(&t->ssl, on_verify, t);
-	if (t->ctx->session_cache)
-		session_offer(t);
-	return 0;
-}
-
 /* -- Contexts -- */
 
 static int alpn_copy(struct tls_ctx *ctx, const char *const *alpn)
@@ -413,10 +167,9 @@ static int client_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 	if (cfg->ca_pem && mbedtls_x509_crt_parse(&ctx->cas, (const unsigned char *)cfg->ca_pem,
 				   strlen(cfg->ca_pem) + 1))
 		return -EINVAL;
-	mbedtls_ssl_conf_authmode(&ctx->conf, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(&ctx->conf, &ctx->cas, NULL);
+	/* By tls_verify_peer, with what the library lacks and a memory. */
+	mbedtls_ssl_conf_authmode(&ctx->conf, MBEDTLS_SSL_VERIFY_NONE);
 	mbedtls_ssl_conf_session_tickets(&ctx->conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
-	ctx->session_cache = cfg->session_cache;
 #ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
 	/* Else the library drops TLS 1.3 tickets unseen. */
 	mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
@@ -442,7 +195,7 @@ static int server_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 	mbedtls_ssl_conf_cert_cb(&ctx->conf, on_hello);
 #endif
 	if (mbedtls_ssl_ticket_setup(&ctx->ticket, mbedtls_ctr_drbg_random, &ctx->rng,
-		    MBEDTLS_CIPHER_AES_256_GCM, TICKET_LIFETIME_S))
+		    MBEDTLS_CIPHER_AES_256_GCM, TLS_TICKET_LIFE_S))
 		return -ENOMEM;
 	mbedtls_ssl_conf_session_tickets_cb(&ctx->conf, on_ticket_write, on_ticket_parse, ctx);
 	return 0;
@@ -467,6 +220,11 @@ static void set_groups(struct tls_ctx *ctx)
 #endif
 }
 
+static void on_free_nothing(void *value)
+{
+	(void)value;
+}
+
 int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out)
 {
 	struct tls_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -481,8 +239,8 @@ int tls_ctx_new(const struct tls_config *cfg, struct tls_ctx **out)
 	mbedtls_ctr_drbg_init(&ctx->rng);
 	mbedtls_x509_crt_init(&ctx->cas);
 	mbedtls_ssl_ticket_init(&ctx->ticket);
-	hmap_init(&ctx->sessions, on_free_session);
-	list_init(&ctx->sessions_lru);
+	lru_init(&ctx->sessions, cfg->is_server ? 0 : cfg->session_cache, tls_session_free);
+	lru_init(&ctx->chains, cfg->is_server ? 0 : cfg->chain_cache, on_free_nothing);
 #if MBEDTLS_VERSION_MAJOR >= 3
 	if (psa_crypto_init() != PSA_SUCCESS)
 		goto fail;
@@ -517,7 +275,8 @@ void tls_ctx_free(struct tls_ctx *ctx)
 {
 	if (!ctx || --ctx->refs)
 		return;
-	hmap_fini(&ctx->sessions);
+	lru_fini(&ctx->sessions);
+	lru_fini(&ctx->chains);
 	mbedtls_ssl_config_free(&ctx->conf);
 	mbedtls_ssl_ticket_free(&ctx->ticket);
 	mbedtls_x509_crt_free(&ctx->cas);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tls_cert.h over mbedtls. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/random.h"
+#include "common/tls_mbedtls.h"
+
+static struct tls_cert *cert_alloc(void)
+{
+	struct tls_cert *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->refs = 1;
+	mbedtls_x509_crt_init(&c->chain);
+	mbedtls_pk_init(&c->key);
+	return c;
+}
+
+static int key_parse(mbedtls_pk_context *key, const unsigned char *data, size_t len)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+	return mbedtls_pk_parse_key(key, data, len, NULL, 0, random_bytes, NULL);
+#else
+	return mbedtls_pk_parse_key(key, data, len, NULL, 0);
+#endif
+}
+
+int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out)
+{
+	struct tls_cert *c = cert_alloc();
+
+	if (!c)
+		return -ENOMEM;
+	if (mbedtls_x509_crt_parse(&c->chain, (const unsigned char *)pem, strlen(pem) + 1) ||
+		key_parse(&c->key, (const unsigned char *)key_pem, strlen(key_pem) + 1) ||
+#if MBEDTLS_VERSION_MAJOR >= 3
+		mbedtls_pk_check_pair(&c->chain.pk, &c->key, random_bytes, NULL)) {
+#else
+		mbedtls_pk_check_pair(&c->chain.pk, &c->key)) {
+#endif
+		tls_cert_free(c);
+		return -EINVAL;
+	}
+	*out = c;
+	return 0;
+}
+
+int tls_cert_new_der(
+	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out)
+{
+	struct tls_cert *c = cert_alloc();
+
+	if (!c)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (mbedtls_x509_crt_parse_der(&c->chain, chain[i].data, chain[i].len))
+			goto fail;
+	if (!n || key_parse(&c->key, key->data, key->len))
+		goto fail;
+	*out = c;
+	return 0;
+fail:
+	tls_cert_free(c);
+	return -EINVAL;
+}
+
+struct tls_cert *tls_cert_ref(struct tls_cert *cert)
+{
+	cert->refs++;
+	return cert;
+}
+
+void tls_cert_free(struct tls_cert *cert)
+{
+	if (!cert || --cert->refs)
+		return;
+	mbedtls_x509_crt_free(&cert->chain);
+	mbedtls_pk_free(&cert->key);
+	free(cert);
+}
