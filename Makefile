@@ -19,15 +19,21 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) $(SAN) -D_GNU_SOURCE -DCULVERT_VERSION='"$(VERSION)"' -I. -MMD -MP
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 
-ifeq ($(filter $(TLS),mbedtls),)
-$(error TLS=$(TLS): this release has the mbedtls backend only)
+# The TLS backend of common/tls.h; its objects are in a build directory of their own.
+TLS_LIBS_mbedtls := -lmbedtls
+TLS_LIBS_openssl := -lssl -lcrypto
+ifeq ($(TLS_LIBS_$(TLS)),)
+$(error TLS=$(TLS): there are mbedtls and openssl)
+endif
+ifeq ($(filter $(or $(file <$(B)/tls),$(TLS)),$(TLS)),)
+$(error $(B) was built with TLS=$(file <$(B)/tls): give B=build-$(TLS) too)
 endif
 
 DAEMONS = wgd fwd dnsd proxyd apid syncd
 
 # Lists that module.mk files add to. Paths are relative to this directory.
 COMMON_SRCS :=
-COMMON_LIBS := -luv -lhiredis -lcjson -linih -lmbedtls -lmbedx509 -lmbedcrypto
+COMMON_LIBS := -luv -lhiredis -lcjson -linih $(TLS_LIBS_$(TLS)) -lmbedx509 -lmbedcrypto
 # <daemon>_SRCS, <daemon>_LIBS; UNITS (names), UNIT_OBJS_<unit>, UNIT_LIBS_<unit>; FUZZERS, FUZZ_OBJS_<name>
 UNITS :=
 FUZZERS :=
@@ -54,7 +60,7 @@ $(LIB): $(call objs,$(COMMON_SRCS)) $(EXTRA_COMMON_OBJS)
 
 # What is not there is named in one line, before the compiler stumbles over the first of many.
 NEEDED = uv.h hiredis/hiredis.h libmnl/libmnl.h libnftnl/rule.h cjson/cJSON.h mbedtls/ssl.h \
-	ares.h ini.h libpsl.h idn2.h zlib.h mariadb/mysql.h llhttp.h
+	ares.h ini.h libpsl.h idn2.h zlib.h mariadb/mysql.h llhttp.h $(if $(filter openssl,$(TLS)),openssl/ssl.h)
 HINT = `deploy/deps build`, as root, installs what the build needs
 $(B)/can-build:
 	@mkdir -p $(@D)
@@ -62,6 +68,7 @@ $(B)/can-build:
 	@missing=; for h in $(NEEDED); do \
 		echo "#include <$$h>" | $(CC) $(LLHTTP_FLAGS) -E -x c - >/dev/null 2>&1 || missing="$$missing $$h"; done; \
 	[ -z "$$missing" ] || { echo "not found:$$missing;" '$(HINT)' >&2; exit 1; }
+	@echo $(TLS) >$(B)/tls
 	@touch $@
 
 $(B)/obj/%.o: %.c | $(B)/can-build
@@ -111,7 +118,7 @@ asan:
 	$(MAKE) B=build-asan SAN="$(ASAN)" CFLAGS="-O1 -g" all units replays
 
 clean:
-	rm -rf $(B) build-asan
+	rm -rf $(B) build-asan build-openssl
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

@@ -14,6 +14,7 @@
 
 #define LEAVES_MAX	  4096
 #define UPSTREAM_SESSIONS 1024
+#define UPSTREAM_CHAINS	  4096
 
 static void ca_path(const struct proxyd_conf *conf, char out[static 4096])
 {
@@ -53,6 +54,7 @@ static int open_upstream(struct proxy *p)
 	struct tls_config cfg = {
 		.ca_file = p->conf->upstream_ca,
 		.session_cache = UPSTREAM_SESSIONS,
+		.chain_cache = UPSTREAM_CHAINS,
 		.alpn = alpn,
 	};
 	int err = tls_ctx_new(&cfg, &p->upstream_tls);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The connection half of tls.h over OpenSSL; contexts are in tls_openssl_ctx.c. */
+#include "common/tls.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "common/tls_openssl.h"
+
+/* -- The library's input and output -- */
+
+static int on_bio_write(BIO *b, const char *data, int len)
+{
+	struct tls *t = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	return buf_append(&t->out, data, (size_t)len) ? -1 : len;
+}
+
+static int on_bio_read(BIO *b, char *data, int len)
+{
+	struct tls *t = BIO_get_data(b);
+	size_t have = t->in.len - t->in_pos, n = (size_t)len;
+
+	BIO_clear_retry_flags(b);
+	if (!have) {
+		if (!t->in_eof)
+			BIO_set_retry_read(b);
+		return t->in_eof ? 0 : -1;
+	}
+	if (n > have)
+		n = have;
+	memcpy(data, t->in.data + t->in_pos, n);
+	t->in_pos += n;
+	if (t->in_pos == t->in.len) {
+		/* An idle connection keeps no input buffer. */
+		buf_fini(&t->in);
+		buf_init(&t->in, TLS_INPUT_MAX);
+		t->in_pos = 0;
+	}
+	return (int)n;
+}
+
+static long on_bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	const struct tls *t = BIO_get_data(b);
+
+	(void)num;
+	(void)ptr;
+	if (cmd == BIO_CTRL_EOF)
+		return t->in_eof && t->in_pos == t->in.len;
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+BIO_METHOD *tls_bio_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_TYPE_START | BIO_TYPE_SOURCE_SINK, "tls engine");
+
+	if (m) {
+		BIO_meth_set_write(m, on_bio_write);
+		BIO_meth_set_read(m, on_bio_read);
+		BIO_meth_set_ctrl(m, on_bio_ctrl);
+	}
+	return m;
+}
+
+/* -- Life -- */
+
+static int setup(struct tls *t)
+{
+	BIO *b;
+
+	t->ssl = SSL_new(t->ctx->ssl);
+	if (!t->ssl || !SSL_set_app_data(t->ssl, t))
+		return -ENOMEM;
+	b = BIO_new(t->ctx->bio);
+	if (!b)
+		return -ENOMEM;
+	BIO_set_data(b, t);
+	BIO_set_init(b, 1);
+	SSL_set_bio(t->ssl, b, b);
+	if (t->ctx->is_server)
+		SSL_set_accept_state(t->ssl);
+	return t->ctx->is_server ? 0 : tls_client_prepare(t);
+}
+
+int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out)
+{
+	struct tls *t;
+	int err = 0;
+
+	if (!ctx->is_server && !name)
+		return -EINVAL;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->ctx = ctx;
+	ctx->refs++;
+	t->conn_data = conn_data;
+	buf_init(&t->in, TLS_INPUT_MAX);
+	buf_init(&t->out, TLS_OUTPUT_MAX);
+	if (name) {
+		t->name = strdup(name);
+		err = t->name ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = setup(t);
+	if (err) {
+		tls_free(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	/* An end without close_notify is no reason to forget the session (RFC 5246 7.2.1), which is
+	 * what the library would do. */
+	if (t->done && (!t->err || t->err == -ECONNRESET))
+		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(t->ssl);
+	buf_fini(&t->in);
+	buf_fini(&t->out);
+	free(t->name);
+	free(t->sni);
+	free(t->alpn);
+	tls_ctx_free(t->ctx);
+	free(t);
+}
+
+int tls_feed(struct tls *t, const void *data, size_t len)
+{
+	if (!len) {
+		t->in_eof = true;
+		return 0;
+	}
+	if (t->in_pos) {
+		buf_consume(&t->in, t->in_pos);
+		t->in_pos = 0;
+	}
+	if (t->in.len + len > TLS_INPUT_MAX)
+		return -EMSGSIZE;
+	return buf_append(&t->in, data, len);
+}
+
+/* -- Errors -- */
+
+/* What a reason of the library says about both sides. */
+static enum tls_gap gap_from_reason(int reason)
+{
+	switch (reason) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_UNSUPPORTED_SSL_VERSION:
+	case SSL_R_WRONG_SSL_VERSION:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_VERSION_TOO_HIGH:
+		return TLS_GAP_VERSION;
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return TLS_GAP_NOT_TLS;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_UNKNOWN_CIPHER_RETURNED:
+	case SSL_R_WRONG_CIPHER_RETURNED:
+	case SSL_R_WRONG_CURVE:
+	case SSL_R_WRONG_SIGNATURE_TYPE:
+	case SSL_R_UNSUPPORTED_ELLIPTIC_CURVE:
+	case SSL_R_DH_KEY_TOO_SMALL:
+		return TLS_GAP_CIPHER;
+	default:
+		return TLS_GAP_NONE;
+	}
+}
+
+static int fail_with(struct tls *t, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int fail_with(struct tls *t, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	t->err = err;
+	va_start(ap, fmt);
+	vsnprintf(t->error, sizeof(t->error), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static int fail_alert(struct tls *t, int reason)
+{
+	t->peer_alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
+	if (!t->done)
+		t->gap = tls_gap_from_alert(t->peer_alert);
+	return fail_with(t, -ECONNABORTED, "alert %u from the peer%s%s", t->peer_alert,
+		t->gap ? ": " : "", tls_gap_text(t->gap, true));
+}
+
+/* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
+static int fail_shaking(struct tls *t, unsigned long error)
+{
+	int lib = ERR_GET_LIB(error);
+
+	if (t->done)
+		return 0;
+	if (!t->ctx->is_server && t->verify == TLS_VERIFY_OK && !t->verified &&
+		(lib == ERR_LIB_ASN1 || lib == ERR_LIB_X509))
+		t->verify = TLS_VERIFY_OTHER;
+	if (t->verify != TLS_VERIFY_OK)
+		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
+	t->gap = gap_from_reason(ERR_GET_REASON(error));
+	return t->gap ? fail_with(t, -EPROTO, "%s", tls_gap_text(t->gap, true)) : 0;
+}
+
+/* Turns a result of the library into ours, and remembers what it was. */
+static int fail(struct tls *t, int ret)
+{
+	int kind = SSL_get_error(t->ssl, ret);
+	unsigned long error = ERR_peek_error();
+	int reason = ERR_GET_REASON(error);
+	const char *text;
+
+	if (kind == SSL_ERROR_WANT_READ)
+		return -EAGAIN;
+	if (t->err)
+		return t->err;
+	if (kind == SSL_ERROR_ZERO_RETURN)
+		return fail_with(t, -ECONNRESET, "closed during the handshake");
+	if (!error || error == ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_EOF_WHILE_READING))
+		return fail_with(t, -ECONNRESET, "connection ended without close_notify");
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET)
+		return fail_alert(t, reason);
+	if (fail_shaking(t, error))
+		return t->err;
+	text = ERR_reason_error_string(error);
+	return fail_with(t, reason == ERR_R_MALLOC_FAILURE ? -ENOMEM : -EPROTO, "%s",
+		text ? text : "protocol error");
+}
+
+/* -- Work -- */
+
+/* The library's has no end of its own. */
+static int keep_alpn(struct tls *t)
+{
+	const unsigned char *name;
+	unsigned len;
+
+	SSL_get0_alpn_selected(t->ssl, &name, &len);
+	if (!len)
+		return 0;
+	t->alpn = strndup((const char *)name, len);
+	return t->alpn ? 0 : fail_with(t, -ENOMEM, "no memory");
+}
+
+int tls_handshake(struct tls *t)
+{
+	int ret;
+
+	if (t->err)
+		return t->err;
+	if (t->done)
+		return 0;
+	ERR_clear_error();
+	ret = SSL_do_handshake(t->ssl);
+	if (ret != 1)
+		return fail(t, ret);
+	if (!t->ctx->is_server && !t->verified &&
+		(!SSL_session_reused(t->ssl) || SSL_get_verify_result(t->ssl) != X509_V_OK)) {
+		t->verify = TLS_VERIFY_OTHER;
+		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
+	}
+	t->done = true;
+	return keep_alpn(t);
+}
+
+int tls_read(struct tls *t, void *buf, size_t len)
+{
+	int ret;
+
+	if (t->err)
+		return t->err;
+	if (t->eof)
+		return 0;
+	ERR_clear_error();
+	ret = SSL_read(t->ssl, buf, len > INT32_MAX ? INT32_MAX : (int)len);
+	if (ret > 0)
+		return ret;
+	if (SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN) {
+		t->eof = true;
+		return 0;
+	}
+	return fail(t, ret);
+}
+
+int tls_write(struct tls *t, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+
+	if (t->err)
+		return t->err;
+	if (t->closed)
+		return -EPIPE;
+	ERR_clear_error();
+	while (len) {
+		int ret = SSL_write(t->ssl, p, len > INT32_MAX ? INT32_MAX : (int)len);
+
+		if (ret <= 0)
+			return fail(t, ret);
+		p += ret;
+		len -= (size_t)ret;
+	}
+	return 0;
+}
+
+int tls_close_notify(struct tls *t)
+{
+	int ret;
+
+	if (t->closed || t->err || !t->done)
+		return 0;
+	t->closed = true;
+	ERR_clear_error();
+	ret = SSL_shutdown(t->ssl);
+	return ret < 0 ? fail(t, ret) : 0;
+}
+
+const void *tls_output(const struct tls *t, size_t *len)
+{
+	*len = t->out.len;
+	return t->out.len ? t->out.data : NULL;
+}
+
+void tls_output_consume(struct tls *t, size_t len)
+{
+	if (len < t->out.len) {
+		buf_consume(&t->out, len);
+		return;
+	}
+	buf_fini(&t->out);
+	buf_init(&t->out, TLS_OUTPUT_MAX);
+}
+
+void tls_get_info(const struct tls *t, struct tls_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->verify = t->verify;
+	info->chain_known = t->chain_known;
+	info->gap = t->gap;
+	info->peer_alert = t->peer_alert;
+	info->version = info->cipher = "";
+	info->error = t->error;
+	info->sni = t->sni;
+	if (t->done) {
+		info->resumed = SSL_session_reused(t->ssl);
+		info->version = SSL_get_version(t->ssl);
+		info->cipher = SSL_get_cipher_name(t->ssl);
+		info->alpn = t->alpn;
+	}
+}
