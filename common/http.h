@@ -216,6 +216,10 @@ void http_client_set_ops(struct http_client *c, const struct http_client_ops *op
 struct stream *http_client_stream(const struct http_client *c);
 /* Open, no exchange under way, fit for another. */
 bool http_client_is_idle(const struct http_client *c);
+/* Since when there is one, in ms. */
+uint64_t http_client_age_ms(const struct http_client *c);
+/* Has a byte of the answer to the last request come? Valid in on_close too. */
+bool http_client_is_answered(const struct http_client *c);
 const char *http_client_error(const struct http_client *c);
 /* What became of the peer's certificate; valid in on_close too. TLS_VERIFY_OK for a plain stream.
  */

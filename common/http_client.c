@@ -25,7 +25,9 @@ struct http_client {
 	enum client_wait wait;
 	uint64_t rate_mark;
 	struct http_body_out out;
+	uint64_t born;	   /* loop time, ms */
 	bool is_busy;	   /* an exchange is under way */
+	bool is_answered;  /* a byte came since the request */
 	bool request_done; /* written whole */
 	bool keep_alive;
 	bool is_paused;
@@ -210,8 +212,10 @@ static void on_stream_read(struct stream *s, const void *data, size_t len)
 {
 	struct http_client *c = stream_data(s);
 
-	if (!c->is_closing)
-		run(c, data, len);
+	if (c->is_closing)
+		return;
+	c->is_answered = true;
+	run(c, data, len);
 }
 
 static void on_stream_eof(struct stream *s)
@@ -280,6 +284,7 @@ struct http_client *http_client_new(struct stream *s, const struct http_client_o
 	c->keep_alive = true;
 	uv_timer_init(stream_loop(s), &c->timer);
 	c->timer.data = c;
+	c->born = uv_now(c->timer.loop);
 	c->stream_limits = sl = *stream_limits(s);
 	sl.idle_ms = 0;
 	stream_set_limits(s, &sl);
@@ -309,6 +314,16 @@ bool http_client_is_idle(const struct http_client *c)
 {
 	return !c->is_busy && !c->is_closing && !c->is_handed && c->keep_alive && c->request_done &&
 	       c->stream && stream_is_open(c->stream);
+}
+
+uint64_t http_client_age_ms(const struct http_client *c)
+{
+	return uv_now(c->timer.loop) - c->born;
+}
+
+bool http_client_is_answered(const struct http_client *c)
+{
+	return c->is_answered;
 }
 
 const char *http_client_error(const struct http_client *c)
@@ -363,6 +378,7 @@ int http_client_send(struct http_client *c, const struct http_head *head, enum h
 	c->parser.to_connect = !strcmp(head->method, "CONNECT");
 	c->out = (struct http_body_out){ .framing = framing, .left = f.len };
 	c->is_busy = true;
+	c->is_answered = false;
 	c->request_done = false;
 	set_wait(c, CLIENT_WAIT_NOTHING);
 	if (framing == HTTP_BODY_NONE)

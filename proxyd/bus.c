@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/bus.h"
 #include "common/log.h"
+#include "proxyd/pool.h"
 #include <errno.h>
 #include <string.h>
 
@@ -53,6 +54,8 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "allowed", p->allowed);
 	add_count(status, "blocked", p->blocked);
 	add_count(status, "failed", p->failed);
+	add_count(status, "pooled", pool_count(p->pool));
+	add_count(status, "reused", p->reused);
 	add_count(status, "leaves_made", cert_minter_made(p->minter));
 }
 

@@ -30,6 +30,8 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "http_high_ports", CONF_BOOL, AT(http_high_ports), "yes",
 		.help = "Plain HTTP may also ask for ports from 1024 on, but for those that "
 			"browsers keep away from." },
+	{ "proxyd", "pool_max", CONF_INT, AT(pool_max), "512", .min = 0, .max = 65536,
+		.help = "Idle connections to web servers that are kept for the next request." },
 	{ "proxyd", "never", CONF_PREFIXES, AT(never), "",
 		.help = "Addresses that no device is connected to, beside the gateway's own: "
 			"databases and the like." },

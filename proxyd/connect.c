@@ -120,6 +120,18 @@ const char *connect_check(struct proxy *p, const struct addr *device, const stru
 	return guard_check(&p->guard, dev, directory_settings(p->dir), to);
 }
 
+bool connect_may_reuse(struct proxy *p, const struct addr *device, const struct stream *s)
+{
+	struct sockaddr_storage ss;
+	struct endpoint to;
+
+	if (stream_peer(s, &ss))
+		return false;
+	to.addr = addr_from_sockaddr((const struct sockaddr *)&ss);
+	to.port = sockaddr_port((const struct sockaddr *)&ss);
+	return !connect_check(p, device, &to);
+}
+
 static const char *check(struct connect *c, const struct addr *to)
 {
 	const struct endpoint at = { .addr = *to, .port = c->port };

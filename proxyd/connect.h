@@ -13,6 +13,9 @@
 /* May the device connect there now? NULL = yes, else why not. */
 const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to);
 
+/* The same of where a connection that was made before leads. */
+bool connect_may_reuse(struct proxy *p, const struct addr *device, const struct stream *s);
+
 struct connect;
 
 struct dial_error {

@@ -30,6 +30,7 @@ struct exchange {
 	bool request_sent;  /* the head went to the server */
 	bool request_ended; /* the client's body is whole */
 	bool is_reused;	    /* over a connection kept from before: one retry is due */
+	bool is_bound;	    /* the connection knows the client: nobody else may have it */
 };
 
 void exchange_free_if_over(struct exchange *x);

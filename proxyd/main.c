@@ -3,6 +3,7 @@
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
 #include "proxyd/listeners.h"
+#include "proxyd/pool.h"
 #include "proxyd/portal.h"
 #include "proxyd/session.h"
 #include "proxyd/tunnel.h"
@@ -65,7 +66,8 @@ static int open_upstream(struct proxy *p)
 		return err;
 	}
 	p->resolver = resolver_open(&p->d->loop, &p->conf->resolver);
-	return p->resolver ? 0 : -ENOMEM;
+	p->pool = pool_open(p, (size_t)p->conf->pool_max);
+	return p->resolver && p->pool ? 0 : -ENOMEM;
 }
 
 static int on_start(struct daemon *d)
@@ -116,6 +118,8 @@ static void on_stop(struct daemon *d)
 		session_close(container_of(it, struct session, node));
 	portal_close(p);
 	tunnel_close_all(p);
+	if (p->pool)
+		pool_close(p->pool);
 	if (p->resolver)
 		resolver_close(p->resolver);
 	proxy_bus_close(p);

@@ -28,6 +28,7 @@ struct proxy {
 	struct tls_ctx *upstream_tls; /* towards web servers */
 	struct listening *listening;  /* listeners.c */
 	size_t listening_count;
+	struct pool *pool;     /* idle connections to them */
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */
 	struct list visitors;  /* struct visitor of portal.c */
@@ -37,6 +38,7 @@ struct proxy {
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;
+	uint64_t reused; /* requests over a connection that was kept */
 };
 
 /* The device behind an address; NULL = unknown or no policy yet. */

@@ -19,18 +19,6 @@ static const struct stream_limits limits = {
 
 /* ---- idle connection upstream ---- */
 
-static void on_idle_nothing(struct http_client *c)
-{
-	(void)c;
-}
-
-static void on_idle_body(struct http_client *c, const void *data, size_t len)
-{
-	(void)c;
-	(void)data;
-	(void)len;
-}
-
 static void on_idle_close(struct http_client *c, int why)
 {
 	struct session *s = http_client_data(c);
@@ -40,12 +28,7 @@ static void on_idle_close(struct http_client *c, int why)
 		s->idle = NULL;
 }
 
-static const struct http_client_ops idle_ops = {
-	.on_response = on_idle_nothing,
-	.on_body = on_idle_body,
-	.on_response_end = on_idle_nothing,
-	.on_close = on_idle_close,
-};
+static const struct http_client_ops idle_ops = { .on_close = on_idle_close };
 
 static void drop_idle(struct session *s)
 {
@@ -77,19 +60,6 @@ struct load *session_forget(struct session *s)
 	return l;
 }
 
-/* The device may have got another profile since it was connected. */
-static bool may_use(const struct session *s, const struct http_client *c)
-{
-	struct sockaddr_storage ss;
-	struct endpoint to;
-
-	if (stream_peer(http_client_stream(c), &ss))
-		return false;
-	to.addr = addr_from_sockaddr((const struct sockaddr *)&ss);
-	to.port = sockaddr_port((const struct sockaddr *)&ss);
-	return !connect_check(s->p, &s->device, &to);
-}
-
 struct http_client *session_take_idle(struct session *s, const struct target *t)
 {
 	struct http_client *c = s->idle;
@@ -98,7 +68,7 @@ struct http_client *session_take_idle(struct session *s, const struct target *t)
 		return NULL;
 	if (!http_client_is_idle(c) || strcmp(s->idle_target.host, t->host) != 0 ||
 		s->idle_target.port != t->port || s->idle_target.is_https != t->is_https ||
-		!may_use(s, c)) {
+		!connect_may_reuse(s->p, &s->device, http_client_stream(c))) {
 		drop_idle(s);
 		return NULL;
 	}

@@ -29,7 +29,9 @@ struct session {
 	bool is_inner;	       /* after CONNECT: target is fixed */
 	struct target target;  /* of CONNECT */
 	bool is_mismatched;    /* the SNI was another name */
-	/* A connection to a web server, idle, for the next request to the same place. */
+	/* A connection to a web server that knows this client (NTLM, Negotiate: it is the
+	 * connection that is authenticated), idle, for the next request to the same place and for
+	 * nobody else. */
 	struct http_client *idle;
 	struct target idle_target;
 };

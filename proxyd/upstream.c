@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "proxyd/judge.h"
 #include "proxyd/page.h"
+#include "proxyd/pool.h"
 #include "proxyd/tunnel.h"
 #include <errno.h>
 #include <stdio.h>
@@ -202,6 +203,34 @@ static void on_response_body(struct http_client *c, const void *data, size_t len
 		http_client_pause(c);
 }
 
+/* Authentication that is the connection's, not the request's (RFC 4559 6, and NTLM). */
+static bool has_bound_scheme(const struct http_head *head, const char *name)
+{
+	for (size_t i = 0; (i = http_head_find(head, name, i)) < head->n_headers; i++) {
+		const char *value = head->headers[i].value;
+
+		if (!strncasecmp(value, "NTLM", 4) || !strncasecmp(value, "Negotiate", 9))
+			return true;
+	}
+	return false;
+}
+
+/* At rest: for the next request of this client if the connection knows it, else of anybody. */
+static void keep_client(struct exchange *x)
+{
+	struct http_client *c = x->client;
+
+	if (x->is_upgrade || x->p->stopping)
+		return;
+	x->client = NULL;
+	x->is_bound = x->is_bound || has_bound_scheme(http_client_head(c), "WWW-Authenticate") ||
+		      has_bound_scheme(http_request_head(x->req), "Authorization");
+	if (x->is_bound)
+		session_put_idle(x->s, &x->target, c);
+	else
+		pool_put(x->p->pool, &x->target, &x->s->device, c);
+}
+
 static void on_response_end(struct http_client *c)
 {
 	struct exchange *x = http_client_data(c);
@@ -209,22 +238,34 @@ static void on_response_end(struct http_client *c)
 
 	if (!req || !http_response_started(req))
 		return;
-	if (x->request_ended && http_client_is_idle(c)) {
-		x->client = NULL;
-		session_put_idle(x->s, &x->target, c);
-	}
+	if (x->request_ended && http_client_is_idle(c))
+		keep_client(x);
 	/* Ends the exchange, too. An error closes the client's connection, which does so as well.
 	 */
 	http_response_end(req, http_client_trailers(c));
 }
 
-/* May the request be sent again when nobody knows whether it was carried out? (RFC 9110 9.2.2) */
+/* May the request be sent again when nobody knows whether it was carried out (RFC 9110 9.2.2), and
+ * can it (there is no body that is gone)? */
 static bool is_repeatable(const struct exchange *x)
 {
+	static const char *const methods[] = { "GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND" };
 	const char *method = http_request_head(x->req)->method;
 
-	return !http_request_length(x->req) &&
-	       (!strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS"));
+	if (http_request_length(x->req) || x->is_upgrade)
+		return false;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		if (!strcmp(method, methods[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A kept connection ended instead of answering: the server had closed it. */
+static bool may_repeat(const struct exchange *x, const struct http_client *c, int why)
+{
+	return x->is_reused && !http_client_is_answered(c) && why != -ETIMEDOUT &&
+	       is_repeatable(x) && !exchange_is_answered(x) && !x->p->stopping;
 }
 
 static void on_client_close(struct http_client *c, int why)
@@ -236,9 +277,8 @@ static void on_client_close(struct http_client *c, int why)
 		exchange_free_if_over(x);
 		return;
 	}
-	if (!exchange_is_answered(x) && x->is_reused && !x->p->stopping) {
-		/* The server closed it while it was idle. */
-		x->is_reused = false;
+	if (may_repeat(x, c, why)) {
+		x->is_reused = x->is_bound = false;
 		x->request_sent = false;
 		start_dial(x);
 		return;
@@ -311,16 +351,30 @@ static void start_dial(struct exchange *x)
 		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 }
 
+/* How long ago a connection may have been used when the request cannot be repeated: servers keep
+ * theirs for five seconds and more. */
+#define FRESH_MS 2000
+
+static struct http_client *take_client(struct exchange *x)
+{
+	struct http_client *c = session_take_idle(x->s, &x->target);
+
+	x->is_bound = c;
+	if (c || x->is_upgrade)
+		return c;
+	return pool_take(x->p->pool, &x->target, &x->s->device, is_repeatable(x) ? 0 : FRESH_MS);
+}
+
 void upstream_start(struct exchange *x)
 {
-	/* What may not be repeated gets a connection that cannot have been closed meanwhile. */
-	if (!x->wants_tunnel && !x->is_upgrade && is_repeatable(x))
-		x->client = session_take_idle(x->s, &x->target);
+	if (!x->wants_tunnel)
+		x->client = take_client(x);
 	if (!x->client) {
 		start_dial(x);
 		return;
 	}
 	x->is_reused = true;
+	x->p->reused++;
 	http_client_set_ops(x->client, &client_ops, x);
 	send_request(x);
 }

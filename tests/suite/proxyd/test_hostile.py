@@ -181,21 +181,6 @@ def test_idle_origin_connection_that_was_closed_is_replaced(world):
             world.secure.hang_up()
 
 
-def test_origin_that_hangs_up_after_the_request_is_asked_once_more_at_most(world):
-    calls = []
-
-    def leave(r):
-        calls.append(r)
-        return False
-    world.secure.routes["/leave"] = leave
-    with world.secure_to("allowed.example") as c:
-        assert c.ask("GET", "/echo", "allowed.example").status == 200
-        assert c.ask("GET", "/leave", "allowed.example").status == 502
-        assert len(calls) == 2
-        assert c.ask("POST", "/leave", "allowed.example", body=b"x").status == 502
-        assert len(calls) == 3
-
-
 def test_origin_that_leaves_during_an_upload_has_a_page(world):
     def leave(_):
         return False
