@@ -68,10 +68,12 @@ $(B)/can-build:
 	@missing=; for h in $(NEEDED); do \
 		echo "#include <$$h>" | $(CC) $(LLHTTP_FLAGS) -E -x c - >/dev/null 2>&1 || missing="$$missing $$h"; done; \
 	[ -z "$$missing" ] || { echo "not found:$$missing;" '$(HINT)' >&2; exit 1; }
-	@echo $(TLS) >$(B)/tls
 	@touch $@
+$(B)/tls:
+	@mkdir -p $(@D)
+	@echo $(TLS) >$@
 
-$(B)/obj/%.o: %.c | $(B)/can-build
+$(B)/obj/%.o: %.c | $(B)/can-build $(B)/tls
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC $<')
 	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -c -o $@ $<

@@ -12,15 +12,52 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/sha256.h>
 
+#include "common/name_constraints.h"
 #include "common/tls_mbedtls.h"
+
+/* As long as the longest path that the library builds. */
+#define PATH_MAX_LEN (MBEDTLS_X509_MAX_INTERMEDIATE_CA + 2)
 
 struct judgement {
 	const struct tls_ctx *ctx;
 	const char *name;
-	uint32_t reasons; /* bits 1 << enum tls_verify */
-	time_t end;	  /* the first of the path's */
-	bool top_seen;
+	uint32_t reasons;			    /* bits 1 << enum tls_verify */
+	time_t end;				    /* the first of the path's */
+	const mbedtls_x509_crt *path[PATH_MAX_LEN]; /* from the top down */
+	size_t path_len;
 };
+
+/* -- Reading -- */
+
+/* Name constraints are looked at by is_allowed. */
+static int on_extension(void *arg, const mbedtls_x509_crt *crt, const mbedtls_x509_buf *oid,
+	int is_critical, const unsigned char *p, const unsigned char *end)
+{
+	static const unsigned char name_constraints[] = { 0x55, 0x1d, 0x1e };
+
+	(void)arg;
+	(void)crt;
+	(void)is_critical;
+	(void)p;
+	(void)end;
+	return oid->len == sizeof(name_constraints) &&
+			       !memcmp(oid->p, name_constraints, sizeof(name_constraints))
+		       ? 0
+		       : MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE;
+}
+
+/*
+ * The library's own function of this name takes no certificate with a critical extension that it
+ * does not know, and name constraints must be critical. The handshake calls the function by its
+ * name across two libraries, and so comes by here. (Were it to find the library's own instead, such
+ * certificates would be refused as before.)
+ */
+int mbedtls_x509_crt_parse_der(mbedtls_x509_crt *chain, const unsigned char *buf, size_t len)
+{
+	return mbedtls_x509_crt_parse_der_with_ext_cb(chain, buf, len, 1, on_extension, NULL);
+}
+
+/* -- Judging -- */
 
 /* Does the certificate carry this IP address? The library below 3.5 compares DNS names only. */
 static bool has_ip(const mbedtls_x509_crt *crt, const char *name)
@@ -108,6 +145,21 @@ static time_t crt_end(const mbedtls_x509_crt *crt)
 	return timegm(&tm);
 }
 
+static struct der der_of(const mbedtls_x509_buf *b)
+{
+	return (struct der){ b->p, b->len };
+}
+
+/* By all that stand above it. */
+static bool is_allowed(const struct judgement *j, const mbedtls_x509_crt *crt)
+{
+	for (size_t i = 0; i < j->path_len; i++)
+		if (!name_constraints_allow(der_of(&j->path[i]->v3_ext), der_of(&crt->v3_ext),
+			    der_of(&crt->subject_raw)))
+			return false;
+	return true;
+}
+
 /* Called from the top of the path down; depth 0, the leaf, comes last. */
 static int on_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -115,15 +167,19 @@ static int on_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 
 	j->reasons |= reasons_of(j, crt, depth, *flags);
 	/* What stands at the top is the configured CA, or nothing is trusted anyway. */
-	if ((j->top_seen || !depth) && !has_server_usage(crt, depth))
+	if ((j->path_len || !depth) && !has_server_usage(crt, depth))
 		j->reasons |= 1U << TLS_VERIFY_USAGE;
+	if (!is_allowed(j, crt))
+		j->reasons |= 1U << TLS_VERIFY_CONSTRAINED;
 	if (!depth && tls_name_is_address(j->name) && !has_ip(crt, j->name))
 		j->reasons |= 1U << TLS_VERIFY_WRONG_NAME;
 	if (!depth && !crt->subject_alt_names.buf.p)
 		j->reasons |= 1U << TLS_VERIFY_WRONG_NAME;
-	if (!j->top_seen || crt_end(crt) < j->end)
+	if (!j->path_len || crt_end(crt) < j->end)
 		j->end = crt_end(crt);
-	j->top_seen = true;
+	if (j->path_len == PATH_MAX_LEN)
+		return MBEDTLS_ERR_X509_FATAL_ERROR;
+	j->path[j->path_len++] = crt;
 	return 0;
 }
 

@@ -15,6 +15,7 @@ FUZZERS += wgd_usage
 FUZZ_SRCS_wgd_usage = wgd/usage.c wgd/usage_text.c
 FUZZERS += kfile
 FUZZ_SRCS_kfile = wgd/device.c wgd/key.c wgd/kfile.c wgd/peers.c
+FUZZERS += name_constraints
 FUZZERS += client_hello
 FUZZ_SRCS_client_hello = proxyd/client_hello.c
 FUZZERS += target

@@ -2,7 +2,7 @@
 UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
-UNITS += cert tls http stream
+UNITS += cert lru name_constraints tls http stream
 UNITS += domainset domainset_image domainset_model
 UNITS += pattern policy schedule time_zone url webset
 UNIT_SRCS_policy = tests/unit/fake_bus.c
