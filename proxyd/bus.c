@@ -10,6 +10,7 @@ static void on_devices(void *arg)
 {
 	struct proxy *p = arg;
 
+	flows_judge(&p->flows);
 	if (p->dir)
 		directory_applied(p->dir);
 }
@@ -34,9 +35,17 @@ static void on_profile(
 
 static void on_profiles_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
-	const struct proxy *p = arg;
+	struct proxy *p = arg;
 
+	flows_judge(&p->flows);
 	bus_topic_applied(p->d->bus, topic, owner, gen);
+}
+
+static void on_policy(void *arg)
+{
+	struct proxy *p = arg;
+
+	flows_judge(&p->flows);
 }
 
 static void add_count(cJSON *status, const char *name, uint64_t value)
@@ -56,6 +65,9 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "failed", p->failed);
 	add_count(status, "pooled", pool_count(p->pool));
 	add_count(status, "reused", p->reused);
+	add_count(status, "spliced_now", p->splicer.count);
+	add_count(status, "spliced_bytes", p->splicer.bytes);
+	add_count(status, "flows_cut", p->flows.cut);
 	add_count(status, "leaves_made", cert_minter_made(p->minter));
 }
 
@@ -73,7 +85,7 @@ int proxy_bus_open(struct proxy *p)
 	p->dir = directory_open(&p->d->loop, p->d->bus, &ops, p);
 	if (!p->dir)
 		return -ENOMEM;
-	p->policy = policy_open(&p->d->loop, p->d->bus, p->dir, NULL, NULL);
+	p->policy = policy_open(&p->d->loop, p->d->bus, p->dir, on_policy, p);
 	if (!p->policy)
 		return -ENOMEM;
 	directory_applied(p->dir);

@@ -9,7 +9,8 @@ struct proxyd_conf {
 	int64_t port;
 	int64_t http_port, tls_port;		     /* intercepted; 0: none */
 	int64_t portal_http_port, portal_https_port; /* 0: none */
-	char *ca_dir;				     /* empty: <state_dir>/ca */
+	int64_t idle_s;
+	char *ca_dir; /* empty: <state_dir>/ca */
 	char *upstream_ca;
 	char *portal_host; /* empty: none */
 	struct conf_ints connect_ports, http_ports;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/listeners.h"
 #include "common/log.h"
+#include "proxyd/peek.h"
 #include "proxyd/portal.h"
 #include "proxyd/session.h"
 #include <errno.h>
@@ -16,6 +17,7 @@ struct role {
 
 static const struct role roles[] = {
 	{ "explicit proxy", offsetof(struct proxyd_conf, port), session_accept },
+	{ "intercepted TLS", offsetof(struct proxyd_conf, tls_port), peek_accept },
 	{ "portal", offsetof(struct proxyd_conf, portal_http_port), portal_accept_http },
 	{ "portal over TLS", offsetof(struct proxyd_conf, portal_https_port), portal_accept_https },
 };

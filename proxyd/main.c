@@ -3,6 +3,7 @@
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
 #include "proxyd/listeners.h"
+#include "proxyd/peek.h"
 #include "proxyd/pool.h"
 #include "proxyd/portal.h"
 #include "proxyd/session.h"
@@ -90,6 +91,8 @@ static int on_start(struct daemon *d)
 	list_init(&p->tunnels);
 	list_init(&p->dials);
 	list_init(&p->exchanges);
+	list_init(&p->peeks);
+	flows_init(&p->flows, &d->loop);
 	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
 		!endpoint_parse(p->conf->shared.redis + 4, &redis))
 		p->guard.bus = redis.addr;
@@ -98,6 +101,8 @@ static int on_start(struct daemon *d)
 		err = portal_open(p);
 	if (!err)
 		err = open_upstream(p);
+	if (!err)
+		err = splicer_open(&p->splicer, &d->loop, (uint32_t)p->conf->idle_s * 1000);
 	if (!err)
 		err = proxy_bus_open(p);
 	if (!err)
@@ -120,6 +125,9 @@ static void on_stop(struct daemon *d)
 	tunnel_close_all(p);
 	if (p->pool)
 		pool_close(p->pool);
+	peek_close_all(p);
+	splicer_close(&p->splicer);
+	flows_close(&p->flows);
 	if (p->resolver)
 		resolver_close(p->resolver);
 	proxy_bus_close(p);

@@ -9,7 +9,9 @@
 #include "common/stream.h"
 #include "proxyd/ca.h"
 #include "proxyd/conf.h"
+#include "proxyd/flow.h"
 #include "proxyd/guard.h"
+#include "proxyd/splice.h"
 
 struct listening;
 
@@ -35,6 +37,9 @@ struct proxy {
 	struct list tunnels;   /* struct tunnel */
 	struct list dials;     /* struct dial */
 	struct list exchanges; /* struct exchange */
+	struct list peeks;     /* struct peek */
+	struct splicer splicer;
+	struct flows flows;
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;

@@ -30,11 +30,8 @@ static void apply_schedules(struct device_view *d, const char *list, uint64_t bi
 }
 
 /* The bits of lists that are on for the device; computed when the set or the device changed. */
-static uint64_t lists_on(const struct judgement *j)
+static uint64_t lists_on(const struct policy *p, struct device_view *d)
 {
-	const struct policy *p = j->p;
-	struct device_view *d = j->dev;
-
 	if (d->lists_off_version != p->set_version) {
 		d->lists_off_mask = p->lists_default_off;
 		for (int i = 0; i < 64; i++) {
@@ -62,7 +59,7 @@ static bool decide_list(struct judgement *j, uint64_t lists, const char *rule)
 bool judge_lists(struct judgement *j)
 {
 	struct domainset_hit hit;
-	uint64_t on = lists_on(j);
+	uint64_t on = lists_on(j->p, j->dev);
 
 	domainset_find(&j->p->set, j->q->host, j->q->host_len, on, &hit);
 	/* Where the URL is known, prefixes decide for themselves. */
@@ -79,4 +76,9 @@ bool judge_lists(struct judgement *j)
 	if (hit.excepted)
 		j->out->reason = REASON_LIST_EXCEPTION;
 	return false;
+}
+
+bool policy_has_lists_on(struct policy *p, struct device_view *dev)
+{
+	return lists_on(p, dev);
 }

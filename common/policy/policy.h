@@ -94,5 +94,7 @@ void policy_explain(struct policy *p, struct device_view *dev, const struct poli
 /* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
  * is no domain set. */
 uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len);
+/* Is any list on for the device, now? */
+bool policy_has_lists_on(struct policy *p, struct device_view *dev);
 /* Id of the list of that bit, NULL when there is none. */
 const char *policy_list_id(const struct policy *p, unsigned bit);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/sni.h"
+#include "common/timer.h"
+#include <string.h>
+
+static const char *const ech_public[] = {
+	"cloudflare-ech.com", /* all sites at Cloudflare */
+	"public.tls-ech.dev",
+	"cover.defo.ie",
+};
+
+bool sni_is_ech_public(const struct proxy *p, const char *host)
+{
+	uint64_t lists;
+
+	for (size_t i = 0; i < sizeof(ech_public) / sizeof(ech_public[0]); i++) {
+		if (!strcmp(host, ech_public[i]))
+			return true;
+	}
+	lists = policy_lists_with(p->policy, host, strlen(host));
+	for (; lists; lists &= lists - 1) {
+		const char *id = policy_list_id(p->policy, (unsigned)__builtin_ctzll(lists));
+		if (id && !strcmp(id, "ech"))
+			return true;
+	}
+	return false;
+}
+
+bool sni_is_allowed(struct proxy *p, const struct sni_question *q)
+{
+	struct policy_query query = {
+		.path = POLICY_PATH_INTERCEPT,
+		.host = q->host,
+		.host_len = strlen(q->host),
+	};
+	struct device_view *dev = proxy_device(p, &q->device);
+	struct decision d;
+
+	if (!dev || q->has_dot)
+		return false;
+	policy_decide(p->policy, dev, &query, clock_wall_ms(), &d);
+	if (d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS)
+		return false;
+	if (!q->has_ech ||
+		(dev->site_scope != SITE_SCOPE_ALL && !policy_has_lists_on(p->policy, dev)))
+		return true;
+	return !sni_is_ech_public(p, q->host);
+}

@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Intercepted TLS: judged by the hello, proven, then spliced undecrypted (SPEC P3, P12, P15)."""
+import hashlib
+import select
+import socket
+import threading
+import time
+
+import interceptlib as lib
+import pytest
+from interceptlib import RAW, RAW_NAME, alpn, hello, record, sni
+from proxylib import LAN, PROXY, SITE, SITE6
+from support.wait import wait_until
+
+
+@pytest.fixture(scope="module", name="net")
+def _net(world):
+    lib.redirect(world)
+    world.dns.names["allowed.example"] = [SITE, SITE6]
+    return world
+
+
+@pytest.fixture(scope="module", name="raw")
+def _raw(net):
+    with lib.Raw(net) as raw:
+        yield raw
+
+
+# ---- what passes, what is reset ----
+
+
+@pytest.mark.parametrize("to", [SITE, SITE6])
+def test_an_allowed_name_reaches_its_site_undecrypted(net, to):
+    assert lib.get(net, "allowed.example", to=to).status == 200
+
+
+def test_curl_gets_the_site_with_its_own_certificate(net):
+    done = net.client.run("curl", "-sS", "--interface", "10.9.0.3", "--cacert", net.dir / "internet.pem",
+                          "--resolve", "allowed.example:443:" + SITE, "https://allowed.example/", "-w", "%{http_code}")
+    assert done.endswith("200"), done
+
+
+@pytest.mark.parametrize("to", [SITE, SITE6])
+def test_a_listed_name_is_reset_and_never_delivered(net, to):
+    before = net.secure.connections
+    assert lib.is_refused(net, "ads.listed.example", to=to)
+    assert net.secure.connections == before
+
+
+def test_a_name_that_is_blocked_at_the_hello_is_reset(net):
+    net.change("sni_block", {"id": "s1.test.example", "domain": "s1.test.example"})
+    assert lib.is_refused(net, "s1.test.example")
+    assert lib.is_refused(net, "www.s1.test.example")
+    assert lib.get(net, "s2.test.example").status == 200
+
+
+def test_site_rules_act_on_apps_only_with_site_scope_all(net):
+    assert lib.get(net, "blocked.example").status == 200
+    assert lib.get(net, "unknown.example").status == 200
+    net.change("devices", net.device("passing", site_scope="all", unknown_sites="block"))
+    try:
+        assert lib.is_refused(net, "blocked.example", "passing")
+        assert lib.is_refused(net, "unknown.example", "passing")
+        assert lib.get(net, "allowed.example", "passing").status == 200
+    finally:
+        net.change("devices", net.device("passing"))
+
+
+def test_an_unknown_device_is_refused(net):
+    assert lib.is_turned_away(net, "stranger", SITE, 443)
+
+
+def test_who_comes_to_the_port_itself_is_refused(net):
+    assert lib.is_turned_away(net, "internet", PROXY[0], 3129)
+    assert lib.is_turned_away(net, "internet", "fd09::1", 3129)
+
+
+@pytest.mark.parametrize("name", ["lan.test.example", "loop.test.example", "gw.test.example", "uplink.test.example",
+                                  "link.test.example", "loop6.test.example", "mapped.test.example",
+                                  "nat64.test.example"])
+def test_a_name_leads_nowhere_that_the_profile_forbids(net, name):
+    assert lib.is_refused(net, name)
+
+
+@pytest.mark.parametrize("name", ["empty.test.example", "broken.test.example", "nobody.test.example",
+                                  "nosuch.example"])
+def test_a_name_without_a_reachable_address_is_reset(net, name):
+    net.inet.run("ip", "address", "replace", "198.51.100.30", "dev", "lo")
+    net.dns.names["nobody.test.example"] = ["198.51.100.30"]
+    assert lib.is_refused(net, name)
+
+
+# ---- the proof ----
+
+
+def test_an_allowed_name_sent_elsewhere_is_delivered_to_its_own_site(net, raw):
+    """SNI = allowed to another address: that one never sees it."""
+    with lib.tls(net, "allowed.example", to=RAW) as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+    assert raw.nobody_came()
+
+
+def test_an_allowed_name_is_not_delivered_to_the_lan(net):
+    assert lib.get(net, "allowed.example", to=LAN).status == 200
+
+
+def test_of_several_answers_the_one_that_was_meant_is_used(net, raw):
+    net.dns.names[RAW_NAME] = [SITE, RAW]
+    c, server = lib.open_raw(net, raw)
+    c.close()
+    server.close()
+    net.dns.names[RAW_NAME] = [RAW]
+
+
+def test_without_a_name_the_destination_is_judged_and_reached(net, raw):
+    with lib.connect(net, to=RAW) as c:
+        c.send(hello(alpn("h2")))
+        with raw.accept() as server:
+            assert lib.read_exactly(server, 5)[0] == 22
+    net.change("sni_block", {"id": RAW, "domain": RAW})
+    try:
+        assert lib.is_refused(net, None, "internet", RAW)
+        assert raw.nobody_came()
+    finally:
+        net.wait_applied("sni_block", net.publish("sni_block", []))
+
+
+# ---- the hello ----
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 100])
+def test_a_hello_over_many_records_is_read(net, raw, cut):
+    with lib.connect(net, to=RAW) as c:
+        sent = hello(sni(RAW_NAME), cut=cut)
+        c.send(sent)
+        with raw.accept() as server:
+            assert lib.read_exactly(server, len(sent)) == sent
+    with lib.connect(net) as c:
+        c.send(hello(sni("ads.listed.example"), cut=cut))
+        assert lib.is_reset(c)
+
+
+def test_a_hello_in_segments_of_one_byte_is_read(net, raw):
+    sent = hello(sni(RAW_NAME), alpn("h2", "http/1.1"))
+    with lib.connect(net, to=RAW) as c:
+        for i in range(len(sent)):
+            c.send(sent[i:i + 1])
+        with raw.accept() as server:
+            assert lib.read_exactly(server, len(sent)) == sent
+    with lib.connect(net) as c:
+        for byte in hello(sni("ads.listed.example")):
+            c.send(bytes([byte]))
+        assert lib.is_reset(c)
+
+
+@pytest.mark.parametrize("data", [
+    b"SSH-2.0-OpenSSH_9.2\r\n", b"GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n", b"\x16\x02\x00\x00\x05hello",
+    b"\x17\x03\x03\x00\x05hello", record(b"\x02\x00\x00\x05hello"), hello(sni("a b.example")),
+    hello(sni("allowed.example"), sni("ads.listed.example")), record(lib.message(sni("allowed.example")) * 2),
+    b"\x80\x2e\x01\x03\x01" + bytes(40)],
+    ids=["SSH", "HTTP", "SSL 2 record", "data first", "server hello", "no name", "two names", "two hellos", "SSL 2"])
+def test_what_is_no_hello_is_reset(net, data):
+    before = net.secure.connections
+    with lib.connect(net) as c:
+        c.send(data)
+        assert lib.is_reset(c)
+    assert net.secure.connections == before
+
+
+def test_dns_over_tls_is_reset_whatever_its_name(net):
+    assert lib.is_refused(net, "allowed.example", "internet", SITE, alpn("dot"))
+    assert lib.is_refused(net, "allowed.example", "internet", SITE, alpn("h2", "dot"))
+
+
+def test_encrypted_hello_is_reset_where_its_outer_name_hides_the_real_one(net):
+    for name in ("cloudflare-ech.com", "public.tls-ech.dev"):
+        net.dns.names[name] = [SITE]
+        assert lib.is_refused(net, name, "internet", SITE, lib.ECH)
+
+
+def test_encrypted_hello_of_any_other_name_is_judged_by_it(net, raw):
+    """Browsers send the extension to everybody (GREASE)."""
+    c, server = lib.open_raw(net, raw, lib.ECH)
+    c.close()
+    server.close()
+    assert lib.is_refused(net, "ads.listed.example", "internet", SITE, lib.ECH)
+
+
+def test_encrypted_hello_passes_where_nothing_is_judged_by_name(net, raw):
+    net.dns.names["cloudflare-ech.com"] = [RAW]
+    net.change("device_prefs", {"id": "device:passing", "lists_off": ["adblock"]})
+    try:
+        with lib.connect(net, "passing", RAW) as c:
+            c.send(hello(sni("cloudflare-ech.com"), lib.ECH))
+            raw.accept().close()
+    finally:
+        net.change("device_prefs", {"id": "device:passing"})
+    assert lib.is_refused(net, "cloudflare-ech.com", "passing", RAW, lib.ECH)
+    assert raw.nobody_came()
+
+
+# ---- the server's first answer ----
+
+
+def _retry(net, raw, second):
+    """After a HelloRetryRequest the client sends `second`: (client, server)."""
+    c = lib.connect(net, to=RAW)
+    first = hello(sni(RAW_NAME))
+    c.send(first)
+    server = raw.accept()
+    assert lib.read_exactly(server, len(first)) == first
+    asked = lib.server_hello(lib.RETRY) + b"\x14\x03\x03\x00\x01\x01"
+    server.sendall(asked)
+    assert lib.read_exactly(c.socket, len(asked)) == asked
+    c.send(second)
+    return c, server
+
+
+@pytest.mark.parametrize("before", [b"", b"\x14\x03\x03\x00\x01\x01", record(b"early", 23) * 3],
+                         ids=["alone", "with change_cipher_spec", "after early data"])
+def test_the_second_hello_passes_with_the_same_name(net, raw, before):
+    second = before + hello(sni(RAW_NAME), alpn("h2"), cut=7)
+    c, server = _retry(net, raw, second)
+    assert lib.read_exactly(server, len(second)) == second
+    server.sendall(lib.server_hello() + b"bye")
+    assert lib.read_exactly(c.socket, len(lib.server_hello()) + 3).endswith(b"bye")
+    c.send(b"more")
+    assert lib.read_exactly(server, 4) == b"more"
+    c.close()
+    server.close()
+
+
+@pytest.mark.parametrize("second", [hello(sni("ads.listed.example")), hello(), hello(sni("allowed.example")),
+                                    b"\x14\x03\x03\x00\x01\x01" + hello(sni("ads.listed.example"), cut=3),
+                                    b"SSH-2.0\r\n"],
+                         ids=["listed", "none", "allowed", "listed after change_cipher_spec", "garbage"])
+def test_the_second_hello_with_another_name_is_reset(net, raw, second):
+    c, server = _retry(net, raw, second)
+    assert lib.is_reset(c)
+    with pytest.raises(ConnectionResetError):
+        server.recv(1)
+    c.close()
+    server.close()
+
+
+def test_nothing_goes_on_before_the_server_has_answered(net, raw):
+    """What follows the hello could be the next one."""
+    first = hello(sni(RAW_NAME))
+    with lib.connect(net, to=RAW) as c:
+        c.send(first + record(b"early", 23))
+        with raw.accept() as server:
+            assert lib.read_exactly(server, len(first)) == first
+            c.send(record(b"later", 23))
+            server.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                server.recv(1)
+            server.settimeout(30)
+            server.sendall(lib.server_hello())
+            assert lib.read_exactly(server, 20) == record(b"early", 23) + record(b"later", 23)
+
+
+def test_a_hello_ahead_of_the_retry_does_not_slip_through(net, raw):
+    first, second = hello(sni(RAW_NAME)), hello(sni("ads.listed.example"))
+    with lib.connect(net, to=RAW) as c:
+        c.send(first + second)
+        with raw.accept() as server:
+            assert lib.read_exactly(server, len(first)) == first
+            server.sendall(lib.server_hello(lib.RETRY))
+            with pytest.raises(ConnectionResetError):
+                server.recv(1)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x17\x03\x03\x00\x05hello",
+                                    record(b"\x01\x00\x00\x00")], ids=["HTTP", "data first", "client hello"])
+def test_a_server_that_does_not_speak_tls_is_reset(net, raw, answer):
+    with lib.connect(net, to=RAW) as c:
+        c.send(hello(sni(RAW_NAME)))
+        with raw.accept() as server:
+            server.sendall(answer)
+            assert lib.is_reset(c)
+
+
+def test_an_alert_of_the_server_is_passed_on(net, raw):
+    alert = b"\x15\x03\x03\x00\x02\x02\x28"
+    with lib.connect(net, to=RAW) as c:
+        c.send(hello(sni(RAW_NAME)))
+        with raw.accept() as server:
+            server.sendall(alert)
+        assert lib.read_exactly(c.socket, 7) == alert
+        assert c.is_closed()
+
+
+def test_a_server_hello_in_pieces_is_read(net, raw):
+    with lib.connect(net, to=RAW) as c:
+        c.send(hello(sni(RAW_NAME)))
+        with raw.accept() as server:
+            for byte in lib.server_hello():
+                server.sendall(bytes([byte]))
+            assert lib.read_exactly(c.socket, len(lib.server_hello())) == lib.server_hello()
+
+
+# ---- spliced ----
+
+
+def test_each_end_closes_its_own_half(net, raw):
+    c, server = lib.open_raw(net, raw)
+    c.socket.shutdown(socket.SHUT_WR)
+    assert server.recv(1) == b""
+    server.sendall(b"still here")
+    assert lib.read_exactly(c.socket, 10) == b"still here"
+    server.close()
+    assert c.socket.recv(1) == b""
+    c.close()
+
+    c, server = lib.open_raw(net, raw)
+    server.shutdown(socket.SHUT_WR)
+    assert c.socket.recv(1) == b""
+    c.send(b"and here")
+    assert lib.read_exactly(server, 8) == b"and here"
+    c.close()
+    assert server.recv(1) == b""
+    server.close()
+    wait_until(lambda: net.status()["spliced_now"] == 0, "both forgotten")
+
+
+def test_a_reset_is_passed_on(net, raw):
+    for mine in (0, 1):
+        ends = lib.open_raw(net, raw)
+        socks = [ends[0].socket, ends[1]]
+        socks[mine].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        ends[0].file.close()
+        socks[mine].close()
+        with pytest.raises(ConnectionResetError):
+            socks[1 - mine].recv(1)
+        socks[1 - mine].close()
+
+
+def _pour(source, sink, size):
+    """size bytes from one end to the other: both digests."""
+    block = hashlib.sha256(b"seed").digest() * 2048
+    sent, got = hashlib.sha256(), hashlib.sha256()
+
+    def send():
+        left = size
+        while left:
+            n = min(left, len(block))
+            source.sendall(block[:n])
+            sent.update(block[:n])
+            left -= n
+    thread = threading.Thread(target=send)
+    thread.start()
+    left = size
+    while left:
+        data = sink.recv(min(left, 1 << 20))
+        assert data, "ended with %d left" % left
+        got.update(data)
+        left -= len(data)
+    thread.join()
+    return sent.hexdigest(), got.hexdigest()
+
+
+def test_much_passes_unchanged_both_ways(net, raw):
+    c, server = lib.open_raw(net, raw)
+    for source, sink in ((server, c.socket), (c.socket, server)):
+        sent, got = _pour(source, sink, 32 << 20)
+        assert sent == got
+    c.close()
+    server.close()
+
+
+def test_a_reader_that_takes_nothing_holds_up_its_sender(net, raw):
+    """Flat memory: what is under way is in the kernel's buffers, not in the process."""
+    pairs = [lib.open_raw(net, raw) for _ in range(4)]
+    before = net.rss_kib()
+    for c, server in pairs:
+        server.setblocking(False)
+        block, total = bytes(1 << 20), 0
+        deadline = time.monotonic() + 30
+        idle = 0
+        while idle < 6 and total < 64 << 20 and time.monotonic() < deadline:
+            try:
+                total += server.send(block)
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+                select.select([], [server], [], 0.05)
+        assert total < 64 << 20, "nobody held the sender up"
+        server.settimeout(30)
+        c.sent = total
+    assert net.rss_kib() - before < 4096
+    for c, server in pairs:
+        lib.read_exactly(c.socket, c.sent)
+        server.sendall(b"end")
+        assert lib.read_exactly(c.socket, 3) == b"end"
+        c.close()
+        server.close()
+
+
+def test_a_device_has_a_bounded_number_of_connections(net, raw):
+    kept = []
+    try:
+        for _ in range(512):
+            kept.append(lib.connect(net, to=RAW))
+        assert lib.is_turned_away(net, "internet", RAW, 443)
+        with lib.connect(net, "full", RAW) as c:
+            c.send(hello(sni(RAW_NAME)))
+            raw.accept().close()
+    finally:
+        for c in kept:
+            c.close()
+    wait_until(lambda: net.status()["spliced_now"] == 0, "all forgotten")
+    c, server = lib.open_raw(net, raw)
+    c.close()
+    server.close()
