@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/buf.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * One HTML tag (HTML 13.2.5.6 ff.), which comes in pieces: where it ends, its name, and the text of
+ * those whose attributes matter.
+ */
+enum html_tag_state {
+	TAG_NAME,
+	TAG_BEFORE_ATTRIBUTE,
+	TAG_ATTRIBUTE,
+	TAG_AFTER_ATTRIBUTE,
+	TAG_BEFORE_VALUE,
+	TAG_QUOTED,
+	TAG_BARE,
+	TAG_DONE,
+};
+
+#define HTML_NAME_LEN 16
+#define HTML_TAG_MAX  (8u << 10) /* of a tag that is kept */
+
+struct html_tag {
+	enum html_tag_state state;
+	bool is_end, is_self_closing;
+	uint8_t quote;
+	char name[HTML_NAME_LEN]; /* lower case, cut */
+	size_t name_len;
+	bool is_kept;	 /* text is filled */
+	struct buf text; /* from the name on; failed: too long */
+};
+
+void html_tag_init(struct html_tag *t);
+void html_tag_fini(struct html_tag *t);
+/* Behind the < or </. */
+void html_tag_start(struct html_tag *t, bool is_end);
+/* Takes bytes up to the tag's end, which is there when state is TAG_DONE. */
+size_t html_tag_take(struct html_tag *t, const uint8_t *data, size_t len);
+bool html_tag_is(const struct html_tag *t, const char *name);
+/* Of a kept tag: the value of the attribute, malloc'ed, with its references undone; NULL: it has
+ * none, or no memory. */
+char *html_tag_get(const struct html_tag *t, const char *attribute);

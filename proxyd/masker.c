@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/masker.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE SIZE_MAX
+/* White space and unseen characters that join one unit; more make another. */
+#define UNIT_MAX 64
+/* Text is folded in pieces of this size, so that what belongs to it stays small. */
+#define PIECE 2048
+/* Raw bytes that may wait for it when they are single characters. */
+#define UNITS_MAX (8u << 10)
+/* A text that is given out whole is held up to here. */
+#define WHOLE_MAX (64u << 10)
+
+/* A byte of the folded text; `raw` and `chars` of a character stand at its first byte. */
+struct masker_unit {
+	uint32_t raw;	/* where it begins in raw; it goes up to the next unit's */
+	uint16_t chars; /* how many asterisks it is worth */
+	bool is_masked;
+};
+
+void masker_init(struct masker *m, const struct words *words, const struct masker_sink *sink)
+{
+	*m = (struct masker){ .words = words, .sink = *sink, .undecided = NONE };
+	buf_init(&m->raw, 0);
+	buf_init(&m->folded, 0);
+}
+
+void masker_fini(struct masker *m)
+{
+	buf_fini(&m->raw);
+	buf_fini(&m->folded);
+	free(m->units);
+}
+
+static bool reserve(struct masker *m, size_t raw, size_t folded)
+{
+	size_t need = m->folded.len + folded + 1;
+
+	if (m->failed || buf_reserve(&m->raw, raw + 1) || buf_reserve(&m->folded, folded + 1)) {
+		m->failed = -ENOMEM;
+		return false;
+	}
+	if (need > m->units_cap) {
+		size_t cap = (need + need / 4 + 1023) & ~(size_t)1023;
+		struct masker_unit *units = realloc(m->units, cap * sizeof(*units));
+
+		if (!units) {
+			m->failed = -ENOMEM;
+			return false;
+		}
+		m->units = units;
+		m->units_cap = cap;
+	}
+	return true;
+}
+
+/* ---- folding; room was made before ---- */
+
+static void add_raw(struct masker *m, const uint8_t *raw, size_t len)
+{
+	memcpy(m->raw.data + m->raw.len, raw, len);
+	m->raw.len += len;
+}
+
+static void add_byte(struct masker *m, uint8_t byte, uint16_t chars)
+{
+	m->units[m->folded.len] =
+		(struct masker_unit){ .raw = (uint32_t)m->raw.len, .chars = chars };
+	m->folded.data[m->folded.len++] = byte;
+}
+
+static struct masker_unit *last_unit(struct masker *m)
+{
+	size_t at = m->folded.len;
+
+	while (at && (m->folded.data[--at] & 0xc0) == 0x80)
+		;
+	return &m->units[at];
+}
+
+/* May it join the unit before, as one more of a run? */
+static bool may_join(struct masker *m)
+{
+	return m->folded.len && m->raw.len - last_unit(m)->raw < UNIT_MAX;
+}
+
+static void add_blank(struct masker *m)
+{
+	if (m->folded.len && m->folded.data[m->folded.len - 1] == ' ' && may_join(m))
+		last_unit(m)->chars++;
+	else
+		add_byte(m, ' ', 1);
+}
+
+/* A folded character, before its raw bytes. */
+static void add_char(struct masker *m, uint32_t cp)
+{
+	uint8_t bytes[4];
+	int n;
+
+	if (cp == ' ') {
+		add_blank(m);
+	} else if (cp == FOLD_IGNORED) {
+		if (m->folded.len && !may_join(m))
+			add_byte(m, FOLD_OPAQUE, 0);
+	} else if (cp < 0x80) {
+		add_byte(m, (uint8_t)cp, 1);
+	} else if (cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) {
+		add_byte(m, FOLD_OPAQUE, 1);
+	} else {
+		n = utf8_encode(cp, bytes);
+		for (int i = 0; i < n; i++)
+			add_byte(m, bytes[i], i ? 0 : 1);
+	}
+}
+
+static size_t fold_ascii(struct masker *m, const uint8_t *p, size_t len)
+{
+	uint8_t *folded = m->folded.data + m->folded.len;
+	struct masker_unit *unit = m->units + m->folded.len;
+	uint32_t raw = (uint32_t)m->raw.len;
+	size_t i;
+
+	for (i = 0; i < len && p[i] > ' ' && p[i] < 0x80; i++) {
+		folded[i] = (uint8_t)(p[i] + ((uint8_t)(p[i] - 'A') < 26 ? 32 : 0));
+		unit[i] = (struct masker_unit){ .raw = raw + (uint32_t)i, .chars = 1 };
+	}
+	m->folded.len += i;
+	add_raw(m, p, i);
+	return i;
+}
+
+static void fold(struct masker *m, const uint8_t *p, size_t len)
+{
+	while (len) {
+		size_t n = fold_ascii(m, p, len);
+		uint32_t cp = 0;
+		int got;
+
+		p += n;
+		len -= n;
+		if (!len)
+			return;
+		got = utf8_decode(p, len, &cp);
+		add_char(m, got > 0 ? fold_char(cp) : FOLD_OPAQUE << 24);
+		n = got > 0 ? (size_t)got : 1;
+		add_raw(m, p, n);
+		p += n;
+		len -= n;
+	}
+}
+
+/* ---- searching ---- */
+
+static bool is_word_before(const struct masker *m, size_t at)
+{
+	const uint8_t *text = m->folded.data;
+	uint32_t cp = at ? utf8_before(text, text + at) : m->before;
+
+	return cp && cp <= 0x10ffff && fold_is_word(cp);
+}
+
+static bool is_word_at(const struct masker *m, size_t at)
+{
+	uint32_t cp;
+
+	return utf8_decode(m->folded.data + at, m->folded.len - at, &cp) > 0 && fold_is_word(cp);
+}
+
+static void mark(struct masker *m, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		m->units[i].is_masked = true;
+	m->has_marks = true;
+}
+
+static void on_match(void *arg, size_t end, size_t len, bool is_exact)
+{
+	struct masker *m = arg;
+	size_t start = end - len;
+
+	if (is_exact && is_word_before(m, start))
+		return;
+	if (is_exact && end == m->folded.len) {
+		if (start < m->undecided)
+			m->undecided = start;
+		return;
+	}
+	if (!is_exact || !is_word_at(m, end))
+		mark(m, start, end);
+}
+
+/* ---- giving out ---- */
+
+static size_t raw_at(const struct masker *m, size_t at)
+{
+	return at < m->folded.len ? m->units[at].raw : m->raw.len;
+}
+
+static void give_marked(struct masker *m, size_t end)
+{
+	size_t at = 0;
+
+	/* Unseen characters before the first unit. */
+	if (raw_at(m, 0))
+		m->sink.keep(m->sink.arg, m->raw.data, raw_at(m, 0));
+	while (at < end) {
+		bool is_masked = m->units[at].is_masked;
+		size_t from = at, asterisks = 0, raw;
+
+		while (at < end && m->units[at].is_masked == is_masked)
+			asterisks += m->units[at++].chars;
+		raw = raw_at(m, from);
+		if (is_masked)
+			m->sink.mask(
+				m->sink.arg, m->raw.data + raw, raw_at(m, at) - raw, asterisks);
+		else
+			m->sink.keep(m->sink.arg, m->raw.data + raw, raw_at(m, at) - raw);
+		m->masked += is_masked;
+	}
+}
+
+static void remove_given(struct masker *m, size_t end)
+{
+	size_t raw = raw_at(m, end), left = m->folded.len - end;
+
+	if (end)
+		m->before = m->folded.data[end - 1] == FOLD_OPAQUE
+				    ? 0
+				    : utf8_before(m->folded.data, m->folded.data + end);
+	memmove(m->units, m->units + end, left * sizeof(*m->units));
+	for (size_t i = 0; i < left; i++)
+		m->units[i].raw -= (uint32_t)raw;
+	buf_consume(&m->folded, end);
+	buf_consume(&m->raw, raw);
+	m->scanned -= end;
+	if (m->undecided != NONE)
+		m->undecided -= end;
+	if (!left)
+		m->has_marks = false;
+}
+
+/* Gives the text up to that byte of folded out. */
+static void give(struct masker *m, size_t end)
+{
+	if (m->has_marks)
+		give_marked(m, end);
+	else if (raw_at(m, end))
+		m->sink.keep(m->sink.arg, m->raw.data, raw_at(m, end));
+	remove_given(m, end);
+}
+
+/* Another character has come: an exact term that ended before it ends a word, or not. */
+static void decide_exact(struct masker *m)
+{
+	if (m->undecided == NONE || m->scanned == m->folded.len)
+		return;
+	if (!is_word_at(m, m->scanned))
+		mark(m, m->undecided, m->scanned);
+	m->undecided = NONE;
+}
+
+static void search(struct masker *m)
+{
+	decide_exact(m);
+	if (m->scanned == m->folded.len)
+		return;
+	m->held = words_scan(
+		m->words, &m->cursor, m->folded.data, m->scanned, m->folded.len, on_match, m);
+	m->scanned = m->folded.len;
+}
+
+/* Searches what is new and gives out what can be no part of a term any more. */
+static void advance(struct masker *m)
+{
+	size_t end;
+
+	search(m);
+	if (m->is_whole && m->raw.len < WHOLE_MAX)
+		return;
+	end = m->folded.len - m->held;
+	give(m, m->undecided < end ? m->undecided : end);
+}
+
+void masker_text(struct masker *m, const uint8_t *data, size_t len)
+{
+	while (len) {
+		size_t n = len > PIECE ? utf8_whole(data, PIECE) : len;
+
+		if (!reserve(m, n, n * 2))
+			return;
+		fold(m, data, n);
+		advance(m);
+		data += n;
+		len -= n;
+	}
+}
+
+void masker_unit(struct masker *m, const uint8_t *raw, size_t len, uint32_t cp)
+{
+	if (!reserve(m, len, 4))
+		return;
+	add_char(m, cp > 0x10ffff ? cp : fold_char(cp));
+	add_raw(m, raw, len);
+	/* Searched with what follows, unless that is much of the same. */
+	if (m->folded.len - m->scanned > PIECE || m->raw.len > UNITS_MAX)
+		advance(m);
+}
+
+static void end_text(struct masker *m)
+{
+	if (m->failed)
+		return;
+	give(m, m->folded.len);
+	m->cursor = (struct words_cursor){ 0 };
+	m->before = 0;
+	m->undecided = NONE;
+	m->scanned = m->held = 0;
+}
+
+void masker_end(struct masker *m)
+{
+	if (!m->failed && m->raw.len) {
+		search(m);
+		if (m->undecided != NONE)
+			mark(m, m->undecided, m->folded.len);
+	}
+	end_text(m);
+}
+
+void masker_drop(struct masker *m)
+{
+	m->scanned = m->folded.len;
+	m->has_marks = false;
+	m->undecided = NONE;
+	end_text(m);
+}
+
+void masker_pass(struct masker *m, const uint8_t *data, size_t len)
+{
+	if (len && !m->failed)
+		m->sink.keep(m->sink.arg, data, len);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/media_type.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *text;
+	enum media_kind kind;
+} types[] = {
+	{ "text/html", MEDIA_HTML },
+	{ "application/xhtml+xml", MEDIA_XHTML },
+	{ "text/javascript", MEDIA_JS },
+	{ "application/javascript", MEDIA_JS },
+	{ "application/x-javascript", MEDIA_JS },
+	{ "text/x-javascript", MEDIA_JS },
+	{ "text/ecmascript", MEDIA_JS },
+	{ "application/ecmascript", MEDIA_JS },
+	{ "application/json", MEDIA_JSON },
+	{ "text/json", MEDIA_JSON },
+	{ "application/x-json", MEDIA_JSON },
+	{ "application/x-ndjson", MEDIA_JSON },
+	{ "text/plain", MEDIA_TEXT },
+};
+
+enum media_kind media_kind_of(const char *content_type)
+{
+	size_t len;
+
+	content_type += strspn(content_type, " \t");
+	len = strcspn(content_type, "; \t,");
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strlen(types[i].text) == len && !strncasecmp(types[i].text, content_type, len))
+			return types[i].kind;
+	}
+	if (len > 5 && !strncasecmp(content_type + len - 5, "+json", 5))
+		return MEDIA_JSON;
+	return len > 6 && !strncasecmp(content_type, "image/", 6) ? MEDIA_IMAGE : MEDIA_OTHER;
+}
+
+/* Copies a token or quoted string; where it ends. */
+static const char *copy_value(const char *p, char *out, size_t len)
+{
+	bool is_quoted = *p == '"';
+	size_t n = 0;
+
+	for (p += is_quoted; *p && (is_quoted ? *p != '"' : !strchr("; \t,", *p)); p++) {
+		if (is_quoted && *p == '\\' && p[1])
+			p++;
+		if (n + 1 < len)
+			out[n++] = *p;
+	}
+	if (len)
+		out[n] = '\0';
+	return p + (is_quoted && *p);
+}
+
+int media_parameter(const char *content_type, const char *name, char *out, size_t len)
+{
+	const char *p = strchr(content_type, ';');
+	size_t name_len = strlen(name);
+
+	while (p && *p) {
+		const char *key;
+		size_t n;
+
+		p += strspn(p, "; \t");
+		key = p;
+		n = strcspn(p, "=; \t");
+		p += n;
+		if (*p != '=')
+			continue;
+		if (n == name_len && !strncasecmp(key, name, n)) {
+			copy_value(p + 1, out, len);
+			return 0;
+		}
+		p = copy_value(p + 1, NULL, 0);
+		p += strcspn(p, ";");
+	}
+	return -ENOENT;
+}

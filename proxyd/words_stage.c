@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/words_stage.h"
+#include "proxyd/charset.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes that a byte order mark may have. */
+#define MARK_LEN  3
+#define LABEL_LEN 64
+
+struct words_stage {
+	struct body_stage stage;
+	struct words *words;
+	struct words_result *result;
+	enum media_kind kind;
+	char label[LABEL_LEN];	 /* the declared charset, "" none */
+	bool has_started;	 /* the charset is known */
+	bool passes;		 /* as it comes */
+	struct charset *charset; /* NULL: UTF-8 */
+	struct masker masker;
+	union {
+		struct html_scan html;
+		struct js_scan js;
+		struct json_scan json;
+	} scan;
+	struct buf carry; /* input that means nothing yet */
+	struct buf out;
+	/* With a charset: input in UTF-8, not yet scanned; and what is in it, as it came. */
+	struct buf text, raw, lens;
+	size_t raw_at, lens_at; /* given out */
+	size_t held;		/* bytes of raw that have a length in lens */
+};
+
+/* ---- out ---- */
+
+/* So many characters of UTF-8 are begun in there. */
+static size_t count_chars(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += (p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* Bytes that these characters came in. */
+static size_t take_raw(struct words_stage *w, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t chars = count_chars(p, len); chars; chars--)
+		n += w->lens.data[w->lens_at++];
+	return n;
+}
+
+static void on_keep(void *arg, const uint8_t *p, size_t len)
+{
+	struct words_stage *w = arg;
+
+	if (!w->charset) {
+		buf_append(&w->out, p, len);
+		return;
+	}
+	len = take_raw(w, p, len);
+	buf_append(&w->out, w->raw.data + w->raw_at, len);
+	w->raw_at += len;
+}
+
+static void on_mask(void *arg, const uint8_t *p, size_t len, size_t asterisks)
+{
+	struct words_stage *w = arg;
+	const uint8_t *asterisk = (const uint8_t *)"*";
+	size_t width = 1;
+
+	if (w->charset) {
+		w->raw_at += take_raw(w, p, len);
+		asterisk = charset_asterisk(w->charset, &width);
+	}
+	while (asterisks--)
+		buf_append(&w->out, asterisk, width);
+}
+
+/* ---- scanning ---- */
+
+static void start_scan(struct words_stage *w, const struct words_options *opt)
+{
+	const struct masker_sink sink = { on_keep, on_mask, w };
+
+	masker_init(&w->masker, w->words, &sink);
+	switch (w->kind) {
+	case MEDIA_HTML:
+	case MEDIA_XHTML:
+		html_scan_init(&w->scan.html, &w->masker, w->kind == MEDIA_XHTML, &opt->html);
+		w->scan.html.keeps_scripts = opt->keeps_scripts;
+		break;
+	case MEDIA_JS:
+		js_scan_init(&w->scan.js, &w->masker);
+		break;
+	case MEDIA_JSON:
+		json_scan_init(&w->scan.json, &w->masker);
+		break;
+	case MEDIA_TEXT:
+	case MEDIA_IMAGE:
+	case MEDIA_OTHER:
+		break;
+	}
+}
+
+static size_t scan_plain(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	size_t n = is_last ? len : utf8_whole(p, len);
+
+	masker_text(&w->masker, p, n);
+	if (is_last)
+		masker_end(&w->masker);
+	return n;
+}
+
+/* How much was taken. */
+static size_t scan(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	switch (w->kind) {
+	case MEDIA_HTML:
+	case MEDIA_XHTML:
+		return html_scan(&w->scan.html, p, len, is_last);
+	case MEDIA_JS:
+		return js_scan(&w->scan.js, p, len, is_last);
+	case MEDIA_JSON:
+		return json_scan(&w->scan.json, p, len, is_last);
+	case MEDIA_TEXT:
+	case MEDIA_IMAGE:
+	case MEDIA_OTHER:
+		break;
+	}
+	return scan_plain(w, p, len, is_last);
+}
+
+/* What was given out of the other charset goes. */
+static void forget_given(struct words_stage *w)
+{
+	buf_consume(&w->raw, w->raw_at);
+	buf_consume(&w->lens, w->lens_at);
+	w->held -= w->raw_at;
+	w->raw_at = w->lens_at = 0;
+}
+
+static int scan_charset(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	long n;
+
+	if (buf_append(&w->raw, p, len))
+		return -ENOMEM;
+	n = charset_decode(w->charset, w->raw.data + w->held, w->raw.len - w->held, is_last,
+		&w->text, &w->lens);
+	if (n < 0)
+		return (int)n;
+	w->held += (size_t)n;
+	buf_consume(&w->text, scan(w, w->text.data, w->text.len, is_last));
+	forget_given(w);
+	return 0;
+}
+
+/* Input of a known charset. */
+static int take(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	size_t n;
+
+	if (w->passes)
+		return buf_append(&w->out, p, len);
+	if (w->charset)
+		return scan_charset(w, p, len, is_last);
+	if (w->carry.len) {
+		if (buf_append(&w->carry, p, len))
+			return -ENOMEM;
+		buf_consume(&w->carry, scan(w, w->carry.data, w->carry.len, is_last));
+		return 0;
+	}
+	n = scan(w, p, len, is_last);
+	return n < len ? buf_append(&w->carry, p + n, len - n) : 0;
+}
+
+/* ---- the start ---- */
+
+static int open_charset(struct words_stage *w)
+{
+	char sniffed[LABEL_LEN];
+	const char *label = w->label;
+	int err;
+
+	/* A mark goes before what the server says; that, before what the page says. */
+	charset_sniff(w->carry.data, w->carry.len, !*label && w->kind == MEDIA_HTML, sniffed,
+		sizeof(sniffed));
+	if (*sniffed)
+		label = sniffed;
+	err = *label ? charset_open(label, &w->charset) : 0;
+	if (err != -ENOTSUP)
+		return err;
+	w->passes = true;
+	w->result->has_unknown_charset = true;
+	return 0;
+}
+
+/* Input before the charset is known: held until enough is there. */
+static int begin(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	size_t need = !*w->label && w->kind == MEDIA_HTML ? CHARSET_LOOK : MARK_LEN;
+	struct buf held;
+	int err = buf_append(&w->carry, p, len);
+
+	if (err || (w->carry.len < need && !is_last))
+		return err;
+	err = open_charset(w);
+	if (err)
+		return err;
+	w->has_started = true;
+	held = w->carry;
+	buf_init(&w->carry, 0);
+	err = take(w, held.data, held.len, is_last);
+	buf_fini(&held);
+	return err;
+}
+
+/* ---- the stage ---- */
+
+static int run(struct words_stage *w, const void *data, size_t len, bool is_last)
+{
+	int err = w->has_started ? take(w, data, len, is_last) : begin(w, data, len, is_last);
+	ssize_t n = 0;
+
+	if (!err)
+		err = w->masker.failed ? w->masker.failed : w->out.failed;
+	if (err)
+		return err;
+	if (w->out.len)
+		n = body_pass(&w->stage, w->out.data, w->out.len);
+	buf_reset(&w->out);
+	return n < 0 ? (int)n : 0;
+}
+
+static ssize_t on_write(struct body_stage *s, const void *data, size_t len)
+{
+	int err = len ? run((struct words_stage *)s, data, len, false) : 0;
+
+	return err ? err : (ssize_t)len;
+}
+
+static int on_end(struct body_stage *s)
+{
+	struct words_stage *w = (struct words_stage *)s;
+	int err = run(w, "", 0, true);
+
+	if (err)
+		return err;
+	w->result->masked = w->masker.masked;
+	if (w->kind == MEDIA_HTML || w->kind == MEDIA_XHTML)
+		w->result->lost = w->scan.html.lost;
+	else
+		w->result->lost = w->kind == MEDIA_JS && js_scan_is_lost(&w->scan.js);
+	return body_pass_end(s);
+}
+
+static void on_free(struct body_stage *s)
+{
+	struct words_stage *w = (struct words_stage *)s;
+
+	if (w->kind == MEDIA_HTML || w->kind == MEDIA_XHTML)
+		html_scan_fini(&w->scan.html);
+	masker_fini(&w->masker);
+	charset_close(w->charset);
+	words_unref(w->words);
+	buf_fini(&w->carry);
+	buf_fini(&w->out);
+	buf_fini(&w->text);
+	buf_fini(&w->raw);
+	buf_fini(&w->lens);
+	free(w);
+}
+
+struct body_stage *words_stage_new(const struct words_options *opt, struct words_result *result)
+{
+	static const struct body_stage_ops ops = {
+		.write = on_write,
+		.end = on_end,
+		.free = on_free,
+	};
+	struct words_stage *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->stage.ops = &ops;
+	w->words = words_ref(opt->words);
+	w->result = result;
+	w->kind = opt->kind;
+	if (opt->charset)
+		strncat(w->label, opt->charset, sizeof(w->label) - 1);
+	buf_init(&w->carry, 0);
+	buf_init(&w->out, 0);
+	buf_init(&w->text, 0);
+	buf_init(&w->raw, 0);
+	buf_init(&w->lens, 0);
+	start_scan(w, opt);
+	return &w->stage;
+}
