@@ -86,6 +86,8 @@ struct http_limits {
 	uint32_t idle_ms;  /* server: between requests */
 	uint32_t body_min_rate; /* bytes per second over any 10 s while a body is awaited and not
 				   paused */
+	uint32_t body_idle_ms;	/* client, where there is no such rate: no byte of a body awaited
+				   and not paused */
 };
 /* 100, 64 KiB, 16 KiB, 0, 10 s (client 60 s is for the caller to set), 60 s, 100 B/s. */
 extern const struct http_limits http_default_limits;
@@ -146,6 +148,10 @@ bool http_request_expects_continue(const struct http_request *req);
 /* Sends 100 Continue, if it is awaited and has not been sent. Done by itself when on_request
  * returns with the body neither paused nor answered. */
 void http_request_continue(struct http_request *req);
+/* From on_request, paused: 100 Continue is not said by itself when the body may flow, but by
+ * http_request_continue, or after a second. For proxies, which ask behind first (RFC 9110 10.1.1).
+ */
+void http_request_hold_continue(struct http_request *req);
 void http_request_pause(struct http_request *req);
 void http_request_resume(struct http_request *req);
 
@@ -156,6 +162,8 @@ void http_request_resume(struct http_request *req);
  */
 int http_response_start(struct http_request *req, const struct http_head *head,
 	enum http_framing framing, uint64_t len);
+/* A 1xx but 101 before it; nothing for an HTTP/1.0 client. */
+int http_response_interim(struct http_request *req, const struct http_head *head);
 /* Copies. */
 int http_response_write(struct http_request *req, const void *data, size_t len);
 /* Complete. -EMSGSIZE (and the connection is closed) when LENGTH was promised and not met.

@@ -8,6 +8,8 @@
 
 #define RATE_WINDOW_MS	 10000
 #define CLIENT_HEADER_MS 60000
+/* Of 1xx before one answer. */
+#define INTERIM_MAX 100
 
 enum client_wait {
 	CLIENT_WAIT_NOTHING,
@@ -24,6 +26,7 @@ struct http_client {
 	struct stream_limits stream_limits;
 	enum client_wait wait;
 	uint64_t rate_mark;
+	unsigned interims; /* heads of 1xx since the request */
 	struct http_body_out out;
 	uint64_t born;	   /* loop time, ms */
 	bool is_busy;	   /* an exchange is under way */
@@ -51,8 +54,8 @@ static void set_wait(struct http_client *c, enum client_wait wait)
 	c->wait = wait;
 	if (wait == CLIENT_WAIT_HEAD)
 		ms = l->header_ms;
-	else if (wait == CLIENT_WAIT_BODY && l->body_min_rate)
-		ms = RATE_WINDOW_MS;
+	else if (wait == CLIENT_WAIT_BODY)
+		ms = l->body_min_rate ? RATE_WINDOW_MS : l->body_idle_ms;
 	c->rate_mark = c->parser.received;
 	if (c->is_closing || c->is_handed || !ms)
 		uv_timer_stop(&c->timer);
@@ -70,11 +73,13 @@ static void fail(struct http_client *c, int why, const char *text)
 static void on_timer(uv_timer_t *timer)
 {
 	struct http_client *c = timer->data;
+	const struct http_limits *l = &c->parser.limits;
 	uint64_t got = c->parser.received - c->rate_mark;
 
 	if (c->wait == CLIENT_WAIT_HEAD)
 		fail(c, -ETIMEDOUT, "no response in time");
-	else if (got * 1000 < (uint64_t)c->parser.limits.body_min_rate * RATE_WINDOW_MS)
+	else if (got * 1000 < (uint64_t)l->body_min_rate * RATE_WINDOW_MS ||
+		 (!l->body_min_rate && !got))
 		fail(c, -ETIMEDOUT, "body too slow");
 	else
 		set_wait(c, CLIENT_WAIT_BODY);
@@ -122,7 +127,9 @@ static void begin_response(struct http_client *c)
 	struct http_parser *p = &c->parser;
 
 	if (p->head.status < 200 && p->head.status != 101) {
-		if (c->ops->on_interim)
+		if (++c->interims > INTERIM_MAX)
+			fail(c, -EBADMSG, "too many interim answers");
+		else if (c->ops->on_interim)
 			c->ops->on_interim(c, &p->head);
 		return;
 	}
@@ -137,7 +144,7 @@ static void end_message(struct http_client *c)
 {
 	if (c->parser.head.status < 200) {
 		http_parser_reset(&c->parser);
-		set_wait(c, CLIENT_WAIT_HEAD);
+		set_wait(c, c->request_done ? CLIENT_WAIT_HEAD : CLIENT_WAIT_NOTHING);
 		return;
 	}
 	set_wait(c, CLIENT_WAIT_NOTHING);
@@ -379,6 +386,7 @@ int http_client_send(struct http_client *c, const struct http_head *head, enum h
 	c->out = (struct http_body_out){ .framing = framing, .left = f.len };
 	c->is_busy = true;
 	c->is_answered = false;
+	c->interims = 0;
 	c->request_done = false;
 	set_wait(c, CLIENT_WAIT_NOTHING);
 	if (framing == HTTP_BODY_NONE)

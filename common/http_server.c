@@ -4,50 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/http_internal.h"
+#include "common/http_server_internal.h"
 
 #define RATE_WINDOW_MS 10000
-
-struct http_request {
-	struct http_conn *conn;
-	void *data;
-	bool is_live;	/* between on_request and on_end */
-	bool body_done; /* read whole */
-	bool is_paused;
-	bool head_sent;
-	bool continue_sent;
-	struct http_body_out out;
-};
-
-/* What the connection waits for; decides the deadline. */
-enum conn_wait {
-	WAIT_NOTHING, /* the owner answers, or the stream has its own deadline */
-	WAIT_IDLE,
-	WAIT_HEAD,
-	WAIT_BODY,
-};
-
-struct http_conn {
-	struct stream *stream; /* NULL once it closed or was handed over */
-	uv_timer_t timer;
-	const struct http_server_ops *ops;
-	void *data;
-	struct http_parser parser;
-	struct http_request req;	    /* the one under way */
-	struct stream_limits stream_limits; /* as they were, for a handover */
-	enum conn_wait wait;
-	uint64_t rate_mark; /* body bytes at the start of the window */
-	bool is_running;    /* inside run() */
-	bool close_after;   /* the response under way is the last */
-	bool is_draining;
-	bool is_closing;
-	bool is_handed;
-	bool eof;
-	int why;
-	/* Within run(): what is not parsed yet. */
-	const char *rest;
-	size_t rest_len;
-};
+/* After that a client is told to go on, whatever the owner heard: those behind may not know how. */
+#define CONTINUE_MS 1000
 
 static void on_timer(uv_timer_t *timer);
 
@@ -66,6 +27,9 @@ static void set_wait(struct http_conn *c, enum conn_wait wait)
 	case WAIT_HEAD:
 		ms = l->header_ms;
 		break;
+	case WAIT_CONTINUE:
+		ms = CONTINUE_MS;
+		break;
 	case WAIT_BODY:
 		ms = l->body_min_rate ? RATE_WINDOW_MS : 0;
 		c->rate_mark = c->parser.received;
@@ -79,7 +43,7 @@ static void set_wait(struct http_conn *c, enum conn_wait wait)
 
 /* -- Ends -- */
 
-static void end_request(struct http_conn *c, int why)
+void http_conn_end_request(struct http_conn *c, int why)
 {
 	if (!c->req.is_live)
 		return;
@@ -88,7 +52,7 @@ static void end_request(struct http_conn *c, int why)
 		c->ops->on_end(&c->req, why);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+void http_conn_on_timer_closed(uv_handle_t *handle)
 {
 	struct http_conn *c = handle->data;
 
@@ -103,10 +67,10 @@ static void on_stream_close(struct stream *s, int why)
 	struct http_conn *c = stream_data(s);
 
 	c->is_closing = true;
-	end_request(c, why ? why : -ECONNRESET);
+	http_conn_end_request(c, why ? why : -ECONNRESET);
 	c->stream = NULL;
 	c->why = why;
-	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&c->timer, http_conn_on_timer_closed);
 }
 
 void http_conn_close(struct http_conn *c, int why)
@@ -115,12 +79,11 @@ void http_conn_close(struct http_conn *c, int why)
 		return;
 	c->is_closing = true;
 	set_wait(c, WAIT_NOTHING);
-	end_request(c, why ? why : -ECANCELED);
+	http_conn_end_request(c, why ? why : -ECANCELED);
 	stream_close(c->stream, why);
 }
 
-/* Sends what is pending, then closes. */
-static void finish(struct http_conn *c, int why)
+void http_conn_finish(struct http_conn *c, int why)
 {
 	if (c->is_closing)
 		return;
@@ -160,12 +123,12 @@ static void refuse(struct http_conn *c, int status, const char *reason, int why)
 		return;
 	if (!c->req.is_live && c->ops->on_refused)
 		c->ops->on_refused(c, status, reason);
-	end_request(c, why);
+	http_conn_end_request(c, why);
 	if (c->is_closing)
 		return;
 	if (answer) {
 		write_refusal(c, status);
-		finish(c, why);
+		http_conn_finish(c, why);
 	} else {
 		http_conn_close(c, why);
 	}
@@ -187,6 +150,9 @@ static void on_timer(uv_timer_t *timer)
 			refuse(c, 408, "head too slow", -ETIMEDOUT);
 		else
 			http_conn_close(c, -ETIMEDOUT);
+		return;
+	case WAIT_CONTINUE:
+		http_request_continue(&c->req);
 		return;
 	case WAIT_BODY:
 		if (got * 1000 < (uint64_t)c->parser.limits.body_min_rate * RATE_WINDOW_MS)
@@ -210,16 +176,17 @@ static void begin_request(struct http_conn *c)
 	c->close_after = !c->parser.keep_alive;
 	set_wait(c, req->body_done ? WAIT_NOTHING : WAIT_BODY);
 	c->ops->on_request(req);
-	if (req->is_live && !req->head_sent && !req->is_paused && !req->body_done)
+	if (req->is_live && !req->head_sent && !req->is_paused && !req->body_done &&
+		!req->continue_held)
 		http_request_continue(req);
 }
 
-static void next_request(struct http_conn *c)
+void http_conn_next(struct http_conn *c)
 {
 	http_parser_reset(&c->parser);
 	set_wait(c, WAIT_IDLE);
 	if (c->eof)
-		finish(c, 0);
+		http_conn_finish(c, 0);
 	else if (!c->is_running)
 		stream_resume(c->stream);
 }
@@ -246,6 +213,10 @@ static void on_event(struct http_conn *c, enum http_event ev)
 		begin_request(c);
 		break;
 	case HTTP_EVENT_BODY:
+		/* It did not wait. */
+		c->req.continue_sent = true;
+		if (c->wait == WAIT_CONTINUE)
+			set_wait(c, WAIT_BODY);
 		if (c->req.is_live && c->ops->on_body)
 			c->ops->on_body(&c->req, p->body, p->body_len);
 		break;
@@ -302,11 +273,15 @@ static void on_stream_read(struct stream *s, const void *data, size_t len)
 static void on_stream_eof(struct stream *s)
 {
 	struct http_conn *c = stream_data(s);
+	struct tls_info tls;
 
 	c->eof = true;
 	if (c->is_closing)
 		return;
-	if (c->req.is_live && c->req.body_done) {
+	if (stream_tls_info(s, &tls)) {
+		/* Whoever says close_notify reads no more. */
+		http_conn_close(c, c->req.is_live ? -ECONNRESET : 0);
+	} else if (c->req.is_live && c->req.body_done) {
 		/* Half-closed: the response still has somewhere to go. */
 		c->close_after = true;
 	} else if (c->req.is_live) {
@@ -314,7 +289,7 @@ static void on_stream_eof(struct stream *s)
 	} else if (http_parser_is_partial(&c->parser)) {
 		refuse(c, 400, "ended in the middle of a head", -ECONNRESET);
 	} else {
-		finish(c, 0);
+		http_conn_finish(c, 0);
 	}
 }
 
@@ -387,7 +362,7 @@ void http_conn_drain(struct http_conn *c)
 	c->is_draining = true;
 	c->close_after = true;
 	if (!c->req.is_live && !c->is_closing && !c->is_handed && c->stream)
-		finish(c, 0);
+		http_conn_finish(c, 0);
 }
 
 /* -- Looking at a request -- */
@@ -449,7 +424,14 @@ void http_request_continue(struct http_request *req)
 	if (req->continue_sent || req->head_sent || !http_request_expects_continue(req))
 		return;
 	req->continue_sent = true;
+	if (req->conn->wait == WAIT_CONTINUE)
+		set_wait(req->conn, WAIT_BODY);
 	stream_write(req->conn->stream, text, sizeof(text) - 1);
+}
+
+void http_request_hold_continue(struct http_request *req)
+{
+	req->continue_held = true;
 }
 
 void http_request_pause(struct http_request *req)
@@ -465,6 +447,17 @@ void http_request_pause(struct http_request *req)
 	}
 }
 
+/* It may come now. */
+static void await_body(struct http_request *req)
+{
+	bool held = req->continue_held && !req->continue_sent && !req->head_sent &&
+		    http_request_expects_continue(req);
+
+	set_wait(req->conn, held ? WAIT_CONTINUE : WAIT_BODY);
+	if (!held && !req->head_sent)
+		http_request_continue(req);
+}
+
 void http_request_resume(struct http_request *req)
 {
 	struct http_conn *c = req->conn;
@@ -472,210 +465,8 @@ void http_request_resume(struct http_request *req)
 	if (!req->is_paused || !req->is_live || c->is_closing)
 		return;
 	req->is_paused = false;
-	if (!req->body_done) {
-		set_wait(c, WAIT_BODY);
-		if (!req->head_sent)
-			http_request_continue(req);
-	}
+	if (!req->body_done)
+		await_body(req);
 	/* A pause inside run() that is taken back there has stopped nothing. */
 	stream_resume(c->stream);
-}
-
-/* -- Responses -- */
-
-static int check_answerable(const struct http_request *req)
-{
-	return !req->is_live || req->conn->is_closing ? -EPIPE : 0;
-}
-
-static bool has_no_body(const struct http_request *req, int status)
-{
-	return status == 204 || status == 304 || !strcmp(http_request_head(req)->method, "HEAD");
-}
-
-/* Decides framing and whether the connection outlives the response. */
-static void plan(struct http_request *req, const struct http_head *head, enum http_framing framing,
-	uint64_t len, struct http_framing_lines *f)
-{
-	struct http_conn *c = req->conn;
-	int minor = http_request_head(req)->minor;
-
-	if (framing == HTTP_BODY_CHUNKED && !minor)
-		framing = HTTP_BODY_CLOSE;
-	req->out = (struct http_body_out){ .framing = framing, .left = len };
-	req->out.is_swallowed = has_no_body(req, head->status);
-	if (framing == HTTP_BODY_CLOSE && !req->out.is_swallowed)
-		c->close_after = true;
-	if (http_head_has_token(head, "connection", "close") || !req->body_done || c->is_draining)
-		c->close_after = true;
-	f->framing = framing;
-	f->len = framing == HTTP_BODY_LENGTH ? len : 0;
-	f->say_length = head->status != 204 && head->status != 304;
-	if (framing == HTTP_BODY_NONE && req->out.is_swallowed)
-		f->say_length = false;
-	f->connection = c->close_after ? "close" : minor ? NULL : "keep-alive";
-}
-
-int http_response_start(struct http_request *req, const struct http_head *head,
-	enum http_framing framing, uint64_t len)
-{
-	struct http_framing_lines f = { 0 };
-	struct buf b;
-	int err = check_answerable(req);
-
-	if (err)
-		return err;
-	if (req->head_sent || head->status < 200)
-		return -EINVAL;
-	plan(req, head, framing, len, &f);
-	buf_init(&b, 0);
-	err = http_encode_head(&b, head, &f);
-	if (!err) {
-		req->head_sent = true;
-		err = stream_write(req->conn->stream, b.data, b.len);
-	}
-	buf_fini(&b);
-	return err;
-}
-
-int http_response_write(struct http_request *req, const void *data, size_t len)
-{
-	int err = check_answerable(req);
-
-	if (err)
-		return err;
-	if (!req->head_sent)
-		return -EINVAL;
-	return http_body_write(&req->out, req->conn->stream, data, len);
-}
-
-static void response_done(struct http_conn *c)
-{
-	bool body_done = c->req.body_done;
-
-	end_request(c, 0);
-	if (c->is_closing || c->is_handed)
-		return;
-	if (c->close_after || !body_done)
-		finish(c, 0);
-	else
-		next_request(c);
-}
-
-int http_response_end(struct http_request *req, const struct http_head *trailers)
-{
-	struct http_conn *c = req->conn;
-	int err = check_answerable(req);
-
-	if (err)
-		return err;
-	if (!req->head_sent)
-		return -EINVAL;
-	err = http_body_end(&req->out, c->stream, trailers);
-	if (err) {
-		http_conn_close(c, err);
-		return err;
-	}
-	response_done(c);
-	return 0;
-}
-
-void http_response_abort(struct http_request *req)
-{
-	if (req->is_live)
-		http_conn_close(req->conn, -ECANCELED);
-}
-
-bool http_response_started(const struct http_request *req)
-{
-	return req->head_sent;
-}
-
-bool http_response_is_full(const struct http_request *req)
-{
-	return req->conn->stream && stream_is_full(req->conn->stream);
-}
-
-int http_respond_with(struct http_request *req, int status, const struct http_head *extra,
-	const char *content_type, const void *body, size_t len)
-{
-	struct http_framing_lines f = { 0 };
-	struct http_head h;
-	struct buf b;
-	int err = check_answerable(req);
-
-	if (err)
-		return err;
-	if (req->head_sent || status < 200)
-		return -EINVAL;
-	http_head_init(&h);
-	buf_init(&b, 0);
-	err = http_head_set_status(&h, status);
-	for (size_t i = 0; !err && extra && i < extra->n_headers; i++)
-		err = http_head_add(&h, extra->headers[i].name, extra->headers[i].value);
-	if (!err && content_type)
-		err = http_head_set(&h, "Content-Type", content_type);
-	if (!err) {
-		plan(req, &h, HTTP_BODY_LENGTH, len, &f);
-		err = http_encode_head(&b, &h, &f);
-	}
-	if (!err && len && !req->out.is_swallowed)
-		err = buf_append(&b, body, len);
-	if (!err) {
-		/* One write: one segment, one TLS record. */
-		uint8_t *data = buf_release(&b, &len);
-
-		req->head_sent = true;
-		err = stream_write_owned(req->conn->stream, data, len);
-		if (!err)
-			response_done(req->conn);
-	}
-	buf_fini(&b);
-	http_head_fini(&h);
-	return err;
-}
-
-int http_respond(struct http_request *req, int status, const char *content_type, const void *body,
-	size_t len)
-{
-	return http_respond_with(req, status, NULL, content_type, body, len);
-}
-
-/* -- Handover -- */
-
-static int write_handover_head(struct http_request *req, const struct http_head *head)
-{
-	struct http_framing_lines f = { .connection = head->status == 101 ? "Upgrade" : NULL };
-	struct buf b;
-	int err;
-
-	buf_init(&b, 0);
-	err = http_encode_head(&b, head, &f);
-	if (!err)
-		err = stream_write(req->conn->stream, b.data, b.len);
-	buf_fini(&b);
-	return err;
-}
-
-struct stream *http_request_handover(struct http_request *req, const struct http_head *head)
-{
-	static const struct stream_ops silent;
-	struct http_conn *c = req->conn;
-	struct stream *s = c->stream;
-
-	if (check_answerable(req) || req->head_sent || !req->body_done)
-		return NULL;
-	if (head && write_handover_head(req, head))
-		return NULL;
-	stream_pause(s);
-	if (c->is_running && stream_unread(s, c->rest, c->rest_len))
-		return NULL;
-	c->is_handed = true;
-	c->stream = NULL;
-	c->rest_len = 0;
-	stream_set_ops(s, &silent, NULL);
-	stream_set_limits(s, &c->stream_limits);
-	end_request(c, 0);
-	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
-	return s;
 }

@@ -8,7 +8,7 @@ TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_op
 	common/tls_openssl_verify.c
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_impl.c common/tls_reason.c common/cert.c common/cert_der.c common/random.c common/stream.c common/stream_write.c \
 	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
-	common/http_client.c common/http_fetch.c
+	common/http_client.c common/http_fetch.c common/http_response.c
 # llhttp is a library on Debian 13 and C source on Debian 12.
 LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))
 ifneq ($(LLHTTP_DIR),)

@@ -33,6 +33,10 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "http_high_ports", CONF_BOOL, AT(http_high_ports), "yes",
 		.help = "Plain HTTP may also ask for ports from 1024 on, but for those that "
 			"browsers keep away from." },
+	{ "proxyd", "answer_s", CONF_INT, AT(answer_s), "300", .min = 1, .max = 3600,
+		.help = "How long a web server may think about a request, in seconds." },
+	{ "proxyd", "idle_s", CONF_INT, AT(idle_s), "600", .min = 1, .max = 86400,
+		.help = "How long an answer that began may be silent, in seconds." },
 	{ "proxyd", "pool_max", CONF_INT, AT(pool_max), "512", .min = 0, .max = 65536,
 		.help = "Idle connections to web servers that are kept for the next request." },
 	{ "proxyd", "never", CONF_PREFIXES, AT(never), "",

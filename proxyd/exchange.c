@@ -8,6 +8,7 @@
 #include "proxyd/upstream.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void exchange_free_if_over(struct exchange *x)
 {
@@ -112,6 +113,25 @@ static bool is_web_port(uint16_t port)
 	return port == 80 || port == 443;
 }
 
+/* Of a request that may be sent on: what is for us to answer all the same. */
+static bool answer_method(struct exchange *x, const struct http_head *head)
+{
+	struct http_head allow;
+
+	if (!strcmp(head->method, "TRACE")) {
+		/* It would show a page's scripts what they are not to see. */
+		exchange_fail(x, 405, "Method Not Allowed", "TRACE is not sent on.");
+		return true;
+	}
+	if (judge_hops_left(head) != 0)
+		return false;
+	http_head_init(&allow);
+	http_head_add(&allow, "Allow", "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+	http_respond_with(x->req, 200, &allow, NULL, NULL, 0);
+	http_head_fini(&allow);
+	return true;
+}
+
 static void begin_request(struct exchange *x, const struct http_head *head)
 {
 	struct proxy *p = x->p;
@@ -150,10 +170,13 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		block_dns(x);
 		return;
 	}
+	if (answer_method(x, head))
+		return;
 	p->allowed++;
 	x->is_upgrade = http_request_wants_upgrade(x->req) && judge_is_websocket(head);
-	/* Until there is somebody to take the body. */
+	/* Until there is somebody to take the body; and it is for him to ask for it. */
 	http_request_pause(x->req);
+	http_request_hold_continue(x->req);
 	upstream_start(x);
 }
 

@@ -2,6 +2,7 @@
 #include "proxyd/judge.h"
 #include "common/timer.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,7 +17,9 @@ static const char *find_inner(struct exchange *x, const struct http_head *head, 
 	x->target.path = head->target;
 	if (*head->target != '/' && strcmp(head->target, "*") != 0)
 		return "The request's target must be a path.";
-	if (!host_header || target_parse_host(host_header, s->target.is_https ? 443 : 80, &host))
+	/* HTTP/1.0 may leave it out. */
+	host = s->target;
+	if (host_header && target_parse_host(host_header, s->target.is_https ? 443 : 80, &host))
 		return "The Host header is wrong.";
 	*status = 421;
 	if (s->is_mismatched || strcmp(host.host, s->target.host) != 0 ||
@@ -32,6 +35,9 @@ static const char *find_absolute(struct exchange *x, const struct http_head *hea
 
 	if (target_parse_url(head->target, &x->target))
 		return "The request's target is not a web address.";
+	/* RFC 9112 3.2.4 */
+	if (!strcmp(head->method, "OPTIONS") && strchr(head->target + 8, '/') == NULL)
+		x->target.path = "*";
 	if (x->target.is_https)
 		return "Websites with https are reached by CONNECT.";
 	if (host_header && target_parse_host(host_header, 80, &host))
@@ -127,6 +133,16 @@ bool judge_is_dns_message(const struct http_head *head)
 bool judge_asks_for_dns(const struct http_head *head)
 {
 	return judge_is_dns_message(head) || has_dns_type(head, "Accept");
+}
+
+int64_t judge_hops_left(const struct http_head *head)
+{
+	const char *text = http_head_get(head, "Max-Forwards");
+
+	if (!text || strcmp(head->method, "OPTIONS") != 0 || !*text || strlen(text) > 9 ||
+		text[strspn(text, "0123456789")])
+		return -1;
+	return strtol(text, NULL, 10);
 }
 
 bool judge_is_websocket(const struct http_head *head)

@@ -19,3 +19,5 @@ bool judge_is_dns_message(const struct http_head *head);
 bool judge_asks_for_dns(const struct http_head *head);
 /* The head asks for WebSocket, or (status 101) agrees to it. */
 bool judge_is_websocket(const struct http_head *head);
+/* Max-Forwards of an OPTIONS request (RFC 9110 7.6.2); -1 = as many as it likes. */
+int64_t judge_hops_left(const struct http_head *head);

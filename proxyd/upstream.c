@@ -6,6 +6,7 @@
 #include "proxyd/pool.h"
 #include "proxyd/tunnel.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static int build_request(const struct exchange *x, struct http_head *out)
 	const struct http_head *head = http_request_head(x->req);
 	bool is_default = x->target.port == (x->target.is_https ? 443 : 80);
 	bool v6 = strchr(x->target.host, ':');
-	char host[TARGET_HOST_LEN + 10];
+	char host[TARGET_HOST_LEN + 10], hops[24];
 	int err = http_head_copy(out, head);
 
 	snprintf(host, sizeof(host), is_default ? "%s%s%s" : "%s%s%s:%u", v6 ? "[" : "",
@@ -30,9 +31,14 @@ static int build_request(const struct exchange *x, struct http_head *out)
 		err = http_head_set_request(out, head->method, x->path);
 	http_head_strip_hop(out);
 	http_head_remove(out, "Proxy-Authorization");
-	http_head_remove(out, "Expect");
+	if (!http_request_expects_continue(x->req))
+		http_head_remove(out, "Expect");
 	if (!err)
 		err = http_head_set(out, "Host", host);
+	if (!err && judge_hops_left(head) > 0) {
+		snprintf(hops, sizeof(hops), "%" PRId64, judge_hops_left(head) - 1);
+		err = http_head_set(out, "Max-Forwards", hops);
+	}
 	if (!err && x->is_upgrade)
 		err = http_head_set(out, "Connection", "Upgrade");
 	if (!err && x->is_upgrade)
@@ -104,13 +110,14 @@ static void on_client_drain(struct http_client *c)
 /* ---- the response ---- */
 
 /* The server's head as the client gets it. */
-static int build_response(const struct http_client *c, struct http_head *out)
+static int make_response_head(const struct http_head *from, struct http_head *out)
 {
-	int err = http_head_copy(out, http_client_head(c));
+	int err = http_head_copy(out, from);
 
 	http_head_strip_hop(out);
 	/* Another way to the same site that would not come through here. */
 	http_head_remove(out, "Alt-Svc");
+	http_head_remove(out, "Alternate-Protocol");
 	return err;
 }
 
@@ -156,6 +163,31 @@ static void join_upgrade(struct exchange *x)
 	tunnel_start(p, client, server, NULL, session_forget(s));
 }
 
+/* 100 Continue, Early Hints and their like: on to whoever may understand them. */
+static void on_interim(struct http_client *c, const struct http_head *from)
+{
+	struct exchange *x = http_client_data(c);
+	struct http_head head;
+
+	if (!x->req || http_response_started(x->req))
+		return;
+	if (from->status == 100) {
+		http_request_continue(x->req);
+		return;
+	}
+	if (!make_response_head(from, &head))
+		http_response_interim(x->req, &head);
+	http_head_fini(&head);
+}
+
+/* 101 that nobody asked for; 407, which would have a browser ask for a password for us. */
+static bool is_misplaced(const struct exchange *x, const struct http_head *head)
+{
+	if (head->status == 101)
+		return !x->is_upgrade || !judge_is_websocket(head);
+	return head->status == 407;
+}
+
 static void on_response(struct http_client *c)
 {
 	struct exchange *x = http_client_data(c);
@@ -166,12 +198,12 @@ static void on_response(struct http_client *c)
 
 	if (!x->req)
 		return;
+	if (is_misplaced(x, http_client_head(c))) {
+		exchange_fail(x, 502, "Bad Answer", "The website's answer cannot be understood.");
+		return;
+	}
 	if (http_client_head(c)->status == 101) {
-		if (x->is_upgrade && judge_is_websocket(http_client_head(c)))
-			join_upgrade(x);
-		else
-			exchange_fail(
-				x, 502, "Bad Answer", "The website's answer cannot be understood.");
+		join_upgrade(x);
 		return;
 	}
 	if (judge_is_dns_message(http_client_head(c))) {
@@ -179,8 +211,7 @@ static void on_response(struct http_client *c)
 		page_send_error(x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
 		return;
 	}
-	http_head_init(&head);
-	err = build_response(c, &head);
+	err = make_response_head(http_client_head(c), &head);
 	framing = response_framing(x, &len);
 	if (!err)
 		err = http_response_start(x->req, &head, framing, len);
@@ -293,6 +324,7 @@ static void on_client_close(struct http_client *c, int why)
 
 static const struct http_client_ops client_ops = {
 	.on_response = on_response,
+	.on_interim = on_interim,
 	.on_body = on_response_body,
 	.on_response_end = on_response_end,
 	.on_drain = on_client_drain,
@@ -323,8 +355,11 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 
 static void on_dialed(void *arg, struct stream *stream, const struct dial_error *err)
 {
-	static const struct http_limits limits = { .header_ms = 60000 };
 	struct exchange *x = arg;
+	const struct http_limits limits = {
+		.header_ms = (uint32_t)x->p->conf->answer_s * 1000,
+		.body_idle_ms = (uint32_t)x->p->conf->idle_s * 1000,
+	};
 
 	x->dial = NULL;
 	if (err) {

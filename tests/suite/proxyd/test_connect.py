@@ -62,6 +62,6 @@ def test_forbidden_addresses_are_never_tried(world):
     before = (world.gw_connections(), world.lan_site.connections)
     world.dns.names["mix.test.example"] = ["127.0.0.1", "10.9.0.1", "10.77.0.5", "::1", SITE]
     assert world.get("http://mix.test.example/").status == 200
-    world.dns.names["mix.test.example"] = ["127.0.0.1", "10.9.0.1", "10.77.0.5", "::1"]
-    assert world.get("http://mix.test.example/").status == 403
+    world.dns.names["inside.test.example"] = ["127.0.0.1", "10.9.0.1", "10.77.0.5", "::1"]
+    assert world.get("http://inside.test.example/").status == 403
     assert (world.gw_connections(), world.lan_site.connections) == before

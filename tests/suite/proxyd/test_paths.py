@@ -115,16 +115,6 @@ def test_body_until_close_comes_whole(world):
         assert get().body == b"until the end"
 
 
-def test_continue_is_said_before_the_body(world):
-    with world.secure_to("allowed.example") as c:
-        c.send("POST /echo HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 5\r\n"
-               "Expect: 100-continue\r\n\r\n")
-        assert c.read_head(interim=True).status == 100
-        c.send("hello")
-        r = json.loads(c.read().text)
-        assert r["length"] == 5 and "expect" not in [k.lower() for k, _ in r["headers"]]
-
-
 def test_uploads_five_mebibytes(world):
     body = b"0123456789abcdef" * (5 * 65536)
     want = hashlib.sha256(body).hexdigest()
