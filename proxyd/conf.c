@@ -16,7 +16,7 @@ const struct conf_row proxyd_conf_rows[] = {
 		.help = "Port of the gateway's own pages on every tunnel address; 0: none." },
 	{ "proxyd", "portal_https_port", CONF_INT, AT(portal_https_port), "443", .min = 0,
 		.max = 65535, .help = "The same over TLS; 0: none." },
-	{ "proxyd", "idle_s", CONF_INT, AT(idle_s), "1800", .min = 60, .max = 86400,
+	{ "proxyd", "tunnel_idle_s", CONF_INT, AT(tunnel_idle_s), "1800", .min = 60, .max = 86400,
 		.help = "Seconds after which an intercepted connection that carries nothing is "
 			"closed." },
 	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",

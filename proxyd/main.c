@@ -102,7 +102,7 @@ static int on_start(struct daemon *d)
 	if (!err)
 		err = open_upstream(p);
 	if (!err)
-		err = splicer_open(&p->splicer, &d->loop, (uint32_t)p->conf->idle_s * 1000);
+		err = splicer_open(&p->splicer, &d->loop, (uint32_t)p->conf->tunnel_idle_s * 1000);
 	if (!err)
 		err = proxy_bus_open(p);
 	if (!err)
