@@ -107,10 +107,9 @@ static void on_connected(void *arg, int fd, const struct addr *to, const struct 
 	end(d, NULL);
 }
 
-struct dial *dial_start(struct proxy *p, const struct addr *device, const char *host, uint16_t port,
-	bool use_tls, dial_on_done on_done, void *arg)
+struct dial *dial_start(struct proxy *p, const struct connect_target *t, bool use_tls,
+	dial_on_done on_done, void *arg)
 {
-	struct connect_target to = { .device = device, .host = host, .port = port };
 	struct dial *d = calloc(1, sizeof(*d));
 
 	if (!d)
@@ -119,8 +118,8 @@ struct dial *dial_start(struct proxy *p, const struct addr *device, const char *
 	d->use_tls = use_tls;
 	d->on_done = on_done;
 	d->arg = arg;
-	snprintf(d->host, sizeof(d->host), "%s", host);
-	d->connect = connect_start(p, &to, on_connected, d);
+	snprintf(d->host, sizeof(d->host), "%s", t->host);
+	d->connect = connect_start(p, t, on_connected, d);
 	if (!d->connect) {
 		free(d);
 		return NULL;

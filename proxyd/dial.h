@@ -10,9 +10,8 @@ struct dial;
 /* Either an open stream, the callee's (set its callbacks before returning), or an error. */
 typedef void (*dial_on_done)(void *arg, struct stream *s, const struct dial_error *err);
 
-/* device: the client's tunnel address. on_done is always called from the loop, unless cancelled.
- * NULL without memory. */
-struct dial *dial_start(struct proxy *p, const struct addr *device, const char *host, uint16_t port,
-	bool use_tls, dial_on_done on_done, void *arg);
+/* on_done is always called from the loop, unless cancelled. NULL without memory. */
+struct dial *dial_start(struct proxy *p, const struct connect_target *t, bool use_tls,
+	dial_on_done on_done, void *arg);
 /* on_done will not be called. Not after it was. */
 void dial_cancel(struct dial *d);

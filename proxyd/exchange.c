@@ -75,7 +75,8 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	struct decision d;
 
 	x->is_connect = true;
-	if (s->is_inner || target_parse_authority(head->target, &x->target)) {
+	if (s->is_inner || session_is_intercepted(s) ||
+		target_parse_authority(head->target, &x->target)) {
 		exchange_fail(x, 400, "Bad Request", "The request's target is wrong.");
 		return;
 	}
@@ -139,8 +140,10 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	int status;
 	const char *why;
 
+	bool is_proxy = !x->s->is_inner && !session_is_intercepted(x->s);
+
 	/* Not for a website: the proxy itself is asked. */
-	if (!x->s->is_inner && *head->target == '/') {
+	if (is_proxy && *head->target == '/') {
 		answer_own(x, head->target);
 		return;
 	}
@@ -155,8 +158,8 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		answer_own(x, x->path);
 		return;
 	}
-	/* That of CONNECT was judged already. */
-	if (!x->s->is_inner && !is_http_port_allowed(p->conf, x->target.port)) {
+	/* That of CONNECT was judged already, and that of an intercepted one by the firewall. */
+	if (is_proxy && !is_http_port_allowed(p->conf, x->target.port)) {
 		refuse_port(x);
 		return;
 	}

@@ -48,12 +48,42 @@ static const char *find_absolute(struct exchange *x, const struct http_head *hea
 	return NULL;
 }
 
+/* As a web server gets it: Host names the site, and is there (SPEC P3). */
+static const char *find_intercepted(struct exchange *x, const struct http_head *head, int *status)
+{
+	const char *host_header = http_head_get(head, "Host");
+	uint16_t port = x->s->original.port;
+	struct target host;
+
+	if (!host_header || target_parse_host(host_header, port, &host))
+		return "The Host header is wrong.";
+	if (*head->target == '/' || !strcmp(head->target, "*")) {
+		x->target = host;
+		x->target.path = head->target;
+	} else if (target_parse_url(head->target, &x->target) || x->target.is_https) {
+		return "The request's target must be a path.";
+	}
+	*status = 421;
+	if (strcmp(host.host, x->target.host) != 0 || host.port != x->target.port)
+		return "The Host header names another website than the request's target.";
+	if (host.port != port)
+		return "The request is for another port than its connection.";
+	return NULL;
+}
+
+static const char *find_target(struct exchange *x, const struct http_head *head, int *status)
+{
+	if (session_is_intercepted(x->s))
+		return find_intercepted(x, head, status);
+	return x->s->is_inner ? find_inner(x, head, status) : find_absolute(x, head, status);
+}
+
 const char *judge_target(struct exchange *x, const struct http_head *head, int *status)
 {
 	const char *why;
 
 	*status = 400;
-	why = x->s->is_inner ? find_inner(x, head, status) : find_absolute(x, head, status);
+	why = find_target(x, head, status);
 	if (why)
 		return why;
 	x->path = strdup(x->target.path);
@@ -94,7 +124,7 @@ void judge_decide(const struct exchange *x, bool host_only, struct decision *out
 	struct target page;
 	const char *rest = host_only ? NULL : *x->path == '/' ? x->path : "/"; /* of OPTIONS * */
 	struct policy_query q = {
-		.path = POLICY_PATH_PROXY,
+		.path = session_is_intercepted(x->s) ? POLICY_PATH_INTERCEPT : POLICY_PATH_PROXY,
 		.host = x->target.host,
 		.host_len = strlen(x->target.host),
 		.rest = rest,

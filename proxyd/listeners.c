@@ -17,6 +17,7 @@ struct role {
 
 static const struct role roles[] = {
 	{ "explicit proxy", offsetof(struct proxyd_conf, port), session_accept },
+	{ "intercepted HTTP", offsetof(struct proxyd_conf, http_port), session_accept_intercepted },
 	{ "intercepted TLS", offsetof(struct proxyd_conf, tls_port), peek_accept },
 	{ "portal", offsetof(struct proxyd_conf, portal_http_port), portal_accept_http },
 	{ "portal over TLS", offsetof(struct proxyd_conf, portal_https_port), portal_accept_https },

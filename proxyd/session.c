@@ -4,6 +4,7 @@
 #include "proxyd/connect.h"
 #include "proxyd/exchange.h"
 #include "proxyd/load.h"
+#include "proxyd/original.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,13 +204,14 @@ static void on_plain_close(struct stream *stream, int why)
 	free_session(stream_data(stream));
 }
 
-void session_accept(struct proxy *p, int fd, const struct addr *device)
+/* original.port 0: the explicit proxy. */
+static void accept_from(
+	struct proxy *p, int fd, const struct addr *device, const struct endpoint *original)
 {
 	static const struct stream_ops ops = { .on_close = on_plain_close };
 	struct session *s = calloc(1, sizeof(*s));
 	struct stream *stream;
 
-	p->accepted++;
 	if (!s) {
 		close(fd);
 		return;
@@ -220,6 +222,7 @@ void session_accept(struct proxy *p, int fd, const struct addr *device)
 	}
 	s->p = p;
 	s->device = *device;
+	s->original = *original;
 	list_add(&p->sessions, &s->node);
 	if (proxy_device(p, device))
 		s->load = load_take(p, device);
@@ -229,6 +232,32 @@ void session_accept(struct proxy *p, int fd, const struct addr *device)
 		return;
 	}
 	start_http(s, stream);
+}
+
+void session_accept(struct proxy *p, int fd, const struct addr *device)
+{
+	static const struct endpoint none;
+
+	p->accepted++;
+	accept_from(p, fd, device, &none);
+}
+
+void session_accept_intercepted(struct proxy *p, int fd, const struct addr *device)
+{
+	struct endpoint original;
+
+	p->accepted++;
+	if (!original_find(fd, device, p->conf, &original)) {
+		accept_from(p, fd, device, &original);
+		return;
+	}
+	p->refused_clients++;
+	splice_reset(fd);
+}
+
+bool session_is_intercepted(const struct session *s)
+{
+	return s->original.port;
 }
 
 void session_close(struct session *s)

@@ -7,7 +7,8 @@
 
 /*
  * One client connection to the explicit proxy: plain HTTP with absolute targets or CONNECT; after
- * CONNECT the inner HTTP, decrypted (TLS) or plain, whose requests must all be for that host.
+ * CONNECT the inner HTTP, decrypted (TLS) or plain, whose requests must all be for that host. Or
+ * one that was redirected from port 80: plain HTTP as a web server gets it.
  */
 enum session_state {
 	SESSION_HTTP, /* conn */
@@ -22,7 +23,8 @@ struct session {
 	struct list node;
 	struct proxy *p;
 	struct addr device;
-	struct load *load; /* its place among the device's connections */
+	struct endpoint original; /* where it was redirected from; port 0 = the explicit proxy */
+	struct load *load;	  /* its place among the device's connections */
 	enum session_state state;
 	struct http_conn *conn;
 	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
@@ -38,6 +40,9 @@ struct session {
 
 /* Takes an accepted socket over. Unknown devices are hung up on. */
 void session_accept(struct proxy *p, int fd, const struct addr *device);
+/* The same of one that was redirected from port 80 (SPEC P3). */
+void session_accept_intercepted(struct proxy *p, int fd, const struct addr *device);
+bool session_is_intercepted(const struct session *s);
 void session_close(struct session *s);
 /* Its connection was handed over to somebody else, and its place among the device's connections
  * with it, which is returned: frees the rest. */

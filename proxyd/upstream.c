@@ -380,8 +380,15 @@ static void on_dialed(void *arg, struct stream *stream, const struct dial_error 
 
 static void start_dial(struct exchange *x)
 {
-	x->dial = dial_start(x->p, &x->s->device, x->target.host, x->target.port,
-		x->target.is_https && !x->wants_tunnel, on_dialed, x);
+	const struct session *s = x->s;
+	struct connect_target to = {
+		.device = &s->device,
+		.host = x->target.host,
+		.port = x->target.port,
+		.original = session_is_intercepted(s) ? &s->original.addr : NULL,
+	};
+
+	x->dial = dial_start(x->p, &to, x->target.is_https && !x->wants_tunnel, on_dialed, x);
 	if (!x->dial)
 		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 }

@@ -258,7 +258,7 @@ class World(network.Network):
     def _start_syncd(self):
         self.syncd = synclib.Syncd(self.dir, self.redis, 5300)
         synclib.make_certificate(self.dir, "ca", "unused.test")
-        self.syncd.write("adblock.txt", "||listed.example^\n")
+        self.syncd.write("adblock.txt", "||listed.example^\nhttp://s3.test.example/bad/\n")
         self.syncd.start()
 
     def publish(self, topic, records):
