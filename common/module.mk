@@ -2,11 +2,12 @@ COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_reload.c com
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/time_zone.c \
 	common/time_zones.c common/timer.c
 
-# TLS, streams, HTTP. The TLS backend is behind tls.h; certificates are always written with mbedtls.
-TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_cert.c common/tls_mbedtls_ctx.c common/tls_mbedtls_verify.c
+# TLS, streams, HTTP. The TLS backend is behind tls.h; authorities are always written with mbedtls.
+TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_cert.c common/tls_mbedtls_ctx.c common/tls_mbedtls_verify.c \
+	common/cert_leaf_mbedtls.c
 TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_openssl_ctx.c common/tls_openssl_ticket.c \
-	common/tls_openssl_verify.c
-COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_impl.c common/tls_reason.c common/cert.c common/cert_der.c common/random.c common/stream.c common/stream_write.c \
+	common/tls_openssl_verify.c common/cert_leaf_openssl.c
+COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_impl.c common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c common/random.c common/stream.c common/stream_write.c \
 	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
 	common/http_client.c common/http_fetch.c common/http_response.c
 # llhttp is a library on Debian 13 and C source on Debian 12.

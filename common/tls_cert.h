@@ -10,13 +10,6 @@ struct tls_cert;
 /* `pem`: leaf first, then what is above it. `key_pem`: its private key. One reference for the
  * caller. 0, -EINVAL (unreadable, or the key is not the leaf's), -ENOMEM. */
 int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out);
-/* The same from DER: `chain` holds `n` certificates, leaf first. */
-struct tls_der {
-	const uint8_t *data;
-	size_t len;
-};
-int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out);
 struct tls_cert *tls_cert_ref(struct tls_cert *cert);
 /* Drops a reference; the last wipes the key. NULL is allowed. */
 void tls_cert_free(struct tls_cert *cert);

@@ -75,6 +75,14 @@ struct tls {
 	char error[128];
 };
 
+/* As tls_cert_new, from DER: `chain` holds `n` certificates, leaf first. */
+struct tls_der {
+	const uint8_t *data;
+	size_t len;
+};
+int tls_cert_new_der(
+	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out);
+
 /* Name and SNI, and a kept session if there is one. 0 or -errno. */
 int tls_client_prepare(struct tls *t);
 /* Chooses the certificate for a client that sends no SNI. */

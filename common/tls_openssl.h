@@ -78,5 +78,7 @@ void tls_session_free(void *session);
 int tls_ticket_setup(struct tls_ctx *ctx);
 /* The ends of the bytes in memory, as the library wants them. NULL without memory. */
 BIO_METHOD *tls_bio_method(void);
+/* A certificate of objects, to which it takes references; `above` may be NULL. 0 or -ENOMEM. */
+int tls_cert_from(X509 *leaf, X509 *above, EVP_PKEY *key, struct tls_cert **out);
 /* Shows this certificate. 0 or -errno. */
 int tls_cert_use(SSL *ssl, const struct tls_cert *cert);

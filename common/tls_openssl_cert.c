@@ -83,26 +83,19 @@ int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out)
 	return 0;
 }
 
-int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out)
+int tls_cert_from(X509 *leaf, X509 *above, EVP_PKEY *key, struct tls_cert **out)
 {
 	struct tls_cert *c = cert_alloc();
-	const unsigned char *p = key->data;
-	int err = n ? 0 : -EINVAL;
 
 	if (!c)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && !err; i++) {
-		const unsigned char *q = chain[i].data;
-		X509 *x = d2i_X509(NULL, &q, (long)chain[i].len);
-
-		err = x ? add_cert(c, x) : -EINVAL;
-	}
-	c->key = err ? NULL : d2i_AutoPrivateKey(NULL, &p, (long)key->len);
-	ERR_clear_error();
-	if (err || !c->key) {
+	X509_up_ref(leaf);
+	c->leaf = leaf;
+	EVP_PKEY_up_ref(key);
+	c->key = key;
+	if (above && X509_up_ref(above) && add_cert(c, above)) {
 		tls_cert_free(c);
-		return err ? err : -EINVAL;
+		return -ENOMEM;
 	}
 	*out = c;
 	return 0;
