@@ -126,14 +126,25 @@ static int set_server_auth(mbedtls_x509write_cert *w)
 		MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, sizeof(der));
 }
 
+/* Critical in either case (RFC 5280 4.2.1.9, BR 7.1.2.7.6), which the library's own is not for a
+ * leaf. */
+static int set_constraints(mbedtls_x509write_cert *w, const struct cert_template *t)
+{
+	static const unsigned char no_ca[] = { 0x30, 0x00 };
+
+	if (!t->host)
+		return mbedtls_x509write_crt_set_basic_constraints(w, 1, t->path_len);
+	return mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_BASIC_CONSTRAINTS,
+		MBEDTLS_OID_SIZE(MBEDTLS_OID_BASIC_CONSTRAINTS), 1, no_ca, sizeof(no_ca));
+}
+
 static int set_extensions(mbedtls_x509write_cert *w, const struct cert_template *t)
 {
 	bool is_ca = !t->host;
 	unsigned usage = is_ca ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN
 			       : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
 
-	if (mbedtls_x509write_crt_set_basic_constraints(w, is_ca, is_ca ? t->path_len : -1) ||
-		mbedtls_x509write_crt_set_key_usage(w, usage) ||
+	if (set_constraints(w, t) || mbedtls_x509write_crt_set_key_usage(w, usage) ||
 		mbedtls_x509write_crt_set_subject_key_identifier(w) ||
 		mbedtls_x509write_crt_set_authority_key_identifier(w))
 		return -EIO;

@@ -2,7 +2,7 @@
 """`world`: one gateway with proxyd for a module's tests; `new_world`: one for a test alone."""
 import pytest
 
-from proxylib import World
+from proxylib import BUILDS, World
 
 
 def _world():
@@ -17,6 +17,14 @@ def _world():
 @pytest.fixture(scope="module")
 def world():
     yield from _world()
+
+
+@pytest.fixture(scope="module", params=BUILDS, ids=[b.name for b in BUILDS])
+def build(world, request):
+    """The module's world with proxyd over each TLS library, one after the other."""
+    if request.param != BUILDS[0]:
+        world.use_build(request.param)
+    return request.param
 
 
 @pytest.fixture

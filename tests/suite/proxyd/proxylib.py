@@ -19,7 +19,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 from network_origin import Origin
-from support import BUILD, DEADLINE_S, network
+from support import BUILD, DEADLINE_S, ROOT, network
 from support.bus import Probe
 from support.process import Daemon
 from support.wait import wait_until
@@ -34,6 +34,14 @@ DEAF = "198.51.100.77"  # takes no packet at all
 # Devices: id → last number of the address.
 DEVICES = {"internet": 3, "full": 2, "intranet": 4, "walled": 5, "offline_browser": 7, "passing": 8}
 STRANGER = 66
+
+
+# The build under test, and the other TLS library's where there is one (make TLS=openssl B=build-openssl).
+BUILDS = [BUILD] + [b for b in [ROOT / "build-openssl"] if b != BUILD and (b / "bin/proxyd").exists()]
+
+
+def has_tls13(build):
+    return (build / "tls").read_text().strip() == "openssl"
 
 
 def setns(pid):
@@ -412,6 +420,13 @@ ca_dir = {self.dir}/state/proxyd/ca
         self.proxyd.start(env={**os.environ, "ASAN_OPTIONS": options})
         if wait:
             self.wait_policy()
+
+    def use_build(self, build):
+        """proxyd of another build from here on."""
+        self.proxyd.stop()
+        self.proxyd = Daemon(str(build / "bin/proxyd"), self.conf, self.dir / ("proxyd-%s.log" % build.name),
+                             self.gw)
+        self.start_proxyd()
 
     def status(self):
         return self.redis.status("proxyd")

@@ -6,13 +6,8 @@ import ssl
 
 import pytest
 from certmaker import LEAF, Certificate, Maker
-from proxylib import SITE, World
-from support import BUILD, ROOT
-from support.process import Daemon
+from proxylib import SITE, has_tls13
 
-OTHER = ROOT / "build-openssl"
-BUILDS = [BUILD] + [OTHER] * ((OTHER / "bin/proxyd").exists() and OTHER != BUILD)
-HAS_TLS13 = [(b / "tls").read_text().strip() == "openssl" for b in BUILDS]
 NOT_FOR_SERVERS = LEAF[:2] + ("extendedKeyUsage=clientAuth",)
 ELSEWHERE = "permitted;DNS:elsewhere.example"
 
@@ -98,31 +93,21 @@ def _add_odd_servers(world, maker, root):
 
 
 @pytest.fixture(scope="module")
-def origins():
-    """A world, its bad origins, and what their pages say."""
-    world = World()
-    try:
-        world.up()
-        maker = Maker(world.dir)
-        root = Certificate(world.dir / "internet.pem", world.dir / "internet.key")
-        world.cases = _sign(maker, root)
-        for host, (bundle, _) in world.cases.items():
-            world.tls[host] = _context(bundle)
-            world.dns.names[host] = [SITE]
-        world.odd = _add_odd_servers(world, maker, root)
-        yield world
-    finally:
-        world.down()
+def origins(world):
+    """The bad origins, and what their pages say."""
+    maker = Maker(world.dir)
+    root = Certificate(world.dir / "internet.pem", world.dir / "internet.key")
+    world.cases = _sign(maker, root)
+    for host, (bundle, _) in world.cases.items():
+        world.tls[host] = _context(bundle)
+        world.dns.names[host] = [SITE]
+    world.odd = _add_odd_servers(world, maker, root)
+    return world
 
 
-@pytest.fixture(scope="module", params=range(len(BUILDS)), ids=[b.name for b in BUILDS])
-def gateway(origins, request):
-    if request.param:
-        origins.proxyd.stop()
-        origins.proxyd = Daemon(str(BUILDS[request.param] / "bin/proxyd"), origins.conf,
-                                origins.dir / "proxyd-other.log", origins.gw)
-        origins.start_proxyd()
-    origins.has_tls13 = HAS_TLS13[request.param]
+@pytest.fixture
+def gateway(origins, build):
+    origins.has_tls13 = has_tls13(build)
     return origins
 
 
