@@ -34,22 +34,45 @@ static void add_name(struct chain *c, const struct name *n)
 		c->names[c->count++] = *n;
 }
 
-/* One pass; *missed: there is an alias that might belong to a name which was found behind it. */
-static int follow(
-	const uint8_t *msg, size_t len, size_t pos, unsigned count, struct chain *c, bool *missed)
+/* Where the CNAME records of the answer section stand. */
+struct aliases {
+	size_t at[CHAIN_ALIASES_MAX];
+	unsigned count;
+};
+
+static int find_aliases(
+	const uint8_t *msg, size_t len, size_t pos, unsigned count, struct aliases *out)
 {
-	*missed = false;
+	out->count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct message_rr rr;
-		struct name target;
+		size_t at = pos;
 		if (message_read_rr(msg, len, &pos, &rr))
 			return -EBADMSG;
 		if (rr.type != TYPE_CNAME)
 			continue;
-		size_t at = rr.rdata_pos;
+		if (out->count == CHAIN_ALIASES_MAX)
+			return -EBADMSG;
+		out->at[out->count++] = at;
+	}
+	return 0;
+}
+
+/* One pass; *missed: there is an alias that might belong to a name which was found behind it. */
+static int follow(const uint8_t *msg, size_t len, const struct aliases *aliases, struct chain *c,
+	bool *missed)
+{
+	*missed = false;
+	for (unsigned i = 0; i < aliases->count; i++) {
+		struct message_rr rr;
+		struct name target;
+		size_t pos = aliases->at[i];
+		if (message_read_rr(msg, len, &pos, &rr))
+			return -EBADMSG;
+		pos = rr.rdata_pos;
 		if (!has_name(c, &rr.owner))
 			*missed = true;
-		else if (name_read(msg, len, &at, &target))
+		else if (name_read(msg, len, &pos, &target))
 			return -EBADMSG;
 		else
 			add_name(c, &target);
@@ -60,17 +83,17 @@ static int follow(
 int chain_read(const uint8_t *msg, size_t len, size_t pos, unsigned count,
 	const struct name *question, struct chain *out)
 {
+	struct aliases aliases;
 	bool missed = true;
+	int rc = find_aliases(msg, len, pos, count, &aliases);
 
 	out->names[0] = *question;
 	out->count = 1;
-	for (unsigned before = 0; missed && out->count > before;) {
+	for (unsigned before = 0; !rc && missed && out->count > before;) {
 		before = out->count;
-		int rc = follow(msg, len, pos, count, out, &missed);
-		if (rc)
-			return rc;
+		rc = follow(msg, len, &aliases, out, &missed);
 	}
-	return 0;
+	return rc;
 }
 
 bool chain_has(const struct chain *c, const struct message_rr *rr)

@@ -7,6 +7,9 @@
 
 #define LABEL_MAX 63
 #define POINTER	  0xc0
+/* One for each label that a name can have; chains of pointers to pointers cost whoever reads them.
+ */
+#define POINTERS_MAX 127
 
 static uint8_t lower(uint8_t c)
 {
@@ -16,6 +19,7 @@ static uint8_t lower(uint8_t c)
 int name_read(const uint8_t *msg, size_t len, size_t *pos, struct name *out)
 {
 	size_t at = *pos, limit = *pos, after = 0;
+	unsigned pointers = 0;
 
 	out->len = 0;
 	for (;;) {
@@ -29,7 +33,7 @@ int name_read(const uint8_t *msg, size_t len, size_t *pos, struct name *out)
 			if (!after)
 				after = at + 2;
 			/* Each pointer goes before the part it stands in: no loop can be built. */
-			if (target >= limit)
+			if (target >= limit || ++pointers > POINTERS_MAX)
 				return -EBADMSG;
 			at = limit = target;
 			continue;

@@ -16,8 +16,8 @@ struct name {
 	uint8_t wire[NAME_WIRE_MAX];
 };
 
-/* Reads a name, following compression pointers, which must point backwards all the way. *pos moves
- * behind it. -EBADMSG. */
+/* Reads a name, following compression pointers, which must point backwards all the way and be no
+ * more than a name has labels. *pos moves behind it. -EBADMSG. */
 int name_read(const uint8_t *msg, size_t len, size_t *pos, struct name *out);
 /* Moves *pos behind a name without following pointers. -EBADMSG. */
 int name_skip(const uint8_t *msg, size_t len, size_t *pos);

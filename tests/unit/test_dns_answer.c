@@ -241,6 +241,26 @@ static void test_additional_records_are_left_out(void)
 	INT_IS(message_get16(b.stored + 10), 0);
 }
 
+/* Whoever sends them wants them to be read over and over. */
+static void test_aliases_by_the_dozen_are_not_followed(void)
+{
+	struct bench b;
+	char from[32], to[32];
+	size_t pos = 0;
+	struct name target;
+
+	begin(&b, "a0.example", TYPE_A, 0);
+	for (int i = 70; i > 0; i--) {
+		snprintf(from, sizeof(from), "a%d.example", i - 1);
+		snprintf(to, sizeof(to), "a%d.example", i);
+		add_alias(&b, from, to, 60);
+	}
+	add_address(&b, "a0.example", 60);
+	OK(!store(&b));
+	OK(answer_next_target(b.stored, b.info.len, &pos, &target));
+	OK(!answer_next_target(b.stored, b.info.len, &pos, &target));
+}
+
 int main(void)
 {
 	TAP_RUN(test_ttl_is_the_least_of_the_answer);
@@ -255,5 +275,6 @@ int main(void)
 	TAP_RUN(test_answer_over_the_limit_is_cut);
 	TAP_RUN(test_ttl_with_the_top_bit_is_zero);
 	TAP_RUN(test_additional_records_are_left_out);
+	TAP_RUN(test_aliases_by_the_dozen_are_not_followed);
 	return tap_done();
 }

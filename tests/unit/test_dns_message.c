@@ -112,6 +112,21 @@ static void test_pointers_only_go_backwards(void)
 	}
 }
 
+/* Each costs whoever reads it; 127 would do for any name. */
+static void test_rejects_more_pointers_than_a_name_has_labels(void)
+{
+	uint8_t wire[1 + 2 * 200] = { 0 };
+	struct name n;
+
+	for (size_t i = 0; i < 200; i++)
+		message_put16(wire + 1 + 2 * i, 0xc000u | (unsigned)(i ? 2 * i - 1 : 0));
+	size_t pos = 1 + 2 * 126;
+	INT_IS(name_read(wire, sizeof(wire), &pos, &n), 0);
+	INT_IS(n.len, 1);
+	pos = 1 + 2 * 127;
+	INT_IS(name_read(wire, sizeof(wire), &pos, &n), -EBADMSG);
+}
+
 static void test_rejects_label_over_63(void)
 {
 	char text[80];
@@ -268,6 +283,7 @@ int main(void)
 	TAP_RUN(test_response_is_met_with_silence);
 	TAP_RUN(test_second_opt_is_refused);
 	TAP_RUN(test_pointers_only_go_backwards);
+	TAP_RUN(test_rejects_more_pointers_than_a_name_has_labels);
 	TAP_RUN(test_rejects_label_over_63);
 	TAP_RUN(test_rejects_name_over_255);
 	TAP_RUN(test_odd_bytes_have_no_plain_text);
