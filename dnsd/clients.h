@@ -11,7 +11,8 @@
 
 struct client {
 	unsigned refs;
-	unsigned under_way;
+	unsigned under_way;		   /* questions put to upstream */
+	unsigned held;			   /* answers that wait for fwd */
 	uint32_t allowed, blocked, failed; /* since the last report */
 	struct list dirty;		   /* in clients.dirty while a counter is not zero */
 	char id[65];

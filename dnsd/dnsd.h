@@ -47,7 +47,8 @@ struct dnsd {
 	struct tcp_listener **tcp;
 	size_t listener_count; /* of each */
 	struct query *pool;
-	struct list free; /* queries of the pool that are not under way */
+	struct list free; /* queries of the pool that were under way */
+	unsigned waiting; /* those that are */
 	struct dnsd_counters counters;
 	bool clients_open, uplink_open, feeder_open, listed_open, clock_open;
 	uint8_t own[MESSAGE_MAX], edited[MESSAGE_MAX], held[MESSAGE_MAX]; /* answers being made */
@@ -73,9 +74,10 @@ int dnsd_explain_serve(struct dnsd *d);
 /* main.c */
 int dnsd_open_forwarder(struct dnsd *d, struct forwarder **out);
 
-/* query.c: one client's query from its bytes to its answer. */
+/* query_wait.c */
 int query_pool_init(struct dnsd *d);
 void query_pool_fini(struct dnsd *d);
+/* query.c: one client's query from its bytes to its answer. */
 /* listen_on_query and listen_is_known; arg is the struct dnsd. */
 void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to);
 /* ahead.c: listen_on_batch. */

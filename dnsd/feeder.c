@@ -65,10 +65,45 @@ static bool is_idle(const struct fed *e)
 	return list_is_empty(&e->node);
 }
 
+/* ---- shares of devices ---- */
+
+struct share {
+	unsigned count;
+};
+
+/* False when the device has had all that it may have. */
+static bool take_share(struct feeder *f, const struct feeder_entry *in)
+{
+	struct share *s = in->kind == FEED_KIND_STRICT ? hmap_find_str(&f->shares, in->who) : NULL;
+
+	if (in->kind != FEED_KIND_STRICT)
+		return true;
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s || hmap_set_str(&f->shares, in->who, s)) {
+			free(s);
+			return false;
+		}
+	}
+	if (s->count >= FEEDER_PER_DEVICE)
+		return false;
+	s->count++;
+	return true;
+}
+
+static void give_share(struct feeder *f, enum feed_kind kind, const char *who)
+{
+	struct share *s = kind == FEED_KIND_STRICT ? hmap_find_str(&f->shares, who) : NULL;
+
+	if (s && !--s->count)
+		hmap_remove_str(&f->shares, who);
+}
+
 static void forget(struct feeder *f, struct fed *e)
 {
 	struct key k = key_of(e->kind, &e->address, e->who);
 
+	give_share(f, e->kind, e->who);
 	list_remove(&e->node);
 	hmap_remove(&f->fed, k.bytes, k.len);
 }
@@ -326,13 +361,16 @@ static struct fed *add(struct feeder *f, const struct feeder_entry *in)
 	if (f->fed.count >= FEEDER_MAX)
 		sweep(f, SWEEP, true);
 	struct fed *e = f->fed.count < FEEDER_MAX ? calloc(1, sizeof(*e)) : NULL;
-	if (!e)
+	if (!e || !take_share(f, in)) {
+		free(e);
 		return NULL;
+	}
 	list_init(&e->node);
 	e->kind = in->kind;
 	e->address = in->address;
 	memcpy(e->who, in->who, k.len - 18);
 	if (hmap_set(&f->fed, k.bytes, k.len, e)) {
+		give_share(f, in->kind, in->who);
 		free(e);
 		return NULL;
 	}
@@ -432,6 +470,7 @@ int feeder_open(struct feeder *f, uv_loop_t *loop, struct bus *bus)
 	list_init(&f->waits);
 	hmap_init(&f->fed, free);
 	hmap_init(&f->starts, free);
+	hmap_init(&f->shares, free);
 	int rc = timer_init(loop, &f->flush, on_flush, f);
 	if (!rc)
 		rc = timer_init(loop, &f->tick, on_tick, f);
@@ -455,4 +494,5 @@ void feeder_fini(struct feeder *f)
 {
 	hmap_fini(&f->fed);
 	hmap_fini(&f->starts);
+	hmap_fini(&f->shares);
 }

@@ -14,6 +14,9 @@
  */
 enum {
 	FEEDER_MAX = 262144, /* entries remembered */
+	/* Those of one strict device: what it has asked for in an hour. fwd's table has room for
+	 * many more, so that one who resolves addresses by the thousand shuts nobody else out. */
+	FEEDER_PER_DEVICE = 16384,
 	FEEDER_WAIT_MS = 50, /* an answer waits no longer for its confirmation (F10) */
 	FEEDER_WAITS_MAX = 4096,
 	FEEDER_ADDRESSES_MAX = 256, /* of one answer */
@@ -26,9 +29,10 @@ struct feeder_counters {
 
 struct feeder {
 	struct bus *bus;
-	struct hmap fed;   /* kind, address, device or list → struct fed */
-	struct list queue; /* of them, to be sent */
-	struct list waits; /* struct feeder_wait, the oldest first */
+	struct hmap fed;    /* kind, address, device or list → struct fed */
+	struct hmap shares; /* device → how many of them are its own */
+	struct list queue;  /* of them, to be sent */
+	struct list waits;  /* struct feeder_wait, the oldest first */
 	size_t wait_count;
 	struct timer flush, tick;
 	struct hmap_iter cursor; /* of the sweep */

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX       4096
+#define JOBS_MAX       8192 /* more than can be waited for, so that those find one */
+#define PREFETCHES_MAX 1024 /* jobs that nobody waits for from the beginning */
 #define JOB_BUCKETS    4096
 #define ATTEMPTS       3  /* of one job at the same time */
 #define ASKS_MAX       12 /* of one job in all */
@@ -33,6 +34,7 @@ struct job {
 	unsigned asks;
 	uint32_t tried; /* bit per upstream, this round */
 	bool may_reset; /* a connection that was closed under us is asked again once */
+	bool is_prefetch;
 	uint64_t started_ms, next_ms; /* when another attempt is due */
 	int status;		      /* of the last failure, 0 when there was only silence */
 	uint8_t query[MESSAGE_PLAIN_MAX];
@@ -45,7 +47,9 @@ struct forwarder {
 	struct upstream upstreams[FORWARD_UPSTREAMS_MAX];
 	size_t upstream_count;
 	struct timer tick;
-	struct list active, free;
+	struct list active, free; /* jobs that were used before are in one of them */
+	unsigned job_count;	  /* of those */
+	unsigned prefetches;
 	struct job *buckets[JOB_BUCKETS];
 	struct job *jobs;
 	unsigned started;
@@ -97,7 +101,8 @@ static void job_finish(struct job *j, const struct forward_result *result)
 		attempt_drop(&j->attempts[i], now_ms);
 	job_unlink(j);
 	release_waiters(j, result);
-	list_add(&r->free, &j->node);
+	r->prefetches -= j->is_prefetch;
+	list_add_front(&r->free, &j->node);
 }
 
 static bool job_is_asking(const struct job *j)
@@ -176,7 +181,7 @@ static bool has_stale(const struct job *j)
 	return e && cache_entry_is_usable(e, clock_mono_ms());
 }
 
-static void job_take(struct job *j, const struct answer_info *info)
+static void job_store(struct job *j, const struct answer_info *info)
 {
 	struct forwarder *r = j->forwarder;
 	struct forward_result result = { .stored = r->scratch, .info = *info };
@@ -221,7 +226,7 @@ static int on_answer(struct exchange *x, const uint8_t *msg, size_t len, bool au
 			return 0;
 		info.ttl_s = FAILURE_TTL_S;
 	}
-	job_take(j, &info);
+	job_store(j, &info);
 	return 0;
 }
 
@@ -304,12 +309,31 @@ static struct job *job_find(struct forwarder *r, uint64_t hash, const struct cac
 	return NULL;
 }
 
-static struct job *job_start(struct forwarder *r, uint64_t hash, const struct cache_key *key)
+/* The one that was used last, or one that never was; NULL when all are active. */
+static struct job *job_take(struct forwarder *r)
 {
-	if (list_is_empty(&r->free))
-		return NULL;
+	if (list_is_empty(&r->free)) {
+		if (r->job_count == JOBS_MAX)
+			return NULL;
+		struct job *fresh = &r->jobs[r->job_count++];
+		fresh->forwarder = r;
+		list_init(&fresh->node);
+		return fresh;
+	}
 	struct job *j = container_of(r->free.next, struct job, node);
 	list_remove(&j->node);
+	return j;
+}
+
+static struct job *job_start(
+	struct forwarder *r, uint64_t hash, const struct cache_key *key, bool is_prefetch)
+{
+	struct job *j = is_prefetch && r->prefetches >= PREFETCHES_MAX ? NULL : job_take(r);
+
+	if (!j)
+		return NULL;
+	j->is_prefetch = is_prefetch;
+	r->prefetches += is_prefetch;
 	j->hash = hash;
 	j->question = *key->question;
 	j->key = *key;
@@ -337,7 +361,7 @@ int forwarder_ask(struct forwarder *r, const struct cache_key *key, struct forwa
 	struct job *j = job_find(r, hash, key);
 
 	if (!j)
-		j = job_start(r, hash, key);
+		j = job_start(r, hash, key, !w);
 	if (!j)
 		return -EBUSY;
 	if (w)
@@ -383,10 +407,6 @@ int forwarder_open(uv_loop_t *loop, const struct upstream_spec *specs, size_t n,
 	r->jobs = calloc(JOBS_MAX, sizeof(*r->jobs));
 	if (!r->jobs)
 		goto out;
-	for (size_t i = 0; i < JOBS_MAX; i++) {
-		r->jobs[i].forwarder = r;
-		list_add(&r->free, &r->jobs[i].node);
-	}
 	rc = timer_init(loop, &r->tick, on_tick, r);
 	if (rc)
 		goto out;

@@ -3,6 +3,7 @@
 
 #include "dnsd/addresses.h"
 #include "dnsd/block.h"
+#include "dnsd/share.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ struct held {
 	struct feeder *feeder;
 	struct reply_to to;
 	struct message_query query;
-	char device[65];
+	struct client *client; /* referenced */
 	struct addr *addresses;
 	size_t len;
 	uint8_t answer[];
@@ -86,6 +87,8 @@ static void on_done(struct feeder_wait *w, bool confirmed)
 	if (!h->feeder->closing)
 		send_held(h, confirmed ? h->answer : NULL, h->len);
 	list_remove(&h->to.node);
+	h->client->held--;
+	client_unref(h->client);
 	free(h->addresses);
 	free(h);
 }
@@ -105,14 +108,24 @@ static void take_reply(struct held *h, struct reply_to *to)
 	to->udp = NULL;
 }
 
-int hold_start(struct feeder *f, const struct hold_plan *p, const char *device,
+static bool has_room(const struct feeder *f, const struct client *c)
+{
+	unsigned left = FEEDER_WAITS_MAX - (unsigned)f->wait_count;
+
+	return c->held < share_of(left, CLIENT_UNDER_WAY_MAX);
+}
+
+int hold_start(struct feeder *f, const struct hold_plan *p, struct client *client,
 	const struct message_query *query, struct reply_to *to, const uint8_t *answer, size_t len)
 {
 	size_t bytes = p->count * sizeof(struct addr);
-	struct held *h = p->overflow ? NULL : calloc(1, sizeof(*h) + len);
+	struct held *h;
 
+	if (p->overflow || !has_room(f, client))
+		return p->overflow ? -E2BIG : -EBUSY;
+	h = calloc(1, sizeof(*h) + len);
 	if (!h)
-		return p->overflow ? -E2BIG : -ENOMEM;
+		return -ENOMEM;
 	h->addresses = malloc(bytes);
 	if (!h->addresses) {
 		free(h);
@@ -123,10 +136,10 @@ int hold_start(struct feeder *f, const struct hold_plan *p, const char *device,
 	memcpy(h->answer, answer, len);
 	h->len = len;
 	h->query = *query;
-	memcpy(h->device, device, strnlen(device, sizeof(h->device) - 1));
+	h->client = client;
 	list_init(&h->to.node);
 	h->wait = (struct feeder_wait){ .kind = p->kind,
-		.who = p->kind == FEED_KIND_STRICT ? h->device : "",
+		.who = p->kind == FEED_KIND_STRICT ? client->id : "",
 		.addresses = h->addresses,
 		.count = p->count,
 		.on_done = on_done };
@@ -136,6 +149,7 @@ int hold_start(struct feeder *f, const struct hold_plan *p, const char *device,
 		free(h);
 		return rc;
 	}
+	client_ref(client)->held++;
 	take_reply(h, to);
 	return 0;
 }

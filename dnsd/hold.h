@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/policy/directory.h"
+#include "dnsd/clients.h"
 #include "dnsd/feeder.h"
 #include "dnsd/message.h"
 #include "dnsd/reply.h"
@@ -19,6 +20,7 @@ struct hold_plan {
 bool hold_plan(struct feeder *f, const struct device_view *v, bool renewal, const uint8_t *stored,
 	size_t len, struct hold_plan *out);
 /* Keeps a copy of the finished answer and sends it when fwd has confirmed; SERVFAIL otherwise. to
- * is taken over. -EBUSY, -ENOMEM: nothing was taken. */
-int hold_start(struct feeder *f, const struct hold_plan *p, const char *device,
+ * is taken over. -EBUSY (the device, or everybody, has too many that wait), -ENOMEM: nothing was
+ * taken. */
+int hold_start(struct feeder *f, const struct hold_plan *p, struct client *client,
 	const struct message_query *query, struct reply_to *to, const uint8_t *answer, size_t len);

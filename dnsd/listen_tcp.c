@@ -6,6 +6,7 @@
 #include "common/stream.h"
 #include "common/timer.h"
 #include "dnsd/message.h"
+#include "dnsd/share.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +208,8 @@ static bool is_welcome(const struct tcp_listener *l, const struct addr *source)
 		return false;
 	if (l->system)
 		return true;
-	return l->ops.is_known(l->arg, source) && count_of(l, source) < CLIENTS_PER_SOURCE;
+	return l->ops.is_known(l->arg, source) &&
+	       count_of(l, source) < share_of(CLIENTS_MAX - l->count, CLIENTS_PER_SOURCE);
 }
 
 static void on_accept(struct listener *listener, int fd, const struct sockaddr *peer, void *data)

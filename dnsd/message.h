@@ -66,9 +66,10 @@ enum rr_type {
 };
 #define CLASS_IN 1
 
-/* Extended DNS errors (RFC 8914). 0 stands for "Other", EDE_NONE for no option. */
+/* Extended DNS errors (RFC 8914). EDE_NONE: no option. */
 enum ede_code {
 	EDE_NONE = -1,
+	EDE_OTHER = 0,
 	EDE_STALE = 3,
 	EDE_NOT_READY = 14,
 	EDE_BLOCKED = 15,

@@ -1,44 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dnsd/query.h"
 #include "common/log.h"
 #include "dnsd/answer.h"
 #include "dnsd/cookie.h"
-#include "dnsd/dnsd.h"
 #include "dnsd/hold.h"
 #include "dnsd/judge.h"
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define QUERIES_MAX	   8192
 #define STALE_TTL_S	   30
 #define PREFETCH_TTL_MIN_S 10 /* shorter lives are not worth a prefetch */
-
-/* One query; on the stack while it can be answered at once, else in the pool. */
-struct query {
-	struct list node; /* of dnsd.free */
-	struct forward_waiter waiter;
-	struct dnsd *dnsd;
-	struct reply_to to;
-	struct message_query message;
-	struct question question; /* the same, its name in lower case; or its alias */
-	uint32_t alias_ttl_s;
-	bool is_alias, is_asked; /* question is an alias; it was put to upstream */
-	bool is_renewal;	 /* a walled device asks for a renewal host */
-	struct client *client;	 /* referenced; NULL for system */
-};
 
 static bool is_system(const struct query *q)
 {
 	return q->to.system;
-}
-
-static struct cache_key key_of(const struct query *q)
-{
-	return (struct cache_key){
-		.question = &q->question,
-		.dnssec_ok = q->message.edns.dnssec_ok,
-		.checking_disabled = q->message.flags & FLAG_CD,
-	};
 }
 
 /* The question as the client put it, in lower case. */
@@ -156,10 +130,11 @@ static bool hold(struct query *q, struct device_view *v, const uint8_t *stored, 
 	if (!hold_plan(&d->feeder, v, q->is_renewal, stored, len, &plan))
 		return false;
 	size_t n = answer_write(stored, len, how, d->held, sizeof(d->held));
-	if (!n || hold_start(&d->feeder, &plan, v->id, &q->message, &q->to, d->held, n))
-		send_failure(q, v, -EBUSY);
-	else
-		count(q, v, COUNT_ALLOWED, "");
+	bool is_held =
+		n && !hold_start(&d->feeder, &plan, q->client, &q->message, &q->to, d->held, n);
+	if (!is_held)
+		send_rcode(q, RCODE_SERVFAIL, EDE_NOT_READY, "too much waits for the firewall");
+	count(q, v, is_held ? COUNT_ALLOWED : COUNT_FAILED, "");
 	return true;
 }
 
@@ -201,7 +176,7 @@ static void send_stored(struct query *q, struct device_view *v, bool may_skip, b
 
 static void prefetch(struct query *q, struct cache_entry *e, uint32_t age_s)
 {
-	struct cache_key key = key_of(q);
+	struct cache_key key = query_key(q);
 
 	if (e->refreshing || e->ttl_s < PREFETCH_TTL_MIN_S || age_s < e->ttl_s - e->ttl_s / 10)
 		return;
@@ -212,7 +187,7 @@ static void prefetch(struct query *q, struct cache_entry *e, uint32_t age_s)
 static bool send_cached(struct query *q, struct device_view *v, bool may_skip, bool accept_stale)
 {
 	struct dnsd *d = q->dnsd;
-	struct cache_key key = key_of(q);
+	struct cache_key key = query_key(q);
 	struct cache_entry *e = cache_find(&d->cache, &key);
 	uint64_t now_ms = clock_mono_ms();
 
@@ -261,6 +236,14 @@ static void refuse(struct query *q)
 		send_rcode(q, RCODE_BADVERS, EDE_NONE, NULL);
 	else
 		send_rcode(q, RCODE_REFUSED, EDE_NONE, NULL);
+}
+
+/* Over UDP silence: whoever asks too much is slowed down by asking again. */
+static void send_busy(struct query *q)
+{
+	q->dnsd->counters.busy++;
+	if (q->to.tcp)
+		send_rcode(q, RCODE_SERVFAIL, EDE_OTHER, "too many questions under way");
 }
 
 static void send_formerr(struct query *q)
@@ -350,16 +333,7 @@ static bool passes(struct query *q, struct device_view *v, bool *may_skip)
 	return false;
 }
 
-static void query_free(struct query *q)
-{
-	if (q->client)
-		q->client->under_way--;
-	client_unref(q->client);
-	q->client = NULL;
-	list_add_front(&q->dnsd->free, &q->node);
-}
-
-static void answer_late(struct query *q, const struct forward_result *r)
+void query_answer_late(struct query *q, const struct forward_result *r)
 {
 	struct device_view *v = device_of(q);
 	bool may_skip;
@@ -377,57 +351,6 @@ static void answer_late(struct query *q, const struct forward_result *r)
 	if (!is_answer && send_cached(q, v, may_skip, true))
 		return;
 	send_stored(q, v, may_skip, r->info.has_targets, r->stored, r->info.len, &how);
-}
-
-static void on_done(struct forward_waiter *w, const struct forward_result *r)
-{
-	struct query *q = container_of(w, struct query, waiter);
-
-	/* The upstreams were changed under the question. */
-	if (r->status == -ECANCELED && q->dnsd->forwarder && (q->to.udp || q->to.tcp)) {
-		struct cache_key key = key_of(q);
-		if (!forwarder_ask(q->dnsd->forwarder, &key, w))
-			return;
-	}
-	if (r->status != -ECANCELED && (q->to.udp || q->to.tcp))
-		answer_late(q, r);
-	/* Takes the query off its connection when it was not answered. */
-	if (q->to.tcp && !list_is_empty(&q->to.node))
-		reply_end(&q->to, 0);
-	query_free(q);
-}
-
-static void wait_for_upstream(const struct query *asked, struct device_view *v)
-{
-	struct dnsd *d = asked->dnsd;
-	struct client *c = v ? client_of(v) : NULL;
-
-	if (list_is_empty(&d->free) || (v && (!c || c->under_way >= CLIENT_UNDER_WAY_MAX))) {
-		d->counters.busy++;
-		return;
-	}
-	struct query *q = container_of(d->free.next, struct query, node);
-	list_remove(&q->node);
-	q->dnsd = d;
-	q->to = asked->to;
-	q->message = asked->message;
-	q->question = asked->question;
-	q->alias_ttl_s = asked->alias_ttl_s;
-	q->is_alias = asked->is_alias;
-	q->is_asked = true;
-	q->is_renewal = asked->is_renewal;
-	q->waiter.on_done = on_done;
-	list_init(&q->waiter.node);
-	q->client = c ? client_ref(c) : NULL;
-	if (c)
-		c->under_way++;
-	struct cache_key key = key_of(q);
-	if (forwarder_ask(d->forwarder, &key, &q->waiter)) {
-		d->counters.busy++;
-		query_free(q);
-		return;
-	}
-	reply_hold(&q->to);
 }
 
 bool query_source_is_known(void *arg, const struct addr *source)
@@ -464,8 +387,8 @@ void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to)
 	}
 	if (q.message.edns.has_cookie)
 		cookie_add(d->cookie_secret, &q.to.source, q.message.edns.cookie);
-	if (v)
-		q.client = client_of(v);
+	if (v && !(q.client = client_of(v)))
+		return;
 	q.question = q.message.question;
 	name_lower(&q.question.name);
 	if (!is_ordinary(&q.message)) {
@@ -475,23 +398,6 @@ void query_take(void *arg, const uint8_t *msg, size_t len, struct reply_to *to)
 	}
 	if (!passes(&q, v, &may_skip))
 		return;
-	if (!send_cached(&q, v, may_skip, false))
-		wait_for_upstream(&q, v);
-}
-
-int query_pool_init(struct dnsd *d)
-{
-	list_init(&d->free);
-	d->pool = calloc(QUERIES_MAX, sizeof(*d->pool));
-	if (!d->pool)
-		return -ENOMEM;
-	for (size_t i = 0; i < QUERIES_MAX; i++)
-		list_add(&d->free, &d->pool[i].node);
-	return 0;
-}
-
-void query_pool_fini(struct dnsd *d)
-{
-	free(d->pool);
-	d->pool = NULL;
+	if (!send_cached(&q, v, may_skip, false) && query_wait(&q))
+		send_busy(&q);
 }
