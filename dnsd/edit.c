@@ -9,7 +9,7 @@ bool edit_is_needed(const struct edit *e)
 {
 	uint16_t type = e->question->type;
 
-	return e->alias || (e->drops_ipv6 && (type == TYPE_HTTPS || type == TYPE_SVCB));
+	return e->alias || e->drops || (e->drops_ipv6 && (type == TYPE_HTTPS || type == TYPE_SVCB));
 }
 
 static bool is_signature(uint16_t type)
@@ -17,17 +17,38 @@ static bool is_signature(uint16_t type)
 	return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
 }
 
+static bool is_allowed(const void *arg, const struct addr *a)
+{
+	const struct edit *e = arg;
+
+	return !(e->drops_ipv6 && a->family == AF_INET6) &&
+	       !(e->drops && rebind_is_found(e->drops, a));
+}
+
+static bool is_dropped(const struct edit *e, const uint8_t *stored, const struct message_rr *rr)
+{
+	struct addr a;
+
+	if (rr->type == TYPE_A && rr->rdata_len == 4)
+		a = addr_from_bytes(AF_INET, stored + rr->rdata_pos);
+	else if (rr->type == TYPE_AAAA && rr->rdata_len == 16)
+		a = addr_from_bytes(AF_INET6, stored + rr->rdata_pos);
+	else
+		return is_signature(rr->type);
+	return !is_allowed(e, &a);
+}
+
 static int edit_record(const struct edit *e, const uint8_t *stored, const struct message_rr *rr,
 	enum section s, struct message_writer *w)
 {
-	bool is_svcb = rr->type == TYPE_SVCB || rr->type == TYPE_HTTPS, changed = false;
+	bool is_svcb = rr->type == TYPE_SVCB || rr->type == TYPE_HTTPS;
 
-	if (is_signature(rr->type) || (e->drops_ipv6 && rr->type == TYPE_AAAA))
+	if (is_dropped(e, stored, rr))
 		return 0;
 	writer_rr_begin(w, s, &rr->owner, rr->type, rr->klass, rr->ttl);
-	int rc = is_svcb && e->drops_ipv6
-			 ? svcb_drop_ipv6(stored + rr->rdata_pos, rr->rdata_len, w, &changed)
-			 : answer_copy_rdata(stored, rr, w);
+	int rc =
+		is_svcb ? svcb_filter_hints(stored + rr->rdata_pos, rr->rdata_len, w, is_allowed, e)
+			: answer_copy_rdata(stored, rr, w);
 	writer_rr_end(w);
 	return rc;
 }

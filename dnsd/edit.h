@@ -3,6 +3,7 @@
 
 #include "common/addr.h"
 #include "dnsd/message.h"
+#include "dnsd/rebind.h"
 #include "dnsd/records.h"
 
 /*
@@ -14,6 +15,7 @@ struct edit {
 	const struct name *alias; /* the answer is one to this name: a CNAME leads there; or NULL */
 	uint32_t alias_ttl_s, age_s; /* the CNAME's life, and the age that the reader takes off */
 	bool drops_ipv6;	     /* AAAA and ipv6hint */
+	const struct rebind *drops;  /* hints and addresses that it finds; NULL: none */
 };
 /* Is there anything in an answer to this question for edit_answer to do? */
 bool edit_is_needed(const struct edit *e);

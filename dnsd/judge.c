@@ -264,7 +264,7 @@ static void begin(struct judgement *out)
 	out->ede = EDE_NONE;
 	out->text[0] = 0;
 	out->lists = 0;
-	out->final = out->renewal = false;
+	out->final = out->renewal = out->drops_private = false;
 	out->alias = NULL;
 	out->own.records = NULL;
 	out->own.address_count = 0;
@@ -298,6 +298,11 @@ static void judge_addresses(const struct judge *j, const struct question *q, con
 	if (!found.family || !name_text(&q->name, s.text, &s.len) ||
 		rebind_is_exempt(j->settings, s.text, s.len))
 		return;
+	/* A hint is left out, and the address itself asked for and judged (D6). */
+	if (q->type == TYPE_HTTPS || q->type == TYPE_SVCB) {
+		out->drops_private = true;
+		return;
+	}
 	addr_format(&found, text);
 	block(out, &j->block, "rebinding, a public name leads to %s", text);
 }

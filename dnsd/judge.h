@@ -38,9 +38,10 @@ struct judgement {
 	struct block_how how;
 	int ede;
 	char text[128];
-	uint64_t lists; /* bits of the lists that block the queried name */
-	bool final;	/* passed by an explicit allow: names it leads to are not judged */
-	bool renewal;	/* passed because a walled device may renew there */
+	uint64_t lists;	    /* bits of the lists that block the queried name */
+	bool final;	    /* passed by an explicit allow: names it leads to are not judged */
+	bool renewal;	    /* passed because a walled device may renew there */
+	bool drops_private; /* passes without the addresses that rebinding would use */
 	const struct name *alias; /* in lower case; valid until the next judgement or change */
 	uint32_t alias_ttl_s;
 	struct own_answer own; /* valid as alias is */

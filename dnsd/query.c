@@ -101,7 +101,7 @@ static void send_failure(struct query *q, struct device_view *v, int status)
 
 /* What is ours in an answer is written into dnsd.edited. False when it cannot be given. */
 static bool edit(struct query *q, const struct judge *judge, struct device_view *v,
-	const uint8_t **stored, size_t *len, struct answer_how *how)
+	bool drops_private, const uint8_t **stored, size_t *len, struct answer_how *how)
 {
 	struct question memory;
 	struct edit e = {
@@ -110,6 +110,7 @@ static bool edit(struct query *q, const struct judge *judge, struct device_view 
 		.alias_ttl_s = q->alias_ttl_s,
 		.age_s = how->age_s,
 		.drops_ipv6 = !judge_gives_ipv6(judge, v),
+		.drops = drops_private ? judge->rebind : NULL,
 	};
 
 	if (!edit_is_needed(&e))
@@ -144,6 +145,7 @@ static void send_stored(struct query *q, struct device_view *v, bool may_skip, b
 {
 	struct judge judge;
 	struct judgement judgement;
+	bool drops_private = false;
 
 	dnsd_judge(q->dnsd, &judge);
 	if ((has_targets || q->dnsd->rebind.own_count) && v && !may_skip) {
@@ -154,8 +156,9 @@ static void send_stored(struct query *q, struct device_view *v, bool may_skip, b
 			send_block(q, v, &judgement);
 			return;
 		}
+		drops_private = judgement.drops_private;
 	}
-	if (!edit(q, &judge, v, &stored, &len, how)) {
+	if (!edit(q, &judge, v, drops_private, &stored, &len, how)) {
 		send_failure(q, v, -EBADMSG);
 		return;
 	}

@@ -113,6 +113,11 @@ int rebind_set(struct rebind *r, const struct conf_shared *conf, const struct se
 	return 0;
 }
 
+bool rebind_is_found(const struct rebind *r, const struct addr *a)
+{
+	return rebind_is_private(a) || is_in(r->own, r->own_count, a);
+}
+
 struct search {
 	const struct rebind *rebind;
 	struct addr found;
@@ -123,7 +128,7 @@ static bool on_address(void *arg, const struct addr *a, uint32_t ttl_s)
 	struct search *s = arg;
 
 	(void)ttl_s;
-	if (!rebind_is_private(a) && !is_in(s->rebind->own, s->rebind->own_count, a))
+	if (!rebind_is_found(s->rebind, a))
 		return true;
 	s->found = *a;
 	return false;

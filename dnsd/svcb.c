@@ -57,38 +57,76 @@ static int filter_alpn(const struct param *in, uint8_t *out, size_t *out_len)
 	return 0;
 }
 
+/* Which hints stay; is_allowed NULL: all. */
+struct hints {
+	bool (*is_allowed)(const void *arg, const struct addr *hint);
+	const void *arg;
+};
+
+/* Copies the addresses that stay. -EBADMSG for a list that holds half an address. */
+static int filter_hint(
+	const struct param *in, const struct hints *hints, uint8_t *out, size_t *out_len)
+{
+	int family = in->key == KEY_IPV4HINT ? AF_INET : AF_INET6;
+	size_t size = family == AF_INET ? 4 : 16;
+
+	*out_len = 0;
+	if (!in->len || in->len % size || in->len > VALUE_MAX)
+		return -EBADMSG;
+	for (size_t at = 0; at < in->len; at += size) {
+		struct addr a = addr_from_bytes(family, in->value + at);
+		if (hints->is_allowed && !hints->is_allowed(hints->arg, &a))
+			continue;
+		memcpy(out + *out_len, in->value + at, size);
+		*out_len += size;
+	}
+	return 0;
+}
+
+/* Parameters that go as a whole. */
 struct removed {
-	bool ech, alpn;
-	bool ipv6, drops_ipv6; /* is there one to go; shall it */
+	bool ech, alpn, ipv4, ipv6;
 };
 
 static bool is_removed(const struct removed *r, uint16_t key)
 {
-	return (key == KEY_ECH && r->ech) || (key == KEY_IPV6HINT && r->ipv6) ||
+	return (key == KEY_ECH && r->ech) || (key == KEY_IPV4HINT && r->ipv4) ||
+	       (key == KEY_IPV6HINT && r->ipv6) ||
 	       ((key == KEY_ALPN || key == KEY_NO_DEFAULT_ALPN) && r->alpn);
 }
 
+/* What stays of one of the parameters that are looked into. */
+static int filter_value(
+	const struct param *in, const struct hints *hints, uint8_t *out, size_t *out_len)
+{
+	return in->key == KEY_ALPN ? filter_alpn(in, out, out_len)
+				   : filter_hint(in, hints, out, out_len);
+}
+
 /* What will go, known before `mandatory`, the first key, is written. */
-static int survey(const uint8_t *p, size_t len, struct removed *r, bool *changed)
+static int survey(
+	const uint8_t *p, size_t len, const struct hints *hints, struct removed *r, bool *changed)
 {
 	int last = -1;
 	struct param param;
 
 	for (size_t at = 0; at < len; at += 4u + param.len) {
-		uint8_t alpn[VALUE_MAX];
-		size_t alpn_len;
+		uint8_t value[VALUE_MAX];
+		size_t value_len;
 		if (read_param(p + at, len - at, &last, &param))
 			return -EBADMSG;
+		bool *goes = param.key == KEY_ALPN	 ? &r->alpn
+			     : param.key == KEY_IPV4HINT ? &r->ipv4
+			     : param.key == KEY_IPV6HINT ? &r->ipv6
+							 : NULL;
 		if (param.key == KEY_ECH)
 			r->ech = *changed = true;
-		if (param.key == KEY_IPV6HINT && r->drops_ipv6)
-			r->ipv6 = *changed = true;
-		if (param.key != KEY_ALPN)
+		if (!goes)
 			continue;
-		if (filter_alpn(&param, alpn, &alpn_len))
+		if (filter_value(&param, hints, value, &value_len))
 			return -EBADMSG;
-		*changed |= alpn_len != param.len;
-		r->alpn = !alpn_len;
+		*changed |= value_len != param.len;
+		*goes = !value_len;
 	}
 	return 0;
 }
@@ -115,8 +153,14 @@ static void write_param(struct message_writer *w, uint16_t key, const uint8_t *v
 	writer_bytes(w, value, len);
 }
 
-static int write_params(
-	const uint8_t *p, size_t len, const struct removed *r, struct message_writer *w)
+static bool is_looked_into(uint16_t key)
+{
+	return key == KEY_MANDATORY || key == KEY_ALPN || key == KEY_IPV4HINT ||
+	       key == KEY_IPV6HINT;
+}
+
+static int write_params(const uint8_t *p, size_t len, const struct hints *hints,
+	const struct removed *r, struct message_writer *w)
 {
 	int last = -1;
 	struct param param;
@@ -128,12 +172,13 @@ static int write_params(
 			return -EBADMSG;
 		if (is_removed(r, param.key))
 			continue;
-		if (param.key != KEY_MANDATORY && param.key != KEY_ALPN) {
+		if (!is_looked_into(param.key)) {
 			write_param(w, param.key, param.value, param.len);
 			continue;
 		}
-		int rc = param.key == KEY_ALPN ? filter_alpn(&param, value, &value_len)
-					       : filter_mandatory(&param, r, value, &value_len);
+		int rc = param.key == KEY_MANDATORY
+				 ? filter_mandatory(&param, r, value, &value_len)
+				 : filter_value(&param, hints, value, &value_len);
 		if (rc)
 			return rc;
 		if (value_len)
@@ -142,10 +187,10 @@ static int write_params(
 	return 0;
 }
 
-static int rewrite(const uint8_t *rdata, size_t len, bool drops_ipv6, struct message_writer *w,
-	struct name *target, bool *changed)
+static int rewrite(const uint8_t *rdata, size_t len, const struct hints *hints,
+	struct message_writer *w, struct name *target, bool *changed)
 {
-	struct removed removed = { .drops_ipv6 = drops_ipv6 };
+	struct removed removed = { .ech = false };
 	size_t pos = 2;
 
 	/* The target is never compressed: within the rdata alone a pointer finds nothing. */
@@ -153,25 +198,30 @@ static int rewrite(const uint8_t *rdata, size_t len, bool drops_ipv6, struct mes
 		return -EBADMSG;
 	if (pos != 2u + target->len)
 		return -EBADMSG;
-	int rc = survey(rdata + pos, len - pos, &removed, changed);
+	int rc = survey(rdata + pos, len - pos, hints, &removed, changed);
 	if (rc)
 		return rc;
 	writer_bytes(w, rdata, 2);
 	writer_name(w, target, false);
-	return write_params(rdata + pos, len - pos, &removed, w);
+	return write_params(rdata + pos, len - pos, hints, &removed, w);
 }
 
 int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, struct name *target,
 	bool *changed)
 {
-	return rewrite(rdata, len, false, w, target, changed);
+	static const struct hints all = { NULL, NULL };
+
+	return rewrite(rdata, len, &all, w, target, changed);
 }
 
-int svcb_drop_ipv6(const uint8_t *rdata, size_t len, struct message_writer *w, bool *changed)
+int svcb_filter_hints(const uint8_t *rdata, size_t len, struct message_writer *w,
+	bool (*is_allowed)(const void *arg, const struct addr *hint), const void *arg)
 {
+	struct hints hints = { is_allowed, arg };
 	struct name target;
+	bool changed = false;
 
-	return rewrite(rdata, len, true, w, &target, changed);
+	return rewrite(rdata, len, &hints, w, &target, &changed);
 }
 
 static bool each_address(const struct param *p, int family,

@@ -11,8 +11,9 @@
  */
 int svcb_rewrite(const uint8_t *rdata, size_t len, struct message_writer *w, struct name *target,
 	bool *changed);
-/* The same, and without ipv6hint: for a client that has no IPv6 (SPEC D13). */
-int svcb_drop_ipv6(const uint8_t *rdata, size_t len, struct message_writer *w, bool *changed);
+/* The same, and without hints that is_allowed refuses. */
+int svcb_filter_hints(const uint8_t *rdata, size_t len, struct message_writer *w,
+	bool (*is_allowed)(const void *arg, const struct addr *hint), const void *arg);
 /* Calls on_hint for each address of ipv4hint and ipv6hint until it returns false. Did all return
  * true? Malformed rdata has none. */
 bool svcb_each_hint(const uint8_t *rdata, size_t len,

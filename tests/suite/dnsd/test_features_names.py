@@ -7,6 +7,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdata
 import pytest
 
 from dnsdlib import GATEWAY, LAPTOP, PHONE, addresses, ede
@@ -25,20 +26,38 @@ def change(world, topic, rows):
     ("A", "100.64.0.1"), ("A", "0.0.0.0"), ("AAAA", "::1"), ("AAAA", "fd00::1"), ("AAAA", "fe80::1"),
     ("AAAA", "::ffff:10.0.0.1"), ("AAAA", "64:ff9b::a00:1"), ("AAAA", "64:ff9b::7f00:1"), ("AAAA", "64:ff9b:1::1"),
     ("AAAA", "2002:a00:1::1"), ("AAAA", "::10.0.0.1"),
-    ("HTTPS", "1 . ipv4hint=10.0.0.1"), ("HTTPS", "1 . ipv6hint=fd00::1"), ("HTTPS", "1 . ipv6hint=64:ff9b::a00:1"),
-    ("SVCB", "1 . ipv4hint=198.51.100.1,192.168.0.1"),
 ])
 def test_public_name_leading_to_a_private_address_is_blocked(shared, rdtype, value):
-    """D7: rebinding, also by hints and by IPv6 forms; in both orders of the cache"""
+    """D7: rebinding, also by IPv6 forms; in both orders of the cache"""
     world, upstream = shared
     name = "rebind-%s.plain.example" % "".join(c if c.isalnum() else "-" for c in rdtype + value).lower()[:50]
     upstream.zone[(name, rdtype)] = [value]
     for _ in range(2):
         answer = world.ask(name, rdtype)
-        assert addresses(answer) == {"A": ["0.0.0.0"], "AAAA": ["::"]}.get(rdtype, [])
-        assert not [r for r in answer.answer if r.rdtype in (64, 65)]
+        assert addresses(answer) == {"A": ["0.0.0.0"], "AAAA": ["::"]}[rdtype]
         assert ede(answer)[0] == 15 and "rebinding" in ede(answer)[1]
     assert world.ask(name, rdtype, source="system").answer
+
+
+@pytest.mark.parametrize("rdtype, value, left", [
+    ("HTTPS", "1 . alpn=h2 ipv4hint=10.0.0.1", "1 . alpn=h2"),
+    ("HTTPS", "1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=fd00::1", "1 . alpn=h2 ipv4hint=192.0.2.1"),
+    ("HTTPS", "1 . mandatory=alpn,ipv6hint alpn=h2 ipv6hint=64:ff9b::a00:1", "1 . mandatory=alpn alpn=h2"),
+    ("SVCB", "1 . ipv4hint=198.51.100.1,192.168.0.1,203.0.113.9", "1 . ipv4hint=198.51.100.1,203.0.113.9"),
+    ("SVCB", "1 pool.example. port=8443 ipv4hint=127.0.0.1", "1 pool.example. port=8443"),
+])
+def test_hints_to_private_addresses_are_left_out_and_the_rest_kept(shared, rdtype, value, left):
+    """D6, D7"""
+    world, upstream = shared
+    name = "hint-%s.plain.example" % "".join(c if c.isalnum() else "-" for c in rdtype + value).lower()[:50]
+    upstream.zone[(name, rdtype)] = [value]
+    want = dns.rdata.from_text("IN", rdtype, left)
+    for _ in range(2):
+        answer = world.ask(name, rdtype)
+        assert [rdata for rrset in answer.answer for rdata in rrset] == [want]
+        assert not answer.flags & dns.flags.AD and ede(answer) is None
+    (kept,) = [rdata for rrset in world.ask(name, rdtype, source="system").answer for rdata in rrset]
+    assert kept == dns.rdata.from_text("IN", rdtype, value)
 
 
 def test_public_addresses_pass(shared):
