@@ -171,6 +171,9 @@ int bus_queue_consume(struct bus *b, enum bus_queue q,
 void bus_queue_ack(struct bus *b, enum bus_queue q, const char *entry);
 /* The final storer has it: producers may drop it from their spool. */
 void bus_queue_confirm(struct bus *b, enum bus_queue q, const char *uuid);
+/* Calls on_message for each message in this daemon's spool, in no order; they are kept. */
+void bus_queue_each(struct bus *b, enum bus_queue q,
+	void (*on_message)(void *arg, const cJSON *record), void *arg);
 /* Messages in this daemon's spool. */
 size_t bus_queue_spooled(const struct bus *b, enum bus_queue q);
 

@@ -157,6 +157,22 @@ int bus_queue_add(struct bus *b, enum bus_queue q, cJSON *record)
 	return err;
 }
 
+void bus_queue_each(struct bus *b, enum bus_queue q,
+	void (*on_message)(void *arg, const cJSON *record), void *arg)
+{
+	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
+
+	if (!s)
+		return;
+	hmap_foreach (&s->spool.messages, it) {
+		const struct spooled *m = it.value;
+		cJSON *record = json_parse(m->text, m->len);
+		if (record)
+			on_message(arg, record);
+		cJSON_Delete(record);
+	}
+}
+
 size_t bus_queue_spooled(const struct bus *b, enum bus_queue q)
 {
 	return b->queues[q] && b->queues[q]->producing ? b->queues[q]->spool.messages.count : 0;

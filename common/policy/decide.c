@@ -239,9 +239,12 @@ static bool make_subject(struct policy *p, const struct policy_query *q, struct 
 
 static void clear(struct decision *out)
 {
-	*out = (struct decision){
-		.rule = "", .rule_id = "", .list = "", .list_title = "", .category = ""
-	};
+	*out = (struct decision){ .rule = "",
+		.rule_id = "",
+		.list = "",
+		.list_title = "",
+		.category = "",
+		.category_id = "" };
 }
 
 static bool begin(struct judgement *j)

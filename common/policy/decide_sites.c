@@ -177,6 +177,7 @@ static bool decide_site(
 		return false;
 	const struct rec_category *c = j->sites.category[step];
 	j->out->category = !c ? rule->category : c->name ? c->name : c->id;
+	j->out->category_id = rule->category;
 	j->out->rule_id = rule->id;
 	return decide(j, verdict, reason, rule->pattern, j->p->web_image.in_force);
 }

@@ -61,6 +61,7 @@ struct decision {
 	const char *list;	      /* id of the list, "" */
 	const char *list_title;	      /* for people, "" */
 	const char *category;	      /* name of the category, "" */
+	const char *category_id;      /* "" */
 	const char *answer;	      /* of the DNS rule, NULL when it names none */
 	uint64_t generation;	      /* of the topic that decided, 0 */
 	bool hide_images, mask_words; /* where the content is allowed */
@@ -90,6 +91,10 @@ void policy_prefetch(const struct policy *p, const char *host, size_t host_len);
 typedef void policy_explain_fn(void *arg, const char *step, bool decided, const struct decision *d);
 void policy_explain(struct policy *p, struct device_view *dev, const struct policy_query *q,
 	int64_t now_ms, policy_explain_fn *on_step, void *arg);
+
+/* Calls on_each for each category, in no order: of one that both owners have, the winner's. */
+void policy_categories_each(const struct policy *p,
+	void (*on_each)(void *arg, const struct rec_category *c), void *arg);
 
 /* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
  * is no domain set. */
