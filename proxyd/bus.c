@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/bus.h"
 #include "common/log.h"
+#include "proxyd/appeals.h"
 #include "proxyd/pool.h"
 #include <errno.h>
 #include <string.h>
@@ -68,6 +69,8 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "spliced_now", p->splicer.count);
 	add_count(status, "spliced_bytes", p->splicer.bytes);
 	add_count(status, "flows_cut", p->flows.cut);
+	add_count(status, "appeals", p->appeals_stored);
+	add_count(status, "appeals_waiting", bus_queue_spooled(p->d->bus, QUEUE_appeals));
 	add_count(status, "leaves_made", cert_minter_made(p->minter));
 }
 
@@ -89,6 +92,9 @@ int proxy_bus_open(struct proxy *p)
 	if (!p->policy)
 		return -ENOMEM;
 	directory_applied(p->dir);
+	p->appeals = appeals_open(p);
+	if (!p->appeals)
+		return -ENOMEM;
 	err = bus_subscribe(p->d->bus, TOPIC_profiles, BUS_APID, &profile_ops, p);
 	if (err)
 		return err;

@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/conf.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int check_appeal_path(const void *value, char *why, size_t why_len)
+{
+	const char *path = *(char *const *)value;
+	size_t len = strlen(path);
+
+	if (len > 1 && *path == '/' &&
+		strspn(path,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/") ==
+			len)
+		return 0;
+	snprintf(why, why_len, "is no path such as /.kvylock/appeal");
+	return -EINVAL;
+}
 
 #define AT(field) offsetof(struct proxyd_conf, field)
 const struct conf_row proxyd_conf_rows[] = {
@@ -26,6 +43,19 @@ const struct conf_row proxyd_conf_rows[] = {
 		.help = "CAs that certificates of web servers must come from." },
 	{ "proxyd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253,
 		.env = "PORTAL_HOST", .help = "Host name of the portal in links of block pages." },
+	{ "proxyd", "appeal_path", CONF_STRING, AT(appeal_path), "/.kvylock/appeal", .max = 128,
+		.check = check_appeal_path,
+		.help = "Path of the appeal portal, under every website's name and the "
+			"gateway's." },
+	{ "proxyd", "appeals_per_hour", CONF_INT, AT(appeals_per_hour), "30", .min = 1,
+		.max = 10000, .help = "Appeals that one device may send in an hour." },
+	{ "proxyd", "language", CONF_STRING, AT(language), "en", .max = 11,
+		.help = "Language of the pages where a browser asks for none that is there." },
+	{ "proxyd", "texts_dir", CONF_PATH, AT(texts_dir), "/usr/share/culvert/texts",
+		.help = "Directory of the pages' texts in other languages, LANG.json each." },
+	{ "proxyd", "brand_dir", CONF_PATH, AT(brand_dir), "",
+		.help = "Directory of what makes the pages one's own: LANG.json with texts that "
+			"go before the others, style.css, logo.svg or logo.png." },
 	{ "proxyd", "connect_ports", CONF_INTS, AT(connect_ports), "443, 80", .min = 1,
 		.max = 65535, .help = "Ports that CONNECT may ask for." },
 	{ "proxyd", "http_ports", CONF_INTS, AT(http_ports), "80", .min = 1, .max = 65535,

@@ -13,6 +13,9 @@ struct proxyd_conf {
 	char *ca_dir; /* empty: <state_dir>/ca */
 	char *upstream_ca;
 	char *portal_host; /* empty: none */
+	char *appeal_path;
+	int64_t appeals_per_hour;
+	char *language, *texts_dir, *brand_dir; /* as pages_open has them */
 	struct conf_ints connect_ports, http_ports;
 	bool http_high_ports;
 	int64_t answer_s, idle_s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/exchange.h"
+#include "proxyd/blocked.h"
 #include "proxyd/exchange_impl.h"
 #include "proxyd/gateway.h"
 #include "proxyd/judge.h"
@@ -7,6 +8,7 @@
 #include "proxyd/page.h"
 #include "proxyd/upstream.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,7 @@ void exchange_free_if_over(struct exchange *x)
 	if (x->req || x->client || x->dial)
 		return;
 	list_remove(&x->node);
+	own_free(x->own);
 	free(x->path);
 	free(x);
 }
@@ -29,7 +32,8 @@ void exchange_fail(struct exchange *x, int status, const char *title, const char
 	struct http_request *req = x->req;
 
 	x->p->failed++;
-	if (exchange_is_answered(x) || page_send_error(req, status, title, message, x->url))
+	if (exchange_is_answered(x) ||
+		page_send_error(&x->p->pages, req, status, title, message, x->url))
 		http_response_abort(req);
 }
 
@@ -99,19 +103,35 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 static void block_dns(struct exchange *x)
 {
 	x->p->blocked++;
-	page_send_error(x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
+	page_send_error(
+		&x->p->pages, x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
 }
 
-static void answer_own(struct exchange *x, const char *path)
+/* Not for a website: the proxy itself is asked. */
+static void begin_own(struct exchange *x, const struct http_head *head)
 {
-	struct own_visit visit = { .p = x->p, .device = x->s->device, .at = x->target };
+	struct own_visit visit;
+	int err = own_visit_init(&visit, x->p, &x->s->device, http_head_get(head, "Host"), false);
 
-	own_answer(&visit, x->req, path);
+	if (err)
+		exchange_fail(x, err == -EINVAL ? 400 : 421, "Misdirected Request",
+			"The Host header does not name the gateway.");
+	else
+		x->own = own_begin(&visit, x->req, head->target);
 }
 
-static bool is_web_port(uint16_t port)
+static void send_blocked(struct exchange *x, const struct decision *d)
 {
-	return port == 80 || port == 443;
+	const char *name = gateway_name(x->p);
+	char portal[GATEWAY_HOST_LEN + 8] = "";
+	const struct blocked b = { x->url, x->target.host, portal, x->p->conf->appeal_path };
+
+	x->p->blocked++;
+	if (*name)
+		snprintf(
+			portal, sizeof(portal), "http%s://%s", x->target.is_https ? "s" : "", name);
+	if (blocked_send(&x->p->pages, x->req, d, &b))
+		http_response_abort(x->req);
 }
 
 /* Of a request that may be sent on: what is for us to answer all the same. */
@@ -136,15 +156,14 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 static void begin_request(struct exchange *x, const struct http_head *head)
 {
 	struct proxy *p = x->p;
+	struct own_visit visit;
 	struct decision d;
 	int status;
 	const char *why;
-
 	bool is_proxy = !x->s->is_inner && !session_is_intercepted(x->s);
 
-	/* Not for a website: the proxy itself is asked. */
 	if (is_proxy && *head->target == '/') {
-		answer_own(x, head->target);
+		begin_own(x, head);
 		return;
 	}
 	why = judge_target(x, head, &status);
@@ -154,8 +173,8 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		return;
 	}
 	judge_make_url(x);
-	if (gateway_is_host(p, x->target.host) && is_web_port(x->target.port)) {
-		answer_own(x, x->path);
+	if (own_is_asked(&visit, p, &x->s->device, &x->target, x->path)) {
+		x->own = own_begin(&visit, x->req, x->path);
 		return;
 	}
 	/* That of CONNECT was judged already, and that of an intercepted one by the firewall. */
@@ -165,8 +184,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	}
 	judge_decide(x, false, &d);
 	if (!judge_is_allowed(&d)) {
-		p->blocked++;
-		page_send_blocked(x->req, &d, x->url);
+		send_blocked(x, &d);
 		return;
 	}
 	if (judge_asks_for_dns(head)) {
@@ -211,7 +229,9 @@ void exchange_on_body(struct http_request *req, const void *data, size_t len)
 {
 	struct exchange *x = http_request_data(req);
 
-	if (x)
+	if (x && x->own)
+		own_on_body(x->own, data, len);
+	else if (x)
 		upstream_write(x, data, len);
 }
 
@@ -222,7 +242,9 @@ void exchange_on_body_end(struct http_request *req)
 	if (!x)
 		return;
 	x->request_ended = true;
-	if (!x->is_connect)
+	if (x->own)
+		own_on_body_end(x->own);
+	else if (!x->is_connect)
 		upstream_end(x);
 	else if (!x->wants_tunnel && !exchange_is_answered(x))
 		session_start_inner(x->s, req);

@@ -22,6 +22,7 @@ struct exchange {
 	struct http_client *client; /* the server's leg; NULL before it and after its end */
 	struct dial *dial;	    /* while connecting */
 	struct target target;	    /* its path is not used: */
+	struct own *own;	    /* a form of our own that is being sent */
 	char *path;		    /* origin-form of the target */
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
 	bool is_connect;

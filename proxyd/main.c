@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/log.h"
+#include "proxyd/appeals.h"
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
 #include "proxyd/listeners.h"
@@ -100,6 +101,9 @@ static int on_start(struct daemon *d)
 	if (!err)
 		err = portal_open(p);
 	if (!err)
+		err = pages_open(
+			&p->pages, p->conf->texts_dir, p->conf->brand_dir, p->conf->language);
+	if (!err)
 		err = open_upstream(p);
 	if (!err)
 		err = splicer_open(&p->splicer, &d->loop, (uint32_t)p->conf->tunnel_idle_s * 1000);
@@ -141,6 +145,8 @@ static void on_fini(struct daemon *d)
 		return;
 	tls_ctx_free(p->mitm_tls);
 	portal_fini(p);
+	pages_fini(&p->pages);
+	appeals_free(p->appeals);
 	tls_ctx_free(p->upstream_tls);
 	if (p->minter)
 		cert_minter_free(p->minter);

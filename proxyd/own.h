@@ -6,8 +6,9 @@
 #include "proxyd/target.h"
 
 /*
- * Requests that the gateway answers itself: the set-up page and its downloads (SPEC P2, P19), on
- * the portal's ports, to the explicit proxy itself, and through it.
+ * Requests that the gateway answers itself: the set-up page, its downloads and the appeal portal
+ * (SPEC P2, P8, P19), on the portal's ports, to the explicit proxy itself, and through it; of every
+ * other website's name only the portal's path.
  */
 
 /* Who asks, and under which name. */
@@ -15,7 +16,21 @@ struct own_visit {
 	struct proxy *p;
 	struct addr device;
 	struct target at; /* host, port, is_https of the request; its path is not used */
+	bool is_on_site;  /* at is another website's name */
 };
 
-/* Answers the request; path is its origin-form ("/proxy.pac?x"). */
-void own_answer(const struct own_visit *v, struct http_request *req, const char *path);
+/* A request to the gateway: host is its Host header (NULL: HTTP/1.0, the address is meant). 0,
+ * -EINVAL: the header is wrong, -EREMOTE: it is not the gateway's name. */
+int own_visit_init(struct own_visit *v, struct proxy *p, const struct addr *device,
+	const char *host, bool is_https);
+/* Is the request, whose target is known, for the gateway? Fills in the visit. */
+bool own_is_asked(struct own_visit *v, struct proxy *p, const struct addr *device,
+	const struct target *at, const char *path);
+
+/* One request of such; path is its origin-form ("/proxy.pac?x"). NULL: it is answered. Else its
+ * body is awaited: own_on_body and own_on_body_end follow, and own_free at the request's end. */
+struct own;
+struct own *own_begin(const struct own_visit *v, struct http_request *req, const char *path);
+void own_on_body(struct own *o, const void *data, size_t len);
+void own_on_body_end(struct own *o);
+void own_free(struct own *o); /* NULL is allowed */

@@ -1,57 +1,133 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/page.h"
-#include "common/buf.h"
+#include "common/log.h"
+#include <errno.h>
+#include <mbedtls/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#define NONCE_LEN 33
-#define URL_SHOWN 300
+#define URL_SHOWN     300
+#define TITLE_SHOWN   200
+#define MESSAGE_SHOWN 1000
+#define BRAND_MAX     (64u << 10)
+#define CSP_LEN	      1536
 
 /* One card on a light ground; dark where the device asks for it. */
 static const char style[] =
+	":root{--ground:#f3f4f6;--card:#fff;--text:#1f2937;--soft:#4b5563;--line:#8a93a3;"
+	"--link:#1d4ed8;--good:#166534;--bad:#b91c1c}"
+	"*{box-sizing:border-box}"
 	"body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;"
-	"background:#f3f4f6;color:#1f2937;font:16px/1.5 system-ui,sans-serif}"
-	"main{box-sizing:border-box;width:100%;max-width:30rem;margin:1rem;padding:2rem;"
-	"background:#fff;border-radius:.75rem;box-shadow:0 1px 8px #0002;text-align:center}"
-	"h1{margin:0 0 .75rem;font-size:1.5rem}p{margin:0 0 1rem}"
-	".url{display:block;padding:.6rem .8rem;background:#f3f4f6;border-radius:.5rem;"
-	"font:.9rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere;text-align:left}"
-	"@media(prefers-color-scheme:dark){body{background:#111827;color:#e5e7eb}"
-	"main{background:#1f2937}.url{background:#111827}}";
+	"background:var(--ground);color:var(--text);font:16px/1.5 system-ui,sans-serif}"
+	"main{width:100%;max-width:30rem;margin:1rem;padding:2rem;background:var(--card);"
+	"border-radius:.75rem;box-shadow:0 1px 8px #0002;text-align:center;overflow-wrap:anywhere}"
+	"h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.25}"
+	"h2{margin:2rem 0 .5rem;font-size:1.125rem}p{margin:0 0 1rem}a{color:var(--link)}"
+	".logo{display:block;max-width:12rem;max-height:4rem;margin:0 auto 1.25rem}"
+	".url{display:block;margin:0 0 1rem;padding:.6rem .8rem;background:var(--ground);"
+	"border-radius:.5rem;font:.9rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere;"
+	"text-align:start}"
+	".button{display:inline-block;padding:.7rem 1.5rem;border:0;border-radius:.5rem;"
+	"background:#1d4ed8;color:#fff;font:inherit;font-weight:600;text-decoration:none;"
+	"cursor:pointer}.button:hover{background:#1e40af}"
+	":focus-visible{outline:3px solid #f59e0b;outline-offset:2px}"
+	"form,ul,ol,dl,details{text-align:start}label{display:block;margin:0 0 .25rem;"
+	"font-weight:600}"
+	"input,select,textarea{display:block;width:100%;margin:0 0 1rem;padding:.6rem .7rem;"
+	"border:1px solid var(--line);border-radius:.5rem;background:var(--card);"
+	"color:var(--text);font:inherit}textarea{min-height:6rem;resize:vertical}"
+	"::placeholder{color:var(--soft);opacity:1}"
+	".soft{color:var(--soft)}"
+	"@media(prefers-color-scheme:dark){:root{--ground:#111827;--card:#1f2937;--text:#e5e7eb;"
+	"--soft:#b6bdc9;--line:#7d8797;--link:#93c5fd;--good:#86efac;--bad:#fca5a5}}"
+	"@media(max-width:30rem){main{padding:1.5rem 1.25rem}}";
 
-static void append_escaped(struct buf *b, const char *text, size_t max)
+/* ---- brand ---- */
+
+/* *out stays NULL where there is no such file. */
+static int read_brand_file(const char *dir, const char *name, struct buf *out)
 {
-	for (size_t i = 0; text[i] && i < max; i++) {
-		switch (text[i]) {
-		case '&':
-			buf_append_str(b, "&amp;");
-			break;
-		case '<':
-			buf_append_str(b, "&lt;");
-			break;
-		case '>':
-			buf_append_str(b, "&gt;");
-			break;
-		case '"':
-			buf_append_str(b, "&quot;");
-			break;
-		case '\'':
-			buf_append_str(b, "&#39;");
-			break;
-		default:
-			buf_append_byte(b, (uint8_t)text[i]);
-		}
-	}
-	if (strlen(text) > max)
-		buf_append_str(b, "…");
+	char path[4096];
+	int err;
+
+	buf_init(out, BRAND_MAX);
+	if (!*dir)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	err = buf_read_file(out, path);
+	if (!err || err == -ENOENT)
+		return 0;
+	log_error("cannot read file=%s error=\"%s\"", path, strerror(-err));
+	return err;
 }
 
-static void make_nonce(char out[static NONCE_LEN])
+static int read_style(struct pages *pages, const char *dir)
 {
-	uint8_t bytes[16];
+	struct buf b;
+	size_t len;
+	int err = read_brand_file(dir, "style.css", &b);
+
+	if (!err && b.len &&
+		(strlen((const char *)b.data) != b.len || strchr((char *)b.data, '<'))) {
+		log_error("cannot use style.css directory=%s: it holds a < or a zero byte", dir);
+		err = -EINVAL;
+	}
+	if (!err && b.len)
+		pages->style = (char *)buf_release(&b, &len);
+	buf_fini(&b);
+	return err;
+}
+
+static int read_logo(struct pages *pages, const char *dir, const char *name, const char *type)
+{
+	size_t len, room;
+	struct buf b;
+	int n, err = read_brand_file(dir, name, &b);
+
+	room = 4 * ((b.len + 2) / 3) + 64;
+	if (!err && b.len && !pages->logo) {
+		pages->logo = malloc(room);
+		if (!pages->logo) {
+			buf_fini(&b);
+			return -ENOMEM;
+		}
+		n = snprintf(pages->logo, room, "data:%s;base64,", type);
+		mbedtls_base64_encode(
+			(uint8_t *)pages->logo + n, room - (size_t)n, &len, b.data, b.len);
+	}
+	buf_fini(&b);
+	return err;
+}
+
+int pages_open(
+	struct pages *pages, const char *texts_dir, const char *brand_dir, const char *language)
+{
+	int err = texts_load(&pages->texts, texts_dir, brand_dir, language);
+
+	if (!err)
+		err = read_style(pages, brand_dir);
+	if (!err)
+		err = read_logo(pages, brand_dir, "logo.svg", "image/svg+xml");
+	if (!err)
+		err = read_logo(pages, brand_dir, "logo.png", "image/png");
+	return err;
+}
+
+void pages_fini(struct pages *pages)
+{
+	texts_fini(&pages->texts);
+	free(pages->style);
+	free(pages->logo);
+	pages->style = pages->logo = NULL;
+}
+
+/* ---- one page ---- */
+
+static void make_nonce(char out[static PAGE_NONCE_LEN])
+{
+	uint8_t bytes[(PAGE_NONCE_LEN - 1) / 2];
 
 	if (getentropy(bytes, sizeof(bytes)))
 		abort();
@@ -59,152 +135,122 @@ static void make_nonce(char out[static NONCE_LEN])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void build_page(
-	struct buf *b, const char *title, const char *message, const char *url, const char *nonce)
+void page_begin(struct page *pg, const struct pages *pages, const struct http_request *req,
+	enum text text, const char *title)
 {
-	buf_append_str(b, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-			  "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-			  "<title>");
-	append_escaped(b, title, 200);
-	buf_printf(
-		b, "</title><style nonce=\"%s\">%s</style></head><body><main><h1>", nonce, style);
-	append_escaped(b, title, 200);
-	buf_append_str(b, "</h1><p>");
-	append_escaped(b, message, 1000);
-	buf_append_str(b, "</p><span class=\"url\">");
-	append_escaped(b, url, URL_SHOWN);
-	buf_append_str(b, "</span></main></body></html>\n");
+	const char *accept = http_head_get(http_request_head(req), "Accept-Language");
+	struct buf *b = &pg->html;
+
+	memset(pg, 0, sizeof(*pg));
+	pg->pages = pages;
+	pg->language = texts_choose(&pages->texts, accept);
+	if (text != TEXTS)
+		title = text_get(pg->language, text);
+	make_nonce(pg->nonce);
+	buf_init(b, 0);
+	buf_printf(b,
+		"<!doctype html>\n<html lang=\"%s\"%s><head><meta charset=\"utf-8\">"
+		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+		"<meta name=\"color-scheme\" content=\"light dark\"><title>",
+		pg->language->code, pg->language->is_rtl ? " dir=\"rtl\"" : "");
+	html_append(b, title, TITLE_SHOWN);
+	buf_printf(b, "</title><style nonce=\"%s\">%s", pg->nonce, style);
+	if (pages->style)
+		buf_append_str(b, pages->style);
+	buf_append_str(b, "</style></head><body><main>");
+	if (pages->logo)
+		buf_printf(b, "<img class=\"logo\" alt=\"\" src=\"%s\">", pages->logo);
+	buf_append_str(b, "<h1>");
+	html_append(b, title, TITLE_SHOWN);
+	buf_append_str(b, "</h1>");
 }
 
-static int send_page(struct http_request *req, int status, const char *title, const char *message,
-	const char *url)
+void page_add_text(struct page *pg, enum text text, const char *name)
 {
-	char nonce[NONCE_LEN], csp[160];
-	struct http_head extra;
-	struct buf b;
+	const char *format = text_get(pg->language, text);
+	const char *place = name ? strstr(format, "{}") : NULL;
+
+	buf_append_str(&pg->html, "<p>");
+	if (place) {
+		/* Ours, or of files that were read at the start: not longer than they look. */
+		for (const char *c = format; c < place; c++) {
+			const char one[] = { *c, '\0' };
+			html_append(&pg->html, one, 1);
+		}
+		html_append(&pg->html, name, TITLE_SHOWN);
+		format = place + 2;
+	}
+	html_append(&pg->html, format, MESSAGE_SHOWN);
+	buf_append_str(&pg->html, "</p>");
+}
+
+void page_add_url(struct page *pg, const char *url)
+{
+	if (!*url)
+		return;
+	buf_append_str(&pg->html, "<span class=\"url\">");
+	html_append(&pg->html, url, URL_SHOWN);
+	buf_append_str(&pg->html, "</span>");
+}
+
+static void format_csp(const struct page *pg, char out[static CSP_LEN])
+{
+	const char *from = pg->styles_from;
+
+	snprintf(out, CSP_LEN,
+		"default-src 'none'; style-src 'nonce-%s'%s%s; base-uri 'none'; form-action %s%s%s",
+		pg->nonce, from ? " " : "", from ? from : "",
+		pg->forms_to ? pg->forms_to : "'none'",
+		pg->pages->logo || pg->pages->style ? "; img-src data:" : "",
+		pg->stays_alone ? "; frame-ancestors 'none'" : "");
+	size_t len = strlen(out);
+	if (pg->has_script)
+		snprintf(out + len, CSP_LEN - len, "; script-src 'nonce-%s'; connect-src %s",
+			pg->nonce, pg->connects_to ? pg->connects_to : "'none'");
+}
+
+static void add_headers(const struct page *pg, struct http_head *to, const struct http_head *extra)
+{
+	char csp[CSP_LEN];
+
+	format_csp(pg, csp);
+	http_head_init(to);
+	http_head_add(to, "Cache-Control", "no-store");
+	http_head_add(to, "Content-Security-Policy", csp);
+	/* A form's origin is told by the same rule: without it its own host would not know it. */
+	http_head_add(to, "Referrer-Policy", pg->stays_alone ? "same-origin" : "no-referrer");
+	http_head_add(to, "X-Content-Type-Options", "nosniff");
+	if (pg->stays_alone)
+		http_head_add(to, "X-Frame-Options", "DENY");
+	http_head_add(to, "Vary", "Accept-Language");
+	for (size_t i = 0; extra && i < extra->n_headers; i++)
+		http_head_add(to, extra->headers[i].name, extra->headers[i].value);
+}
+
+int page_send(struct page *pg, struct http_request *req, int status, const struct http_head *extra)
+{
+	struct http_head head;
 	int err;
 
-	make_nonce(nonce);
-	snprintf(csp, sizeof(csp),
-		"default-src 'none'; style-src 'nonce-%s'; base-uri 'none'; form-action 'none'",
-		nonce);
-	buf_init(&b, 0);
-	build_page(&b, title, message, url, nonce);
-	http_head_init(&extra);
-	http_head_add(&extra, "Cache-Control", "no-store");
-	http_head_add(&extra, "Content-Security-Policy", csp);
-	http_head_add(&extra, "Referrer-Policy", "no-referrer");
-	http_head_add(&extra, "X-Content-Type-Options", "nosniff");
-	err = b.failed ? b.failed
-		       : http_respond_with(
-				 req, status, &extra, "text/html; charset=utf-8", b.data, b.len);
-	http_head_fini(&extra);
-	buf_fini(&b);
+	buf_append_str(&pg->html, "</main></body></html>\n");
+	add_headers(pg, &head, extra);
+	err = pg->html.failed ? pg->html.failed
+			      : http_respond_with(req, status, &head, "text/html; charset=utf-8",
+					pg->html.data, pg->html.len);
+	http_head_fini(&head);
+	buf_fini(&pg->html);
 	return err;
 }
 
-/* ---- what is no page ---- */
-
-/* A transparent GIF of one pixel. */
-static const uint8_t pixel[] =
-	"GIF89a\1\0\1\0\200\0\0\0\0\0\0\0\0!\371\4\1\0\0\0\0,\0\0\0\0\1\0\1\0"
-	"\0\2\2D\1\0;";
-
-static const struct kind {
-	const char *dest;   /* Sec-Fetch-Dest */
-	const char *accept; /* start of Accept, where there is no Sec-Fetch-Dest */
-	const char *type;
-	const void *body;
-	size_t len;
-} kinds[] = {
-	{ "image", "image/", "image/gif", pixel, sizeof(pixel) - 1 },
-	{ "script", "text/javascript", "text/javascript", "", 0 },
-	{ "style", "text/css", "text/css", "", 0 },
-	{ "font", "font/", "font/woff2", "", 0 },
-	{ "empty", "application/json", "application/json", "{}", 2 },
-};
-
-/* NULL: answer with a page. */
-static const struct kind *find_kind(const struct http_head *head)
+int page_send_error(const struct pages *pages, struct http_request *req, int status,
+	const char *title, const char *message, const char *url)
 {
-	const char *dest = http_head_get(head, "Sec-Fetch-Dest");
-	const char *accept = http_head_get(head, "Accept");
+	struct page pg;
 
-	if (accept && strstr(accept, "text/html"))
-		return NULL;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (dest ? !strcasecmp(dest, kinds[i].dest)
-			 : accept && !strncasecmp(accept, kinds[i].accept, strlen(kinds[i].accept)))
-			return &kinds[i];
-	}
-	return NULL;
-}
-
-static int send_kind(struct http_request *req, const struct kind *k)
-{
-	struct http_head extra;
-	int err;
-
-	http_head_init(&extra);
-	http_head_add(&extra, "Cache-Control", "no-store");
-	http_head_add(&extra, "X-Content-Type-Options", "nosniff");
-	err = http_respond_with(req, 451, &extra, k->type, k->body, k->len);
-	http_head_fini(&extra);
-	return err;
-}
-
-static void blocked_message(const struct decision *d, char *out, size_t len)
-{
-	switch (d->reason) {
-	case REASON_SECURITY:
-	case REASON_FORCED_CATEGORY:
-	case REASON_BLOCKED_CATEGORY:
-		snprintf(out, len, "This website is blocked because it is in the category %s.",
-			d->category);
-		return;
-	case REASON_LIST:
-		snprintf(out, len, "This website is blocked because it is on the list %s.",
-			d->list_title);
-		return;
-	case REASON_SWITCH:
-		snprintf(out, len, "This website is blocked because browsing is switched off (%s).",
-			d->rule);
-		return;
-	case REASON_SNI_BLOCK:
-	case REASON_OVERRIDE:
-	case REASON_DNS_RULE:
-		snprintf(out, len, "This website is blocked because of the rule %s.", d->rule);
-		return;
-	case REASON_NO_POLICY:
-		snprintf(out, len, "This website is blocked because the filter has no rules yet.");
-		return;
-	case REASON_CONNECTIVITY:
-	case REASON_LIST_EXCEPTION:
-	case REASON_ALLOWED_CATEGORY:
-	case REASON_NEEDED:
-	case REASON_UNKNOWN:
-	case REASON_DEFAULT:
-		snprintf(out, len, "This website is blocked.");
-		return;
-	}
-}
-
-int page_send_blocked(struct http_request *req, const struct decision *d, const char *url)
-{
-	const struct kind *k = find_kind(http_request_head(req));
-	char message[512];
-
-	if (k)
-		return send_kind(req, k);
-	if (d->verdict == VERDICT_UNKNOWN)
-		return send_page(req, 451, "Site Not Reviewed",
-			"This website has not been reviewed yet.", url);
-	blocked_message(d, message, sizeof(message));
-	return send_page(req, 451, "Site Blocked", message, url);
-}
-
-int page_send_error(struct http_request *req, int status, const char *title, const char *message,
-	const char *url)
-{
-	return send_page(req, status, title, message, url);
+	page_begin(&pg, pages, req, TEXTS, title);
+	buf_append_str(&pg.html, "<p>");
+	html_append(&pg.html, message, MESSAGE_SHOWN);
+	buf_append_str(&pg.html, "</p>");
+	page_add_url(&pg, url);
+	return page_send(&pg, req, status, NULL);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/portal.h"
-#include "proxyd/gateway.h"
 #include "proxyd/load.h"
 #include "proxyd/own.h"
 #include "proxyd/page.h"
@@ -61,22 +60,6 @@ static int find_own_address(const struct stream *stream, char out[static ADDR_ST
 	return 0;
 }
 
-/* HTTP/1.0 may name no host: the address it is, then. */
-static int find_target(const struct visitor *v, const struct http_request *req, struct target *out)
-{
-	const char *host = http_head_get(http_request_head(req), "Host");
-	char own[ADDR_STRLEN];
-
-	if (host)
-		return target_parse_host(host, v->is_https ? 443 : 80, out);
-	if (find_own_address(http_conn_stream(v->conn), own))
-		return -EINVAL;
-	memset(out, 0, sizeof(*out));
-	strcpy(out->host, own);
-	out->port = v->is_https ? 443 : 80;
-	return 0;
-}
-
 /* The certificate was for another name than the request (SPEC P15). */
 static bool is_mismatched(const struct visitor *v, const char *host)
 {
@@ -86,24 +69,54 @@ static bool is_mismatched(const struct visitor *v, const char *host)
 	       strcasecmp(info.sni, host) != 0;
 }
 
+static void refuse(const struct visitor *v, struct http_request *req, int status, const char *title,
+	const char *why)
+{
+	if (page_send_error(&v->p->pages, req, status, title, why, ""))
+		http_response_abort(req);
+}
+
 static void on_request(struct http_request *req)
 {
-	struct visitor *v = http_conn_data(http_request_conn(req));
+	const struct visitor *v = http_conn_data(http_request_conn(req));
 	const struct http_head *head = http_request_head(req);
-	struct own_visit visit = { .p = v->p, .device = v->device };
+	struct own_visit visit;
+	int err;
 
 	v->p->requests++;
-	if (!proxy_device(v->p, &v->device))
-		page_send_error(req, 403, "Unknown Device", "This device is not known here.", "");
-	else if (*head->target != '/' || find_target(v, req, &visit.at))
-		page_send_error(req, 400, "Bad Request", "The request's target is wrong.", "");
-	else if (!gateway_is_host(v->p, visit.at.host) || is_mismatched(v, visit.at.host))
-		page_send_error(req, 421, "Misdirected Request", "This website is not here.",
-			visit.at.host);
-	else {
-		visit.at.is_https = v->is_https;
-		own_answer(&visit, req, head->target);
+	if (!proxy_device(v->p, &v->device)) {
+		refuse(v, req, 403, "Unknown Device", "This device is not known here.");
+		return;
 	}
+	err = own_visit_init(&visit, v->p, &v->device, http_head_get(head, "Host"), v->is_https);
+	if (*head->target != '/' || err == -EINVAL)
+		refuse(v, req, 400, "Bad Request", "The request's target is wrong.");
+	else if (err || is_mismatched(v, visit.at.host))
+		refuse(v, req, 421, "Misdirected Request", "This website is not here.");
+	else
+		http_request_set_data(req, own_begin(&visit, req, head->target));
+}
+
+static void on_body(struct http_request *req, const void *data, size_t len)
+{
+	struct own *o = http_request_data(req);
+
+	if (o)
+		own_on_body(o, data, len);
+}
+
+static void on_body_end(struct http_request *req)
+{
+	struct own *o = http_request_data(req);
+
+	if (o)
+		own_on_body_end(o);
+}
+
+static void on_end(struct http_request *req, int why)
+{
+	(void)why;
+	own_free(http_request_data(req));
 }
 
 static void on_conn_close(struct http_conn *c, int why)
@@ -116,6 +129,9 @@ static void start_http(struct visitor *v)
 {
 	static const struct http_server_ops ops = {
 		.on_request = on_request,
+		.on_body = on_body,
+		.on_body_end = on_body_end,
+		.on_end = on_end,
 		.on_close = on_conn_close,
 	};
 	struct stream *stream = v->stream;

@@ -11,8 +11,10 @@
 #include "proxyd/conf.h"
 #include "proxyd/flow.h"
 #include "proxyd/guard.h"
+#include "proxyd/page.h"
 #include "proxyd/splice.h"
 
+struct appeals;
 struct listening;
 
 /* Everything proxyd has; hangs off struct daemon. */
@@ -23,6 +25,8 @@ struct proxy {
 	struct policy *policy;
 	struct resolver *resolver;
 	struct guard guard;
+	struct pages pages;
+	struct appeals *appeals;
 	struct cert_ca *root;
 	struct cert_minter *minter;
 	struct tls_ctx *mitm_tls;     /* towards clients */
@@ -43,6 +47,7 @@ struct proxy {
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;
+	uint64_t appeals_stored;
 	uint64_t reused; /* requests over a connection that was kept */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/setup.h"
-#include <string.h>
+#include "proxyd/uuid.h"
 
 void setup_ca_pem(const struct own_visit *v, struct buf *out)
 {
@@ -30,20 +30,12 @@ void setup_ca_sha256(const struct own_visit *v, struct buf *out)
 	buf_append_byte(out, '\n');
 }
 
-/* A UUID of version 8 (RFC 9562 5.8) from 16 bytes of a digest. */
 static void append_uuid(struct buf *out, const uint8_t digest[static 16])
 {
-	static const uint8_t ends[] = { 4, 6, 8, 10, 16 };
-	uint8_t uuid[16];
+	char uuid[UUID_LEN];
 
-	memcpy(uuid, digest, sizeof(uuid));
-	uuid[6] = 0x80 | (uuid[6] & 0x0f);
-	uuid[8] = 0x80 | (uuid[8] & 0x3f);
-	for (size_t i = 0, at = 0; i < sizeof(ends); at = ends[i++]) {
-		if (i)
-			buf_append_byte(out, '-');
-		append_hex(out, uuid + at, ends[i] - at);
-	}
+	uuid_format(digest, uuid);
+	buf_append_str(out, uuid);
 }
 
 static const char mobileconfig_start[] =

@@ -208,7 +208,8 @@ static void on_response(struct http_client *c)
 	}
 	if (judge_is_dns_message(http_client_head(c))) {
 		x->p->blocked++;
-		page_send_error(x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
+		page_send_error(&x->p->pages, x->req, 451, "Site Blocked",
+			"DNS over HTTPS is blocked.", x->url);
 		return;
 	}
 	err = make_response_head(http_client_head(c), &head);

@@ -152,8 +152,8 @@ const struct rec_category *policy_category(const struct policy *p, const char *i
 	return c ? c : hmap_find_str(&p->categories[!winner], id);
 }
 
-void policy_categories_each(const struct policy *p,
-	void (*on_each)(void *arg, const struct rec_category *c), void *arg)
+void policy_categories_each(
+	const struct policy *p, void (*on_each)(void *arg, const struct rec_category *c), void *arg)
 {
 	for (int o = 0; o < 2; o++) {
 		hmap_foreach (&p->categories[o], it) {

@@ -3,13 +3,13 @@
  * what it was answered with. */
 #include <stdlib.h>
 
-#include "proxyd/page.h"
+#include "proxyd/blocked.h"
 #include "tests/unit/tap.h"
 
 struct http_request {
 	struct http_head head;
 	int status;
-	char type[64], body[8192], csp[256], cache[64];
+	char type[64], body[16384], csp[256], cache[64];
 	size_t len;
 };
 
@@ -48,6 +48,15 @@ static void init(struct http_request *req, const char *name, const char *value)
 		http_head_add(&req->head, name, value);
 }
 
+static struct pages pages; /* English alone */
+
+static int send_blocked(struct http_request *req, const struct decision *d, const char *url)
+{
+	const struct blocked b = { url, "a.example", "", "/.kvylock/appeal" };
+
+	return blocked_send(&pages, req, d, &b);
+}
+
 static struct decision blocked(enum reason reason)
 {
 	return (struct decision){ .verdict = VERDICT_BLOCK,
@@ -75,7 +84,7 @@ static void test_each_reason_is_named(void)
 		struct decision d = blocked(rows[i].reason);
 
 		init(&req, NULL, NULL);
-		INT_IS(page_send_blocked(&req, &d, "https://a.example/"), 0);
+		INT_IS(send_blocked(&req, &d, "https://a.example/"), 0);
 		INT_IS(req.status, 451);
 		OK(strstr(req.body, rows[i].word));
 		OK(strstr(req.body, "<h1>Site Blocked</h1>"));
@@ -93,7 +102,7 @@ static void test_unknown_site_is_not_reviewed(void)
 	struct http_request req;
 
 	init(&req, NULL, NULL);
-	page_send_blocked(&req, &d, "https://a.example/");
+	send_blocked(&req, &d, "https://a.example/");
 	OK(strstr(req.body, "<h1>Site Not Reviewed</h1>"));
 	OK(strstr(req.body, "This website has not been reviewed yet."));
 	STR_IS(req.cache, "no-store");
@@ -107,7 +116,7 @@ static void test_everything_shown_is_escaped(void)
 
 	d.list_title = "<b>&\"'";
 	init(&req, NULL, NULL);
-	page_send_blocked(&req, &d, "https://a.example/?<script>'\"&");
+	send_blocked(&req, &d, "https://a.example/?<script>'\"&");
 	OK(!strstr(req.body, "<b>"));
 	OK(!strstr(req.body, "<script>"));
 	OK(strstr(req.body, "&lt;b&gt;&amp;&quot;&#39;"));
@@ -123,8 +132,8 @@ static void test_long_url_is_cut(void)
 	memset(url, 'a', sizeof(url) - 1);
 	url[sizeof(url) - 1] = '\0';
 	init(&req, NULL, NULL);
-	page_send_error(&req, 502, "Title", "Message.", url);
-	OK(req.len < 2500);
+	page_send_error(&pages, &req, 502, "Title", "Message.", url);
+	OK(req.len < 6000);
 	OK(strstr(req.body, "a…</span>"));
 	http_head_fini(&req.head);
 }
@@ -135,10 +144,10 @@ static void test_style_is_allowed_by_a_nonce_of_its_own(void)
 	char first[256];
 
 	init(&req, NULL, NULL);
-	page_send_error(&req, 502, "Title", "Message.", "u");
+	page_send_error(&pages, &req, 502, "Title", "Message.", "u");
 	snprintf(first, sizeof(first), "%s", req.csp);
 	OK(!strncmp(first, "default-src 'none'; style-src 'nonce-", 37));
-	page_send_error(&req, 502, "Title", "Message.", "u");
+	page_send_error(&pages, &req, 502, "Title", "Message.", "u");
 	OK(strcmp(first, req.csp) != 0);
 	http_head_fini(&req.head);
 }
@@ -162,7 +171,7 @@ static void test_what_is_no_page_gets_its_own_type(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		init(&req, rows[i].name, rows[i].value);
-		page_send_blocked(&req, &d, "u");
+		send_blocked(&req, &d, "u");
 		INT_IS(req.status, 451);
 		STR_IS(req.type, rows[i].type);
 		http_head_fini(&req.head);
@@ -175,7 +184,7 @@ static void test_image_is_a_gif_of_one_pixel(void)
 	struct http_request req;
 
 	init(&req, "Sec-Fetch-Dest", "image");
-	page_send_blocked(&req, &d, "u");
+	send_blocked(&req, &d, "u");
 	OK(!memcmp(req.body, "GIF89a\1\0\1\0", 10));
 	INT_IS(req.body[req.len - 1], ';');
 	http_head_fini(&req.head);
@@ -183,6 +192,8 @@ static void test_image_is_a_gif_of_one_pixel(void)
 
 int main(void)
 {
+	if (pages_open(&pages, "", "", "en"))
+		return 1;
 	TAP_RUN(test_each_reason_is_named);
 	TAP_RUN(test_unknown_site_is_not_reviewed);
 	TAP_RUN(test_everything_shown_is_escaped);
@@ -190,5 +201,6 @@ int main(void)
 	TAP_RUN(test_style_is_allowed_by_a_nonce_of_its_own);
 	TAP_RUN(test_what_is_no_page_gets_its_own_type);
 	TAP_RUN(test_image_is_a_gif_of_one_pixel);
+	pages_fini(&pages);
 	return tap_done();
 }

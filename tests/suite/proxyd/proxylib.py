@@ -404,6 +404,7 @@ user = {UID}
 redis_password_file = {self.redis.password_file("proxyd", UID)}
 upstream_ca = {self.dir}/internet.pem
 ca_dir = {self.dir}/state/proxyd/ca
+appeals_per_hour = 1000
 """)
         self.proxyd = Daemon("proxyd", self.conf, self.dir / "proxyd.log", self.gw)
         self.root = self.dir / "root.pem"
