@@ -13,13 +13,14 @@ deps:
 # A second make, since what is installed decides what is built (llhttp).
 check: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
-	$(Q)$(MAKE) $(JOBS) asan
+	$(Q)$(MAKE) $(JOBS) asan openssl
 	$(Q)B=$(B) tests/check
 check-asan: deps
 	$(Q)$(MAKE) $(JOBS) asan
 	$(Q)B=build-asan tests/check asan
 $(addprefix check-,$(PARTS)): check-%: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
+	$(Q)$(if $(filter proxyd,$*),$(MAKE) $(JOBS) openssl)
 	$(Q)B=$(B) tests/check $*
 
 # On a kernel with WireGuard, a guest's if need be (tests/kernel/guest): 1 to 5 minutes. Not part of check.
