@@ -25,5 +25,11 @@ class Preload:
                                                capture_output=True, text=True).stdout.strip())
         self.env = {**os.environ, "LD_PRELOAD": ":".join(libraries), **{k: str(v) for k, v in variables.items()}}
 
+    def file(self, variable):
+        """A place for a file that the library finds by the variable; it does not exist yet."""
+        path = pathlib.Path(self.directory.name) / variable.lower()
+        self.env[variable] = str(path)
+        return path
+
     def close(self):
         self.directory.cleanup()
