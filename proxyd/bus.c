@@ -2,6 +2,7 @@
 #include "proxyd/bus.h"
 #include "common/log.h"
 #include "proxyd/appeals.h"
+#include "proxyd/filtering.h"
 #include "proxyd/pool.h"
 #include <errno.h>
 #include <string.h>
@@ -14,6 +15,8 @@ static void on_devices(void *arg)
 	flows_judge(&p->flows);
 	if (p->dir)
 		directory_applied(p->dir);
+	if (p->filtering && p->filtering->terms)
+		terms_settings_changed(p->filtering->terms);
 }
 
 static void on_profile(
@@ -71,6 +74,7 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "flows_cut", p->flows.cut);
 	add_count(status, "appeals", p->appeals_stored);
 	add_count(status, "appeals_waiting", bus_queue_spooled(p->d->bus, QUEUE_appeals));
+	filtering_report(p->filtering, status);
 	add_count(status, "leaves_made", cert_minter_made(p->minter));
 }
 
@@ -96,6 +100,8 @@ int proxy_bus_open(struct proxy *p)
 	if (!p->appeals)
 		return -ENOMEM;
 	err = bus_subscribe(p->d->bus, TOPIC_profiles, BUS_APID, &profile_ops, p);
+	if (!err)
+		err = filtering_open(&p->d->loop, p->d->bus, p->dir, &p->filtering);
 	if (err)
 		return err;
 	bus_set_status_source(p->d->bus, on_status, p);
@@ -105,6 +111,7 @@ int proxy_bus_open(struct proxy *p)
 void proxy_bus_close(struct proxy *p)
 {
 	bus_set_status_source(p->d->bus, NULL, NULL);
+	filtering_close(p->filtering);
 	if (p->policy)
 		policy_close(p->policy);
 	if (p->dir)

@@ -2,6 +2,7 @@
 #include "proxyd/exchange.h"
 #include "proxyd/blocked.h"
 #include "proxyd/exchange_impl.h"
+#include "proxyd/filter.h"
 #include "proxyd/gateway.h"
 #include "proxyd/judge.h"
 #include "proxyd/own.h"
@@ -194,6 +195,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	if (answer_method(x, head))
 		return;
 	p->allowed++;
+	filter_judge(x, &d);
 	x->is_upgrade = http_request_wants_upgrade(x->req) && judge_is_websocket(head);
 	/* Until there is somebody to take the body; and it is for him to ask for it. */
 	http_request_pause(x->req);

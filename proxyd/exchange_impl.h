@@ -32,6 +32,12 @@ struct exchange {
 	bool request_ended; /* the client's body is whole */
 	bool is_reused;	    /* over a connection kept from before: one retry is due */
 	bool is_bound;	    /* the connection knows the client: nobody else may have it */
+	/* What becomes of the answer's body (filter.c). */
+	struct filter *filter; /* NULL: it goes as it is */
+	bool masks_words;
+	bool drops_range; /* the request goes without its Range */
+	bool is_marked;	  /* it carries a validator that filter.c wrote */
+	bool sends_again; /* the connection is closed to send the request once more */
 };
 
 void exchange_free_if_over(struct exchange *x);

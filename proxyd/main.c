@@ -3,6 +3,7 @@
 #include "proxyd/appeals.h"
 #include "proxyd/bus.h"
 #include "proxyd/exchange.h"
+#include "proxyd/filtering.h"
 #include "proxyd/listeners.h"
 #include "proxyd/peek.h"
 #include "proxyd/pool.h"
@@ -152,6 +153,7 @@ static void on_fini(struct daemon *d)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);
 	guard_fini(&p->guard);
+	filtering_free(p->filtering);
 	hmap_fini(&p->loads);
 	free(p);
 }

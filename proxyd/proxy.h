@@ -16,6 +16,7 @@
 
 struct appeals;
 struct listening;
+struct filtering;
 
 /* Everything proxyd has; hangs off struct daemon. */
 struct proxy {
@@ -34,7 +35,8 @@ struct proxy {
 	struct tls_ctx *upstream_tls; /* towards web servers */
 	struct listening *listening;  /* listeners.c */
 	size_t listening_count;
-	struct pool *pool;     /* idle connections to them */
+	struct pool *pool; /* idle connections to them */
+	struct filtering *filtering;
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */
 	struct list visitors;  /* struct visitor of portal.c */

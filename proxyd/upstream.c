@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/upstream.h"
 #include "common/log.h"
+#include "proxyd/filter.h"
 #include "proxyd/judge.h"
 #include "proxyd/page.h"
 #include "proxyd/pool.h"
@@ -17,7 +18,7 @@ static void start_dial(struct exchange *x);
 /* ---- the request ---- */
 
 /* The client's head as the server gets it. */
-static int build_request(const struct exchange *x, struct http_head *out)
+static int build_request(struct exchange *x, struct http_head *out)
 {
 	const struct http_head *head = http_request_head(x->req);
 	bool is_default = x->target.port == (x->target.is_https ? 443 : 80);
@@ -43,7 +44,7 @@ static int build_request(const struct exchange *x, struct http_head *out)
 		err = http_head_set(out, "Connection", "Upgrade");
 	if (!err && x->is_upgrade)
 		err = http_head_set(out, "Upgrade", "websocket");
-	return err;
+	return err ? err : filter_prepare(x, out);
 }
 
 static void send_request(struct exchange *x)
@@ -86,7 +87,9 @@ void upstream_end(struct exchange *x)
 
 void upstream_resume(struct exchange *x)
 {
-	if (x->client)
+	if (x->filter)
+		filter_resume(x->filter);
+	else if (x->client)
 		http_client_resume(x->client);
 }
 
@@ -95,6 +98,8 @@ void upstream_stop(struct exchange *x, int why)
 	if (x->dial)
 		dial_cancel(x->dial);
 	x->dial = NULL;
+	if (!x->req)
+		filter_close(x->filter);
 	if (x->client)
 		http_client_close(x->client, why);
 }
@@ -188,12 +193,28 @@ static bool is_misplaced(const struct exchange *x, const struct http_head *head)
 	return head->status == 407;
 }
 
+/* The head, with its body to follow, or another answer in its place. */
+static int pass_response(struct exchange *x)
+{
+	const struct http_head *answer = http_client_head(x->client);
+	enum http_framing framing;
+	struct http_head head;
+	uint64_t len;
+	int err;
+
+	err = make_response_head(answer, &head);
+	framing = response_framing(x, &len);
+	if (!err)
+		err = filter_begin(x, answer, &head, &framing);
+	if (err == FILTER_PASS || err == FILTER_TAKES)
+		err = http_response_start(x->req, &head, framing, len);
+	http_head_fini(&head);
+	return err;
+}
+
 static void on_response(struct http_client *c)
 {
 	struct exchange *x = http_client_data(c);
-	struct http_head head;
-	enum http_framing framing;
-	uint64_t len;
 	int err;
 
 	if (!x->req)
@@ -212,13 +233,15 @@ static void on_response(struct http_client *c)
 			"DNS over HTTPS is blocked.", x->url);
 		return;
 	}
-	err = make_response_head(http_client_head(c), &head);
-	framing = response_framing(x, &len);
-	if (!err)
-		err = http_response_start(x->req, &head, framing, len);
-	http_head_fini(&head);
-	if (err)
+	err = pass_response(x);
+	if (err == FILTER_REPEAT) {
+		x->drops_range = x->sends_again = true;
+		http_client_close(c, 0);
+	} else if (err == FILTER_REFUSE) {
+		exchange_fail(x, 503, "Not Ready", "The website's answer cannot be filtered now.");
+	} else if (err) {
 		exchange_fail(x, 502, "Bad Answer", "The website's answer cannot be passed on.");
+	}
 }
 
 static void on_response_body(struct http_client *c, const void *data, size_t len)
@@ -227,6 +250,10 @@ static void on_response_body(struct http_client *c, const void *data, size_t len
 
 	if (!x->req || !http_response_started(x->req))
 		return;
+	if (x->filter) {
+		filter_write(x->filter, data, len);
+		return;
+	}
 	if (http_response_write(x->req, data, len)) {
 		http_response_abort(x->req);
 		return;
@@ -272,6 +299,10 @@ static void on_response_end(struct http_client *c)
 		return;
 	if (x->request_ended && http_client_is_idle(c))
 		keep_client(x);
+	if (x->filter) {
+		filter_end(x->filter);
+		return;
+	}
 	/* Ends the exchange, too. An error closes the client's connection, which does so as well.
 	 */
 	http_response_end(req, http_client_trailers(c));
@@ -309,7 +340,11 @@ static void on_client_close(struct http_client *c, int why)
 		exchange_free_if_over(x);
 		return;
 	}
-	if (may_repeat(x, c, why)) {
+	/* The answer is whole, but still on its way through its stages. */
+	if (x->filter && filter_has_ended(x->filter))
+		return;
+	if (x->sends_again || may_repeat(x, c, why)) {
+		x->sends_again = false;
 		x->is_reused = x->is_bound = false;
 		x->request_sent = false;
 		start_dial(x);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/filter_head.h"
+#include "common/buf.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* .cv- and 16 digits, and whether the tag was strong or weak. */
+#define MARK	 ".cv-"
+#define MARK_LEN (4 + 16 + 1)
+
+static bool is_dest_among(const struct http_head *request, const char *const *list)
+{
+	const char *dest = http_head_get(request, "Sec-Fetch-Dest");
+
+	for (; dest && *list; list++) {
+		if (!strcasecmp(dest, *list))
+			return true;
+	}
+	return false;
+}
+
+bool filter_head_may_filter(const struct http_head *request)
+{
+	static const char *const others[] = { "image", "style", "font", "audio", "video", "track",
+		NULL };
+
+	return !is_dest_among(request, others);
+}
+
+bool filter_head_is_shown(const struct http_head *request)
+{
+	static const char *const pages[] = { "document", "iframe", "frame", "fencedframe", NULL };
+
+	return is_dest_among(request, pages);
+}
+
+enum media_kind filter_head_kind(const struct http_head *request, const struct http_head *answer)
+{
+	const char *type = http_head_get(answer, "Content-Type");
+	const char *options = http_head_get(answer, "X-Content-Type-Options");
+	enum media_kind kind = type ? media_kind_of(type) : MEDIA_OTHER;
+
+	/* Browsers look what it is, and HTML is what text may be in. */
+	if (!type && !(options && !strcasecmp(options, "nosniff")) &&
+		(filter_head_is_shown(request) || !http_head_get(request, "Sec-Fetch-Dest")))
+		return MEDIA_HTML;
+	/* For who fetches text, it is data. */
+	return kind == MEDIA_TEXT && !filter_head_is_shown(request) ? MEDIA_OTHER : kind;
+}
+
+/* ---- entity tags ---- */
+
+/* One element of a list of tags (RFC 9110 8.8.3): where it ends; NULL: it is none. */
+static const char *find_tag_end(const char *p)
+{
+	const char *end;
+
+	p += !strncmp(p, "W/", 2) ? 2 : 0;
+	end = *p == '"' ? strchr(p + 1, '"') : NULL;
+	return end ? end + 1 : NULL;
+}
+
+/* Appends the server's tag for one of ours; is_current: it must have that fingerprint. */
+static bool unmark(struct buf *b, const char *tag, size_t len, const uint64_t *fingerprint)
+{
+	char mark[MARK_LEN + 1];
+	size_t from = len - 1 - MARK_LEN;
+	const char *opaque = tag + 3; /* W/" */
+
+	if (len < 4 + MARK_LEN || strncmp(tag, "W/", 2) != 0 ||
+		strncmp(tag + from, MARK, sizeof(MARK) - 1) != 0)
+		return false;
+	if (fingerprint) {
+		snprintf(mark, sizeof(mark), MARK "%016" PRIx64, *fingerprint);
+		if (strncmp(tag + from, mark, MARK_LEN - 1) != 0)
+			return false;
+	}
+	buf_printf(b, "%s%s\"%.*s\"", b->len ? ", " : "", tag[len - 2] == 's' ? "" : "W/",
+		(int)(from - 3), opaque);
+	return true;
+}
+
+/* All values of a header that are lists of tags, with ours turned back; the others stay or go. */
+static int rewrite_tags(struct http_head *h, const char *name, const uint64_t *fingerprint,
+	bool keeps_others, bool *found)
+{
+	struct buf b;
+	int err = 0;
+
+	buf_init(&b, 64 << 10);
+	for (size_t i = 0; (i = http_head_find(h, name, i)) < h->n_headers; i++) {
+		const char *p = h->headers[i].value, *end;
+
+		for (p += strspn(p, ", \t"); (end = find_tag_end(p));
+			p = end + strspn(end, ", \t")) {
+			if (unmark(&b, p, (size_t)(end - p), fingerprint))
+				*found = true;
+			else if (keeps_others)
+				buf_printf(&b, "%s%.*s", b.len ? ", " : "", (int)(end - p), p);
+		}
+		if (*p == '*' && keeps_others)
+			buf_printf(&b, "%s*", b.len ? ", " : "");
+	}
+	http_head_remove(h, name);
+	if (b.len)
+		err = b.failed ? b.failed : http_head_set(h, name, (const char *)b.data);
+	buf_fini(&b);
+	return err;
+}
+
+int filter_head_mark(struct http_head *answer, uint64_t fingerprint)
+{
+	const char *tag = http_head_get(answer, "ETag");
+	const char *end = tag ? find_tag_end(tag) : NULL;
+	bool is_weak = tag && !strncmp(tag, "W/", 2);
+	char marked[1024];
+	int len;
+
+	if (!end || *end) {
+		http_head_remove(answer, "ETag");
+		return 0;
+	}
+	len = snprintf(marked, sizeof(marked), "W/%.*s" MARK "%016" PRIx64 "%c\"",
+		(int)(end - 1 - tag) - (is_weak ? 2 : 0), tag + (is_weak ? 2 : 0), fingerprint,
+		is_weak ? 'w' : 's');
+	http_head_remove(answer, "ETag");
+	return (size_t)len < sizeof(marked) ? http_head_set(answer, "ETag", marked) : 0;
+}
+
+/* ---- requests ---- */
+
+/* Only what we can undo; q-values stay. */
+static int limit_codings(struct http_head *h)
+{
+	enum body_coding coding;
+	struct buf b;
+	int err = 0;
+
+	if (!http_head_get(h, "Accept-Encoding"))
+		return 0;
+	buf_init(&b, 8 << 10);
+	for (size_t i = 0; (i = http_head_find(h, "Accept-Encoding", i)) < h->n_headers; i++) {
+		const char *p = h->headers[i].value;
+
+		for (p += strspn(p, ", \t"); *p; p += strspn(p, ", \t")) {
+			size_t len = strcspn(p, ","), name = strcspn(p, ",; \t");
+
+			if (coding_parse(p, name, &coding) != -EPROTO)
+				buf_printf(&b, "%s%.*s", b.len ? ", " : "", (int)len, p);
+			p += len;
+		}
+	}
+	/* Without the header any coding would do. */
+	if (!b.len)
+		buf_append_str(&b, "identity");
+	err = b.failed ? b.failed : http_head_set(h, "Accept-Encoding", (const char *)b.data);
+	buf_fini(&b);
+	return err;
+}
+
+int filter_head_request(struct http_head *h, uint64_t fingerprint, bool *is_marked)
+{
+	bool is_ours = false;
+	int err = limit_codings(h);
+
+	*is_marked = false;
+	http_head_remove(h, "Available-Dictionary");
+	http_head_remove(h, "Dictionary-ID");
+	if (!err)
+		err = rewrite_tags(h, "If-None-Match", &fingerprint, false, is_marked);
+	if (!err)
+		err = rewrite_tags(h, "If-Match", NULL, true, &is_ours);
+	http_head_remove(h, "If-Modified-Since");
+	return err;
+}
+
+/* ---- answers ---- */
+
+int filter_head_answer(struct http_head *h, uint64_t fingerprint, const char *coding)
+{
+	static const char *const untrue[] = { "Last-Modified", "Accept-Ranges", "Content-MD5",
+		"Digest", "Content-Digest", "Repr-Digest", "Content-Encoding",
+		"Use-As-Dictionary" };
+	int err = filter_head_mark(h, fingerprint);
+
+	for (size_t i = 0; i < sizeof(untrue) / sizeof(*untrue); i++)
+		http_head_remove(h, untrue[i]);
+	return err || !coding ? err : http_head_set(h, "Content-Encoding", coding);
+}
+
+/* q=0, q=0.000 */
+static bool is_refused(const char *p, size_t len)
+{
+	const char *q = memmem(p, len, "q=0", 3);
+
+	if (!q)
+		return false;
+	q += 3;
+	q += *q == '.';
+	q += strspn(q, "0");
+	return *q < '1' || *q > '9';
+}
+
+const enum body_coding *filter_head_coding(
+	const struct http_head *request, const enum body_coding *codings, int n)
+{
+	for (size_t i = 0;
+		n && (i = http_head_find(request, "Accept-Encoding", i)) < request->n_headers;
+		i++) {
+		const char *p = request->headers[i].value;
+		enum body_coding coding;
+
+		for (p += strspn(p, ", \t"); *p; p += strspn(p, ", \t")) {
+			size_t len = strcspn(p, ","), name = strcspn(p, ",; \t");
+
+			if (!coding_parse(p, name, &coding) && coding == codings[n - 1] &&
+				!is_refused(p, len))
+				return &codings[n - 1];
+			p += len;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/http.h"
+#include "proxyd/body_coding.h"
+#include "proxyd/media_type.h"
+
+/*
+ * Heads of requests and answers whose bodies are filtered (SPEC P9: validators and Range). Pure.
+ *
+ * An answer that was filtered is another representation than the server's: its ETag carries the
+ * fingerprint of the terms, `"abc"` becoming `W/"abc.cv-0123456789abcdefs"`, and is the server's
+ * again when it comes back; one of other terms, or none of ours, does not, so that what a device
+ * keeps is never older than the terms. Last-Modified goes.
+ */
+
+/* Can the answer to that request be one that is filtered? By what the browser says it is for; not
+ * images, styles, fonts, media. */
+bool filter_head_may_filter(const struct http_head *request);
+/* The browser is going to show it by itself. */
+bool filter_head_is_shown(const struct http_head *request);
+/* What the answer's body is to the filters. */
+enum media_kind filter_head_kind(const struct http_head *request, const struct http_head *answer);
+
+/* The request as it goes on: only codings that we know, validators that are ours. *is_marked: one
+ * of ours is in it, a 304 is its answer. */
+int filter_head_request(struct http_head *request, uint64_t fingerprint, bool *is_marked);
+/* The ETag of an answer; also of a 304. */
+int filter_head_mark(struct http_head *answer, uint64_t fingerprint);
+/* All that is not true any more of the filtered body, which goes out in that coding (NULL: none).
+ */
+int filter_head_answer(struct http_head *answer, uint64_t fingerprint, const char *coding);
+/* The coding to answer in: the last one that it came in, if the client takes it. NULL: none. */
+const enum body_coding *filter_head_coding(
+	const struct http_head *request, const enum body_coding *codings, int n);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/filtering.h"
+#include <errno.h>
+#include <stdlib.h>
+
+int filtering_open(
+	uv_loop_t *loop, struct bus *bus, const struct directory *dir, struct filtering **out)
+{
+	struct filtering *f = calloc(1, sizeof(*f));
+	int err = f ? integrity_init(&f->integrity) : -ENOMEM;
+
+	if (!err) {
+		f->terms = terms_open(loop, bus, dir);
+		err = f->terms ? 0 : -ENOMEM;
+	}
+	if (err)
+		filtering_free(f);
+	else
+		*out = f;
+	return err;
+}
+
+void filtering_close(struct filtering *f)
+{
+	if (!f || !f->terms)
+		return;
+	terms_close(f->terms);
+	f->terms = NULL;
+}
+
+void filtering_free(struct filtering *f)
+{
+	filtering_close(f);
+	free(f);
+}
+
+struct words *filtering_words(const struct filtering *f)
+{
+	return f->terms ? terms_words(f->terms) : NULL;
+}
+
+void filtering_report(const struct filtering *f, cJSON *status)
+{
+	const struct words *w = filtering_words(f);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = { { "words", w ? words_count(w) : 0 }, { "filtered_bodies", f->bodies },
+		{ "masked_words", f->masked }, { "unknown_codings", f->unknown_codings },
+		{ "unknown_charsets", f->unknown_charsets }, { "lost_scripts", f->lost_scripts },
+		{ "broken_bodies", f->broken } };
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		cJSON_AddNumberToObject(status, counts[i].name, (double)counts[i].value);
+}

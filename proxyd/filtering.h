@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/bus.h"
+#include "common/policy/directory.h"
+#include "proxyd/integrity.h"
+#include "proxyd/terms.h"
+
+/* What all filters of this process have together: the terms, scripts that keep their bytes, counts.
+ */
+struct filtering {
+	struct terms *terms; /* NULL once closed */
+	struct integrity integrity;
+	uint64_t bodies, masked; /* filtered ones, and occurrences in them */
+	uint64_t unknown_codings, unknown_charsets, lost_scripts; /* passed as they came */
+	uint64_t broken; /* bodies that could not be decoded: broken off */
+};
+
+/* 0, -ENOMEM, -EIO. */
+int filtering_open(
+	uv_loop_t *loop, struct bus *bus, const struct directory *dir, struct filtering **out);
+/* Lets go of the bus. NULL is allowed, here and below. */
+void filtering_close(struct filtering *f);
+void filtering_free(struct filtering *f);
+/* The terms in force. NULL: not known yet. */
+struct words *filtering_words(const struct filtering *f);
+/* Adds the counts to the status. */
+void filtering_report(const struct filtering *f, cJSON *status);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/terms.h"
+#include "common/hmap.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { APID, SYNCD, OWNERS };
+
+static const enum bus_daemon daemons[OWNERS] = { BUS_APID, BUS_SYNCD };
+
+struct term {
+	bool is_exact;
+	char text[];
+};
+
+struct terms_job {
+	uv_work_t work;
+	struct terms *terms; /* NULL: nobody waits */
+	struct words_term *list;
+	size_t count, ignored;
+	uint64_t gens[OWNERS];
+	struct words *words;
+	int err;
+};
+
+struct terms {
+	uv_loop_t *loop;
+	struct bus *bus;
+	const struct directory *dir;
+	struct hmap records[OWNERS]; /* id → struct term */
+	bool known[OWNERS];
+	uint64_t gens[OWNERS];
+	int source; /* that was compiled with: enum policy_source */
+	struct terms_job *job;
+	bool is_stale; /* changed since the job began */
+	struct words *words;
+};
+
+/* ---- compiling ---- */
+
+static void job_free(struct terms_job *job)
+{
+	for (size_t i = 0; i < job->count; i++)
+		free((char *)(uintptr_t)job->list[i].text);
+	free(job->list);
+	words_unref(job->words);
+	free(job);
+}
+
+static void on_work(uv_work_t *work)
+{
+	struct terms_job *job = work->data;
+	enum words_engine engine = words_default_engine();
+
+	job->err = words_compile(engine, job->list, job->count, &job->ignored, &job->words);
+	/* What libhyperscan does not take, our own takes. */
+	if (job->err == -EIO && engine != WORDS_AUTOMATON)
+		job->err = words_compile(
+			WORDS_AUTOMATON, job->list, job->count, &job->ignored, &job->words);
+}
+
+static void compile(struct terms *t);
+
+static void put_in_force(struct terms *t, struct terms_job *job)
+{
+	words_unref(t->words);
+	t->words = words_ref(job->words);
+	log_info("words in force count=%zu ignored=%zu", words_count(t->words), job->ignored);
+	for (int o = 0; o < OWNERS; o++) {
+		if (job->gens[o])
+			bus_topic_applied(t->bus, TOPIC_words, daemons[o], job->gens[o]);
+	}
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+	struct terms_job *job = work->data;
+	struct terms *t = job->terms;
+
+	if (status)
+		job->err = status;
+	if (t) {
+		t->job = NULL;
+		if (job->err)
+			log_error("words not compiled, the last good ones stay error=%s",
+				strerror(-job->err));
+		else
+			put_in_force(t, job);
+		if (t->is_stale)
+			compile(t);
+	}
+	job_free(job);
+}
+
+static int add_term(struct terms_job *job, const struct term *term)
+{
+	char *text = strdup(term->text);
+
+	if (!text)
+		return -ENOMEM;
+	job->list[job->count++] = (struct words_term){ text, term->is_exact };
+	return 0;
+}
+
+static struct terms_job *job_new(struct terms *t)
+{
+	struct terms_job *job = calloc(1, sizeof(*job));
+	int winner = t->source == POLICY_SOURCE_DIRECTUS ? SYNCD : APID, err;
+
+	if (!job)
+		return NULL;
+	job->work.data = job;
+	job->terms = t;
+	memcpy(job->gens, t->gens, sizeof(job->gens));
+	job->list =
+		calloc(t->records[APID].count + t->records[SYNCD].count + 1, sizeof(*job->list));
+	err = job->list ? 0 : -ENOMEM;
+	for (int o = 0; o < OWNERS && !err; o++) {
+		hmap_foreach (&t->records[o], it) {
+			if (o != winner && hmap_find_str(&t->records[winner], it.key))
+				continue;
+			err = err ? err : add_term(job, it.value);
+		}
+	}
+	if (err) {
+		job_free(job);
+		return NULL;
+	}
+	return job;
+}
+
+static bool is_known(const struct terms *t)
+{
+	return t->known[APID] && (t->source != POLICY_SOURCE_DIRECTUS || t->known[SYNCD]);
+}
+
+static void compile(struct terms *t)
+{
+	struct terms_job *job;
+
+	t->is_stale = true;
+	if (t->job || !is_known(t))
+		return;
+	job = job_new(t);
+	if (!job || uv_queue_work(t->loop, &job->work, on_work, on_worked)) {
+		log_error("no memory to compile words");
+		if (job)
+			job_free(job);
+		return;
+	}
+	t->job = job;
+	t->is_stale = false;
+}
+
+/* ---- the topic ---- */
+
+static int index_of(enum bus_daemon owner)
+{
+	return owner == BUS_SYNCD ? SYNCD : APID;
+}
+
+static void on_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct hmap *records = &((struct terms *)arg)->records[index_of(owner)];
+	const struct rec_word *word = rec;
+	struct term *term;
+	size_t len;
+
+	(void)topic;
+	if (!word) {
+		hmap_remove_str(records, id);
+		return;
+	}
+	len = strlen(word->term) + 1;
+	term = malloc(sizeof(*term) + len);
+	if (!term || hmap_set_str(records, id, term)) {
+		log_error("no memory for a word");
+		free(term);
+		return;
+	}
+	memcpy(term->text, word->term, len);
+	term->is_exact = word->match == MATCH_EXACT && !word->head.closed;
+}
+
+static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct terms *t = arg;
+
+	(void)topic;
+	t->known[index_of(owner)] = true;
+	t->gens[index_of(owner)] = gen;
+	compile(t);
+}
+
+void terms_settings_changed(struct terms *t)
+{
+	int source = directory_settings(t->dir)->policy_source;
+
+	if (source == t->source)
+		return;
+	t->source = source;
+	compile(t);
+}
+
+struct terms *terms_open(uv_loop_t *loop, struct bus *bus, const struct directory *dir)
+{
+	static const struct bus_topic_ops ops = { on_record, on_batch_end };
+	struct terms *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->loop = loop;
+	t->bus = bus;
+	t->dir = dir;
+	t->source = directory_settings(dir)->policy_source;
+	for (int o = 0; o < OWNERS; o++)
+		hmap_init(&t->records[o], free);
+	for (int o = 0; o < OWNERS; o++) {
+		if (bus_subscribe(bus, TOPIC_words, daemons[o], &ops, t)) {
+			terms_close(t);
+			return NULL;
+		}
+	}
+	return t;
+}
+
+void terms_close(struct terms *t)
+{
+	if (t->job)
+		t->job->terms = NULL;
+	for (int o = 0; o < OWNERS; o++)
+		hmap_fini(&t->records[o]);
+	words_unref(t->words);
+	free(t);
+}
+
+struct words *terms_words(const struct terms *t)
+{
+	return is_known(t) ? t->words : NULL;
+}
