@@ -10,6 +10,7 @@
 
 #include <mbedtls/error.h>
 
+#include "common/tls_hello.h"
 #include "common/tls_mbedtls.h"
 
 /* Twice the tickets that a peer may send in a row. */
@@ -254,8 +255,9 @@ int tls_handshake(struct tls *t)
 	if (t->done)
 		return 0;
 	if (t->ctx->is_server && !t->hello_seen) {
-		if (t->in.len == t->in_pos && !t->in_eof)
-			return -EAGAIN;
+		ret = t->in_eof ? 0 : tls_hello_join(&t->in);
+		if (ret)
+			return ret;
 		t->hello_seen = true;
 		tls_server_prepare(t);
 	}

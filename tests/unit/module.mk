@@ -4,7 +4,7 @@ UNITS += netlink
 UNITS += codec json
 # Those that know a TLS library; `make check` runs them over the other one too.
 TLS_UNITS := cert http stream tls
-UNITS += cert lru name_constraints tls http stream
+UNITS += cert lru name_constraints tls tls_hello http stream
 UNITS += domainset domainset_image domainset_model
 UNITS += pattern policy schedule time_zone url webset
 UNIT_SRCS_policy = tests/unit/fake_bus.c

@@ -8,7 +8,24 @@
 #include "common/tls.h"
 #include "tests/unit/tap.h"
 
-#define DAY 86400
+#define DAY  86400
+#define HOUR 3600
+
+/* Seconds that the clock of this process is set forth, libraries included. */
+static time_t clock_offset;
+/* More for the server's side, in shake. */
+static time_t server_offset;
+
+time_t time(time_t *out)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += clock_offset;
+	if (out)
+		*out = ts.tv_sec;
+	return ts.tv_sec;
+}
 
 static struct tls_ctx *server_ctx(
 	const struct cert_ca *issuer, const struct cert_spec *spec, const char *const *alpn)
@@ -29,7 +46,10 @@ static struct tls_ctx *server_ctx(
 static struct tls_ctx *client_ctx(const struct cert_ca *ca, const char *const *alpn)
 {
 	struct tls_config cfg = {
-		.ca_pem = ca ? cert_ca_pem(ca) : NULL, .session_cache = 4, .alpn = alpn
+		.ca_pem = ca ? cert_ca_pem(ca) : NULL,
+		.session_cache = 4,
+		.chain_cache = 4,
+		.alpn = alpn,
 	};
 	struct tls_ctx *ctx = NULL;
 
@@ -65,8 +85,11 @@ static void shake(struct pair *p, size_t step)
 	do {
 		if (p->c_err == -EAGAIN)
 			p->c_err = tls_handshake(p->c);
-		if (p->s_err == -EAGAIN)
+		if (p->s_err == -EAGAIN) {
+			clock_offset += server_offset;
 			p->s_err = tls_handshake(p->s);
+			clock_offset -= server_offset;
+		}
 		moved = move(p->c, p->s, step);
 		moved |= move(p->s, p->c, step);
 	} while (moved);
@@ -240,6 +263,397 @@ static void test_resumes_by_ticket_for_the_same_name_only(void)
 	cert_ca_free(ca);
 }
 
+/* -- What is kept between connections -- */
+
+/* One server for h.example and one client of it. */
+struct site {
+	struct cert_ca *ca;
+	struct tls_ctx *s, *c;
+};
+
+static void open_site(struct site *site, time_t not_after)
+{
+	struct cert_spec spec = { .host = "h.example", .not_after = not_after };
+
+	clock_offset = server_offset = 0;
+	site->ca = root();
+	site->s = server_ctx(site->ca, &spec, NULL);
+	site->c = client_ctx(site->ca, NULL);
+}
+
+static void close_site(struct site *site)
+{
+	clock_offset = server_offset = 0;
+	tls_ctx_free(site->s);
+	tls_ctx_free(site->c);
+	cert_ca_free(site->ca);
+}
+
+/* A connection with its tickets taken; what the client says of it. Strings in it are gone. */
+static struct tls_info visit(struct site *site, const char *name)
+{
+	struct tls_info info;
+	struct pair p;
+	char b[8];
+
+	open_pair(&p, site->c, site->s, name, 0);
+	tls_read(p.c, b, sizeof(b));
+	info = info_of(p.c);
+	OK(p.c_err || info_of(p.s).resumed == info.resumed);
+	close_pair(&p);
+	return info;
+}
+
+static void test_session_is_kept_for_an_hour(void)
+{
+	struct site site;
+
+	open_site(&site, 0);
+	OK(!visit(&site, "h.example").resumed);
+	clock_offset = HOUR - 60;
+	OK(visit(&site, "h.example").resumed);
+	clock_offset = 2 * HOUR - 30;
+	OK(!visit(&site, "h.example").resumed);
+	OK(visit(&site, "h.example").resumed);
+	close_site(&site);
+}
+
+static void test_session_ends_with_the_certificate(void)
+{
+	struct site site;
+
+	open_site(&site, time(NULL) + 600);
+	OK(!visit(&site, "h.example").resumed);
+	OK(visit(&site, "h.example").resumed);
+	clock_offset = 700;
+	INT_IS(visit(&site, "h.example").verify, TLS_VERIFY_EXPIRED);
+	close_site(&site);
+}
+
+static void test_sessions_are_bounded(void)
+{
+	struct site site;
+	struct tls_config cfg = { .session_cache = 1 };
+
+	open_site(&site, 0);
+	tls_ctx_free(site.c);
+	cfg.ca_pem = cert_ca_pem(site.ca);
+	OK(tls_ctx_new(&cfg, &site.c) == 0);
+	visit(&site, "h.example");
+	/* Refused, and so not kept in the place of the one that is. */
+	INT_IS(visit(&site, "other.example").verify, TLS_VERIFY_WRONG_NAME);
+	OK(visit(&site, "h.example").resumed);
+	close_site(&site);
+}
+
+static void test_session_of_a_context_is_its_own(void)
+{
+	struct site site;
+	struct tls_ctx *first;
+
+	open_site(&site, 0);
+	visit(&site, "h.example");
+	first = site.c;
+	site.c = client_ctx(site.ca, NULL);
+	OK(!visit(&site, "h.example").resumed);
+	tls_ctx_free(first);
+	close_site(&site);
+}
+
+static void test_ticket_of_the_key_before_is_taken(void)
+{
+	struct site site;
+
+	open_site(&site, 0);
+	visit(&site, "h.example");
+	server_offset = 2 * HOUR - 60;
+	clock_offset = 30;
+	OK(visit(&site, "h.example").resumed);
+	server_offset = 2 * HOUR - 10;
+	visit(&site, "h.example");
+	/* A key younger than two hours made it, another one is in use. */
+	server_offset = 2 * HOUR + 60;
+	OK(visit(&site, "h.example").resumed);
+	close_site(&site);
+}
+
+static void test_old_ticket_is_refused_by_the_server(void)
+{
+	struct site site;
+
+	open_site(&site, 0);
+	visit(&site, "h.example");
+	server_offset = 5 * HOUR;
+	OK(!visit(&site, "h.example").resumed);
+	OK(visit(&site, "h.example").resumed);
+	close_site(&site);
+}
+
+/* A client without sessions, so that every connection shows the chain. */
+static void open_chain_site(struct site *site, time_t not_after)
+{
+	struct tls_config cfg = { .chain_cache = 4 };
+
+	open_site(site, not_after);
+	tls_ctx_free(site->c);
+	cfg.ca_pem = cert_ca_pem(site->ca);
+	OK(tls_ctx_new(&cfg, &site->c) == 0);
+}
+
+static void test_verified_chain_is_remembered_for_its_name(void)
+{
+	struct site site;
+
+	open_chain_site(&site, 0);
+	OK(!visit(&site, "h.example").chain_known);
+	OK(visit(&site, "h.example").chain_known);
+	INT_IS(visit(&site, "other.example").verify, TLS_VERIFY_WRONG_NAME);
+	/* A refused one is not remembered as if it were good. */
+	INT_IS(visit(&site, "other.example").verify, TLS_VERIFY_WRONG_NAME);
+	OK(visit(&site, "h.example").chain_known);
+	close_site(&site);
+}
+
+static void test_verified_chain_is_looked_at_anew_after_an_hour(void)
+{
+	struct site site;
+
+	open_chain_site(&site, 0);
+	visit(&site, "h.example");
+	clock_offset = HOUR - 60;
+	OK(visit(&site, "h.example").chain_known);
+	clock_offset = HOUR + 60;
+	OK(!visit(&site, "h.example").chain_known);
+	close_site(&site);
+}
+
+static void test_verified_chain_ends_with_its_certificate(void)
+{
+	struct site site;
+
+	open_chain_site(&site, time(NULL) + 600);
+	visit(&site, "h.example");
+	OK(visit(&site, "h.example").chain_known);
+	clock_offset = 700;
+	INT_IS(visit(&site, "h.example").verify, TLS_VERIFY_EXPIRED);
+	close_site(&site);
+}
+
+static void test_verified_chain_is_for_one_set_of_authorities(void)
+{
+	struct site site;
+	struct cert_ca *other = NULL;
+	struct tls_config cfg = { .chain_cache = 4 };
+
+	open_chain_site(&site, 0);
+	visit(&site, "h.example");
+	tls_ctx_free(site.c);
+	OK(cert_make_root("Another Root", time(NULL), &other) == 0);
+	cfg.ca_pem = cert_ca_pem(other);
+	OK(tls_ctx_new(&cfg, &site.c) == 0);
+	INT_IS(visit(&site, "h.example").verify, TLS_VERIFY_INCOMPLETE);
+	cert_ca_free(other);
+	close_site(&site);
+}
+
+/* -- Hellos of browsers -- */
+
+/* The bytes of a client's hello. */
+static size_t take_hello(struct tls_ctx *c, uint8_t *out, size_t size)
+{
+	struct tls *t = NULL;
+	const void *p;
+	size_t len;
+
+	OK(tls_new(c, "h.example", NULL, &t) == 0);
+	INT_IS(tls_handshake(t), -EAGAIN);
+	p = tls_output(t, &len);
+	OK(len && len <= size);
+	memcpy(out, p, len);
+	tls_free(t);
+	return len;
+}
+
+static void put16(uint8_t *p, size_t n)
+{
+	p[0] = (uint8_t)(n >> 8);
+	p[1] = (uint8_t)n;
+}
+
+/* Where the length of the hello's extensions stands. */
+static size_t extensions_at(const uint8_t *hello)
+{
+	size_t at = 5 + 4 + 2 + 32;
+
+	at += 1 + (size_t)hello[at];
+	at += 2 + ((size_t)hello[at] << 8 | hello[at + 1]);
+	return at + 1 + hello[at];
+}
+
+/* Adds an extension that nobody knows, of `extra` bytes, as post-quantum key shares are large. */
+static size_t grow_hello(uint8_t *hello, size_t len, size_t extra)
+{
+	size_t at = extensions_at(hello), old = (size_t)hello[at] << 8 | hello[at + 1];
+
+	memmove(hello + at + 2 + 4 + extra, hello + at + 2, len - at - 2);
+	put16(hello + at + 2, 0x1a1a);
+	put16(hello + at + 4, extra);
+	memset(hello + at + 6, 0x55, extra);
+	len += 4 + extra;
+	put16(hello + at, old + 4 + extra);
+	put16(hello + 3, len - 5);
+	put16(hello + 7, len - 9);
+	return len;
+}
+
+/* The server answers with a hello of its own. */
+static void expect_answer(struct tls_ctx *s, const uint8_t *hello, size_t len, size_t record)
+{
+	struct tls *t = NULL;
+	const uint8_t *out;
+	size_t out_len;
+
+	OK(tls_new(s, NULL, NULL, &t) == 0);
+	for (size_t at = 5; at < len; at += record) {
+		size_t n = len - at < record ? len - at : record;
+		uint8_t header[5] = { 22, 3, 1, (uint8_t)(n >> 8), (uint8_t)n };
+
+		INT_IS(tls_handshake(t), -EAGAIN);
+		OK(tls_feed(t, header, 5) == 0 && tls_feed(t, hello + at, n) == 0);
+	}
+	INT_IS(tls_handshake(t), -EAGAIN);
+	out = tls_output(t, &out_len);
+	OK(out_len > 100 && out[0] == 22 && out[5] == 2);
+	tls_free(t);
+}
+
+static void test_takes_large_hellos_in_any_records(void)
+{
+	static const size_t extras[] = { 0, 1216, 4000, 12000 };
+	uint8_t hello[16384];
+	struct site site;
+
+	open_site(&site, 0);
+	for (size_t i = 0; i < 4; i++) {
+		size_t len = take_hello(site.c, hello, 4096);
+
+		if (extras[i])
+			len = grow_hello(hello, len, extras[i]);
+		for (size_t record = 16384; record >= 16; record /= 4)
+			expect_answer(site.s, hello, len, record);
+	}
+	close_site(&site);
+}
+
+/* -- What both sides lack -- */
+
+static void test_names_a_peer_that_speaks_no_tls(void)
+{
+	struct site site;
+	struct tls *t = NULL;
+
+	open_site(&site, 0);
+	OK(tls_new(site.c, "h.example", NULL, &t) == 0);
+	INT_IS(tls_handshake(t), -EAGAIN);
+	OK(tls_feed(t, "HTTP/1.1 400 Bad Request\r\n\r\n", 28) == 0);
+	INT_IS(tls_handshake(t), -EPROTO);
+	INT_IS(info_of(t).gap, TLS_GAP_NOT_TLS);
+	OK(strstr(info_of(t).error, "does not speak TLS") != NULL);
+	tls_free(t);
+	close_site(&site);
+}
+
+static void expect_gap(const char *alert, enum tls_gap gap)
+{
+	struct site site;
+	struct tls *t = NULL;
+
+	open_site(&site, 0);
+	OK(tls_new(site.c, "h.example", NULL, &t) == 0);
+	INT_IS(tls_handshake(t), -EAGAIN);
+	OK(tls_feed(t, alert, 7) == 0);
+	INT_IS(tls_handshake(t), -ECONNABORTED);
+	INT_IS(info_of(t).peer_alert, alert[6]);
+	INT_IS(info_of(t).gap, gap);
+	tls_free(t);
+	close_site(&site);
+}
+
+static void test_names_what_an_alert_says(void)
+{
+	expect_gap("\x15\x03\x03\x00\x02\x02\x46", TLS_GAP_VERSION);
+	expect_gap("\x15\x03\x03\x00\x02\x02\x28", TLS_GAP_CIPHER);
+	expect_gap("\x15\x03\x03\x00\x02\x02\x50", TLS_GAP_NONE);
+}
+
+static void test_no_alpn_in_common_fails(void)
+{
+	static const char *const ours[] = { "h2", NULL };
+	static const char *const theirs[] = { "http/1.1", NULL };
+	struct cert_ca *ca = root();
+	struct cert_spec spec = { .host = "h.example" };
+	struct tls_ctx *s = server_ctx(ca, &spec, theirs), *c = client_ctx(ca, ours);
+	struct pair p;
+
+	open_pair(&p, c, s, "h.example", 0);
+	INT_IS(p.c_err, -ECONNABORTED);
+	INT_IS(info_of(p.c).peer_alert, 120);
+	close_pair(&p);
+	tls_ctx_free(s);
+	tls_ctx_free(c);
+	cert_ca_free(ca);
+}
+
+/* -- Data -- */
+
+static void test_carries_much_in_whole_records(void)
+{
+	static uint8_t block[1 << 20], got[1 << 20];
+	struct site site;
+	struct pair p;
+	size_t len, have = 0;
+	int n;
+
+	open_site(&site, 0);
+	open_pair(&p, site.c, site.s, "h.example", 0);
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)(i * 31 >> 3);
+	OK(tls_write(p.s, block, sizeof(block)) == 0);
+	/* Records of 16 KiB: little is added to the bytes. */
+	tls_output(p.s, &len);
+	OK(len < sizeof(block) + sizeof(block) / 100);
+	while (move(p.s, p.c, 60000))
+		while ((n = tls_read(p.c, got + have, sizeof(got) - have)) > 0)
+			have += (size_t)n;
+	INT_IS(have, sizeof(got));
+	OK(memcmp(block, got, sizeof(got)) == 0);
+	close_pair(&p);
+	close_site(&site);
+}
+
+static void test_changed_byte_ends_the_connection(void)
+{
+	struct site site;
+	struct pair p;
+	uint8_t copy[128];
+	const void *out;
+	size_t len;
+
+	open_site(&site, 0);
+	open_pair(&p, site.c, site.s, "h.example", 0);
+	tls_read(p.c, copy, sizeof(copy));
+	OK(tls_write(p.s, "content", 7) == 0);
+	out = tls_output(p.s, &len);
+	OK(len < sizeof(copy));
+	memcpy(copy, out, len);
+	copy[len - 1] ^= 1;
+	OK(tls_feed(p.c, copy, len) == 0);
+	INT_IS(tls_read(p.c, copy, sizeof(copy)), -EPROTO);
+	INT_IS(tls_write(p.c, "x", 1), -EPROTO);
+	close_pair(&p);
+	close_site(&site);
+}
+
 static void test_end_without_close_notify_is_an_error(void)
 {
 	struct cert_ca *ca = root();
@@ -367,6 +781,22 @@ int main(void)
 	TAP_RUN(test_names_why_a_certificate_is_refused);
 	TAP_RUN(test_accepts_certificate_for_address);
 	TAP_RUN(test_resumes_by_ticket_for_the_same_name_only);
+	TAP_RUN(test_session_is_kept_for_an_hour);
+	TAP_RUN(test_session_ends_with_the_certificate);
+	TAP_RUN(test_sessions_are_bounded);
+	TAP_RUN(test_session_of_a_context_is_its_own);
+	TAP_RUN(test_ticket_of_the_key_before_is_taken);
+	TAP_RUN(test_old_ticket_is_refused_by_the_server);
+	TAP_RUN(test_verified_chain_is_remembered_for_its_name);
+	TAP_RUN(test_verified_chain_is_looked_at_anew_after_an_hour);
+	TAP_RUN(test_verified_chain_ends_with_its_certificate);
+	TAP_RUN(test_verified_chain_is_for_one_set_of_authorities);
+	TAP_RUN(test_takes_large_hellos_in_any_records);
+	TAP_RUN(test_names_a_peer_that_speaks_no_tls);
+	TAP_RUN(test_names_what_an_alert_says);
+	TAP_RUN(test_no_alpn_in_common_fails);
+	TAP_RUN(test_carries_much_in_whole_records);
+	TAP_RUN(test_changed_byte_ends_the_connection);
 	TAP_RUN(test_end_without_close_notify_is_an_error);
 	TAP_RUN(test_agrees_on_alpn);
 	TAP_RUN(test_chooses_certificate_by_name);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/buf.h"
+
+/*
+ * mbedtls wants a ClientHello in one record, and clients may send it in many (RFC 8446 5.1). Puts
+ * the records at the start of `in` that hold the first handshake message into one; what follows
+ * stays. 0: so it is, or this is nothing of the kind or too large for a record, and the library is
+ * to judge. -EAGAIN: more must come first. -ENOMEM.
+ */
+int tls_hello_join(struct buf *in);
