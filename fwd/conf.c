@@ -37,8 +37,12 @@ static int check_user(const void *value, char *why, size_t why_len)
 #define AT(field) offsetof(struct fwd_conf, field)
 /* clang-format off */
 const struct conf_row fwd_conf_rows[] = {
-	{ "fwd", "intercept", CONF_BOOL, AT(intercept), "no",
-		.help = "Redirect the devices' ports 80 and 443 (not to the LAN) to proxyd's 3128 and 3129." },
+	{ "fwd", "intercept", CONF_BOOL, AT(intercept), "yes",
+		.help = "Redirect the devices' ports 80 and 443 (not to the LAN) to proxyd, at http_port and tls_port." },
+	{ "fwd", "http_port", CONF_INT, AT(http_port), "3128", .min = 1, .max = 65535,
+		.help = "Port of proxyd on the tunnel addresses for the devices' port 80." },
+	{ "fwd", "tls_port", CONF_INT, AT(tls_port), "3129", .min = 1, .max = 65535,
+		.help = "Port of proxyd on the tunnel addresses for the devices' port 443." },
 	{ "fwd", "masquerade", CONF_BOOL, AT(masquerade), "yes",
 		.help = "Give what devices send out of other interfaces the gateway's own address." },
 	{ "fwd", "dns_port", CONF_INT, AT(dns_port), "53", .min = 1, .max = 65535,

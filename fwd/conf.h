@@ -8,6 +8,7 @@ struct fwd_conf {
 	bool intercept;
 	bool masquerade;
 	int64_t dns_port;
+	int64_t http_port, tls_port;
 	int64_t proxy_port;
 	char *proxyd_user;	  /* "": no output guard */
 	struct endpoint resolver; /* which proxyd asks */

@@ -210,6 +210,8 @@ static struct ruleset_options make_options(const struct fwd_conf *conf)
 		.masquerade = conf->masquerade,
 		.dns_port = (uint16_t)conf->dns_port,
 		.proxy_port = (uint16_t)conf->proxy_port,
+		.http_port = (uint16_t)conf->http_port,
+		.tls_port = (uint16_t)conf->tls_port,
 		.resolver = conf->resolver,
 		.mark_shift = (unsigned)conf->mark_shift };
 	const char *redis = conf->shared.redis;

@@ -13,8 +13,6 @@ enum {
 	PORT_HTTP = 80,
 	PORT_HTTPS = 443,
 	PORT_DOT = 853,
-	PORT_INTERCEPT_HTTP = 3128,
-	PORT_INTERCEPT_TLS = 3129,
 	PORT_DEVICE = 8444, /* apid's device listener */
 };
 

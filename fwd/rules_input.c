@@ -44,11 +44,11 @@ static void write_services(struct rule_writer *r, const struct ruleset_options *
 	}
 	if (!o->intercept)
 		return;
-	rule_allow_intercepted(r, PORT_INTERCEPT_TLS);
+	rule_allow_intercepted(r, o->tls_port);
 	rule_begin(r, "input_device");
 	match_mark(r, MARK_OFFLINE_BROWSER, 0, false);
 	end_refused(r, REASON_SWITCH);
-	rule_allow_intercepted(r, PORT_INTERCEPT_HTTP);
+	rule_allow_intercepted(r, o->http_port);
 }
 
 void write_input(struct rule_writer *r, const struct ruleset_options *o)

@@ -24,7 +24,7 @@ static void rule_redirect(
 
 /* Only what lies outside the LAN, and only for profiles that may go there; proxyd then holds the
  * device's profile against the address it connects to. */
-static void write_intercept(struct rule_writer *r)
+static void write_intercept(struct rule_writer *r, const struct ruleset_options *o)
 {
 	rule_return_mark(r, MARK_PROFILE, PROFILE_WALLED, true);
 	rule_return_mark(r, MARK_PROFILE, PROFILE_INTRANET, true);
@@ -42,11 +42,11 @@ static void write_intercept(struct rule_writer *r)
 		match_flow_daddr_in(r, f->number, f->wan, false);
 		do_return(r);
 		rule_end(r);
-		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTPS, PORT_INTERCEPT_TLS);
+		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTPS, o->tls_port);
 	}
 	rule_return_mark(r, MARK_OFFLINE_BROWSER, 0, false);
 	foreach_family (f)
-		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTP, PORT_INTERCEPT_HTTP);
+		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTP, o->http_port);
 }
 
 /* The kernel's own ICMPv6 "no route" lets clients wait: it is no final error to their sockets. */
@@ -86,7 +86,7 @@ void write_redirect(struct rule_writer *r, const struct ruleset_options *o)
 		for (size_t i = 0; i < COUNT(transports); i++)
 			rule_redirect(r, f, transports[i], PORT_DNS, o->dns_port);
 	if (o->intercept)
-		write_intercept(r);
+		write_intercept(r, o);
 }
 
 void write_masquerade(struct rule_writer *r)

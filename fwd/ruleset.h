@@ -17,13 +17,14 @@ struct masks;
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
-	uint16_t dns_port;	  /* of dnsd on the tunnel address */
-	uint16_t proxy_port;	  /* of the explicit proxy */
-	uint32_t proxyd_uid;	  /* whose connections the output guard limits; 0: no guard */
-	struct endpoint resolver; /* dnsd's system listener, which proxyd may ask */
-	struct endpoint redis;	  /* port 0: not over TCP */
-	unsigned mark_shift;	  /* marks.h */
-	char tunnel[16];	  /* the tunnel's interface where there is one tunnel only */
+	uint16_t dns_port;	      /* of dnsd on the tunnel address */
+	uint16_t proxy_port;	      /* of the explicit proxy */
+	uint16_t http_port, tls_port; /* of proxyd, where intercepted connections go */
+	uint32_t proxyd_uid;	      /* whose connections the output guard limits; 0: no guard */
+	struct endpoint resolver;     /* dnsd's system listener, which proxyd may ask */
+	struct endpoint redis;	      /* port 0: not over TCP */
+	unsigned mark_shift;	      /* marks.h */
+	char tunnel[16];	      /* the tunnel's interface where there is one tunnel only */
 };
 
 /* Is it a chain of every such table? Those of profiles and masks are not named here. */

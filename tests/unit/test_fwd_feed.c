@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct ruleset_options options = {
-	.masquerade = true, .dns_port = 53, .proxy_port = 8080, .proxyd_uid = 64104
-};
+static const struct ruleset_options options = { .masquerade = true,
+	.dns_port = 53,
+	.proxy_port = 8080,
+	.http_port = 3128,
+	.tls_port = 3129,
+	.proxyd_uid = 64104 };
 
 static void open_firewall(struct firewall *f)
 {

@@ -26,7 +26,7 @@ void __wrap_profile_write(const struct profile *p, struct rule_writer *r, const 
 }
 
 static const struct ruleset_options options = {
-	.masquerade = true, .dns_port = 53, .proxy_port = 8080
+	.masquerade = true, .dns_port = 53, .proxy_port = 8080, .http_port = 3128, .tls_port = 3129
 };
 
 static struct conf_shared make_conf(void)

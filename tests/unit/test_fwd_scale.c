@@ -24,9 +24,11 @@ static struct addr make_addr(uint32_t base, uint32_t i)
 
 static void open_firewall(struct firewall *f)
 {
-	static const struct ruleset_options options = {
-		.masquerade = true, .dns_port = 53, .proxy_port = 8080
-	};
+	static const struct ruleset_options options = { .masquerade = true,
+		.dns_port = 53,
+		.proxy_port = 8080,
+		.http_port = 3128,
+		.tls_port = 3129 };
 	static struct prefix address;
 	static char name[] = "mitm", interface[] = "wgT";
 	static struct conf_tunnel tunnel = {

@@ -53,9 +53,11 @@ static void open_firewall(struct firewall *f)
 		.name = name, .interface = interface, .addresses = { &address, 1 }
 	};
 	const struct conf_shared conf = { .tunnels = &tunnel, .tunnel_count = 1 };
-	const struct ruleset_options options = {
-		.masquerade = true, .dns_port = 53, .proxy_port = 8080
-	};
+	const struct ruleset_options options = { .masquerade = true,
+		.dns_port = 53,
+		.proxy_port = 8080,
+		.http_port = 3128,
+		.tls_port = 3129 };
 	struct prefix lan;
 	prefix_parse("10.0.0.1/8", &address);
 	prefix_parse("10.0.0.0/8", &lan);
