@@ -17,6 +17,7 @@ void exchange_free_if_over(struct exchange *x)
 {
 	if (x->req || x->client || x->dial)
 		return;
+	flow_remove(&x->flow);
 	list_remove(&x->node);
 	own_free(x->own);
 	free(x->path);
@@ -154,6 +155,40 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 	return true;
 }
 
+/* ---- when policy changes (SPEC F9) ---- */
+
+static bool is_still_allowed(struct flow *f)
+{
+	struct exchange *x = container_of(f, struct exchange, flow);
+	struct decision d;
+
+	judge_decide(x, false, &d);
+	return judge_is_allowed(&d) && (!x->client || connect_may_reuse(x->p, &x->s->device,
+							      http_client_stream(x->client)));
+}
+
+/* The block page, where nothing of the answer went out yet. */
+static void cut(struct flow *f)
+{
+	struct exchange *x = container_of(f, struct exchange, flow);
+	struct decision d;
+
+	flow_remove(f);
+	judge_decide(x, false, &d);
+	upstream_stop(x, 0);
+	if (judge_is_allowed(&d)) {
+		exchange_fail(x, 403, "Connection Refused",
+			"This device may not connect there any more.");
+		return;
+	}
+	if (exchange_is_answered(x))
+		http_response_abort(x->req);
+	else
+		send_blocked(x, &d);
+}
+
+static const struct flow_ops flow_ops = { is_still_allowed, cut };
+
 static void begin_request(struct exchange *x, const struct http_head *head)
 {
 	struct proxy *p = x->p;
@@ -196,6 +231,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		return;
 	p->allowed++;
 	filter_judge(x, &d);
+	flow_add(&p->flows, &x->flow, &flow_ops);
 	x->is_upgrade = http_request_wants_upgrade(x->req) && judge_is_websocket(head);
 	/* Until there is somebody to take the body; and it is for him to ask for it. */
 	http_request_pause(x->req);
@@ -268,6 +304,7 @@ void exchange_on_end(struct http_request *req, int why)
 	if (!x)
 		return;
 	x->req = NULL;
+	flow_remove(&x->flow);
 	upstream_stop(x, 0);
 	exchange_free_if_over(x);
 }

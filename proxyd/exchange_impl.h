@@ -16,6 +16,7 @@
  * session and its connection are there; afterwards s must not be used. */
 struct exchange {
 	struct list node;
+	struct flow flow; /* from the verdict on, while req is set */
 	struct proxy *p;
 	struct session *s;
 	struct http_request *req;   /* the client's leg; NULL after its on_end */

@@ -75,8 +75,7 @@ static bool is_allowed(struct flow *f)
 	if (!sni_is_allowed(p, &k->question))
 		return false;
 	/* Before it is connected that is looked at then. */
-	return !k->to.addr.family || !guard_check(&p->guard, proxy_device(p, &k->question.device),
-					     directory_settings(p->dir), &k->to);
+	return !k->to.addr.family || !connect_check(p, &k->question.device, &k->to);
 }
 
 static void cut(struct flow *f)

@@ -2,7 +2,9 @@
 #include "proxyd/tunnel.h"
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include "proxyd/client_hello.h"
+#include "proxyd/connect.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,8 @@ struct tunnel {
 	char *tls_host;	  /* until the hello was read; then, and from the start where anything may
 			     pass, NULL */
 	struct buf hello; /* as much of it as came */
+	struct flow flow;
+	struct tunnel_terms terms; /* its texts are owned */
 };
 
 static const struct stream_limits limits = {
@@ -48,9 +52,66 @@ static void free_tunnel(struct tunnel *t)
 {
 	load_release(t->p, t->load);
 	buf_fini(&t->hello);
+	flow_remove(&t->flow);
+	free((char *)t->terms.host);
+	free((char *)t->terms.rest);
 	free(t->tls_host);
 	free(t);
 }
+
+/* ---- policy ---- */
+
+static void close_both(struct tunnel *t, int why)
+{
+	if (t->client.stream)
+		stream_close(t->client.stream, why);
+	if (t->server.stream)
+		stream_close(t->server.stream, why);
+}
+
+static bool is_allowed(struct flow *f)
+{
+	struct tunnel *t = container_of(f, struct tunnel, flow);
+	const struct tunnel_terms *terms = &t->terms;
+	struct proxy *p = t->p;
+	struct policy_query q = {
+		.path = terms->path,
+		.host = terms->host,
+		.host_len = strlen(terms->host),
+		.rest = terms->rest,
+		.rest_len = terms->rest ? strlen(terms->rest) : 0,
+	};
+	struct decision d;
+
+	policy_decide(p->policy, proxy_device(p, &terms->device), &q, clock_wall_ms(), &d);
+	if ((d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS) ||
+		(!terms->rest && !d.no_decrypt))
+		return false;
+	return !t->server.stream || connect_may_reuse(p, &terms->device, t->server.stream);
+}
+
+static void cut(struct flow *f)
+{
+	struct tunnel *t = container_of(f, struct tunnel, flow);
+
+	flow_remove(f);
+	close_both(t, -EACCES);
+}
+
+static int take_terms(struct tunnel *t, const struct tunnel_terms *terms)
+{
+	static const struct flow_ops ops = { is_allowed, cut };
+
+	t->terms = *terms;
+	t->terms.host = strdup(terms->host);
+	t->terms.rest = terms->rest ? strdup(terms->rest) : NULL;
+	if (!t->terms.host || (terms->rest && !t->terms.rest))
+		return -ENOMEM;
+	flow_add(&t->p->flows, &t->flow, &ops);
+	return 0;
+}
+
+/* ---- bytes ---- */
 
 /* The client's first bytes, held until they are a hello that may pass. 0, -EAGAIN or why not. */
 static int judge_hello(struct tunnel *t, const void *data, size_t len)
@@ -150,14 +211,11 @@ static void take_side(struct tunnel *t, struct side *side, struct side *other, s
 }
 
 void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
-	const char *tls_host, struct load *load)
+	const char *tls_host, const struct tunnel_terms *terms, struct load *load)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
-	if (t && tls_host)
-		t->tls_host = strdup(tls_host);
-	if (!t || (tls_host && !t->tls_host)) {
-		free(t);
+	if (!t) {
 		load_release(p, load);
 		stream_close(client, -ENOMEM);
 		stream_close(server, -ENOMEM);
@@ -166,6 +224,14 @@ void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
 	t->p = p;
 	t->load = load;
 	buf_init(&t->hello, HELLO_BUF_MAX);
+	if (tls_host)
+		t->tls_host = strdup(tls_host);
+	if ((tls_host && !t->tls_host) || take_terms(t, terms)) {
+		free_tunnel(t);
+		stream_close(client, -ENOMEM);
+		stream_close(server, -ENOMEM);
+		return;
+	}
 	list_add(&p->tunnels, &t->node);
 	take_side(t, &t->client, &t->server, client);
 	take_side(t, &t->server, &t->client, server);
@@ -179,9 +245,6 @@ void tunnel_close_all(struct proxy *p)
 {
 	list_foreach_safe (&p->tunnels, it) {
 		struct tunnel *t = container_of(it, struct tunnel, node);
-		if (t->client.stream)
-			stream_close(t->client.stream, -ECANCELED);
-		if (t->server.stream)
-			stream_close(t->server.stream, -ECANCELED);
+		close_both(t, -ECANCELED);
 	}
 }

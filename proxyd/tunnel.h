@@ -4,11 +4,19 @@
 #include "proxyd/load.h"
 #include "proxyd/proxy.h"
 
+/* Under which it was let through, and is judged again when policy changes (SPEC F9). Copied. */
+struct tunnel_terms {
+	struct addr device;
+	enum policy_path path;
+	const char *host;
+	const char *rest; /* path and query of an upgrade; NULL: CONNECT, which is not decrypted */
+};
+
 /* Two open streams joined byte for byte, each direction with back-pressure and half-close: CONNECT
  * that is not decrypted, WebSocket after 101. Takes both over, also on error. With tls_host the
  * client must begin with a TLS hello for that name, or without a name; nothing else passes. load,
  * the device's place of the client's connection, is taken over too. */
 void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
-	const char *tls_host, struct load *load);
+	const char *tls_host, const struct tunnel_terms *terms, struct load *load);
 /* Closes all of this proxy's (daemon stop). */
 void tunnel_close_all(struct proxy *p);

@@ -141,11 +141,25 @@ static enum http_framing response_framing(const struct exchange *x, uint64_t *le
 	return *len || length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
 }
 
-/* 101: both connections become one tunnel. */
-static void join_upgrade(struct exchange *x)
+/* What it was judged by; the path is NULL for CONNECT. */
+static struct tunnel_terms terms_of(
+	const struct session *s, const struct target *t, const char *path)
+{
+	return (struct tunnel_terms){
+		.device = s->device,
+		.path = session_is_intercepted(s) ? POLICY_PATH_INTERCEPT : POLICY_PATH_PROXY,
+		.host = t->host,
+		.rest = path,
+	};
+}
+
+/* 101: both connections become one tunnel. The path is the caller's, since the exchange ends. */
+static void join_upgrade_of(struct exchange *x, const char *path)
 {
 	struct proxy *p = x->p;
 	struct session *s = x->s;
+	struct target target = x->target;
+	struct tunnel_terms terms = terms_of(s, &target, path);
 	struct stream *client, *server;
 	struct http_head head;
 	int err;
@@ -165,7 +179,16 @@ static void join_upgrade(struct exchange *x)
 		return;
 	}
 	/* The request's on_end has freed the exchange; the session's connection is gone too. */
-	tunnel_start(p, client, server, NULL, session_forget(s));
+	tunnel_start(p, client, server, NULL, &terms, session_forget(s));
+}
+
+static void join_upgrade(struct exchange *x)
+{
+	char *path = x->path;
+
+	x->path = NULL;
+	join_upgrade_of(x, path);
+	free(path);
 }
 
 /* 100 Continue, Early Hints and their like: on to whoever may understand them. */
@@ -374,6 +397,7 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 	struct proxy *p = x->p;
 	struct session *s = x->s;
 	struct target target = x->target;
+	struct tunnel_terms terms = terms_of(s, &target, NULL);
 	struct http_head ok;
 	struct stream *client = NULL;
 
@@ -386,7 +410,7 @@ static void start_tunnel(struct exchange *x, struct stream *server)
 		http_conn_close(s->conn, -EPROTO);
 		return;
 	}
-	tunnel_start(p, client, server, target.host, session_forget(s));
+	tunnel_start(p, client, server, target.host, &terms, session_forget(s));
 }
 
 static void on_dialed(void *arg, struct stream *stream, const struct dial_error *err)
