@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Out of file descriptors (issue: accept pauses on EMFILE)."""
+import os
+import re
+import subprocess
+import threading
+
+import pytest
+from support.wait import wait_until
+
+HOST = "allowed.example"
+
+
+@pytest.fixture
+def starved(new_world):
+    """A proxyd with few descriptors left."""
+    w = new_world
+    pid = w.proxyd.process.pid
+    used = max(int(n) for n in os.listdir("/proc/%d/fd" % pid)) + 1
+    owner = os.stat("/proc/%d" % pid)
+    subprocess.run(["setpriv", "--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups", "prlimit",
+                    "--pid", str(pid), "--nofile=%d:" % (used + 24)], check=True)
+    return w
+
+
+def test_out_of_descriptors_it_pauses_and_goes_on(starved):
+    """Neither dies, nor turns in circles: those who wait are served when there is room."""
+    w = starved
+    held = []
+    try:
+        for _ in range(60):
+            held.append(w.connect())
+        wait_until(lambda: "accept paused" in w.proxyd.log(), "pause")
+        before = _cpu_ticks(w)
+        threading.Event().wait(1)
+        assert _cpu_ticks(w) - before < 50  # of 100 in a second
+    finally:
+        for c in held:
+            c.close()
+    assert w.get("http://%s/" % HOST).status == 200
+    assert w.get_secure("https://%s/" % HOST).status == 200
+
+
+def test_out_of_descriptors_a_website_has_a_page(starved):
+    """The client's connection took the last one."""
+    w = starved
+    held = [w.connect()]
+    c = w.connect()
+    try:
+        for _ in range(60):
+            held.append(w.connect())
+        wait_until(lambda: "accept paused" in w.proxyd.log(), "pause")
+        r = c.ask("GET", "http://s1.test.example/", "s1.test.example")  # none is kept
+        assert r.status in (502, 503), r
+    finally:
+        for one in [*held, c]:
+            one.close()
+    wait_until(lambda: w.get("http://%s/" % HOST).status == 200, "served again")
+
+
+def _cpu_ticks(world):
+    with open("/proc/%d/stat" % world.proxyd.process.pid, encoding="ascii") as stat:
+        fields = re.sub(r".*\) ", "", stat.read()).split()
+    return int(fields[11]) + int(fields[12])
