@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* How long handles may take to close after stop before they count as leaked. */
 #define STOP_DEADLINE_MS 5000
@@ -352,12 +353,25 @@ static int live(struct life *l, const struct options *o)
 	return l->status;
 }
 
+/* As many descriptors as the system lets us have: select(), for which the soft limit is kept low,
+ * is used nowhere. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int daemon_main(const struct daemon_info *info, int argc, char **argv)
 {
 	struct life l = { .d.info = info };
 	struct options o = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	block_signals(SIG_BLOCK);
 	int status = parse_options(&l.d, argc, argv, &o);
 	if (!o.conf_file)

@@ -62,3 +62,10 @@ def _cpu_ticks(world):
     with open("/proc/%d/stat" % world.proxyd.process.pid, encoding="ascii") as stat:
         fields = re.sub(r".*\) ", "", stat.read()).split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_takes_as_many_descriptors_as_it_may_have(world):
+    """10,000 tunnels are more than the usual soft limit."""
+    with open("/proc/%d/limits" % world.proxyd.process.pid, encoding="ascii") as limits:
+        soft, hard = re.search(r"Max open files\s+(\d+)\s+(\d+)", limits.read()).groups()
+    assert soft == hard
