@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`world`: one gateway with proxyd for a module's tests; `new_world`: one for a test alone."""
+"""`world`: one gateway with proxyd for a module's tests; `client`: a connection there; `new_world`: one for a test
+alone."""
 import pytest
 
 from proxylib import BUILDS, World
@@ -25,6 +26,17 @@ def build(world, request):
     if request.param != BUILDS[0]:
         world.use_build(request.param)
     return request.param
+
+
+@pytest.fixture(params=["http", "https"])
+def client(request, world):
+    """A connection to allowed.example, plain and decrypted: (connection, its origin, start of a target)."""
+    if request.param == "https":
+        with world.secure_to("allowed.example") as c:
+            yield c, world.secure, ""
+    else:
+        with world.connect() as c:
+            yield c, world.site, "http://allowed.example"
 
 
 @pytest.fixture

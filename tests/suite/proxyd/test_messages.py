@@ -14,17 +14,6 @@ def _upload(target, length, *headers):
     return "\r\n".join(["POST %s HTTP/1.1" % target, "Host: " + HOST, "Content-Length: %d" % length, *headers, "", ""])
 
 
-@pytest.fixture(params=["http", "https"])
-def client(request, world):
-    """(connection, origin, start of a target)"""
-    if request.param == "https":
-        with world.secure_to(HOST) as c:
-            yield c, world.secure, ""
-    else:
-        with world.connect() as c:
-            yield c, world.site, "http://" + HOST
-
-
 # ---- what comes before the answer ----
 
 def test_expectation_is_the_origins_to_meet(client):

@@ -21,17 +21,6 @@ PIECE = os.urandom(1 << 20)
 FLAT_KIB = 8 * 1024
 
 
-@pytest.fixture(params=["http", "https"])
-def client(request, world):
-    """(connection, origin, start of a target)"""
-    if request.param == "https":
-        with world.secure_to(HOST) as c:
-            yield c, world.secure, ""
-    else:
-        with world.connect() as c:
-            yield c, world.site, "http://" + HOST
-
-
 # ---- WebSocket ----
 
 class Socket:
