@@ -38,6 +38,7 @@ COMMON_LIBS := -luv -lhiredis -lcjson -linih $(TLS_LIBS_$(TLS)) -lmbedx509 -lmbe
 UNITS :=
 FUZZERS :=
 TOOLS :=
+BENCH_TOOLS :=
 
 all: programs
 
@@ -85,7 +86,7 @@ $(B)/bin/$(1): $$(call objs,$$($(1)_SRCS)) $$(LIB)
 	$$(if $$(V),,@echo '  LD $$@')
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(call objs,$$($(1)_SRCS)) $$(LIB) $$($(1)_LIBS) $$(COMMON_LIBS)
 endef
-$(foreach d,$(DAEMONS) $(TOOLS),$(eval $(call program,$(d))))
+$(foreach d,$(DAEMONS) $(TOOLS) $(BENCH_TOOLS),$(eval $(call program,$(d))))
 
 # The Redis ACL is printed by a small program that reads the bus schema.
 $(B)/culvert.acl: $(B)/bin/bus-acl

@@ -71,6 +71,12 @@ TOOLS += dns-steady
 dns-steady_SRCS := tests/bench/tools/dns-steady.c
 TOOLS += decision-bench
 decision-bench_SRCS := tests/bench/tools/decision.c tests/unit/fake_bus.c
+# Those that need what the build itself does not; built by their benchmark.
+BENCH_TOOLS := web-load web-origin
+web-load_SRCS := tests/bench/tools/web-load.c
+web-load_LIBS := -lssl -lcrypto
+web-origin_SRCS := tests/bench/tools/web-origin.c
+web-origin_LIBS := -lssl -lcrypto
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
@@ -79,4 +85,9 @@ bench-deps:
 $(addprefix bench-,$(BENCHES)): bench-%: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)mkdir -p $(B)/bench && B=$(B) tests/bench/$*
-.PHONY: bench bench-deps $(addprefix bench-,$(BENCHES))
+# proxyd with both TLS libraries beside the peers; one that does not build is told of by the benchmark.
+bench-proxyd: bench-proxyd-programs
+bench-proxyd-programs: bench-deps
+	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
+	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd
+.PHONY: bench-proxyd-programs bench bench-deps $(addprefix bench-,$(BENCHES))
