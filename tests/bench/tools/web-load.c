@@ -12,7 +12,7 @@
  *                   another one for each connection
  *   path=PATH       asked for
  *   conns=N         at a time
- *   seconds=S
+ *   seconds=S       at least, until there was one answer
  *   source=A.B.C.D  with sources=N: the clients' addresses, from this one on, in turn
  *   pids=N,…        whose CPU time is read, begin to end
  *
@@ -35,7 +35,14 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { EVENTS = 256, HEAD_MAX = 4096, PIECE = 65536, SAMPLES_MAX = 1 << 20, HELLO_MAX = 2048 };
+enum {
+	FDS_MAX = 65536,
+	EVENTS = 256,
+	HEAD_MAX = 4096,
+	PIECE = 65536,
+	SAMPLES_MAX = 1 << 20,
+	HELLO_MAX = 2048
+};
 enum { HOST_DIGITS = 7, PATIENCE_MS = 20000, PIDS_MAX = 64, AT_ONCE = 64 };
 
 enum step { STEP_CONNECT, STEP_TUNNEL, STEP_HANDSHAKE, STEP_FLIGHT, STEP_RESPONSE, STEP_IDLE };
@@ -65,6 +72,7 @@ struct conn {
 struct load {
 	struct options opt;
 	int epoll;
+	struct conn *conns[FDS_MAX]; /* by descriptor */
 	SSL_CTX *tls;
 	uint8_t hello[HELLO_MAX];
 	size_t hello_len, hello_host; /* where the name begins */
@@ -111,7 +119,8 @@ static void host_name(const struct load *l, unsigned number, char out[static 256
 	}
 }
 
-static void die(const struct load *l, const struct conn *c, const char *what)
+__attribute__((noreturn)) static void die(
+	const struct load *l, const struct conn *c, const char *what)
 {
 	static const char *const steps[] = { "connect", "CONNECT", "handshake", "hello", "response",
 		"idle" };
@@ -150,7 +159,7 @@ static void conn_write(const struct load *l, struct conn *c, const void *data, s
 
 static void watch(const struct load *l, struct conn *c, int op, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = c };
+	struct epoll_event ev = { .events = events, .data.fd = c->fd };
 	if (epoll_ctl(l->epoll, op, c->fd, &ev))
 		err(1, "epoll_ctl");
 }
@@ -169,8 +178,9 @@ static void conn_open(struct load *l)
 	l->opened++;
 	c->begun = now();
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
+	if (c->fd < 0 || c->fd >= FDS_MAX)
 		err(1, "socket");
+	l->conns[c->fd] = c;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) ||
@@ -180,13 +190,14 @@ static void conn_open(struct load *l)
 	watch(l, c, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
 }
 
-static void conn_close(struct conn *c)
+static void conn_close(struct load *l, struct conn *c)
 {
 	if (c->ssl) {
 		SSL_shutdown(c->ssl);
 		ERR_clear_error(); /* the queue is the thread's, not the connection's */
 		SSL_free(c->ssl);
 	}
+	l->conns[c->fd] = NULL;
 	close(c->fd);
 	free(c);
 }
@@ -269,7 +280,7 @@ static void on_answer(struct load *l, struct conn *c)
 	if (is_first && ++l->ready == l->opt.conns)
 		begin_time(l);
 	if (is_cps)
-		conn_close(c);
+		conn_close(l, c);
 	else if (is_kind(l, "rps"))
 		send_request(l, c);
 	if (is_cps || (is_first && l->opened < l->opt.conns))
@@ -492,7 +503,7 @@ static void print_result(struct load *l)
 
 static bool is_over(const struct load *l)
 {
-	return l->began && (is_kind(l, "idle") || now() >= l->end);
+	return l->began && (is_kind(l, "idle") || (l->count && now() >= l->end));
 }
 
 static void run(struct load *l)
@@ -506,7 +517,7 @@ static void run(struct load *l)
 			errx(1, "nothing happens any more, after %llu",
 				(unsigned long long)l->count);
 		for (int i = 0; i < n; i++)
-			on_event(l, events[i].data.ptr);
+			on_event(l, l->conns[events[i].data.fd]);
 	}
 }
 

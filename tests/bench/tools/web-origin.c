@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 
 enum {
+	FDS_MAX = 65536,
 	EVENTS = 256,
 	REQUEST_MAX = 8192,
 	DATAGRAM_MAX = 1500,
@@ -57,6 +58,7 @@ struct page {
 
 struct origin {
 	int epoll;
+	struct conn *conns[FDS_MAX]; /* by descriptor */
 	SSL_CTX *tls;
 	struct in_addr address, canned;
 	struct page pages[3];
@@ -112,29 +114,31 @@ static void flight_make(char out[static WEB_FLIGHT_LEN])
 
 static void watch(const struct origin *o, struct conn *c, int op, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = c };
+	struct epoll_event ev = { .events = events, .data.fd = c->fd };
 	if (epoll_ctl(o->epoll, op, c->fd, &ev))
 		err(1, "epoll_ctl");
 }
 
-static struct conn *conn_add(const struct origin *o, int fd, enum kind kind)
+static struct conn *conn_add(struct origin *o, int fd, enum kind kind)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	if (!c)
-		err(1, NULL);
+	if (!c || fd >= FDS_MAX)
+		err(1, "connection");
+	o->conns[fd] = c;
 	c->fd = fd;
 	c->kind = kind;
 	watch(o, c, EPOLL_CTL_ADD, EPOLLIN);
 	return c;
 }
 
-static void conn_close(struct conn *c)
+static void conn_close(struct origin *o, struct conn *c)
 {
 	if (c->ssl) {
 		SSL_shutdown(c->ssl);
 		ERR_clear_error();
 		SSL_free(c->ssl);
 	}
+	o->conns[c->fd] = NULL;
 	close(c->fd);
 	free(c);
 }
@@ -220,7 +224,7 @@ static bool on_conn(const struct origin *o, struct conn *c)
 	}
 }
 
-static void on_listener(const struct origin *o, const struct conn *l)
+static void on_listener(struct origin *o, const struct conn *l)
 {
 	int fd, one = 1;
 	while ((fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
@@ -286,7 +290,7 @@ static void on_dns(const struct origin *o, const struct conn *c)
 
 /* ---- start ---- */
 
-static void open_socket(const struct origin *o, struct in_addr at, uint16_t port, enum kind kind)
+static void open_socket(struct origin *o, struct in_addr at, uint16_t port, enum kind kind)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = at };
 	bool is_dns = kind == KIND_DNS;
@@ -311,31 +315,31 @@ static SSL_CTX *tls_new(const char *chain, const char *key)
 	return ctx;
 }
 
-static void serve(const struct origin *o)
+static void serve(struct origin *o)
 {
 	struct epoll_event events[EVENTS];
 	for (;;) {
 		int n = epoll_wait(o->epoll, events, EVENTS, -1);
 		for (int i = 0; i < n; i++) {
-			struct conn *c = events[i].data.ptr;
+			struct conn *c = o->conns[events[i].data.fd];
 			if (c->kind == KIND_DNS)
 				on_dns(o, c);
 			else if (c->is_listener)
 				on_listener(o, c);
 			else if (!on_conn(o, c))
-				conn_close(c);
+				conn_close(o, c);
 		}
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct origin o = { .epoll = epoll_create1(EPOLL_CLOEXEC),
-		.pages = { { "/", 100, NULL, 0 }, { "/10k", 10240, NULL, 0 },
-			{ "/10m", 10 << 20, NULL, 0 } } };
+	static struct origin o = { .pages = { { "/", 100, NULL, 0 }, { "/10k", 10240, NULL, 0 },
+					   { "/10m", 10 << 20, NULL, 0 } } };
 	if (argc != 7)
 		errx(2, "usage: web-origin INET_PID GATEWAY_PID ADDRESS CANNED_ADDRESS CHAIN KEY");
 	signal(SIGPIPE, SIG_IGN);
+	o.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (o.epoll < 0 || !inet_aton(argv[3], &o.address) || !inet_aton(argv[4], &o.canned))
 		errx(2, "not an address");
 	for (size_t i = 0; i < sizeof(o.pages) / sizeof(o.pages[0]); i++)
