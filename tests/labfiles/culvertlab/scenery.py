@@ -56,6 +56,7 @@ rebind.example.       300 IN AAAA fd77::5
 svcb.example.         300 IN A 93.184.216.10
 svcb.example.         300 IN AAAA 2606:2800:220:1::10
 svcb.example.         300 IN HTTPS 1 . alpn="h3,h2" ipv4hint=93.184.216.10 ech="AEX+DQBB"
+hints.example.        300 IN HTTPS 1 . alpn="h2" ipv4hint=93.184.216.10,10.77.0.5 ipv6hint=2606:2800:220:1::10
 v4only.example.       300 IN A 93.184.216.10
 short.example.        1   IN A 93.184.216.10
 txt.example.          300 IN TXT "culvert lab"
