@@ -31,6 +31,7 @@ struct resolver_query {
 	resolver_on_done on_done; /* NULL: cancelled */
 	void *arg;
 	int status;
+	uint32_t ttl_s;
 	struct addr addrs[RESOLVER_MAX_ADDRS];
 	size_t n;
 };
@@ -179,6 +180,9 @@ static void on_ares(void *arg, int status, int timeouts, struct ares_addrinfo *i
 	(void)timeouts;
 	for (struct ares_addrinfo_node *n = info ? info->nodes : NULL; n; n = n->ai_next) {
 		struct addr a = addr_from_sockaddr(n->ai_addr);
+		uint32_t ttl_s = n->ai_ttl > 0 ? (uint32_t)n->ai_ttl : 0;
+		if (ttl_s < q->ttl_s)
+			q->ttl_s = ttl_s;
 		if (a.family && q->n < RESOLVER_MAX_ADDRS)
 			q->addrs[q->n++] = a;
 	}
@@ -271,6 +275,7 @@ struct resolver_query *resolver_start(
 	q->r = r;
 	q->on_done = on_done;
 	q->arg = arg;
+	q->ttl_s = UINT32_MAX;
 	list_add(&r->queries, &q->node);
 	if (!addr_parse(name, &q->addrs[0])) {
 		q->n = 1;
@@ -281,6 +286,11 @@ struct resolver_query *resolver_start(
 		timer_start(&r->tick, TICK_MS, TICK_MS);
 	ares_getaddrinfo(r->channel, name, NULL, &hints, on_ares, q);
 	return q;
+}
+
+uint32_t resolver_ttl_s(const struct resolver_query *q)
+{
+	return q->ttl_s;
 }
 
 void resolver_cancel(struct resolver_query *q)

@@ -26,5 +26,7 @@ void resolver_close(struct resolver *r);
  * NULL without memory (then on_done is not called). */
 struct resolver_query *resolver_start(
 	struct resolver *r, const char *name, resolver_on_done on_done, void *arg);
+/* Of a query whose on_done is being called with status 0: seconds for which its answer holds. */
+uint32_t resolver_ttl_s(const struct resolver_query *q);
 /* on_done will not be called. Not after it was. */
 void resolver_cancel(struct resolver_query *q);

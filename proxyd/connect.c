@@ -29,9 +29,9 @@ struct connect {
 	uint16_t port;
 	connect_on_done on_done;
 	void *arg;
-	struct resolver_query *query; /* while resolving */
-	struct timer timer;	      /* the next attempt, or the end of all */
-	uint64_t give_up_at;	      /* monotonic ms */
+	struct names_query *query; /* while resolving */
+	struct timer timer;	   /* the next attempt, or the end of all */
+	uint64_t give_up_at;	   /* monotonic ms */
 	struct attempt attempts[RESOLVER_MAX_ADDRS];
 	size_t count, next, running;
 	unsigned handles;	 /* open: the timer and one poll for each attempt begun */
@@ -362,7 +362,7 @@ struct connect *connect_start(
 	c->arg = arg;
 	snprintf(c->host, sizeof(c->host), "%s", t->host);
 	set_refused(c, "it is not known here");
-	c->query = resolver_start(p->resolver, c->host, on_resolved, c);
+	c->query = names_start(p->names, c->host, on_resolved, c);
 	if (!c->query) {
 		free(c);
 		return NULL;
@@ -375,6 +375,6 @@ struct connect *connect_start(
 void connect_cancel(struct connect *c)
 {
 	if (c->query)
-		resolver_cancel(c->query);
+		names_cancel(c->query);
 	stop(c);
 }

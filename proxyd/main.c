@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define LEAVES_MAX	  4096
+#define NAMES_MAX	  4096
 #define UPSTREAM_SESSIONS 1024
 #define UPSTREAM_CHAINS	  4096
 
@@ -69,8 +70,10 @@ static int open_upstream(struct proxy *p)
 		return err;
 	}
 	p->resolver = resolver_open(&p->d->loop, &p->conf->resolver);
+	if (p->resolver)
+		p->names = names_open(&p->d->loop, p->resolver, NAMES_MAX);
 	p->pool = pool_open(p, (size_t)p->conf->pool_max);
-	return p->resolver && p->pool ? 0 : -ENOMEM;
+	return p->names && p->pool ? 0 : -ENOMEM;
 }
 
 static int on_start(struct daemon *d)
@@ -133,6 +136,8 @@ static void on_stop(struct daemon *d)
 	peek_close_all(p);
 	splicer_close(&p->splicer);
 	flows_close(&p->flows);
+	if (p->names)
+		names_close(p->names);
 	if (p->resolver)
 		resolver_close(p->resolver);
 	proxy_bus_close(p);

@@ -11,6 +11,7 @@
 #include "proxyd/conf.h"
 #include "proxyd/flow.h"
 #include "proxyd/guard.h"
+#include "proxyd/names.h"
 #include "proxyd/page.h"
 #include "proxyd/splice.h"
 
@@ -25,6 +26,7 @@ struct proxy {
 	struct directory *dir;
 	struct policy *policy;
 	struct resolver *resolver;
+	struct names *names; /* what it has answered */
 	struct guard guard;
 	struct pages pages;
 	struct appeals *appeals;
