@@ -1,5 +1,5 @@
 # Tests: the runner is tests/check.
-PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd syncd apid walk ops
+PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd filters syncd apid walk ops
 
 # For the runner: make print-UNITS.
 print-%:
@@ -91,3 +91,7 @@ bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd
 .PHONY: bench-proxyd-programs bench bench-deps $(addprefix bench-,$(BENCHES))
+# The word filter alone, for tests/suite/filters.
+TOOLS += words-probe
+words-probe_SRCS = tests/suite/filters/probe.c $(WORDS_SRCS) proxyd/body.c
+words-probe_LIBS = $(WORDS_LIBS)

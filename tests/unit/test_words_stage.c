@@ -424,6 +424,45 @@ static void test_what_is_held_back_is_bounded(void)
 	words_unref(opt.words);
 }
 
+/* 10,000 bodies under way at once, fed in turn, in pieces that cut every term. */
+static void test_bodies_share_no_state(void)
+{
+	enum { COUNT = 10000 };
+	static const char *const in[] = { "<p>forbidden ass</p>", "<p>forbi ass_</p>",
+		"<p>forbi<b>dden</b> ASS</p>", "<script>'forbidden'</script>" };
+	static const char *const want[] = { "<p>********* ***</p>", "<p>forbi ass_</p>",
+		"<p>forbi<b>dden</b> ***</p>", "<script>'*********'</script>" };
+	struct words_options opt = { .kind = MEDIA_HTML, .charset = "utf-8" };
+	struct body_chain *chains = calloc(COUNT, sizeof(*chains));
+	struct words_result *results = calloc(COUNT, sizeof(*results));
+	struct buf *outs = calloc(COUNT, sizeof(*outs));
+
+	opt.words = compile(words_default_engine());
+	for (size_t i = 0; i < COUNT; i++) {
+		const struct body_sink sink = { on_sink, NULL, &outs[i] };
+
+		buf_init(&outs[i], 0);
+		body_chain_init(&chains[i], &sink);
+		OK(!body_chain_add(&chains[i], words_stage_new(&opt, &results[i])));
+	}
+	for (size_t at = 0; at < 32; at++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			if (at < strlen(in[i % 4]))
+				OK(!body_chain_write(&chains[i], in[i % 4] + at, 1));
+		}
+	}
+	for (size_t i = 0; i < COUNT; i++) {
+		OK(!body_chain_end(&chains[i]));
+		STR_IS((char *)outs[i].data, want[i % 4]);
+		body_chain_fini(&chains[i]);
+		buf_fini(&outs[i]);
+	}
+	words_unref(opt.words);
+	free(chains);
+	free(results);
+	free(outs);
+}
+
 int main(void)
 {
 	TAP_RUN(test_text_of_elements_is_masked);
@@ -451,5 +490,6 @@ int main(void)
 	TAP_RUN(test_the_page_may_declare_its_charset);
 	TAP_RUN(test_integrity_is_told);
 	TAP_RUN(test_what_is_held_back_is_bounded);
+	TAP_RUN(test_bodies_share_no_state);
 	return tap_done();
 }

@@ -337,7 +337,7 @@ class Wordless(World):
             try:
                 return (self.get("http://blocked.example/").status == 451 and
                         self.get("http://allowed.example/").status != 451)
-            except OSError:
+            except (OSError, EOFError):
                 return False
         wait_until(judges, "policy in force")
 
