@@ -5,8 +5,23 @@
 #include <string.h>
 
 #include "proxyd/client_hello.h"
+#include "proxyd/server_hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What is a hello at the start is one, too, where it may follow others. And what servers say. */
+static void check_second(const uint8_t *data, size_t size)
+{
+	struct client_hello first, second;
+	bool is_retry;
+
+	if (!client_hello_parse(data, size, &first) &&
+		(client_hello_parse_second(data, size, &second) || first.len != second.len))
+		abort();
+	if (!client_hello_parse_second(data, size, &second) && second.len > size)
+		abort();
+	server_hello_parse(data, size, &is_retry);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -15,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t cut = size ? data[size - 1] * size / 256 : 0;
 	int early = client_hello_parse(data, cut, &part);
 
+	check_second(data, size);
+	if (!err && (whole.len > size || strlen(whole.alpn) >= sizeof(whole.alpn)))
+		abort();
 	if (!err && strlen(whole.sni) >= sizeof(whole.sni))
 		abort();
 	if (early == -EAGAIN)

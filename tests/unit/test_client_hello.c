@@ -160,8 +160,76 @@ static void test_refuses_a_hello_over_the_limit(void)
 	INT_IS(client_hello_parse(data, sizeof(data), &h), -EPROTO);
 }
 
+static void test_tells_protocols_and_length(void)
+{
+	static const uint8_t alpn[] = { 0, 16, 0, 15, 0, 13, 2, 'h', '2', 8, 'h', 't', 't', 'p',
+		'/', '1', '.', '1', 0 };
+	struct client_hello h;
+	struct buf exts, b;
+
+	buf_init(&exts, 0);
+	buf_append(&exts, alpn, sizeof(alpn) - 1);
+	exts.data[3] = 14;
+	exts.data[5] = 12;
+	make(&b, &exts, 30);
+	buf_append(&b, "more", 4);
+	INT_IS(client_hello_parse(b.data, b.len, &h), 0);
+	STR_IS(h.alpn, "h2,http/1.1,");
+	INT_IS(h.len, b.len - 4);
+	OK(client_hello_offers(&h, "h2"));
+	OK(client_hello_offers(&h, "http/1.1"));
+	OK(!client_hello_offers(&h, "http/1"));
+	OK(!client_hello_offers(&h, "dot"));
+	buf_fini(&b);
+	buf_fini(&exts);
+}
+
+static void test_refuses_a_second_message_in_its_record(void)
+{
+	struct client_hello h;
+	struct buf exts, b;
+
+	buf_init(&exts, 0);
+	put_name(&exts, "a.example");
+	make(&b, &exts, 1000);
+	buf_append(&b, "\x01", 1);
+	b.data[4]++;
+	INT_IS(client_hello_parse(b.data, b.len - 1, &h), -EPROTO);
+	INT_IS(client_hello_parse(b.data, b.len, &h), -EPROTO);
+	buf_fini(&b);
+	buf_fini(&exts);
+}
+
+static void test_second_hello_may_follow_other_records(void)
+{
+	static const char before[] = "\x14\x03\x03\x00\x01\x01\x17\x03\x03\x00\x03"
+				     "abc";
+	struct client_hello h;
+	struct buf exts, b, all;
+
+	buf_init(&exts, 0);
+	put_name(&exts, "a.example");
+	make(&b, &exts, 20);
+	buf_init(&all, 0);
+	buf_append(&all, before, sizeof(before) - 1);
+	buf_append(&all, b.data, b.len);
+	INT_IS(client_hello_parse(all.data, all.len, &h), -EPROTO);
+	for (size_t len = 0; len < all.len; len++)
+		INT_IS(client_hello_parse_second(all.data, len, &h), -EAGAIN);
+	INT_IS(client_hello_parse_second(all.data, all.len, &h), 0);
+	STR_IS(h.sni, "a.example");
+	INT_IS(h.len, all.len);
+	INT_IS(client_hello_parse_second((const uint8_t *)"\x15\x03\x03\x00\x02", 5, &h), -EPROTO);
+	buf_fini(&all);
+	buf_fini(&b);
+	buf_fini(&exts);
+}
+
 int main(void)
 {
+	TAP_RUN(test_tells_protocols_and_length);
+	TAP_RUN(test_refuses_a_second_message_in_its_record);
+	TAP_RUN(test_second_hello_may_follow_other_records);
 	TAP_RUN(test_finds_the_name_however_cut);
 	TAP_RUN(test_every_part_of_a_hello_needs_more);
 	TAP_RUN(test_hello_without_a_name_is_one);
