@@ -12,19 +12,13 @@
 
 enum { WAIT_MS = 2000, WAITERS_MAX = 1024 };
 
-/* The records of one topic while a load goes on. */
-struct load {
-	char **ids;
-	cJSON **records;
-	size_t n, cap;
-};
-
 struct publisher {
 	uv_loop_t *loop;
 	struct bus *bus;
-	bool is_loaded;
-	struct hmap ids[BUS_TOPICS]; /* what was published */
-	struct load loads[BUS_TOPICS];
+	bool is_holder;
+	int64_t reached_seq;	/* change that everything published so far contains */
+	int64_t published_seq;	/* … and Redis has; the holder's, here or elsewhere */
+	uint64_t published_gen; /* generation of `devices` then */
 	struct settings settings;
 	struct hmap over_quota; /* device ids */
 	struct list waiters;
@@ -35,10 +29,12 @@ struct publisher {
 struct waiter {
 	struct list node;
 	struct publisher *p;
+	int64_t seq;
 	char *id, *public_key;
 	void (*on_done)(void *arg, int status, const char *why); /* NULL: told */
 	void *arg;
 	struct timer deadline;
+	bool is_asking; /* wgd has been asked */
 	unsigned holds;
 };
 
@@ -85,150 +81,167 @@ enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *d
 	return e;
 }
 
+const struct settings *publisher_settings(const struct publisher *p)
+{
+	return &p->settings;
+}
+
+void publisher_load_settings(struct publisher *p, const struct table *settings)
+{
+	settings_fini(&p->settings);
+	settings_init(&p->settings);
+	for (size_t i = 0; i < settings->n; i++) {
+		const struct table_row *row = settings->sorted[i];
+		cJSON *record = json_parse(row->text, row->len);
+
+		apply_setting(p, row->id, record);
+		cJSON_Delete(record);
+	}
+}
+
 /* ---- single records ---- */
 
 int publisher_set(struct publisher *p, enum bus_topic topic, const char *id, cJSON *record)
 {
-	int r = hmap_set_str(&p->ids[topic], id, p);
-
-	if (r) {
-		cJSON_Delete(record);
-		return r;
-	}
 	if (topic == TOPIC_settings)
 		apply_setting(p, id, record);
-	return bus_state_set(p->bus, topic, id, record);
+	if (p->is_holder)
+		return bus_state_set(p->bus, topic, id, record);
+	cJSON_Delete(record);
+	return 0;
 }
 
 int publisher_remove(struct publisher *p, enum bus_topic topic, const char *id)
 {
-	if (!hmap_take_str(&p->ids[topic], id))
-		return 0;
 	if (topic == TOPIC_settings)
 		apply_setting(p, id, NULL);
-	return bus_state_del(p->bus, topic, id);
+	return p->is_holder ? bus_state_del(p->bus, topic, id) : 0;
 }
 
-/* ---- loads ---- */
+/* ---- everything ---- */
 
-static void load_fini(struct load *l)
+static int publish_topic(struct publisher *p, enum bus_topic topic, const struct table *t,
+	publisher_make make, void *arg)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->ids[i]);
-		cJSON_Delete(l->records[i]);
+	const char **ids = calloc(t->n + 1, sizeof(*ids));
+	cJSON **records = calloc(t->n + 1, sizeof(*records));
+	int r = ids && records ? 0 : -ENOMEM;
+	size_t n = 0;
+
+	for (; n < t->n && !r; n++) {
+		ids[n] = t->sorted[n]->id;
+		records[n] = make(arg, topic, t->sorted[n]);
+		r = records[n] ? 0 : -ENOMEM;
 	}
-	free(l->ids);
-	free(l->records);
-	*l = (struct load){ 0 };
-}
-
-void publisher_load_cancel(struct publisher *p)
-{
-	for (int t = 0; t < BUS_TOPICS; t++)
-		load_fini(&p->loads[t]);
-}
-
-static int load_grow(struct load *l)
-{
-	size_t cap = l->cap ? l->cap * 2 : 64;
-	char **ids = realloc(l->ids, cap * sizeof(*ids));
-	cJSON **records;
-
-	if (!ids)
-		return -ENOMEM;
-	l->ids = ids;
-	records = realloc(l->records, cap * sizeof(*records));
-	if (!records)
-		return -ENOMEM;
-	l->records = records;
-	l->cap = cap;
-	return 0;
-}
-
-int publisher_load_add(struct publisher *p, enum bus_topic topic, const char *id, cJSON *record)
-{
-	struct load *l = &p->loads[topic];
-	char *copy = strdup(id);
-
-	if (!copy || !record || (l->n == l->cap && load_grow(l))) {
-		free(copy);
-		cJSON_Delete(record);
-		return -ENOMEM;
+	if (r) {
+		while (records && n--)
+			cJSON_Delete(records[n]);
+	} else {
+		r = bus_state_replace(p->bus, topic, ids, records, n);
 	}
-	l->ids[l->n] = copy;
-	l->records[l->n++] = record;
-	return 0;
-}
-
-/* The first state of a topic since the start: the bus gets it whole. */
-static int publish_whole(struct publisher *p, enum bus_topic topic, struct load *l)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < l->n && !r; i++) {
-		r = hmap_set_str(&p->ids[topic], l->ids[i], p);
-		if (topic == TOPIC_settings)
-			apply_setting(p, l->ids[i], l->records[i]);
-	}
-	if (r)
-		return r;
-	r = bus_state_replace(p->bus, topic, (const char *const *)l->ids, l->records, l->n);
-	/* The bus has taken the records over. */
-	for (size_t i = 0; i < l->n; i++)
-		l->records[i] = NULL;
+	free(ids);
+	free(records);
 	return r;
 }
 
-static int publish_difference(struct publisher *p, enum bus_topic topic, struct load *l)
-{
-	struct hmap gone = p->ids[topic];
-	int r = 0;
-
-	hmap_init(&p->ids[topic], NULL);
-	for (size_t i = 0; i < l->n; i++) {
-		int err = publisher_set(p, topic, l->ids[i], l->records[i]);
-
-		l->records[i] = NULL;
-		hmap_take_str(&gone, l->ids[i]);
-		r = r ? r : err;
-	}
-	hmap_foreach (&gone, it) {
-		int err = bus_state_del(p->bus, topic, it.key);
-
-		if (topic == TOPIC_settings)
-			apply_setting(p, it.key, NULL);
-		r = r ? r : err;
-	}
-	hmap_fini(&gone);
-	return r;
-}
-
-int publisher_load_end(struct publisher *p)
+int publisher_publish_all(struct publisher *p, const struct table *tables, publisher_make make,
+	void *arg, int64_t seq)
 {
 	size_t count = 0;
 	int r = 0;
 
 	for (int t = 0; t < BUS_TOPICS && !r; t++) {
-		enum bus_topic topic = (enum bus_topic)t;
-
-		if (!topic_is_kept(topic))
+		if (!topic_is_kept((enum bus_topic)t))
 			continue;
-		count += p->loads[t].n;
-		r = p->is_loaded ? publish_difference(p, topic, &p->loads[t])
-				 : publish_whole(p, topic, &p->loads[t]);
+		count += tables[t].n;
+		r = publish_topic(p, (enum bus_topic)t, &tables[t], make, arg);
 	}
-	publisher_load_cancel(p);
-	if (!r) {
-		p->is_loaded = true;
-		log_info(
-			"state loaded records=%zu devices=%zu", count, p->ids[TOPIC_devices].count);
-	}
-	return r;
+	if (r)
+		return r;
+	if (!p->is_holder)
+		log_notice("this process publishes");
+	p->is_holder = true;
+	log_info("state published records=%zu devices=%zu", count, tables[TOPIC_devices].n);
+	publisher_reached(p, seq);
+	return 0;
 }
 
-bool publisher_is_loaded(const struct publisher *p)
+void publisher_yield(struct publisher *p)
 {
-	return p->is_loaded;
+	if (!p->is_holder)
+		return;
+	log_notice("this process publishes no more");
+	p->is_holder = false;
+	bus_state_release(p->bus);
+}
+
+bool publisher_is_holder(const struct publisher *p)
+{
+	return p->is_holder;
+}
+
+/* ---- what is published, and what others know of it ---- */
+
+static void tell_published(struct publisher *p, int64_t seq, uint64_t gen);
+
+struct reached {
+	struct publisher *p;
+	int64_t seq;
+};
+
+static void on_reached(void *arg, int status, uint64_t gen)
+{
+	struct reached *r = arg;
+
+	if (!status && r->p->is_holder) {
+		tell_published(r->p, r->seq, gen);
+		bus_status_changed(r->p->bus);
+	}
+	free(r);
+}
+
+static void on_keys_reached(void *arg, int status, uint64_t gen)
+{
+	struct reached *r = arg;
+
+	(void)gen;
+	if (status || bus_state_flush(r->p->bus, TOPIC_devices, on_reached, r))
+		free(r);
+}
+
+void publisher_reached(struct publisher *p, int64_t seq)
+{
+	struct reached *r;
+
+	if (!p->is_holder || seq <= p->reached_seq)
+		return;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return; /* whoever waits for it is told at the next one */
+	*r = (struct reached){ p, seq };
+	p->reached_seq = seq;
+	if (bus_state_flush(p->bus, TOPIC_device_keys, on_keys_reached, r))
+		free(r);
+}
+
+void publisher_fill_status(const struct publisher *p, cJSON *status)
+{
+	cJSON_AddBoolToObject(status, "publishes", p->is_holder);
+	if (!p->is_holder)
+		return;
+	cJSON_AddNumberToObject(status, "published_seq", (double)p->published_seq);
+	cJSON_AddNumberToObject(status, "published_gen", (double)p->published_gen);
+}
+
+static void on_status(void *arg, const struct bus_status *s)
+{
+	struct publisher *p = arg;
+	int64_t seq, gen;
+
+	if (s->daemon == BUS_APID && !p->is_holder &&
+		json_get_int(json_get(s->json, "published_seq"), &seq) &&
+		json_get_int(json_get(s->json, "published_gen"), &gen))
+		tell_published(p, seq, (uint64_t)gen);
 }
 
 /* ---- waiting for wgd ---- */
@@ -298,57 +311,41 @@ static void ask_wgd(struct waiter *w, uint64_t gen)
 	}
 }
 
-static void on_devices_flushed(void *arg, int status, uint64_t gen)
+static void tell_published(struct publisher *p, int64_t seq, uint64_t gen)
 {
-	struct waiter *w = arg;
+	p->published_seq = seq;
+	p->published_gen = gen;
+	list_foreach_safe (&p->waiters, it) {
+		struct waiter *w = container_of(it, struct waiter, node);
 
-	if (status)
-		waiter_tell(w, status, NULL);
-	else if (w->on_done)
+		if (w->is_asking || w->seq > seq)
+			continue;
+		w->is_asking = true;
 		ask_wgd(w, gen);
-	waiter_release(w);
-}
-
-static void on_keys_flushed(void *arg, int status, uint64_t gen)
-{
-	struct waiter *w = arg;
-	int r = status;
-
-	(void)gen;
-	if (!r && w->on_done) {
-		w->holds++;
-		r = bus_state_flush(w->p->bus, TOPIC_devices, on_devices_flushed, w);
-		if (r)
-			w->holds--; /* we hold it too */
 	}
-	if (r)
-		waiter_tell(w, r, NULL);
-	waiter_release(w);
 }
 
-void publisher_await_peer(struct publisher *p, const char *id, const char *public_key,
+void publisher_await_peer(struct publisher *p, int64_t seq, const char *id, const char *public_key,
 	void (*on_done)(void *arg, int status, const char *why), void *arg)
 {
 	struct waiter *w = p->waiter_count < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
-	int r;
 
 	if (!w) {
 		on_done(arg, -EBUSY, NULL);
 		return;
 	}
-	*w = (struct waiter){ .p = p, .on_done = on_done, .arg = arg, .holds = 2 };
+	*w = (struct waiter){ .p = p, .seq = seq, .on_done = on_done, .arg = arg, .holds = 1 };
 	w->id = strdup(id);
 	w->public_key = public_key ? strdup(public_key) : NULL;
 	timer_init(p->loop, &w->deadline, on_waiter_deadline, w);
 	timer_start(&w->deadline, WAIT_MS, 0);
 	list_add(&p->waiters, &w->node);
 	p->waiter_count++;
-	r = w->id && (w->public_key || !public_key)
-		    ? bus_state_flush(p->bus, TOPIC_device_keys, on_keys_flushed, w)
-		    : -ENOMEM;
-	if (r) {
-		waiter_tell(w, r, NULL);
-		waiter_release(w);
+	if (!w->id || (!w->public_key && public_key)) {
+		waiter_tell(w, -ENOMEM, NULL);
+	} else if (seq <= p->published_seq) {
+		w->is_asking = true;
+		ask_wgd(w, p->published_gen);
 	}
 }
 
@@ -362,13 +359,12 @@ struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus)
 		return NULL;
 	p->loop = loop;
 	p->bus = bus;
-	for (int t = 0; t < BUS_TOPICS; t++)
-		hmap_init(&p->ids[t], NULL);
 	hmap_init(&p->over_quota, NULL);
 	settings_init(&p->settings);
 	list_init(&p->waiters);
 	if (bus_subscribe(bus, TOPIC_usage, BUS_WGD, &usage_ops, p))
 		log_warning("quotas are not known to apid");
+	bus_watch_status(bus, on_status, p);
 	return p;
 }
 
@@ -380,9 +376,6 @@ void publisher_close(struct publisher *p)
 
 void publisher_free(struct publisher *p)
 {
-	publisher_load_cancel(p);
-	for (int t = 0; t < BUS_TOPICS; t++)
-		hmap_fini(&p->ids[t]);
 	hmap_fini(&p->over_quota);
 	settings_fini(&p->settings);
 	free(p);

@@ -13,6 +13,15 @@ struct apid_conf {
 	char *db_user;
 	struct conf_secret db_password;
 	char *seed_file; /* NULL or "" = none */
+	struct endpoint admin;
+	char *admin_host;
+	bool admin_tls;
+	char *admin_cert_file, *admin_key_file;
+	struct conf_prefixes trusted_proxies;
+	struct conf_secret secret;
+	int64_t session_idle_min, session_max_h;
+	int64_t rate_address, rate_account;
+	int64_t bcrypt_cost;
 };
 
 extern const struct conf_row apid_conf_rows[];

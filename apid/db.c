@@ -160,7 +160,9 @@ static void drop(struct db *db, int status)
 
 	if (db->state == DB_CLOSED || db->state == DB_DOWN)
 		return;
-	if (db->state == DB_CONNECTING && db->backoff_ms == BACKOFF_MIN_MS)
+	if (db->ops.is_quiet)
+		log_debug("database connection lost reason=%s", strerror(-status));
+	else if (db->state == DB_CONNECTING && db->backoff_ms == BACKOFF_MIN_MS)
 		log_warning("database does not answer error=%s", mysql_error(db->mysql));
 	else if (db->state != DB_CONNECTING)
 		log_warning("database connection lost reason=%s", strerror(-status));
@@ -267,7 +269,8 @@ static void after_connect(struct db *db)
 	}
 	timer_stop(&db->timer);
 	set_state(db, DB_SETUP);
-	log_info("database connected");
+	if (!db->ops.is_quiet)
+		log_info("database connected");
 	db->ops.on_connect(db->ops.arg);
 }
 
@@ -449,7 +452,8 @@ void db_set_ready(struct db *db)
 		return;
 	set_state(db, DB_READY);
 	db->backoff_ms = BACKOFF_MIN_MS;
-	log_notice("database ready");
+	if (!db->ops.is_quiet)
+		log_notice("database ready");
 	kick(db);
 }
 

@@ -20,6 +20,7 @@ struct db_options {
 	const char *name;   /* database */
 	const char *user;
 	const char *password; /* NULL = the socket's user is enough */
+	bool is_quiet;	      /* another connection's log says enough */
 	/* The connection stands: submit set-up batches (db_submit_setup), then db_set_ready. */
 	void (*on_connect)(void *arg);
 	/* It is gone (also after a failed attempt). May be NULL. */
@@ -66,6 +67,8 @@ static inline size_t db_cell_len(const struct db_rows *r, size_t row, size_t col
 typedef void (*db_on_done)(void *arg, struct db_batch *b, int status);
 
 struct db_batch *db_batch_new(void); /* NULL without memory */
+/* One that was not submitted. */
+void db_batch_drop(struct db_batch *b);
 /*
  * Adds a prepared statement; sql must be a constant (statements are kept per connection by their
  * text). One letter per parameter: s const char * (NULL = NULL), i int64_t, b const void *, size_t.

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARAMS_MAX = 8, CELL_MAX = 16 << 20 };
+enum { PARAMS_MAX = 12, CELL_MAX = 16 << 20 };
 
 int db_errno(unsigned number)
 {
@@ -74,6 +74,11 @@ void db_batch_free(struct db_batch *b)
 	free(b->label);
 	free(b->failed);
 	free(b);
+}
+
+void db_batch_drop(struct db_batch *b)
+{
+	db_batch_free(b);
 }
 
 static struct db_statement *add_statement(struct db_batch *b, const char *sql)

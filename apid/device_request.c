@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+static const struct store_actor by_wgd = { .name = "wgd" };
+
 static void fail(struct bus_call *call, enum provision_status status, const char *why)
 {
 	bus_call_fail(call, status == PROVISION_REFUSED ? "refused" : "later", why);
@@ -49,7 +51,7 @@ static void on_upsert(void *arg, struct bus_call *call, enum bus_daemon caller, 
 	if (provision_request_check(&device, r->tunnels, r->tunnel_count, &request, why))
 		fail(call, PROVISION_REFUSED, why);
 	else
-		provision_work(r->store, r->publisher, &request, on_upserted, call);
+		provision_work(r->store, r->publisher, &request, &by_wgd, on_upserted, call);
 	explicit_bzero(&request, sizeof(request));
 }
 
@@ -65,7 +67,7 @@ static void on_remove(void *arg, struct bus_call *call, enum bus_daemon caller, 
 		return;
 	}
 	memcpy(request.id, d->id, strlen(d->id) + 1);
-	provision_work(r->store, r->publisher, &request, on_removed, call);
+	provision_work(r->store, r->publisher, &request, &by_wgd, on_removed, call);
 }
 
 int device_request_serve(struct device_request *r, struct bus *bus)

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/admin_tls.h"
 #include "apid/conf.h"
 #include "apid/device_request.h"
 #include "apid/provision.h"
+#include "apid/setup.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/timer.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { RENEW_MS = 24 * 3600 * 1000 };
 
 struct apid {
 	struct publisher *publisher;
 	struct store *store;
-	struct provision *provision;
+	struct provision provision;
+	struct api api;
+	struct admin_tls admin_tls;
+	char host[256]; /* in links and certificate of the administration */
+	struct timer renew;
 	struct device_request device_request;
 };
 
@@ -53,7 +63,15 @@ static void fill_status(void *arg, cJSON *status)
 	const struct apid *a = arg;
 
 	cJSON_AddBoolToObject(status, "database", a->store && store_is_ready(a->store));
-	cJSON_AddBoolToObject(status, "published", publisher_is_loaded(a->publisher));
+	publisher_fill_status(a->publisher, status);
+}
+
+static void on_loaded(void *arg)
+{
+	struct daemon *d = arg;
+	struct apid *a = d->state;
+
+	setup_check(&a->api);
 }
 
 static struct store *open_store(struct daemon *d, struct apid *a, struct seed *seed)
@@ -65,22 +83,113 @@ static struct store *open_store(struct daemon *d, struct apid *a, struct seed *s
 			.user = conf->db_user,
 			.password = conf->db_password.value },
 		.api_key = api_key(conf),
-		.actor = "apid",
 		.on_bad_seed = on_bad_seed,
+		.on_loaded = on_loaded,
 		.arg = d,
 	};
 
 	return store_open(&d->loop, a->publisher, &options, seed);
 }
 
+/* ---- the administration ---- */
+
+static const char *state_path(const struct daemon *d, const char *name, char out[static 4096])
+{
+	snprintf(out, 4096, "%s/%s", d->shared->state_dir, name);
+	return out;
+}
+
+static void admin_host(const struct apid_conf *conf, char out[static 256])
+{
+	if (conf->admin_host && conf->admin_host[0])
+		snprintf(out, 256, "%s", conf->admin_host);
+	else
+		addr_format(&conf->admin.addr, out);
+}
+
+static char *admin_url(const struct apid_conf *conf)
+{
+	char host[256], text[320];
+	bool is_v6;
+
+	admin_host(conf, host);
+	is_v6 = strchr(host, ':');
+	snprintf(text, sizeof(text), "https://%s%s%s:%d", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+		conf->admin.port);
+	return strdup(text);
+}
+
+static int open_api(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+	struct api *api = &a->api;
+	char path[4096];
+	int r;
+
+	*api = (struct api){ .loop = &d->loop,
+		.store = a->store,
+		.publisher = a->publisher,
+		.bus = d->bus,
+		.tunnels = d->shared->tunnels,
+		.tunnel_count = d->shared->tunnel_count,
+		.passwords = { .loop = &d->loop, .cost = (int)conf->bcrypt_cost },
+		.session_idle_ms = conf->session_idle_min * 60000,
+		.session_max_ms = conf->session_max_h * 3600000,
+		.setup_file = strdup(state_path(d, "setup-link", path)),
+		.admin_url = admin_url(conf) };
+	limiter_init(
+		&api->accounts, (uint32_t)conf->rate_account, (uint32_t)conf->rate_account * 5);
+	r = api_init(api);
+	if (!r)
+		r = secret_open(&api->secret, conf->secret.value, state_path(d, "secret", path));
+	return r;
+}
+
+static void renew(struct apid *a)
+{
+	if (a->admin_tls.ctx && a->api.admin && !admin_tls_renew(&a->admin_tls))
+		front_set_tls(a->api.admin, a->admin_tls.ctx);
+}
+
+static void on_renew(struct timer *t)
+{
+	renew(t->data);
+}
+
+static int open_admin(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+	struct front_options options = {
+		.name = "administration",
+		.at = conf->admin,
+		.connections_max = 2048,
+		.connections_per_address = 256,
+		.body_max = 65536,
+		.rate = (uint32_t)conf->rate_address,
+		.burst = (uint32_t)conf->rate_address * 5,
+		.trusted = &conf->trusted_proxies,
+		.ops = api_front_ops(FRONT_ADMIN),
+		.arg = &a->api,
+	};
+	bool has_files = conf->admin_cert_file && conf->admin_cert_file[0];
+	int r = 0;
+
+	admin_host(conf, a->host);
+	a->admin_tls = (struct admin_tls){ .dir = d->shared->state_dir,
+		.host = a->host,
+		.cert_file = has_files ? conf->admin_cert_file : NULL,
+		.key_file = conf->admin_key_file };
+	if (conf->admin_tls)
+		r = admin_tls_renew(&a->admin_tls);
+	timer_init(&d->loop, &a->renew, on_renew, a);
+	timer_start(&a->renew, RENEW_MS, RENEW_MS);
+	options.tls = a->admin_tls.ctx;
+	return r ? r : front_open(&d->loop, &options, &a->api.admin);
+}
+
 static int start(struct daemon *d)
 {
 	const struct apid_conf *conf = d->conf;
-	struct provision_options options = {
-		.at = conf->provision,
-		.tunnels = d->shared->tunnels,
-		.tunnel_count = d->shared->tunnel_count,
-	};
 	struct apid *a = d->state = calloc(1, sizeof(*a));
 	struct seed *seed;
 	int r;
@@ -97,6 +206,11 @@ static int start(struct daemon *d)
 	if (!a->store)
 		return -ENOMEM;
 	bus_set_status_source(d->bus, fill_status, a);
+	r = open_api(d, a);
+	if (!r)
+		r = open_admin(d, a);
+	if (r)
+		return r;
 	a->device_request = (struct device_request){ .tunnels = d->shared->tunnels,
 		.tunnel_count = d->shared->tunnel_count,
 		.store = a->store,
@@ -104,9 +218,11 @@ static int start(struct daemon *d)
 	r = device_request_serve(&a->device_request, d->bus);
 	if (r)
 		return r;
-	options.store = a->store;
-	options.publisher = a->publisher;
-	return provision_open(&d->loop, &options, &a->provision);
+	a->provision = (struct provision){ .tunnels = d->shared->tunnels,
+		.tunnel_count = d->shared->tunnel_count,
+		.store = a->store,
+		.publisher = a->publisher };
+	return provision_open(&d->loop, &conf->provision, &a->provision);
 }
 
 static void reload(struct daemon *d, void *next)
@@ -115,6 +231,7 @@ static void reload(struct daemon *d, void *next)
 	struct seed *seed;
 
 	store_set_api_key(a->store, api_key(next));
+	renew(a);
 	/* The tunnels are those in force, not those of the new file. */
 	if (!read_seed(next, d->shared, &seed) && seed)
 		store_seed(a->store, seed);
@@ -126,8 +243,10 @@ static void stop(struct daemon *d)
 
 	if (!a)
 		return;
-	if (a->provision)
-		provision_close(a->provision);
+	front_close(a->provision.front);
+	front_close(a->api.admin);
+	if (a->renew.on_fire)
+		timer_close(&a->renew, NULL);
 	if (a->publisher)
 		publisher_close(a->publisher);
 	if (a->store)
@@ -140,8 +259,10 @@ static void fini(struct daemon *d)
 
 	if (!a)
 		return;
-	if (a->provision)
-		provision_free(a->provision);
+	front_free(a->provision.front);
+	front_free(a->api.admin);
+	api_fini(&a->api);
+	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);
 	if (a->publisher)

@@ -10,6 +10,7 @@ struct work {
 	struct store *store;
 	struct publisher *publisher;
 	struct provision_request request;
+	struct store_actor by;
 	struct device_state before;
 	enum entitlement entitlement;
 	char why[160];
@@ -22,6 +23,7 @@ static void end(struct work *w, enum provision_status status, const char *why)
 	const struct provision_outcome outcome = { status, why, w->entitlement };
 
 	w->on_done(w->arg, &outcome);
+	free(w->before.record);
 	explicit_bzero(w, sizeof(*w));
 	free(w);
 }
@@ -35,6 +37,17 @@ static void on_restored(void *arg, const struct store_result *result)
 	end(w, PROVISION_REFUSED, w->why);
 }
 
+static int restore(void *arg, const struct device_state *now, struct device_state *wanted)
+{
+	struct work *w = arg;
+
+	(void)now;
+	free(wanted->record);
+	*wanted = w->before;
+	w->before.record = NULL; /* taken over */
+	return 0;
+}
+
 static void on_peer(void *arg, int status, const char *why)
 {
 	struct work *w = arg;
@@ -42,7 +55,7 @@ static void on_peer(void *arg, int status, const char *why)
 	if (status == -EPERM) {
 		snprintf(w->why, sizeof(w->why), "refused: %s", why);
 		log_notice("wgd refused a device id=%s reason=%s", w->request.id, why);
-		store_change(w->store, w->request.id, &w->before, on_restored, w);
+		store_change(w->store, w->request.id, &w->by, restore, on_restored, w);
 	} else if (status) {
 		end(w, PROVISION_LATER, "wgd does not answer");
 	} else {
@@ -64,17 +77,40 @@ static void on_stored(void *arg, const struct store_result *result)
 		return;
 	}
 	w->before = *result->before;
+	if (w->before.record && !(w->before.record = strdup(w->before.record))) {
+		end(w, PROVISION_LATER, "no memory");
+		return;
+	}
 	w->entitlement = result->entitlement;
 	if (result->changed)
 		log_info("device %s id=%s", is_upsert ? "provisioned" : "removed", w->request.id);
-	publisher_await_peer(
-		w->publisher, w->request.id, is_upsert ? w->request.public_key : NULL, on_peer, w);
+	publisher_await_peer(w->publisher, result->seq, w->request.id,
+		is_upsert ? w->request.public_key : NULL, on_peer, w);
+}
+
+/* What the request does not know stays: the other fields, and the preshared key with the same
+ * public key, unless the request knows that there is none. */
+static int decide(void *arg, const struct device_state *before, struct device_state *wanted)
+{
+	const struct work *w = arg;
+	const struct provision_request *r = &w->request;
+
+	wanted->exists = r->task == PROVISION_UPSERT;
+	if (!wanted->exists)
+		return 0;
+	snprintf(wanted->tunnel, sizeof(wanted->tunnel), "%s", r->tunnel->name);
+	memcpy(wanted->public_key, r->public_key, sizeof(wanted->public_key));
+	if (r->preshared_known || r->preshared_key[0] || strcmp(before->public_key, r->public_key))
+		memcpy(wanted->preshared_key, r->preshared_key, sizeof(wanted->preshared_key));
+	memcpy(wanted->addresses, r->addresses, sizeof(r->addresses));
+	wanted->address_count = r->address_count;
+	return 0;
 }
 
 void provision_work(struct store *s, struct publisher *p, const struct provision_request *r,
+	const struct store_actor *by,
 	void (*on_done)(void *arg, const struct provision_outcome *outcome), void *arg)
 {
-	struct device_state wanted = { .exists = r->task == PROVISION_UPSERT };
 	struct work *w = malloc(sizeof(*w));
 
 	if (!w) {
@@ -82,16 +118,7 @@ void provision_work(struct store *s, struct publisher *p, const struct provision
 		return;
 	}
 	*w = (struct work){
-		.store = s, .publisher = p, .request = *r, .on_done = on_done, .arg = arg
+		.store = s, .publisher = p, .request = *r, .by = *by, .on_done = on_done, .arg = arg
 	};
-	if (wanted.exists) {
-		snprintf(wanted.tunnel, sizeof(wanted.tunnel), "%s", r->tunnel->name);
-		memcpy(wanted.public_key, r->public_key, sizeof(wanted.public_key));
-		memcpy(wanted.preshared_key, r->preshared_key, sizeof(wanted.preshared_key));
-		wanted.preshared_known = r->preshared_known;
-		memcpy(wanted.addresses, r->addresses, sizeof(r->addresses));
-		wanted.address_count = r->address_count;
-	}
-	store_change(s, r->id, &wanted, on_stored, w);
-	explicit_bzero(&wanted, sizeof(wanted));
+	store_change(s, r->id, by, decide, on_stored, w);
 }

@@ -23,4 +23,5 @@ struct provision_outcome {
 
 /* on_done is called once, perhaps before this returns. */
 void provision_work(struct store *s, struct publisher *p, const struct provision_request *request,
+	const struct store_actor *by,
 	void (*on_done)(void *arg, const struct provision_outcome *outcome), void *arg);

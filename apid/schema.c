@@ -15,12 +15,14 @@ enum { MIGRATE_MS = 60000 };
 	extern const char symbol[] __attribute__((visibility("hidden")))
 
 SCHEMA_FILE(schema_001_base, "001_base.sql");
+SCHEMA_FILE(schema_002_accounts, "002_accounts.sql");
 
 static const struct migration {
 	int version;
 	const char *text;
 } migrations[] = {
 	{ 1, schema_001_base },
+	{ 2, schema_002_accounts },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 
@@ -90,6 +92,12 @@ static void on_batch(void *arg, struct db_batch *b, int status)
 	free(m);
 }
 
+void schema_session(struct db_batch *b)
+{
+	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+		       "innodb_lock_wait_timeout = 2, time_zone = '+00:00'");
+}
+
 int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *arg)
 {
 	struct db_batch *b = db_batch_new();
@@ -101,8 +109,7 @@ int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *
 	}
 	m->on_done = on_done;
 	m->arg = arg;
-	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-		       "innodb_lock_wait_timeout = 2, time_zone = '+00:00'");
+	schema_session(b);
 	m->lock = db_add(b, "SELECT GET_LOCK(CONCAT('culvert.', DATABASE()), 30)", "");
 	db_add_text(
 		b, "CREATE TABLE IF NOT EXISTS schema_versions (version INT NOT NULL PRIMARY KEY)");

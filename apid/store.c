@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/schema.h"
 #include "apid/store_impl.h"
+#include "apid/topics.h"
 #include "common/log.h"
-#include "common/timer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,32 +18,37 @@ struct setup {
 	enum { SETUP_LOOK, SETUP_READ } turn;
 	bool has_seed; /* a seed is written in this batch */
 	char seed_digest[65];
-	unsigned seed_number; /* of the store's seed when the batch was made */
-	size_t key, seed;     /* statements */
+	unsigned seed_number;	 /* of the store's seed when the batch was made */
+	size_t key, seed, lease; /* statements */
 	struct store_load load;
 };
 
-static void add_api_key(struct setup *u, struct db_batch *b)
+static const struct store_actor self = { .name = "apid" };
+
+/* Returns whether it added anything. */
+static bool add_api_key(struct setup *u, struct db_batch *b)
 {
 	const struct db_rows *rows = db_batch_rows(b, u->key);
 	uint8_t hash[DIGEST_LEN];
 
 	if (!u->s->api_key || digest_sha256(u->s->api_key, strlen(u->s->api_key), hash))
-		return;
+		return false;
 	for (size_t i = 0; i < rows->n; i++) {
 		if (db_cell_len(rows, i, 1) == DIGEST_LEN &&
 			!memcmp(db_cell(rows, i, 1), hash, DIGEST_LEN))
-			return;
+			return false;
 	}
+	write_begin(b);
 	db_add(b,
 		"INSERT INTO api_keys (name, hash, created_at) VALUES ('" FIRST_KEY "', ?, ?) ON "
 		"DUPLICATE KEY UPDATE hash = VALUES(hash), created_at = VALUES(created_at), "
 		"revoked_at = NULL",
 		"bi", hash, (size_t)DIGEST_LEN, clock_wall_ms());
-	store_audit_add(b, u->s->actor, "api_key_set", FIRST_KEY);
+	write_audit(b, &self, "api_key_set", FIRST_KEY, NULL, NULL);
+	return true;
 }
 
-static void add_seed(struct setup *u, struct db_batch *b)
+static void add_seed(struct setup *u, struct db_batch *b, bool has_begun)
 {
 	const struct db_rows *rows = db_batch_rows(b, u->seed);
 	const struct seed *seed = u->s->seed;
@@ -51,10 +56,24 @@ static void add_seed(struct setup *u, struct db_batch *b)
 	u->seed_number = u->s->seed_number;
 	if (!seed || (!u->s->seed_always && rows->n && !strcmp(db_cell(rows, 0, 0), seed->digest)))
 		return;
+	if (!has_begun)
+		write_begin(b);
 	u->has_seed = true;
 	snprintf(u->seed_digest, sizeof(u->seed_digest), "%s", seed->digest);
 	store_seed_add(b, seed);
-	store_audit_add(b, u->s->actor, "seed_read", seed->digest);
+	write_audit(b, &self, "seed_read", seed->digest, NULL, NULL);
+}
+
+/* Key and seed, where they are new. */
+static void add_setup_writes(struct setup *u, struct db_batch *b)
+{
+	bool has_begun = add_api_key(u, b);
+
+	add_seed(u, b, has_begun);
+	if (!has_begun && !u->has_seed)
+		return;
+	write_note(b, "*", "");
+	write_commit(b);
 }
 
 /* The seed that waits; NULL = none. */
@@ -111,8 +130,9 @@ static void setup_done(struct setup *u, const struct db_batch *b)
 {
 	struct store *s = u->s;
 
+	s->is_publisher = store_lease_take(b, u->lease);
 	if (store_load_take(s, b, &u->load)) {
-		log_error("state could not be published");
+		log_error("state could not be taken over");
 		db_reset(s->db);
 		return;
 	}
@@ -121,6 +141,7 @@ static void setup_done(struct setup *u, const struct db_batch *b)
 	drop_seed(u);
 	s->is_started = true;
 	db_set_ready(s->db);
+	store_follow_start(s);
 	write_waiting_seed(s);
 }
 
@@ -135,11 +156,9 @@ static void on_setup(void *arg, struct db_batch *b, int status)
 	}
 	switch (u->turn) {
 	case SETUP_LOOK:
-		db_add_text(b, "START TRANSACTION");
-		add_api_key(u, b);
-		add_seed(u, b);
-		db_add_text(b, "COMMIT");
+		add_setup_writes(u, b);
 		schema_unlock(b);
+		u->lease = store_lease_add(b);
 		store_load_add(b, &u->load);
 		u->turn = SETUP_READ;
 		break;
@@ -173,6 +192,16 @@ static void on_connect(void *arg)
 
 	if (schema_migrate(s->db, on_migrated, s))
 		db_reset(s->db);
+}
+
+/* The lock is gone with the connection: somebody else may publish. */
+static void on_down(void *arg)
+{
+	struct store *s = arg;
+
+	store_follow_stop(s);
+	s->is_publisher = false;
+	publisher_yield(s->publisher);
 }
 
 /* ---- a seed at run time ---- */
@@ -236,10 +265,11 @@ static void write_seed(struct store *s, struct seed *seed)
 	r->s = s;
 	r->seed = seed;
 	s->is_reseeding = true;
-	db_add_text(b, "START TRANSACTION");
+	write_begin(b);
 	store_seed_add(b, seed);
-	store_audit_add(b, s->actor, "seed_read", seed->digest);
-	db_add_text(b, "COMMIT");
+	write_audit(b, &self, "seed_read", seed->digest, NULL, NULL);
+	write_note(b, "*", "");
+	write_commit(b);
 	db_submit(s->db, b, SETUP_MS, on_reseed, r);
 }
 
@@ -263,39 +293,130 @@ void store_seed(struct store *s, struct seed *seed)
 	write_waiting_seed(s);
 }
 
+/* ---- connections that read ---- */
+
+static void on_reader_set(void *arg, struct db_batch *b, int status)
+{
+	struct db *db = arg;
+
+	(void)b;
+	if (!status)
+		db_set_ready(db);
+	else if (status != -ECANCELED)
+		db_reset(db);
+}
+
+/* Told with the slot, so that the callback finds its connection. */
+static void on_reader_connect(void *arg)
+{
+	struct db *db = *(struct db **)arg;
+	struct db_batch *b = db_batch_new();
+
+	if (!b) {
+		db_reset(db);
+		return;
+	}
+	schema_session(b);
+	db_submit_setup(db, b, STORE_MS, on_reader_set, db);
+}
+
+static struct db *reader(struct store *s)
+{
+	for (unsigned i = 0; i < STORE_READERS; i++) {
+		struct db *db = s->readers[s->next_reader++ % STORE_READERS];
+
+		if (db && db_is_ready(db))
+			return db;
+	}
+	return s->db;
+}
+
+static void submit(struct db *db, struct db_batch *b, db_on_done on_done, void *arg)
+{
+	if (db) {
+		db_submit(db, b, STORE_MS, on_done, arg);
+		return;
+	}
+	if (on_done)
+		on_done(arg, b, -ECANCELED);
+	db_batch_drop(b);
+}
+
+void store_submit(struct store *s, struct db_batch *b, db_on_done on_done, void *arg)
+{
+	submit(s->db, b, on_done, arg);
+}
+
+void store_read(struct store *s, struct db_batch *b, db_on_done on_done, void *arg)
+{
+	submit(reader(s), b, on_done, arg);
+}
+
 /* ---- life ---- */
+
+static int open_connections(struct store *s, const struct store_options *options)
+{
+	struct db_options db = options->db;
+
+	db.on_connect = on_connect;
+	db.on_down = on_down;
+	db.arg = s;
+	s->db = db_open(s->loop, &db);
+	db.on_connect = on_reader_connect;
+	db.on_down = NULL;
+	db.is_quiet = true;
+	for (unsigned i = 0; i < STORE_READERS && s->db; i++) {
+		db.arg = &s->readers[i];
+		s->readers[i] = db_open(s->loop, &db);
+		if (!s->readers[i])
+			return -ENOMEM;
+	}
+	return s->db ? 0 : -ENOMEM;
+}
 
 struct store *store_open(uv_loop_t *loop, struct publisher *p, const struct store_options *options,
 	struct seed *seed)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	struct db_options db = options->db;
 
 	if (!s) {
 		seed_free(seed);
 		return NULL;
 	}
+	s->loop = loop;
 	s->publisher = p;
 	s->seed = seed;
 	s->on_bad_seed = options->on_bad_seed;
+	s->on_loaded = options->on_loaded;
+	s->on_change = options->on_change;
 	s->arg = options->arg;
+	for (int i = 0; i < TABLES; i++)
+		table_init(&s->tables[i]);
+	hmap_init(&s->device_at, free);
+	accounts_init(&s->accounts);
 	s->api_key = options->api_key ? strdup(options->api_key) : NULL;
-	s->actor = strdup(options->actor);
-	db.on_connect = on_connect;
-	db.on_down = NULL;
-	db.arg = s;
-	if (s->actor && (s->api_key || !options->api_key))
-		s->db = db_open(loop, &db);
-	if (s->db)
+	timer_init(loop, &s->follow, NULL, s);
+	if ((s->api_key || !options->api_key) && !open_connections(s, options))
 		return s;
-	store_free(s);
-	return NULL;
+	store_close(s);
+	return NULL; /* without memory; what is left goes with the process */
 }
 
 void store_close(struct store *s)
 {
-	db_close(s->db);
-	s->db = NULL; /* it frees itself */
+	struct db *db = s->db;
+
+	store_follow_stop(s);
+	timer_close(&s->follow, NULL);
+	s->db = NULL; /* it frees itself, and its batches end from within */
+	if (db)
+		db_close(db);
+	for (unsigned i = 0; i < STORE_READERS; i++) {
+		db = s->readers[i];
+		s->readers[i] = NULL;
+		if (db)
+			db_close(db);
+	}
 }
 
 void store_free(struct store *s)
@@ -304,7 +425,10 @@ void store_free(struct store *s)
 	if (s->api_key)
 		explicit_bzero(s->api_key, strlen(s->api_key));
 	free(s->api_key);
-	free(s->actor);
+	for (int i = 0; i < TABLES; i++)
+		table_fini(&s->tables[i]);
+	hmap_fini(&s->device_at);
+	accounts_fini(&s->accounts);
 	api_keys_fini(&s->keys);
 	free(s);
 }
@@ -312,6 +436,16 @@ void store_free(struct store *s)
 bool store_is_ready(const struct store *s)
 {
 	return s->db && db_is_ready(s->db);
+}
+
+bool store_is_loaded(const struct store *s)
+{
+	return s->is_loaded;
+}
+
+bool store_is_publisher(const struct store *s)
+{
+	return s->is_publisher;
 }
 
 void store_set_api_key(struct store *s, const char *api_key)
@@ -330,4 +464,35 @@ void store_set_api_key(struct store *s, const char *api_key)
 const struct api_keys *store_api_keys(const struct store *s)
 {
 	return s->keys_known ? &s->keys : NULL;
+}
+
+/* ---- tables ---- */
+
+int store_table_find(const char *name)
+{
+	enum bus_topic topic = topic_find(name);
+
+	if (topic != BUS_TOPICS)
+		return topic;
+	return strcmp(name, "users") ? TABLES : TABLE_users;
+}
+
+const char *store_table_name(int table)
+{
+	return table == TABLE_users ? "users" : topic_name((enum bus_topic)table);
+}
+
+const struct table *store_table(const struct store *s, int table)
+{
+	return &s->tables[table];
+}
+
+struct accounts *store_accounts(struct store *s)
+{
+	return &s->accounts;
+}
+
+const char *store_device_at(const struct store *s, const struct addr *a)
+{
+	return hmap_find(&s->device_at, a, sizeof(*a));
 }

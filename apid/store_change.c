@@ -7,35 +7,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANGE_MS = 2000 };
-
-#define NEW_DEVICE "{\"active\":true}"
-
-/* One store_change on its way: look, write, tell. */
+/* One store_change on its way: look, decide, write, tell. */
 struct change {
 	struct store *s;
 	char id[DEVICE_ID_MAX + 1];
+	struct store_actor by;
 	struct device_state wanted, before;
-	char *record; /* what the device has besides */
-	bool is_writing;
-	size_t device, addresses, key_owner, address_owner; /* statements */
+	enum { CHANGE_LOOK, CHANGE_CHECK, CHANGE_WRITE } turn;
+	size_t device, addresses, key_owner, address_owner, number; /* statements */
+	store_decide_device decide;
 	void (*on_done)(void *arg, const struct store_result *result);
 	void *arg;
 };
 
-static void tell(struct change *c, int status, const char *why, bool changed, enum entitlement e)
+static void state_fini(struct device_state *d)
 {
-	struct store_result result = { .status = status,
-		.why = why,
-		.changed = changed,
-		.before = &c->before,
-		.entitlement = e };
+	free(d->record);
+	explicit_bzero(d, sizeof(*d));
+}
 
-	c->on_done(c->arg, &result);
-	explicit_bzero(&c->wanted, sizeof(c->wanted));
-	explicit_bzero(&c->before, sizeof(c->before));
-	free(c->record);
+static void tell(struct change *c, const struct store_result *result)
+{
+	struct store_result r = *result;
+
+	r.before = &c->before;
+	c->on_done(c->arg, &r);
+	state_fini(&c->wanted);
+	state_fini(&c->before);
 	free(c);
+}
+
+static void tell_failure(struct change *c, int status, const char *why)
+{
+	tell(c, &(struct store_result){ .status = status, .why = why });
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -58,10 +62,6 @@ static int take_before(struct change *c, const struct db_batch *b)
 	struct device_state *d = &c->before;
 
 	d->exists = device->n;
-	d->preshared_known = true; /* taking a change back restores this too */
-	c->record = strdup(d->exists ? db_cell(device, 0, 1) : NEW_DEVICE);
-	if (!c->record)
-		return -ENOMEM;
 	if (!d->exists)
 		return 0;
 	copy_text(d->tunnel, sizeof(d->tunnel), db_cell(device, 0, 0));
@@ -69,7 +69,10 @@ static int take_before(struct change *c, const struct db_batch *b)
 	copy_text(d->preshared_key, sizeof(d->preshared_key), db_cell(device, 0, 3));
 	for (size_t i = 0; i < addresses->n; i++)
 		add_address(d, db_cell(addresses, i, 0));
-	return 0;
+	d->record = strdup(db_cell(device, 0, 1));
+	c->wanted = *d;
+	c->wanted.record = strdup(db_cell(device, 0, 1));
+	return d->record && c->wanted.record ? 0 : -ENOMEM;
 }
 
 static bool is_same(const struct device_state *a, const struct device_state *b)
@@ -79,7 +82,9 @@ static bool is_same(const struct device_state *a, const struct device_state *b)
 	if (!a->exists)
 		return true;
 	if (strcmp(a->tunnel, b->tunnel) || strcmp(a->public_key, b->public_key) ||
-		strcmp(a->preshared_key, b->preshared_key) || a->address_count != b->address_count)
+		strcmp(a->preshared_key, b->preshared_key) ||
+		a->address_count != b->address_count || !a->record != !b->record ||
+		(a->record && strcmp(a->record, b->record)))
 		return false;
 	for (size_t i = 0; i < a->address_count; i++) {
 		if (!addr_equal(&a->addresses[i], &b->addresses[i]))
@@ -94,8 +99,9 @@ static void add_upsert(struct change *c, struct db_batch *b)
 
 	db_add(b,
 		"INSERT INTO devices (id, tunnel, record) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE "
-		"tunnel = VALUES(tunnel)",
-		"sss", c->id, d->tunnel[0] ? d->tunnel : NULL, c->record);
+		"tunnel = VALUES(tunnel), record = VALUES(record)",
+		"sss", c->id, d->tunnel[0] ? d->tunnel : NULL,
+		d->record ? d->record : "{\"active\":true}");
 	db_add(b, "DELETE FROM device_addresses WHERE device = ?", "s", c->id);
 	for (size_t i = 0; i < d->address_count; i++) {
 		char text[ADDR_STRLEN];
@@ -113,98 +119,112 @@ static void add_upsert(struct change *c, struct db_batch *b)
 			"sss", c->id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL);
 }
 
+static char *audit_text(const struct change *c, const struct device_state *d)
+{
+	cJSON *json = d->exists ? store_device_json(c->id, d) : NULL;
+	char *text = json ? json_format(json) : NULL;
+
+	cJSON_Delete(json);
+	return text;
+}
+
 static void add_writes(struct change *c, struct db_batch *b)
 {
+	char *old = audit_text(c, &c->before), *new = audit_text(c, &c->wanted);
+
 	if (!c->wanted.exists)
 		db_add(b, "DELETE FROM devices WHERE id = ?", "s", c->id);
 	else
 		add_upsert(c, b);
-	store_audit_add(b, c->s->actor,
+	write_audit(b, &c->by,
 		!c->wanted.exists  ? "device_remove"
 		: c->before.exists ? "device_change"
 				   : "device_add",
-		c->id);
-	db_add_text(b, "COMMIT");
+		c->id, old, new);
+	write_note(b, "devices", c->id);
+	c->number = write_commit(b);
+	free(old);
+	free(new);
 }
 
-static cJSON *device_record(const struct change *c)
+/* Into the tables, and onto the bus. */
+static int apply(struct change *c)
 {
 	const struct device_state *d = &c->wanted;
-	char texts[8][ADDR_STRLEN];
-	const char *list[8];
+	cJSON *key = NULL;
+	char *text = audit_text(c, d), *key_text = NULL;
+	int r = d->exists && !text ? -ENOMEM : 0;
 
-	for (size_t i = 0; i < d->address_count; i++) {
-		addr_format(&d->addresses[i], texts[i]);
-		list[i] = texts[i];
+	if (!r && d->exists && d->public_key[0]) {
+		key = cJSON_CreateObject();
+		cJSON_AddStringToObject(key, "id", c->id);
+		cJSON_AddStringToObject(key, "public_key", d->public_key);
+		if (d->preshared_key[0])
+			cJSON_AddStringToObject(key, "preshared_key", d->preshared_key);
+		key_text = json_format(key);
+		r = key_text ? 0 : -ENOMEM;
 	}
-	return store_device_record(
-		c->id, d->tunnel[0] ? d->tunnel : NULL, list, d->address_count, c->record);
-}
-
-static int publish(struct change *c, cJSON *device)
-{
-	struct publisher *p = c->s->publisher;
-	const struct device_state *d = &c->wanted;
-	int r;
-
-	if (!d->exists) {
-		r = publisher_remove(p, TOPIC_device_keys, c->id);
-		return r ? r : publisher_remove(p, TOPIC_devices, c->id);
-	}
-	r = publisher_set(p, TOPIC_devices, c->id, device);
-	if (r)
-		return r;
-	if (!d->public_key[0])
-		return publisher_remove(p, TOPIC_device_keys, c->id);
-	return publisher_set(p, TOPIC_device_keys, c->id,
-		store_key_record(
-			c->id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL));
+	if (!r)
+		r = store_apply(c->s, TOPIC_devices, c->id, text);
+	if (!r)
+		r = store_apply(c->s, TOPIC_device_keys, c->id, key_text);
+	if (key_text)
+		explicit_bzero(key_text, strlen(key_text));
+	cJSON_Delete(key);
+	free(key_text);
+	free(text);
+	return r;
 }
 
 /* The database is as wanted. */
-static void settle(struct change *c, bool changed)
+static void settle(struct change *c, const struct db_batch *b, bool changed)
 {
-	cJSON *device = c->wanted.exists ? device_record(c) : NULL;
-	enum entitlement e = NOT_ENTITLED_INVALID;
-	int r = 0;
+	struct store_result result = { .changed = changed, .entitlement = NOT_ENTITLED_INVALID };
 
-	if (device)
-		e = publisher_entitlement(c->s->publisher, device);
-	if (changed && c->wanted.exists && !device)
-		r = -ENOMEM;
-	else if (changed)
-		r = publish(c, device);
-	else
-		cJSON_Delete(device);
-	if (r) {
+	if (changed)
+		result.seq = write_number(b, c->number);
+	if (changed)
+		result.status = apply(c);
+	if (result.status) {
 		/* What the bus has is no longer what the database has: read all again. */
 		log_error("device could not be published id=%s", c->id);
 		db_reset(c->s->db);
+	} else if (changed) {
+		store_wrote(c->s, result.seq);
 	}
-	tell(c, r, NULL, changed, e);
+	if (c->wanted.exists)
+		result.entitlement = store_entitlement(c->s, c->id);
+	tell(c, &result);
+}
+
+/* Other devices that have the wanted key or one of the addresses. */
+static void add_owners(struct change *c, struct db_batch *b)
+{
+	char texts[2][ADDR_STRLEN] = { "", "" };
+
+	for (size_t i = 0; i < c->wanted.address_count && i < 2; i++)
+		addr_format(&c->wanted.addresses[i], texts[i]);
+	c->key_owner =
+		db_add(b, "SELECT device FROM device_keys WHERE public_key = ? AND device <> ?",
+			"ss", c->wanted.public_key, c->id);
+	c->address_owner = db_add(b,
+		"SELECT device FROM device_addresses WHERE address IN (?, ?) AND device <> ?",
+		"sss", texts[0], texts[1], c->id);
 }
 
 static void decide(struct change *c, struct db_batch *b)
 {
 	int r = take_before(c, b);
 
+	if (!r)
+		r = c->decide(c->arg, &c->before, &c->wanted);
 	if (r) {
-		tell(c, r, NULL, false, NOT_ENTITLED_INVALID);
-		return;
-	}
-	if (c->wanted.exists && !c->wanted.preshared_known && !c->wanted.preshared_key[0] &&
-		!strcmp(c->wanted.public_key, c->before.public_key))
-		memcpy(c->wanted.preshared_key, c->before.preshared_key,
-			sizeof(c->wanted.preshared_key));
-	if (c->wanted.exists && db_batch_rows(b, c->key_owner)->n) {
-		tell(c, -EEXIST, "publicKey: another device's", false, NOT_ENTITLED_INVALID);
-	} else if (c->wanted.exists && db_batch_rows(b, c->address_owner)->n) {
-		tell(c, -EEXIST, "address: another device's", false, NOT_ENTITLED_INVALID);
+		tell_failure(c, r, NULL);
 	} else if (is_same(&c->wanted, &c->before)) {
-		settle(c, false);
+		settle(c, b, false);
 	} else {
-		c->is_writing = true;
-		add_writes(c, b);
+		c->turn = CHANGE_CHECK;
+		add_owners(c, b);
 	}
 }
 
@@ -215,29 +235,32 @@ static void on_change(void *arg, struct db_batch *b, int status)
 	if (status) {
 		log_notice("device could not be changed id=%s error=%s", c->id, strerror(-status));
 		log_debug("device could not be changed error=%s", db_batch_error(b));
-		/* Another process was quicker between our look and our write. */
-		tell(c, status, status == -EEXIST ? "address or publicKey: another device's" : NULL,
-			false, NOT_ENTITLED_INVALID);
-	} else if (!c->is_writing) {
+		tell_failure(c, status,
+			status == -EEXIST ? "address or publicKey: another device's" : NULL);
+		return;
+	}
+	switch (c->turn) {
+	case CHANGE_LOOK:
 		decide(c, b);
-	} else {
-		settle(c, true);
+		break;
+	case CHANGE_CHECK:
+		if (c->wanted.exists && db_batch_rows(b, c->key_owner)->n) {
+			tell_failure(c, -EEXIST, "publicKey: another device's");
+		} else if (c->wanted.exists && db_batch_rows(b, c->address_owner)->n) {
+			tell_failure(c, -EEXIST, "address: another device's");
+		} else {
+			c->turn = CHANGE_WRITE;
+			add_writes(c, b);
+		}
+		break;
+	case CHANGE_WRITE:
+		settle(c, b, true);
+		break;
 	}
 }
 
-/* Addresses of other devices that are wanted: at most one per family. */
-static void add_address_owner(struct change *c, struct db_batch *b)
-{
-	char texts[2][ADDR_STRLEN] = { "", "" };
-
-	for (size_t i = 0; i < c->wanted.address_count && i < 2; i++)
-		addr_format(&c->wanted.addresses[i], texts[i]);
-	c->address_owner = db_add(b,
-		"SELECT device FROM device_addresses WHERE address IN (?, ?) AND device <> ?",
-		"sss", texts[0], texts[1], c->id);
-}
-
-void store_change(struct store *s, const char *id, const struct device_state *wanted,
+void store_change(struct store *s, const char *id, const struct store_actor *by,
+	store_decide_device decide_device,
 	void (*on_done)(void *arg, const struct store_result *result), void *arg)
 {
 	struct change *c = calloc(1, sizeof(*c));
@@ -251,22 +274,18 @@ void store_change(struct store *s, const char *id, const struct device_state *wa
 		return;
 	}
 	c->s = s;
-	c->wanted = *wanted;
+	c->by = *by;
+	c->decide = decide_device;
 	c->on_done = on_done;
 	c->arg = arg;
 	copy_text(c->id, sizeof(c->id), id);
-	db_add_text(b, "START TRANSACTION");
+	write_begin(b);
 	c->device = db_add(b,
 		"SELECT d.tunnel, d.record, k.public_key, k.preshared_key FROM devices d LEFT JOIN "
-		"device_keys k ON k.device = d.id WHERE d.id = ? FOR UPDATE",
+		"device_keys k ON k.device = d.id WHERE d.id = ?",
 		"s", c->id);
-	c->addresses = db_add(b,
-		"SELECT address FROM device_addresses WHERE device = ? ORDER BY position FOR "
-		"UPDATE",
-		"s", c->id);
-	c->key_owner =
-		db_add(b, "SELECT device FROM device_keys WHERE public_key = ? AND device <> ?",
-			"ss", c->wanted.public_key, c->id);
-	add_address_owner(c, b);
-	db_submit(s->db, b, CHANGE_MS, on_change, c);
+	c->addresses =
+		db_add(b, "SELECT address FROM device_addresses WHERE device = ? ORDER BY position",
+			"s", c->id);
+	store_submit(s, b, on_change, c);
 }

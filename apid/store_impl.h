@@ -2,40 +2,76 @@
 #pragma once
 
 #include "apid/store.h"
+#include "common/timer.h"
+
+enum { STORE_READERS = 2, STORE_MS = 2000 };
 
 /* Inside of the store; for store*.c only. */
 struct store {
+	uv_loop_t *loop;
+	/* Writes, and follows: so that what is followed is never older than what was written. */
 	struct db *db;
+	struct db *readers[STORE_READERS];
+	unsigned next_reader;
 	struct publisher *publisher;
 	char *api_key; /* wiped when written */
-	char *actor;
 	void (*on_bad_seed)(void *arg);
+	void (*on_loaded)(void *arg);
+	void (*on_change)(void *arg, const char *topic, const char *id);
 	void *arg;
 	struct seed *seed;    /* to be written, NULL = none */
 	bool seed_always;     /* also when it is the one written last */
 	unsigned seed_number; /* another with every seed that waits */
 	bool is_reseeding;    /* a seed is being written at run time */
 	bool is_started;      /* was ready once */
+	bool is_loaded;
+
+	struct timer follow;
+	bool is_following;
+	bool is_publisher; /* holds the lock, on the connection that stands */
+	int64_t seq;	   /* the change that the tables are at */
+
+	struct table tables[TABLES];
+	struct hmap device_at; /* address → its row's id, a copy */
+	struct accounts accounts;
 	struct api_keys keys;
 	bool keys_known;
 };
 
-/* Adds the statements that read everything; store_load_take publishes what they gave. */
+/* Adds the statements that read everything; store_load_take takes what they gave into the tables.
+ */
 struct store_load {
-	size_t devices, addresses, device_keys, records, api_keys;
+	size_t seq, devices, addresses, records, api_keys;
+	struct accounts_load accounts;
 };
 void store_load_add(struct db_batch *b, struct store_load *l);
 int store_load_take(struct store *s, const struct db_batch *b, const struct store_load *l);
 
-/* The bus's record of a device: the stored record with id, tunnel and addresses. NULL: the stored
- * record is no JSON object, or no memory. */
-cJSON *store_device_record(const char *id, const char *tunnel, const char *const *addresses,
-	size_t n, const char *record);
-cJSON *store_key_record(const char *id, const char *public_key, const char *preshared_key);
+/* One device's rows: adds the statements, makes its text of what they gave (NULL when there is
+ * none or the record is unusable; *key gets the record of topic device_keys or NULL). */
+struct store_device_rows {
+	size_t device, addresses;
+};
+void store_device_add(struct db_batch *b, const char *id, struct store_device_rows *rows);
+char *store_device_take(
+	const struct db_batch *b, const char *id, const struct store_device_rows *rows, char **key);
+
+/* A record is that now (text NULL: gone): into the table, and published if that is ours to do. */
+int store_apply(struct store *s, int table, const char *id, const char *text);
+/* Publishes everything, when that is ours to do. */
+int store_publish_all(struct store *s);
+
+/* Change seq was written here, and the tables have it. */
+void store_wrote(struct store *s, int64_t seq);
+size_t store_api_keys_add(struct db_batch *b);
+int store_api_keys_take(struct store *s, const struct db_batch *b, size_t statement);
+
+/* store_follow.c */
+void store_follow_start(struct store *s);
+void store_follow_stop(struct store *s);
+/* Adds the statement that tries to get the lock; store_lease_take tells whether we have it. */
+size_t store_lease_add(struct db_batch *b);
+bool store_lease_take(const struct db_batch *b, size_t statement);
 
 /* Adds the statements that write a seed, without the transaction around them. */
 void store_seed_add(struct db_batch *b, const struct seed *seed);
-
-/* One row of the audit. */
-void store_audit_add(
-	struct db_batch *b, const char *actor, const char *action, const char *subject);

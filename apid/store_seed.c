@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/store_impl.h"
 #include "apid/topics.h"
-#include "common/timer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,10 +156,4 @@ void store_seed_add(struct db_batch *b, const struct seed *seed)
 	db_label(b, "meta");
 	db_add(b, "REPLACE INTO meta (name, value) VALUES ('seed_sha256', ?)", "s", seed->digest);
 	db_label(b, "");
-}
-
-void store_audit_add(struct db_batch *b, const char *actor, const char *action, const char *subject)
-{
-	db_add(b, "INSERT INTO audit (at, actor, action, subject) VALUES (?, ?, ?, ?)", "isss",
-		clock_wall_ms(), actor, action, subject);
 }

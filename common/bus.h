@@ -139,6 +139,10 @@ uint64_t bus_state_gen(const struct bus *b, enum bus_topic topic);
 int bus_state_flush(struct bus *b, enum bus_topic topic,
 	void (*on_done)(void *arg, int status, uint64_t gen), void *arg);
 
+/* Another process owns the topics from now on: nothing is published until bus_state_replace
+ * declares them again; waiting flushes end with -ECANCELED. What Redis has stays. */
+void bus_state_release(struct bus *b);
+
 /* ---- events ---- */
 /* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. One subscriber per event: -EEXIST.
  */

@@ -411,7 +411,8 @@ void bus_publish(struct own_topic *own)
 	struct publication *p;
 	int err;
 
-	if (own->pub || own->held || !own->bus->cmd.up || (!own->full_needed && !own->dirty.count))
+	if (own->pub || own->held || own->released || !own->bus->cmd.up ||
+		(!own->full_needed && !own->dirty.count))
 		return;
 	p = calloc(1, sizeof(*p));
 	if (!p)

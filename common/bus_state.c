@@ -53,8 +53,12 @@ static struct own_topic *declare(struct bus *b, enum bus_topic topic)
 	struct own_topic *own = b->own[topic];
 
 	assert(bus_topics[topic].owners & (1u << b->self));
-	if (own)
+	if (own) {
+		/* What Redis has now is somebody else's. */
+		own->full_needed |= own->released;
+		own->released = false;
 		return own;
+	}
 	own = calloc(1, sizeof(*own));
 	if (!own)
 		return NULL;
@@ -258,7 +262,7 @@ static void on_gens(void *arg, const redisReply *r)
 		struct own_topic *own = b->own[t];
 		const char *stored = "";
 
-		if (!own || own->pub)
+		if (!own || own->pub || own->released)
 			continue;
 		for (size_t i = 0; i + 1 < r->elements; i += 2) {
 			if (!strcmp(r->element[i]->str, bus_topics[t].name))
@@ -318,6 +322,20 @@ void bus_state_cancel(struct bus *b)
 		if (b->own[t])
 			tell_waiters(b->own[t], true);
 	}
+}
+
+void bus_state_release(struct bus *b)
+{
+	for (int t = 0; t < BUS_TOPICS; t++) {
+		struct own_topic *own = b->own[t];
+
+		if (!own || own->released)
+			continue;
+		own->released = true;
+		hmap_clear(&own->records);
+		hmap_clear(&own->dirty);
+	}
+	bus_state_cancel(b);
 }
 
 void bus_state_fini(struct bus *b)

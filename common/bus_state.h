@@ -21,7 +21,8 @@ struct own_topic {
 	struct hmap dirty;	/* ids changed since the last publication began */
 	uint64_t seq, done_seq; /* counts changes: made, and accepted by Redis */
 	bool full_needed;
-	bool held; /* failed twice: waits for the next beat */
+	bool held;     /* failed twice: waits for the next beat */
+	bool released; /* another process publishes it */
 	unsigned failures;
 	struct publication *pub;	       /* under way, or NULL */
 	char epoch[33], stored[BUS_STAMP_MAX]; /* as Redis accepted them last, "" = never */

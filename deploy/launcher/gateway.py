@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import time
 
 from .places import DAEMONS, UIDS, LaunchError, make_dir, write_file
@@ -53,7 +54,7 @@ def write_config(places, *extra):
               encoding="utf-8") as src:
         text = merge_config(src.read(), *extra)
     for name, value in (("RUN", places.run), ("KEPT", places.kept),
-                        ("PROVISION", "%s:%d" % places.provision)):
+                        ("PROVISION", "%s:%d" % places.provision), ("ADMIN", "%s:%d" % places.admin)):
         text = text.replace("@%s@" % name, value)
     write_file(places.in_run("etc", "culvert.conf"), text)
 
@@ -198,6 +199,39 @@ def _post(where, key, document):
                    {"x-api-key": key, "Content-Type": "application/json"})
     answer = client.getresponse()
     return [answer.status, answer.read().decode("utf-8", "replace")]
+
+
+def admin_ca(places):
+    """File of the certificate that the administration's is signed by."""
+    return places.in_kept("state", "apid", "admin-ca.pem")
+
+
+def setup_link(places):
+    """The link that makes the first account; None when there is one."""
+    try:
+        with open(places.in_kept("state", "apid", "setup-link"), encoding="ascii") as src:
+            return src.read().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _set_up(where, ca, document):
+    context = ssl.create_default_context(cadata=ca)
+    client = http.client.HTTPSConnection(*where, timeout=15, context=context)
+    client.request("POST", "/auth/setup", json.dumps(document), {"Content-Type": "application/json"})
+    answer = client.getresponse()
+    return [answer.status, answer.read().decode("utf-8", "replace")]
+
+
+def make_owner(places, host, user, password):
+    """The first account, by the setup link."""
+    link = wait_until("a setup link", lambda: setup_link(places), 10, places.log("apid"))
+    with open(admin_ca(places), encoding="ascii") as src:
+        ca = src.read()
+    status, text = host.call(_set_up, places.admin, ca, {
+        "token": link.split("#")[1], "user": user, "password": password})
+    if status != 200:
+        raise LaunchError("setup: %d %s" % (status, text), places.log("apid"))
 
 
 class Refused(LaunchError):

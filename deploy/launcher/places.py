@@ -31,6 +31,7 @@ class Places:
     start_with = "make up"
     hosts = ("gw",)
     provision = ("127.0.0.1", 8000)
+    admin = ("127.0.0.1", 8443)
 
     def __init__(self, build, run, kept, logs):
         self.top = TOP

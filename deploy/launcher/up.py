@@ -145,6 +145,7 @@ def _start_gateway(places, link, endpoint):
     host.start()
     uplink.connect(places, host, link)
     places.provision = (link["inside"], 8000)
+    places.admin = (link["inside"], 8443)
     stores.make_secrets(places)
     gateway.install(places, DAEMONS, places.in_kept("policy", "lists"), _seed(places, endpoint))
     uplink.check_internet(host, link, _write_config(places))
@@ -172,6 +173,12 @@ def _tell(places, endpoint, device):
         ("Tunnel", "%s, UDP port %d (make up HOST=name for another endpoint)" % (endpoint, WG_PORT)),
         ("CA to install", places.ca),
         ("Explicit proxy", "http://%s:8080 (from a device, through its tunnel)" % GATEWAY[0]),
+        ("Administration", "https://%s:%d (certificate: %s)" % (*places.admin, gateway.admin_ca(places))),
+    ]
+    setup = gateway.setup_link(places)
+    if setup:
+        rows.append(("Setup link", setup + " (makes the first account)"))
+    rows += [
         ("Provisioning API", "http://%s:%d/ (from this machine)" % places.provision),
         ("API key file", places.secret("api-key")),
         ("Policy", places.in_kept("policy")),

@@ -3,6 +3,7 @@
 import fcntl
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -67,10 +68,16 @@ def _write_host_files(places):
                    "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 %s\n" % own)
 
 
+ADMIN_USER = "lab"
+
+
 def _write_env(places):
+    password = secrets.token_urlsafe(24)
     write_file(os.path.join(places.lab_dir, "env"),
                "API_KEY=%s\nPROVISION_URL=http://127.0.0.1:8000/\nPROXY=http://10.9.0.1:8080\n"
-               % stores.read_secret(places, "api-key"), 0o600)
+               "ADMIN_URL=https://%s:%d\nADMIN_USER=%s\nADMIN_PASSWORD=%s\n"
+               % (stores.read_secret(places, "api-key"), *places.admin, ADMIN_USER, password), 0o600)
+    return password
 
 
 def _check_machine(places, names):
@@ -98,7 +105,7 @@ def _start(places):
         host.start()
     network.connect(hosts)
     stores.make_secrets(places)
-    _write_env(places)
+    admin_password = _write_env(places)
     stores.start_redis(places, hosts["gw"])
     stores.start_mariadb(places, hosts["gw"])
     internet.start_internet(places, hosts["inet"])
@@ -112,6 +119,9 @@ def _start(places):
         gateway.start_wireguard_go(hosts["gw"], "wg0", "wgd")
     stores.mariadb_ready(Process(hosts["gw"], "mariadb"))
     gateway.start_daemons(places, hosts["gw"], names)
+    if "apid" in names:
+        gateway.make_owner(places, hosts["gw"], ADMIN_USER, admin_password)
+        shutil.copyfile(gateway.admin_ca(places), os.path.join(places.lab_dir, "admin-ca.pem"))
     if "wgd" in names:
         clients.connect_clients(places, hosts, "apid" in names)
     gateway.await_service(places, hosts, names)
@@ -151,7 +161,7 @@ def _remove(places):
     shutil.rmtree(places.run, ignore_errors=True)
     if os.path.exists(places.run):
         raise LabError("cannot remove " + places.run)
-    for name in ("env", "run", "internet-ca.pem", "culvert-ca.pem", "both-cas.pem"):
+    for name in ("env", "run", "internet-ca.pem", "culvert-ca.pem", "admin-ca.pem", "both-cas.pem"):
         path = os.path.join(places.lab_dir, name)
         if os.path.lexists(path):
             os.unlink(path)

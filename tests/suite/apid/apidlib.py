@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -26,6 +27,10 @@ SEED = {
                  "addresses": ["10.9.0.2", "fd09::2"], "unknown_sites": "block"}],
     "categories": [{"id": "games", "name": "Games", "default": "block"}],
 }
+
+
+OWNER, PASSWORD = "olga", "correct horse battery"
+COOKIE = "__Host-culvert"
 
 
 def own(path, mode=None):
@@ -141,6 +146,7 @@ class Apid(Daemon):
         super().__init__("apid", directory / "culvert.conf", directory / "apid.log")
         self.dir, self.redis, self.database = directory, redis, database
         self.port = free_port()
+        self.admin_port = free_port()
         for name in ("state", "cache"):
             own(directory / name, None) if (directory / name).exists() else own_dir(directory / name)
         owned_file(directory / "api-key", API_KEY + "\n")
@@ -168,6 +174,9 @@ port = 51821
 user = {UID if os.geteuid() == 0 else os.geteuid()}
 redis_password_file = {self.redis.password_file("apid", UID)}
 provision = 127.0.0.1:{self.port}
+admin = 127.0.0.1:{self.admin_port}
+rate_address = 0
+rate_account = 0
 api_key_file = {self.dir}/api-key
 db_socket = {self.database.socket}
 db_password_file = {self.dir}/db-password
@@ -215,6 +224,28 @@ db_password_file = {self.dir}/db-password
     def remove(self, name="a"):
         return self.request(body={"task": "wg_remove", "id": name})
 
+    def client(self, user=None, password=None, **more):
+        """Of the administration; logged in when a user is given."""
+        one = Client(self, **more)
+        if user:
+            status, body = one.login(user, password)
+            assert status == 200, (status, body)
+        return one
+
+    def setup_token(self):
+        link = self.dir / "state" / "apid" / "setup-link"
+        wait_until(link.exists, "a setup link")
+        assert link.stat().st_mode & 0o777 == 0o600
+        return link.read_text().strip().split("#")[1]
+
+    def owner(self):
+        """The first account, made by the setup link, logged in."""
+        one = self.client()
+        status, body = one.post("/auth/setup", {"token": self.setup_token(), "user": OWNER, "password": PASSWORD})
+        assert status == 200, (status, body)
+        one.csrf = body["csrf"]
+        return one
+
     def state(self, topic):
         """What Redis has of a topic: id -> record."""
         flat = self.redis("HGETALL", f"culvert:state:{topic}:apid")
@@ -230,6 +261,74 @@ db_password_file = {self.dir}/db-password
             "SELECT id, tunnel, record FROM devices ORDER BY id",
             "SELECT device, address FROM device_addresses ORDER BY device, position",
             "SELECT device, public_key FROM device_keys ORDER BY device")]
+
+
+class Client:
+    """Speaks JSON with the administration, as a browser or a program does: keeps its cookie and its CSRF token."""
+
+    def __init__(self, apid, token=None, port=None, ca=None):
+        self.apid, self.token = apid, token
+        self.port = port or apid.admin_port
+        self.ca = ca or apid.dir / "state" / "apid" / "admin-ca.pem"
+        self.cookie = self.csrf = self.conn = self.headers = None
+
+    def connect(self):
+        context = ssl.create_default_context(cafile=str(self.ca))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=DEADLINE_S, context=context)
+
+    def request(self, method, path, body=None, headers=None):
+        """(status, decoded body); self.headers are the answer's. A header that is None is left out."""
+        send = {"Content-Type": "application/json"} if body is not None else {}
+        if self.cookie:
+            send["Cookie"] = f"{COOKIE}={self.cookie}"
+        if self.token:
+            send["Authorization"] = f"Bearer {self.token}"
+        if self.csrf and method not in ("GET", "HEAD"):
+            send["X-CSRF-Token"] = self.csrf
+        send.update(headers or {})
+        text = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
+        if isinstance(text, str):
+            text = text.encode("utf-8", "surrogatepass")
+        for last in (False, True):
+            try:
+                self.conn = self.conn or self.connect()
+                self.conn.request(method, path, text, {k: v for k, v in send.items() if v is not None})
+                answer = self.conn.getresponse()
+                break
+            except (http.client.RemoteDisconnected, ConnectionError):
+                self.conn = None  # a kept connection that the server had ended
+                if last:
+                    raise
+        data = answer.read()
+        self.headers = answer.headers
+        if answer.headers.get("Connection") == "close":
+            self.conn = None
+        for line in answer.headers.get_all("Set-Cookie") or []:
+            self.cookie = line.split(";")[0].split("=", 1)[1] or None
+        kind = answer.headers.get("Content-Type", "")
+        return answer.status, json.loads(data) if "json" in kind and data else data.decode()
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        return self.request("POST", path, body, **more)
+
+    def put(self, path, body=None, **more):
+        return self.request("PUT", path, body, **more)
+
+    def patch(self, path, body=None, **more):
+        return self.request("PATCH", path, body, **more)
+
+    def delete(self, path, **more):
+        return self.request("DELETE", path, **more)
+
+    def login(self, user=OWNER, password=PASSWORD, totp=None):
+        status, body = self.post("/auth/login", {"user": user, "password": password,
+                                                 **({"totp": totp} if totp else {})})
+        if status == 200:
+            self.csrf = body["csrf"]
+        return status, body
 
 
 def own_dir(path):

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/admin_tls.h"
+#include "common/buf.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int make_ca(const char *cert, const char *key)
+{
+	struct cert_ca *ca;
+	int err = cert_make_root("Culvert administration", time(NULL), &ca);
+
+	if (err)
+		return err;
+	err = cert_ca_save(ca, cert, key);
+	cert_ca_free(ca);
+	if (!err)
+		log_notice("certificate of the administration made file=%s", cert);
+	return err;
+}
+
+static int issue(const struct admin_tls *t, struct tls_cert **out)
+{
+	struct cert_spec spec = { .host = t->host };
+	char cert[4096], key[4096], *cert_pem = NULL, *key_pem = NULL;
+	struct cert_ca *ca;
+	int err = 0;
+
+	snprintf(cert, sizeof(cert), "%s/admin-ca.pem", t->dir);
+	snprintf(key, sizeof(key), "%s/admin-ca.key", t->dir);
+	if (access(cert, F_OK) || access(key, F_OK))
+		err = make_ca(cert, key);
+	if (!err)
+		err = cert_ca_load(cert, key, &ca);
+	if (err)
+		return err;
+	err = cert_issue(ca, &spec, &cert_pem, &key_pem);
+	if (!err)
+		err = tls_cert_new(cert_pem, key_pem, out);
+	if (key_pem)
+		explicit_bzero(key_pem, strlen(key_pem));
+	free(key_pem);
+	free(cert_pem);
+	cert_ca_free(ca);
+	return err;
+}
+
+static int read_files(const struct admin_tls *t, struct tls_cert **out)
+{
+	struct buf chain, key;
+	int err;
+
+	buf_init(&chain, 1 << 20);
+	buf_init(&key, 1 << 20);
+	err = buf_read_file(&chain, t->cert_file);
+	if (!err)
+		err = buf_read_file(&key, t->key_file);
+	if (!err)
+		err = tls_cert_new((char *)chain.data, (char *)key.data, out);
+	if (key.data)
+		explicit_bzero(key.data, key.cap);
+	buf_fini(&key);
+	buf_fini(&chain);
+	return err;
+}
+
+int admin_tls_renew(struct admin_tls *t)
+{
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct tls_config cfg = { .is_server = true, .alpn = alpn };
+	struct tls_cert *cert = NULL;
+	struct tls_ctx *ctx = NULL;
+	int err = t->cert_file ? read_files(t, &cert) : issue(t, &cert);
+
+	cfg.cert = cert;
+	if (!err)
+		err = tls_ctx_new(&cfg, &ctx);
+	tls_cert_free(cert);
+	if (err) {
+		log_error("no certificate for the administration host=%s error=%s", t->host,
+			strerror(-err));
+		return err;
+	}
+	tls_ctx_free(t->ctx);
+	t->ctx = ctx;
+	return 0;
+}
+
+void admin_tls_close(struct admin_tls *t)
+{
+	tls_ctx_free(t->ctx);
+	t->ctx = NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/cert.h"
+
+/*
+ * TLS of the admin listener: with certificate and key from files (certbot's), or with leaves of a
+ * CA of its own, which is made at the first start and is not that of the filtering proxy.
+ */
+struct admin_tls {
+	struct tls_ctx *ctx;
+	const char *dir;		  /* where admin-ca.pem and admin-ca.key lie */
+	const char *host;		  /* DNS name or address that the leaf is for */
+	const char *cert_file, *key_file; /* NULL: the CA of its own */
+};
+
+/* Makes ctx anew, from the strings given: at the start, before a leaf ends (CERT_LEAF_DAYS), and
+ * when the files may have changed. The context before stays with its connections; without success
+ * it stays in force. 0 or -errno, logged. */
+int admin_tls_renew(struct admin_tls *t);
+void admin_tls_close(struct admin_tls *t);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "apid/call.h"
+
+/*
+ * The second step of a login, a transaction: the password was right. Checks the account once more,
+ * and the one-time password, and makes a session.
+ */
+struct login {
+	struct call *c;
+	char user[65], code[65]; /* code "" = none was given */
+	char checked[64];	 /* the hash that the password was right for */
+	char value[256];	 /* of the cookie, once it is made */
+	char hash[2 * DIGEST_LEN + 1], old[2 * DIGEST_LEN + 1];
+	size_t row; /* statement */
+	bool used_recovery;
+};
+
+/* store_step. -ENOKEY a code is needed; -EACCES the code is wrong or was used; -ESRCH the account
+ * is not what it was. */
+int login_step(void *arg, struct db_batch *b, unsigned number);
+/* The answer after a login: who one is, and the cookie. */
+void login_answer(struct call *c, const char *user, const char *value, const char *hash);
+extern const struct body_schema account_schema;
+/* A name that an account may have. */
+bool admin_name_is_good(const char *text);
+/* {"name":…,"role":…,"groups":…,"totp":…}; NULL when there is no such account. */
+cJSON *login_account(const struct api *a, const char *user);
+/* A code against an account's row: password, totp_seed, totp_enabled, totp_step, recovery. Adds the
+ * statements that use it up. 0, -ENOKEY, -EACCES, -errno. */
+int login_check_code(const struct api *a, const char *user, const char *code,
+	const struct db_rows *rows, struct db_batch *b, bool *used_recovery);
+#define LOGIN_ROW                                                                                  \
+	"SELECT password, totp_seed, totp_enabled, totp_step, recovery FROM admins WHERE name = ?"

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "apid/api.h"
+#include "apid/call.h"
+#include "apid/resources.h"
+
+/* The six routes of a resource: list, post, get, put, patch, delete. r must last. -ENOMEM. */
+int record_make_routes(const struct resource *r, struct route out[static 6]);
+void record_free_routes(struct route routes[static 6]);
+
+/* RFC 7396: patch into target, both objects; takes nothing over. False without memory. */
+bool merge_patch(cJSON *target, const cJSON *patch);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/routes.h"
+
+static struct route_set (*const sets[])(void) = {
+	routes_auth,
+	routes_setup,
+};
+
+struct route_set routes_all(size_t i)
+{
+	return i < sizeof(sets) / sizeof(sets[0]) ? sets[i]() : (struct route_set){ 0 };
+}

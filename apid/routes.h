@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "apid/route.h"
+
+/* The arrays of routes, one per file apid/routes_NOUN.c; constant. */
+struct route_set {
+	const struct route *v;
+	size_t n;
+};
+struct route_set routes_auth(void);
+struct route_set routes_setup(void);
+
+/* All of them: routes_all(0), … until one is empty. */
+struct route_set routes_all(size_t i);
