@@ -111,9 +111,9 @@ def restricted(lab):
     document = json.loads(json.dumps(before))
     person(document)["safe_search"] = {"google": True, "bing": True, "duckduckgo": True, "youtube": "strict"}
     document["settings"].append({"id": "portal_host", "value": "portal.lab.example"})
-    document["dns_records"] = [{"id": "nas", "name": "nas.home.example", "type": "A", "value": "10.77.0.5", "ttl": 60},
-                               {"id": "alias", "name": "files.home.example", "type": "CNAME", "value": "allowed.example",
-                                "ttl": 60}]
+    document["dns_records"] = [
+        {"id": "nas", "name": "nas.home.example", "type": "A", "value": "10.77.0.5", "ttl": 60},
+        {"id": "alias", "name": "files.home.example", "type": "CNAME", "value": "allowed.example", "ttl": 60}]
     walklib.put_seed(lab, document)
     yield
     walklib.put_seed(lab, before)
