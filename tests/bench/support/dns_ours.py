@@ -19,11 +19,13 @@ from .dns_peers import PATIENCE_S, UPSTREAM_PORT, Server, on_server_cpu
 class Culvert(Server):
     label, address, source, reloads = "culvert", dnsdlib.GATEWAY, dnsdlib.PHONE, True
 
-    def __init__(self, names):
+    def __init__(self, names, upstream="udp://127.0.0.1:%d" % UPSTREAM_PORT, ca=None):
+        """ca: a directory with the ca.pem of a TLS upstream."""
         self.last = names[-1]
         self.certificates = pathlib.Path(tempfile.mkdtemp(prefix="culvert-bench-"))
-        certificates.make_certificates(self.certificates)
-        self.world = dnsdlib.World(["udp://127.0.0.1:%d" % UPSTREAM_PORT], self.certificates)
+        if not ca:
+            certificates.make_certificates(self.certificates)
+        self.world = dnsdlib.World([upstream], ca or self.certificates)
         conf = self.world.run / "culvert.conf"
         conf.write_text(conf.read_text().replace("log_level=debug", "log_level=notice"))
         self.port = self.world.port

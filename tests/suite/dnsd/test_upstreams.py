@@ -60,6 +60,16 @@ def test_connection_closed_by_upstream_is_opened_again(make_upstream, make_world
     assert upstream.connections >= 2
 
 
+def test_tls_session_is_taken_up_again(make_upstream, make_world):
+    """D1: only the first connection costs a whole handshake; the name was proven there"""
+    upstream = make_upstream("tls")
+    world = start_alone(make_world(upstream))
+    for i in range(6):
+        assert addresses(ask_system(world, f"session{i}.example")) == ["192.0.2.1"]
+        upstream.drop_connections()
+    assert len(upstream.resumed) >= 3 and upstream.resumed == [False] + [True] * (len(upstream.resumed) - 1)
+
+
 @pytest.mark.parametrize("kind", ["udp", "tls"])
 def test_dead_upstream_is_passed_over(make_upstream, make_world, kind):
     """D1"""

@@ -42,6 +42,7 @@ class Upstream:
         self.ttl = 300
         self.seen = []
         self.connections = 0
+        self.resumed = []  # of each TLS connection: was it an old session
         self.mute = False
         self.closing = False
         self.open_streams = []
@@ -143,6 +144,7 @@ class Upstream:
         try:
             if self.context:
                 s = self.context.wrap_socket(s, server_side=True)
+                self.resumed.append(s.session_reused)
             self.open_streams.append(s)
             data = b""
             while True:
