@@ -48,12 +48,24 @@ static void on_signal(int number)
 	stopping = 1;
 }
 
-static double now_s(void)
+static double clock_s(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double now_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
+}
+
+/* The kernel stamps with the wall clock, which somebody may set meanwhile: what it is ahead of ours
+ * now. */
+static double wall_ahead_s(void)
+{
+	return clock_s(CLOCK_REALTIME) - now_s();
 }
 
 static size_t write_question(struct run *r, uint16_t id, uint8_t *out)
@@ -134,7 +146,7 @@ static void take(struct run *r)
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
 			struct timespec t;
 			memcpy(&t, CMSG_DATA(c), sizeof(t));
-			arrived = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+			arrived = (double)t.tv_sec + (double)t.tv_nsec / 1e9 - wall_ahead_s();
 		}
 	}
 	r->asked[number].arrived = arrived;
