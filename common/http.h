@@ -172,6 +172,9 @@ int http_response_end(struct http_request *req, const struct http_head *trailers
 /* Tells the client that it broke: closes without a proper end. */
 void http_response_abort(struct http_request *req);
 bool http_response_started(const struct http_request *req);
+/* What is written from here to http_response_flush, or to the end, goes out as one. */
+void http_response_cork(struct http_request *req);
+void http_response_flush(struct http_request *req);
 bool http_response_is_full(const struct http_request *req);
 
 /* Head, body and end in one call. `content_type` may be NULL. */
@@ -209,6 +212,8 @@ struct http_client_ops {
 	 * may be sent, also from within. */
 	void (*on_response_end)(struct http_client *c);
 	void (*on_drain)(struct http_client *c); /* may be NULL */
+	/* All that came at one time was told: what was made of it may be sent. May be NULL. */
+	void (*on_told)(struct http_client *c);
 	/* Last callback; not called after a handover. 0: closed while idle, or by the owner with 0.
 	 * -errno: failed; in the middle of a response that is how the owner learns of it.
 	 * http_client_error tells more. */

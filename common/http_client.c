@@ -206,6 +206,10 @@ static void run(struct http_client *c, const char *data, size_t len)
 	c->is_running = false;
 	if (c->is_closing || c->is_handed)
 		return;
+	if (c->ops->on_told)
+		c->ops->on_told(c);
+	if (c->is_closing)
+		return;
 	if (c->is_paused) {
 		stream_pause(c->stream);
 		if (c->rest_len && stream_unread(c->stream, c->rest, c->rest_len))

@@ -154,7 +154,7 @@ size_t http_head_remove(struct http_head *h, const char *name)
 	size_t kept = 0, before = h->n_headers;
 
 	for (size_t i = 0; i < before; i++)
-		if (strcasecmp(h->headers[i].name, name) != 0)
+		if (!http_name_is(h->headers[i].name, name))
 			h->headers[kept++] = h->headers[i];
 	h->n_headers = kept;
 	return before - kept;
@@ -162,7 +162,7 @@ size_t http_head_remove(struct http_head *h, const char *name)
 
 size_t http_head_find(const struct http_head *h, const char *name, size_t i)
 {
-	while (i < h->n_headers && strcasecmp(h->headers[i].name, name) != 0)
+	while (i < h->n_headers && !http_name_is(h->headers[i].name, name))
 		i++;
 	return i;
 }
@@ -216,7 +216,7 @@ static void strip_named(struct http_head *h)
 		const char *p = h->headers[i].value, *t;
 		size_t len;
 
-		if (strcasecmp(h->headers[i].name, "connection") != 0)
+		if (!http_name_is(h->headers[i].name, "connection"))
 			continue;
 		while (next_token(&p, &t, &len)) {
 			bool keep = false;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <strings.h>
 
 #include "common/buf.h"
 #include "common/http.h"
@@ -15,6 +16,11 @@
 /* Adds strings that were checked before. 0 or -ENOMEM. */
 int http_head_add_n(struct http_head *h, const char *name, size_t name_len, const char *value,
 	size_t value_len);
+/* Without case. Most names differ in their first letter: most comparisons are no call. */
+static inline bool http_name_is(const char *name, const char *other)
+{
+	return (name[0] | 0x20) == (other[0] | 0x20) && !strcasecmp(name, other);
+}
 /* A copy that lives in the head; NULL: out of memory. */
 char *http_head_strndup(struct http_head *h, const char *text, size_t len);
 /* Defaults for the zero sizes. */

@@ -102,6 +102,7 @@ static void response_done(struct http_conn *c)
 {
 	bool body_done = c->req.body_done;
 
+	stream_uncork(c->stream);
 	http_conn_end_request(c, 0);
 	if (c->is_closing || c->is_handed)
 		return;
@@ -133,6 +134,18 @@ void http_response_abort(struct http_request *req)
 {
 	if (req->is_live)
 		http_conn_close(req->conn, -ECANCELED);
+}
+
+void http_response_cork(struct http_request *req)
+{
+	if (!check_answerable(req))
+		stream_cork(req->conn->stream);
+}
+
+void http_response_flush(struct http_request *req)
+{
+	if (!check_answerable(req))
+		stream_uncork(req->conn->stream);
 }
 
 bool http_response_started(const struct http_request *req)

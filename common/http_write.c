@@ -16,7 +16,7 @@ bool http_is_framing_header(const char *name)
 		"keep-alive", "proxy-connection" };
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (!strcasecmp(name, ours[i]))
+		if (http_name_is(name, ours[i]))
 			return true;
 	return false;
 }

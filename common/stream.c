@@ -393,6 +393,7 @@ static void stream_free(struct stream *s)
 	tls_free(s->tls);
 	tls_ctx_free(s->tls_ctx);
 	buf_fini(&s->unread);
+	buf_fini(&s->corked);
 	free(s);
 }
 
@@ -450,6 +451,7 @@ static struct stream *stream_alloc(uv_loop_t *loop, bool is_pipe,
 	s->data = data;
 	apply_limits(s, limits);
 	buf_init(&s->unread, UNREAD_MAX);
+	buf_init(&s->corked, 0);
 	if (is_pipe)
 		uv_pipe_init(loop, &s->u.pipe, 0);
 	else
@@ -602,7 +604,7 @@ int stream_detach_fd(struct stream *s, int *fd)
 
 	if (s->tls || s->state != STREAM_OPEN)
 		return -EINVAL;
-	if (s->pending)
+	if (s->pending || s->corked.len)
 		return -EBUSY;
 	raw = stream_fd(s);
 	copy = fcntl(raw, F_DUPFD_CLOEXEC, 3);

@@ -94,6 +94,10 @@ const struct stream_limits *stream_limits(const struct stream *s);
 int stream_write(struct stream *s, const void *data, size_t len);
 /* The same without a copy where possible: takes the malloc'ed `data` over, also on error. */
 int stream_write_owned(struct stream *s, void *data, size_t len);
+/* From here to stream_uncork small writes are gathered (up to 32 KiB), to go out as one: one
+ * segment, one TLS record. Idempotent; so is uncorking. A stream that is shut down is uncorked. */
+void stream_cork(struct stream *s);
+void stream_uncork(struct stream *s);
 /* Bytes written but not yet taken by the kernel. */
 size_t stream_pending(const struct stream *s);
 /* Above the high mark: on_drain will come. */

@@ -50,6 +50,8 @@ struct stream {
 	struct tls_ctx *tls_ctx;
 	struct tls *tls;
 	struct buf unread; /* given back, or read while paused */
+	struct buf corked; /* written since stream_cork */
+	bool is_corked;
 	size_t pending;
 	uint64_t state_since, last_read, last_write; /* loop time, ms */
 	uint64_t bytes_read, bytes_written;

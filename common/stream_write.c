@@ -7,6 +7,9 @@
 
 #include "common/stream_internal.h"
 
+/* What is gathered at most: a write beyond it goes out by itself. */
+#define CORK_MAX 32768
+
 struct stream_write_req {
 	uv_write_t req;
 	struct stream *stream;
@@ -152,13 +155,42 @@ static int tls_write_all(struct stream *s, const void *data, size_t len)
 	return s->state == STREAM_CLOSED ? s->why : 0;
 }
 
+static int write_all(struct stream *s, const void *data, size_t len)
+{
+	return s->tls ? tls_write_all(s, data, len) : raw_write(s, data, len, NULL);
+}
+
+/* Sends what was gathered. */
+static int flush_corked(struct stream *s)
+{
+	int err = s->corked.len ? write_all(s, s->corked.data, s->corked.len) : 0;
+
+	buf_reset(&s->corked);
+	return err;
+}
+
+/* Gathers it if it is small; 1 = is to be written now. */
+static int gather(struct stream *s, const void *data, size_t len)
+{
+	int err = 0;
+
+	if (!s->is_corked)
+		return 1;
+	if (s->corked.len + len > CORK_MAX)
+		err = flush_corked(s);
+	if (err || len >= CORK_MAX)
+		return err ? err : 1;
+	return buf_append(&s->corked, data, len);
+}
+
 int stream_write(struct stream *s, const void *data, size_t len)
 {
 	int err = check_writable(s);
 
 	if (err || !len)
 		return err;
-	return s->tls ? tls_write_all(s, data, len) : raw_write(s, data, len, NULL);
+	err = gather(s, data, len);
+	return err == 1 ? write_all(s, data, len) : err;
 }
 
 int stream_write_owned(struct stream *s, void *data, size_t len)
@@ -166,12 +198,30 @@ int stream_write_owned(struct stream *s, void *data, size_t len)
 	int err = check_writable(s);
 
 	assert(data || !len);
-	if (!err && len && !s->tls)
-		return raw_write(s, data, len, data);
 	if (!err && len)
+		err = gather(s, data, len);
+	if (err == 1 && !s->tls)
+		return raw_write(s, data, len, data);
+	if (err == 1)
 		err = tls_write_all(s, data, len);
 	free(data);
 	return err;
+}
+
+void stream_cork(struct stream *s)
+{
+	s->is_corked = true;
+}
+
+void stream_uncork(struct stream *s)
+{
+	if (!s->is_corked)
+		return;
+	s->is_corked = false;
+	if (!check_writable(s))
+		flush_corked(s);
+	/* Idle connections keep no memory. */
+	buf_fini(&s->corked);
 }
 
 size_t stream_pending(const struct stream *s)
@@ -217,6 +267,9 @@ int stream_shutdown(struct stream *s)
 	err = check_writable(s);
 	if (err)
 		return err;
+	stream_uncork(s);
+	if (s->state == STREAM_CLOSED)
+		return s->why;
 	s->is_shut = true;
 	if (s->tls) {
 		tls_close_notify(s->tls);

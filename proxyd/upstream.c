@@ -227,6 +227,8 @@ static int pass_response(struct exchange *x)
 
 	err = make_response_head(answer, &head);
 	framing = response_framing(x, &len);
+	/* The head goes out with what comes with it. */
+	http_response_cork(x->req);
 	if (!err)
 		err = filter_begin(x, answer, &head, &framing);
 	if (err == FILTER_PASS || err == FILTER_TAKES)
@@ -265,6 +267,14 @@ static void on_response(struct http_client *c)
 	} else if (err) {
 		exchange_fail(x, 502, "Bad Answer", "The website's answer cannot be passed on.");
 	}
+}
+
+static void on_told(struct http_client *c)
+{
+	const struct exchange *x = http_client_data(c);
+
+	if (x->req)
+		http_response_flush(x->req);
 }
 
 static void on_response_body(struct http_client *c, const void *data, size_t len)
@@ -387,6 +397,7 @@ static const struct http_client_ops client_ops = {
 	.on_body = on_response_body,
 	.on_response_end = on_response_end,
 	.on_drain = on_client_drain,
+	.on_told = on_told,
 	.on_close = on_client_close,
 };
 
