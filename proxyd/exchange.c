@@ -160,11 +160,13 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 static bool is_still_allowed(struct flow *f)
 {
 	struct exchange *x = container_of(f, struct exchange, flow);
+	const struct stream *s = x->client ? http_client_stream(x->client) : NULL;
 	struct decision d;
 
 	judge_decide(x, false, &d);
-	return judge_is_allowed(&d) && (!x->client || connect_may_reuse(x->p, &x->s->device,
-							      http_client_stream(x->client)));
+	/* What is closing by itself leads nowhere any more. */
+	return judge_is_allowed(&d) &&
+	       (!s || !stream_is_open(s) || connect_may_reuse(x->p, &x->s->device, s));
 }
 
 /* The block page, where nothing of the answer went out yet. */

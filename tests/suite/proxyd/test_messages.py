@@ -244,7 +244,7 @@ def test_origin_that_does_not_answer_has_a_page(hasty):
     for origin, get in ((hasty.site, hasty.get), (hasty.secure, hasty.get_secure)):
         ended = _silent_after(origin, "")
         r = get("%s://%s/silent" % ("https" if origin is hasty.secure else "http", HOST))
-        assert r.status == 504 and "No Answer" in r.text
+        assert r.status == 504 and "No Answer" in r.text, r.text[-700:]
         assert ended.wait(DEADLINE_S)
 
 
