@@ -369,11 +369,6 @@ int forwarder_ask(struct forwarder *r, const struct cache_key *key, struct forwa
 	return 0;
 }
 
-void forwarder_cancel(struct forward_waiter *w)
-{
-	list_remove(&w->node);
-}
-
 static int open_upstreams(
 	struct forwarder *r, const struct upstream_spec *specs, size_t n, const char *ca_file)
 {

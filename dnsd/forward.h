@@ -36,5 +36,3 @@ void forwarder_close(struct forwarder *r);
 /* on_done comes later, never within the call. w NULL: only refresh the cache. -EBUSY when too many
  * questions are under way, then nothing comes. */
 int forwarder_ask(struct forwarder *r, const struct cache_key *key, struct forward_waiter *w);
-/* w waits no longer; harmless when it does not wait. */
-void forwarder_cancel(struct forward_waiter *w);
