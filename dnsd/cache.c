@@ -79,6 +79,14 @@ static void kill_slot(struct cache *c, uint64_t *slot)
 	c->count--;
 }
 
+/* How far from the ring's old end: what was moved on because it was used is young again. */
+static size_t youth(const struct cache *c, const struct cache_entry *e)
+{
+	size_t place = (size_t)((const uint8_t *)e - c->ring);
+
+	return place >= c->tail ? place - c->tail : place + c->ring_size - c->tail;
+}
+
 /* An empty slot of the bucket; a full one loses what was not used, the oldest without another. */
 static uint64_t *take_slot(struct cache *c, uint64_t hash)
 {
@@ -90,7 +98,7 @@ static uint64_t *take_slot(struct cache *c, uint64_t hash)
 		const struct cache_entry *e = slot_entry(c, b[i]);
 		const struct cache_entry *v = victim ? slot_entry(c, *victim) : NULL;
 		if (!v || v->is_used > e->is_used ||
-			(v->is_used == e->is_used && e->stored_ms < v->stored_ms))
+			(v->is_used == e->is_used && youth(c, e) < youth(c, v)))
 			victim = &b[i];
 	}
 	kill_slot(c, victim);
