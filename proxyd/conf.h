@@ -12,7 +12,8 @@ struct proxyd_conf {
 	int64_t tunnel_idle_s;
 	char *ca_dir; /* empty: <state_dir>/ca */
 	char *upstream_ca;
-	char *portal_host; /* empty: none */
+	char *portal_host;	   /* empty: none */
+	int64_t image_parse_limit; /* bytes */
 	char *appeal_path;
 	int64_t appeals_per_hour;
 	char *language, *texts_dir, *brand_dir; /* as pages_open has them */

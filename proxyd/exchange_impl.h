@@ -35,9 +35,9 @@ struct exchange {
 	bool is_bound;	    /* the connection knows the client: nobody else may have it */
 	/* What becomes of the answer's body (filter.c). */
 	struct filter *filter; /* NULL: it goes as it is */
-	bool masks_words;
+	bool masks_words, hides_images;
 	bool drops_range; /* the request goes without its Range */
-	bool is_marked;	  /* it carries a validator that filter.c wrote */
+	uint64_t marked;  /* it carries a validator of ours with that fingerprint; 0: none */
 	bool sends_again; /* the connection is closed to send the request once more */
 };
 

@@ -1,131 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "proxyd/filter.h"
 #include "common/log.h"
-#include "common/timer.h"
-#include "proxyd/filter_head.h"
-#include "proxyd/filtering.h"
+#include "proxyd/filter_impl.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define CHARSET_LEN 64
-
-struct filter {
-	struct exchange *x; /* NULL once closed */
-	struct body_chain chain;
-	struct words_result words;
-	struct timer turn; /* what is left goes on after others had theirs */
-	bool is_running;   /* within the chain: it may not be freed now */
-	bool has_ended;
-	bool is_done; /* the client has all */
-	struct proxy *p;
-};
-
-/* ---- the request ---- */
-
-void filter_judge(struct exchange *x, const struct decision *d)
-{
-	x->masks_words = d->mask_words;
-}
-
-static struct words *words_of(const struct exchange *x)
-{
-	return filtering_words(x->p->filtering);
-}
-
-/* Is there anything to be masked, as far as the request tells? */
-static bool may_mask(const struct exchange *x)
-{
-	const struct words *w = words_of(x);
-
-	return x->masks_words && (!w || words_count(w)) &&
-	       filter_head_may_filter(http_request_head(x->req));
-}
-
-int filter_prepare(struct exchange *x, struct http_head *out)
-{
-	const struct words *w = words_of(x);
-
-	x->is_marked = false;
-	if (x->drops_range) {
-		http_head_remove(out, "Range");
-		http_head_remove(out, "If-Range");
-	}
-	if (x->is_upgrade || !may_mask(x))
-		return 0;
-	return filter_head_request(out, w ? words_fingerprint(w) : 0, &x->is_marked);
-}
-
-/* ---- the answer's head ---- */
-
-/* A script whose bytes the page has the hash of: as pages said, or as it may be from another site
- * that allows it (SRI needs CORS there). */
-static bool must_keep_bytes(const struct exchange *x)
-{
-	const struct http_head *request = http_request_head(x->req);
-	const char *mode = http_head_get(request, "Sec-Fetch-Mode");
-	const char *site = http_head_get(request, "Sec-Fetch-Site");
-
-	if (mode && !strcasecmp(mode, "cors") && site && strcasecmp(site, "same-origin") != 0)
-		return true;
-	return integrity_has(&x->p->filtering->integrity, x->target.host, x->path);
-}
-
-static bool has_filtered_kind(
-	const struct exchange *x, const struct http_head *answer, enum media_kind *kind)
-{
-	*kind = filter_head_kind(http_request_head(x->req), answer);
-	switch (*kind) {
-	case MEDIA_HTML:
-	case MEDIA_XHTML:
-	case MEDIA_JSON:
-	case MEDIA_TEXT:
-		return true;
-	case MEDIA_JS:
-		return !must_keep_bytes(x);
-	case MEDIA_IMAGE:
-	case MEDIA_OTHER:
-		break;
-	}
-	return false;
-}
-
-static void on_integrity(void *arg, const char *url, const char *base)
-{
-	const struct filter *f = arg;
-
-	if (f->x)
-		integrity_add(&f->p->filtering->integrity, f->x->target.host, base, url);
-}
-
-static bool has_script_hashes(const struct http_head *answer)
-{
-	for (size_t i = 0;
-		(i = http_head_find(answer, "Content-Security-Policy", i)) < answer->n_headers;
-		i++) {
-		if (html_csp_has_hashes(answer->headers[i].value))
-			return true;
-	}
-	return false;
-}
-
-static struct body_stage *make_words(
-	struct filter *f, const struct http_head *answer, enum media_kind kind)
-{
-	const char *type = http_head_get(answer, "Content-Type");
-	char charset[CHARSET_LEN] = "";
-	struct words_options opt = {
-		.words = words_of(f->x),
-		.kind = kind,
-		.keeps_scripts = has_script_hashes(answer),
-		.html = { on_integrity, f },
-	};
-
-	if (type && !media_parameter(type, "charset", charset, sizeof(charset)) && *charset)
-		opt.charset = charset;
-	return words_stage_new(&opt, &f->words);
-}
+/* So much of a body that is not needed is rather read than the connection closed. */
+#define REST_MAX (16u << 10)
 
 static int on_sink(void *arg, const void *data, size_t len)
 {
@@ -146,7 +27,7 @@ static void on_turn(struct timer *t)
 	filter_resume(t->data);
 }
 
-static struct filter *filter_new(struct exchange *x)
+struct filter *filter_new(struct exchange *x)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 	const struct body_sink sink = { on_sink, is_sink_full, f };
@@ -160,97 +41,6 @@ static struct filter *filter_new(struct exchange *x)
 	body_chain_init(&f->chain, &sink);
 	return f;
 }
-
-/* decode → words → encode. */
-static int fill_chain(struct filter *f, const struct http_head *answer, enum media_kind kind,
-	const enum body_coding *codings, int n, const enum body_coding *encode)
-{
-	int err = 0;
-
-	for (int i = n - 1; i >= 0 && !err; i--)
-		err = body_chain_add(&f->chain, decoder_new(codings[i]));
-	if (!err)
-		err = body_chain_add(&f->chain, make_words(f, answer, kind));
-	if (!err && encode)
-		err = body_chain_add(&f->chain, encoder_new(*encode));
-	return err;
-}
-
-static int read_codings(const struct http_head *answer, enum body_coding out[static CODINGS_MAX])
-{
-	const char *value = http_head_get(answer, "Content-Encoding");
-	size_t first = http_head_find(answer, "Content-Encoding", 0);
-
-	/* Several lines of it are as rare as they are hard to follow. */
-	if (value && http_head_find(answer, "Content-Encoding", first + 1) < answer->n_headers)
-		return -EPROTO;
-	return value ? codings_parse(value, out) : 0;
-}
-
-static int start(struct exchange *x, const struct http_head *answer, enum media_kind kind,
-	struct http_head *out)
-{
-	const struct http_head *request = http_request_head(x->req);
-	enum body_coding codings[CODINGS_MAX];
-	const enum body_coding *encode;
-	int n = read_codings(answer, codings), err;
-
-	if (n < 0) {
-		x->p->filtering->unknown_codings++;
-		log_debug("body not filtered host=%s error=coding", x->target.host);
-		return FILTER_PASS;
-	}
-	encode = filter_head_coding(request, codings, n);
-	err = filter_head_answer(
-		out, words_fingerprint(words_of(x)), encode ? coding_text(*encode) : NULL);
-	if (err || !strcmp(request->method, "HEAD"))
-		return err ? err : FILTER_TAKES;
-	x->filter = filter_new(x);
-	err = x->filter ? fill_chain(x->filter, answer, kind, codings, n, encode) : -ENOMEM;
-	if (!err)
-		x->p->filtering->bodies++;
-	return err ? err : FILTER_TAKES;
-}
-
-static bool has_body(const struct exchange *x, const struct http_head *answer)
-{
-	return answer->status >= 200 && answer->status != 204 && answer->status != 205 &&
-	       answer->status != 304 && http_client_length(x->client);
-}
-
-static bool may_drop_range(const struct exchange *x)
-{
-	return !x->drops_range && !http_request_length(x->req) &&
-	       !strcmp(http_request_head(x->req)->method, "GET");
-}
-
-int filter_begin(struct exchange *x, const struct http_head *answer, struct http_head *out,
-	enum http_framing *framing)
-{
-	bool is_head = !strcmp(http_request_head(x->req)->method, "HEAD");
-	enum media_kind kind;
-	int outcome;
-
-	if (!may_mask(x))
-		return FILTER_PASS;
-	if (answer->status == 304 && x->is_marked && words_of(x)) {
-		int err = filter_head_mark(out, words_fingerprint(words_of(x)));
-		return err ? err : FILTER_PASS;
-	}
-	if (!(is_head || has_body(x, answer)) || !has_filtered_kind(x, answer, &kind))
-		return FILTER_PASS;
-	if (!words_of(x))
-		return FILTER_REFUSE;
-	/* A part of it cannot be filtered: its beginning decides how it is read. */
-	if (answer->status == 206)
-		return may_drop_range(x) ? FILTER_REPEAT : FILTER_REFUSE;
-	outcome = start(x, answer, kind, out);
-	if (outcome == FILTER_TAKES)
-		*framing = HTTP_BODY_CHUNKED;
-	return outcome;
-}
-
-/* ---- the body ---- */
 
 static void on_timer_closed(struct timer *t)
 {
@@ -290,6 +80,34 @@ static void break_off(struct filter *f, int err)
 	http_response_abort(f->x->req);
 }
 
+/* The client has all that it gets. */
+static void complete(struct filter *f)
+{
+	count(f);
+	f->is_done = true;
+	http_response_end(f->x->req, NULL);
+}
+
+/* How much of the body is still to come, as it was declared. */
+static uint64_t rest_of(const struct filter *f)
+{
+	uint64_t len = http_client_length(f->x->client);
+
+	return len == UINT64_MAX || len < f->received ? UINT64_MAX : len - f->received;
+}
+
+/* No more of the body is needed: cuts it off, unless its end is near. */
+static void cut_off(struct filter *f)
+{
+	struct http_client *client = f->x->client;
+
+	if (!client || rest_of(f) <= REST_MAX)
+		return;
+	f->has_ended = true;
+	http_client_close(client, 0);
+	complete(f);
+}
+
 /* What the chain said is done. f may be gone afterwards. */
 static void settle(struct filter *f, int ret)
 {
@@ -298,32 +116,27 @@ static void settle(struct filter *f, int ret)
 	f->is_running = false;
 	if (!x) {
 		let_go(f);
-		return;
-	}
-	if (ret < 0) {
+	} else if (ret < 0) {
 		break_off(f, ret);
-		return;
-	}
-	if (ret == BODY_LATER) {
+	} else if (ret == BODY_LATER) {
 		if (x->client)
 			http_client_pause(x->client);
 		/* A full client says when it has room. */
 		if (!http_response_is_full(x->req))
 			timer_start(&f->turn, 0, 0);
-		return;
-	}
-	if (!f->has_ended) {
+	} else if (f->has_ended) {
+		complete(f);
+	} else {
 		if (x->client)
 			http_client_resume(x->client);
-		return;
+		if (f->chain.has_enough)
+			cut_off(f);
 	}
-	count(f);
-	f->is_done = true;
-	http_response_end(x->req, NULL);
 }
 
 void filter_write(struct filter *f, const void *data, size_t len)
 {
+	f->received += len;
 	f->is_running = true;
 	settle(f, body_chain_write(&f->chain, data, len));
 }

@@ -22,12 +22,27 @@ static bool is_dest_among(const struct http_head *request, const char *const *li
 	return false;
 }
 
-bool filter_head_may_filter(const struct http_head *request)
+bool filter_head_may_have_words(const struct http_head *request)
 {
 	static const char *const others[] = { "image", "style", "font", "audio", "video", "track",
 		NULL };
 
 	return !is_dest_among(request, others);
+}
+
+bool filter_head_may_be_image(const struct http_head *request)
+{
+	static const char *const others[] = { "script", "style", "font", "audio", "video", "track",
+		NULL };
+
+	return !is_dest_among(request, others);
+}
+
+bool filter_head_wants_image(const struct http_head *request)
+{
+	static const char *const image[] = { "image", NULL };
+
+	return is_dest_among(request, image);
 }
 
 bool filter_head_is_shown(const struct http_head *request)
@@ -63,51 +78,68 @@ static const char *find_tag_end(const char *p)
 	return end ? end + 1 : NULL;
 }
 
-/* Appends the server's tag for one of ours; is_current: it must have that fingerprint. */
-static bool unmark(struct buf *b, const char *tag, size_t len, const uint64_t *fingerprint)
+/* Which of the fingerprints one of our tags has at its mark; 0: none. Without any, all will do. */
+static uint64_t find_mark(const char *mark, const uint64_t *fingerprints, size_t n)
 {
-	char mark[MARK_LEN + 1];
+	char want[MARK_LEN + 1];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(want, sizeof(want), MARK "%016" PRIx64, fingerprints[i]);
+		if (!strncmp(mark, want, MARK_LEN - 1))
+			return fingerprints[i];
+	}
+	return !n;
+}
+
+struct tags {
+	const uint64_t *fingerprints; /* of ours that count; none: all do */
+	size_t n;
+	bool keeps_others;
+	uint64_t found; /* the fingerprint of one that counted */
+	struct buf out;
+};
+
+/* Appends the server's tag for one of ours. */
+static bool unmark(struct tags *t, const char *tag, size_t len)
+{
 	size_t from = len - 1 - MARK_LEN;
-	const char *opaque = tag + 3; /* W/" */
+	uint64_t found;
 
 	if (len < 4 + MARK_LEN || strncmp(tag, "W/", 2) != 0 ||
 		strncmp(tag + from, MARK, sizeof(MARK) - 1) != 0)
 		return false;
-	if (fingerprint) {
-		snprintf(mark, sizeof(mark), MARK "%016" PRIx64, *fingerprint);
-		if (strncmp(tag + from, mark, MARK_LEN - 1) != 0)
-			return false;
-	}
-	buf_printf(b, "%s%s\"%.*s\"", b->len ? ", " : "", tag[len - 2] == 's' ? "" : "W/",
-		(int)(from - 3), opaque);
+	found = find_mark(tag + from, t->fingerprints, t->n);
+	if (!found)
+		return false;
+	t->found = found;
+	buf_printf(&t->out, "%s%s\"%.*s\"", t->out.len ? ", " : "", tag[len - 2] == 's' ? "" : "W/",
+		(int)(from - 3), tag + 3);
 	return true;
 }
 
 /* All values of a header that are lists of tags, with ours turned back; the others stay or go. */
-static int rewrite_tags(struct http_head *h, const char *name, const uint64_t *fingerprint,
-	bool keeps_others, bool *found)
+static int rewrite_tags(struct http_head *h, const char *name, struct tags *t)
 {
-	struct buf b;
 	int err = 0;
 
-	buf_init(&b, 64 << 10);
+	buf_init(&t->out, 64 << 10);
 	for (size_t i = 0; (i = http_head_find(h, name, i)) < h->n_headers; i++) {
 		const char *p = h->headers[i].value, *end;
 
 		for (p += strspn(p, ", \t"); (end = find_tag_end(p));
 			p = end + strspn(end, ", \t")) {
-			if (unmark(&b, p, (size_t)(end - p), fingerprint))
-				*found = true;
-			else if (keeps_others)
-				buf_printf(&b, "%s%.*s", b.len ? ", " : "", (int)(end - p), p);
+			if (!unmark(t, p, (size_t)(end - p)) && t->keeps_others)
+				buf_printf(&t->out, "%s%.*s", t->out.len ? ", " : "",
+					(int)(end - p), p);
 		}
-		if (*p == '*' && keeps_others)
-			buf_printf(&b, "%s*", b.len ? ", " : "");
+		if (*p == '*' && t->keeps_others)
+			buf_printf(&t->out, "%s*", t->out.len ? ", " : "");
 	}
 	http_head_remove(h, name);
-	if (b.len)
-		err = b.failed ? b.failed : http_head_set(h, name, (const char *)b.data);
-	buf_fini(&b);
+	if (t->out.len)
+		err = t->out.failed ? t->out.failed
+				    : http_head_set(h, name, (const char *)t->out.data);
+	buf_fini(&t->out);
 	return err;
 }
 
@@ -161,19 +193,20 @@ static int limit_codings(struct http_head *h)
 	return err;
 }
 
-int filter_head_request(struct http_head *h, uint64_t fingerprint, bool *is_marked)
+int filter_head_request(
+	struct http_head *h, const uint64_t *fingerprints, size_t n, uint64_t *marked)
 {
-	bool is_ours = false;
+	struct tags ours = { .fingerprints = fingerprints, .n = n }, all = { .keeps_others = true };
 	int err = limit_codings(h);
 
-	*is_marked = false;
 	http_head_remove(h, "Available-Dictionary");
 	http_head_remove(h, "Dictionary-ID");
 	if (!err)
-		err = rewrite_tags(h, "If-None-Match", &fingerprint, false, is_marked);
+		err = rewrite_tags(h, "If-None-Match", &ours);
 	if (!err)
-		err = rewrite_tags(h, "If-Match", NULL, true, &is_ours);
+		err = rewrite_tags(h, "If-Match", &all);
 	http_head_remove(h, "If-Modified-Since");
+	*marked = ours.found;
 	return err;
 }
 

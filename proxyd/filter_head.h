@@ -14,17 +14,21 @@
  * keeps is never older than the terms. Last-Modified goes.
  */
 
-/* Can the answer to that request be one that is filtered? By what the browser says it is for; not
- * images, styles, fonts, media. */
-bool filter_head_may_filter(const struct http_head *request);
+/* Can the answer to that request be one with words, or an image? By what the browser says it is
+ * for. */
+bool filter_head_may_have_words(const struct http_head *request);
+bool filter_head_may_be_image(const struct http_head *request);
+/* It is for an image, whatever the answer says of itself. */
+bool filter_head_wants_image(const struct http_head *request);
 /* The browser is going to show it by itself. */
 bool filter_head_is_shown(const struct http_head *request);
 /* What the answer's body is to the filters. */
 enum media_kind filter_head_kind(const struct http_head *request, const struct http_head *answer);
 
-/* The request as it goes on: only codings that we know, validators that are ours. *is_marked: one
- * of ours is in it, a 304 is its answer. */
-int filter_head_request(struct http_head *request, uint64_t fingerprint, bool *is_marked);
+/* The request as it goes on: only codings that we know, only validators of ours that carry one of
+ * the fingerprints. *marked: which, 0 none; a 304 would be the answer to it. */
+int filter_head_request(
+	struct http_head *request, const uint64_t *fingerprints, size_t n, uint64_t *marked);
 /* The ETag of an answer; also of a 304. */
 int filter_head_mark(struct http_head *answer, uint64_t fingerprint);
 /* All that is not true any more of the filtered body, which goes out in that coding (NULL: none).

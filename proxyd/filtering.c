@@ -11,7 +11,8 @@ int filtering_open(
 
 	if (!err) {
 		f->terms = terms_open(loop, bus, dir);
-		err = f->terms ? 0 : -ENOMEM;
+		f->image_ignore = image_ignore_open(bus, dir);
+		err = f->terms && f->image_ignore ? 0 : -ENOMEM;
 	}
 	if (err)
 		filtering_free(f);
@@ -22,10 +23,14 @@ int filtering_open(
 
 void filtering_close(struct filtering *f)
 {
-	if (!f || !f->terms)
+	if (!f)
 		return;
-	terms_close(f->terms);
+	if (f->terms)
+		terms_close(f->terms);
+	if (f->image_ignore)
+		image_ignore_close(f->image_ignore);
 	f->terms = NULL;
+	f->image_ignore = NULL;
 }
 
 void filtering_free(struct filtering *f)
@@ -46,7 +51,8 @@ void filtering_report(const struct filtering *f, cJSON *status)
 		const char *name;
 		uint64_t value;
 	} counts[] = { { "words", w ? words_count(w) : 0 }, { "filtered_bodies", f->bodies },
-		{ "masked_words", f->masked }, { "unknown_codings", f->unknown_codings },
+		{ "masked_words", f->masked }, { "hidden_images", f->images },
+		{ "unknown_codings", f->unknown_codings },
 		{ "unknown_charsets", f->unknown_charsets }, { "lost_scripts", f->lost_scripts },
 		{ "broken_bodies", f->broken } };
 

@@ -3,6 +3,7 @@
 
 #include "common/bus.h"
 #include "common/policy/directory.h"
+#include "proxyd/image_ignore.h"
 #include "proxyd/integrity.h"
 #include "proxyd/terms.h"
 
@@ -10,8 +11,10 @@
  */
 struct filtering {
 	struct terms *terms; /* NULL once closed */
+	struct image_ignore *image_ignore;
 	struct integrity integrity;
 	uint64_t bodies, masked; /* filtered ones, and occurrences in them */
+	uint64_t images;	 /* replaced */
 	uint64_t unknown_codings, unknown_charsets, lost_scripts; /* passed as they came */
 	uint64_t broken; /* bodies that could not be decoded: broken off */
 };

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "proxyd/body.h"
+
+/*
+ * The image filter (SPEC P10) as a stage: whatever comes, a transparent image of its size goes out,
+ * 1x1 where that cannot be told from the first `limit` bytes. Once the size is known no more is
+ * needed (body_chain.has_enough).
+ */
+struct image_options {
+	bool is_svg;  /* by its type: answered in kind; all others are answered with PNG */
+	size_t limit; /* bytes */
+};
+
+/* The type of what goes out. */
+const char *image_stage_type(const struct image_options *opt);
+/* NULL: no memory. */
+struct body_stage *image_stage_new(const struct image_options *opt);
