@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/conf.h"
+#include "proxyd/sni_log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,13 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "tunnel_idle_s", CONF_INT, AT(tunnel_idle_s), "1800", .min = 60, .max = 86400,
 		.help = "Seconds after which an intercepted connection that carries nothing is "
 			"closed." },
+	{ "proxyd", "sni_log_ips", CONF_STRINGS, AT(sni_log_ips), "", .env = "SNI_LOG_IPS",
+		.check = sni_log_check,
+		.help = "Clients whose names in TLS hellos are logged: addresses, prefixes, or * "
+			"for all; empty: none." },
+	{ "proxyd", "sni_log_ttl_s", CONF_INT, AT(sni_log_ttl_s), "30", .min = 0, .max = 86400,
+		.env = "SNI_LOG_TTL",
+		.help = "Seconds before the same client's same name is logged again." },
 	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",
 		.help = "Directory of root.pem, intermediate.pem and their keys; default "
 			"state_dir/proxyd/ca." },

@@ -10,6 +10,8 @@ struct proxyd_conf {
 	int64_t http_port, tls_port;		     /* intercepted; 0: none */
 	int64_t portal_http_port, portal_https_port; /* 0: none */
 	int64_t tunnel_idle_s;
+	struct conf_strings sni_log_ips;
+	int64_t sni_log_ttl_s;
 	char *ca_dir; /* empty: <state_dir>/ca */
 	char *upstream_ca;
 	char *portal_host;	   /* empty: none */

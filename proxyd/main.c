@@ -9,6 +9,7 @@
 #include "proxyd/pool.h"
 #include "proxyd/portal.h"
 #include "proxyd/session.h"
+#include "proxyd/sni_log.h"
 #include "proxyd/tunnel.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -98,10 +99,11 @@ static int on_start(struct daemon *d)
 	list_init(&p->exchanges);
 	list_init(&p->peeks);
 	flows_init(&p->flows, &d->loop);
+	p->sni_log = sni_log_new(&p->conf->sni_log_ips, (uint32_t)p->conf->sni_log_ttl_s);
 	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
 		!endpoint_parse(p->conf->shared.redis + 4, &redis))
 		p->guard.bus = redis.addr;
-	err = open_ca(p);
+	err = p->sni_log ? open_ca(p) : -ENOMEM;
 	if (!err)
 		err = portal_open(p);
 	if (!err)
@@ -157,6 +159,7 @@ static void on_fini(struct daemon *d)
 	if (p->minter)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);
+	sni_log_free(p->sni_log);
 	guard_fini(&p->guard);
 	filtering_free(p->filtering);
 	hmap_fini(&p->loads);

@@ -6,7 +6,7 @@
 #include "proxyd/load.h"
 #include "proxyd/original.h"
 #include "proxyd/server_hello.h"
-#include "proxyd/sni.h"
+#include "proxyd/sni_log.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +194,7 @@ static int on_hello(struct peek *k)
 	static const struct flow_ops ops = { is_allowed, cut };
 	struct proxy *p = k->p;
 	struct client_hello hello;
+	bool is_fine;
 	int err = read_hello(k, client_hello_parse, &hello);
 
 	if (!err)
@@ -202,7 +203,9 @@ static int on_hello(struct peek *k)
 		err = take_question(k, &hello);
 	if (err)
 		return err;
-	if (!sni_is_allowed(p, &k->question)) {
+	is_fine = sni_is_allowed(p, &k->question);
+	sni_log_tell(p, &k->question, hello.alpn, is_fine);
+	if (!is_fine) {
 		p->blocked++;
 		return -EACCES;
 	}

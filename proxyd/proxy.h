@@ -17,6 +17,7 @@
 
 struct appeals;
 struct listening;
+struct sni_log;
 struct filtering;
 
 /* Everything proxyd has; hangs off struct daemon. */
@@ -48,6 +49,7 @@ struct proxy {
 	struct list peeks;     /* struct peek */
 	struct splicer splicer;
 	struct flows flows;
+	struct sni_log *sni_log;
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;

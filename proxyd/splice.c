@@ -223,6 +223,9 @@ static int finish_way(struct splice *s, enum splice_side from)
 	if (!s->ends[from].has_ended || to->is_shut)
 		return 0;
 	to->is_shut = true;
+	/* Both are: closing says so. */
+	if (s->ends[from].is_shut)
+		return 0;
 	return shutdown(to->watch.fd, SHUT_WR) && errno != ENOTCONN ? -errno : 0;
 }
 

@@ -412,3 +412,20 @@ def test_a_device_has_a_bounded_number_of_connections(net, raw):
     c, server = lib.open_raw(net, raw)
     c.close()
     server.close()
+
+
+def test_hellos_of_chosen_clients_are_logged_once_in_a_while(new_world):
+    """P12, and a device may keep its names to itself (D10)."""
+    w = new_world
+    lib.redirect(w)
+    w.proxyd.stop()
+    w.conf.write_text(w.conf.read_text() + "sni_log_ips = 10.9.0.3, 10.9.0.2\n")
+    w.start_proxyd()
+    w.change("devices", w.device("full", privacy="counts"))
+    for who in ("internet", "internet", "full", "passing"):
+        assert lib.get(w, "allowed.example", who).status == 200
+    assert lib.is_refused(w, "ads.listed.example")
+    lines = [line for line in w.proxyd.log().splitlines() if "hello device=" in line]
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        "hello device=internet address=10.9.0.3 name=allowed.example alpn=http/1.1, ech=0 verdict=allow",
+        "hello device=internet address=10.9.0.3 name=ads.listed.example alpn= ech=0 verdict=block"]
