@@ -12,7 +12,6 @@
 #include "common/stream_internal.h"
 
 #define READ_SIZE	65536
-#define RECORD_SIZE	16384
 #define UNREAD_MAX	(1024 * 1024)
 #define FINISH_MS	2000
 #define FINISH_DROP_MAX (4 * 1024 * 1024)
@@ -137,7 +136,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *b)
 	b->len = b->base ? READ_SIZE : 0;
 }
 
-static void on_raw_data(struct stream *s, const char *data, size_t len)
+/* Takes `data` over. */
+static void on_raw_data(struct stream *s, char *data, size_t len)
 {
 	int err = 0;
 
@@ -147,10 +147,15 @@ static void on_raw_data(struct stream *s, const char *data, size_t len)
 		s->dropped += len;
 		if (s->dropped > FINISH_DROP_MAX)
 			stream_close(s, s->finish_why);
+		free(data);
 		return;
 	}
 	if (s->tls) {
-		err = tls_feed(s->tls, data, len);
+		/* A peer that says little holds little. */
+		char *fit = len < READ_SIZE / 4 ? realloc(data, len) : NULL;
+
+		err = tls_feed(s->tls, fit ? fit : data, len);
+		data = NULL;
 	} else if (s->state != STREAM_OPEN || s->paused || s->unread.len) {
 		err = buf_append(&s->unread, data, len);
 	} else {
@@ -158,6 +163,7 @@ static void on_raw_data(struct stream *s, const char *data, size_t len)
 		s->ops->on_read(s, data, len);
 		s->pumping = false;
 	}
+	free(data);
 	if (err) {
 		stream_set_error(s, "read", err);
 		stream_close(s, err);
@@ -170,7 +176,8 @@ static void on_raw_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *b)
 
 	if (n > 0 && s->state != STREAM_CLOSED)
 		on_raw_data(s, b->base, (size_t)n);
-	free(b->base);
+	else
+		free(b->base);
 	if (n == 0 || s->state == STREAM_CLOSED)
 		return;
 	if (n < 0 && n != UV_EOF) {
@@ -240,14 +247,29 @@ static bool step_handshake(struct stream *s)
 	return true;
 }
 
+/* Plaintext of as many records as are there, so that what is written for it goes out at once too.
+ */
+static int read_records(struct stream *s, uint8_t *out, size_t size)
+{
+	size_t have = 0;
+	int n;
+
+	do {
+		n = tls_read(s->tls, out + have, size - have);
+		have += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && have < size);
+	/* An end or an error is told again by the next read. */
+	return have ? (int)have : n;
+}
+
 static bool step_tls(struct stream *s)
 {
-	uint8_t plain[RECORD_SIZE];
+	uint8_t plain[READ_SIZE];
 	int n;
 
 	if (s->eof_delivered)
 		return false;
-	n = tls_read(s->tls, plain, sizeof(plain));
+	n = read_records(s, plain, sizeof(plain));
 	/* The engine may have had to answer something. */
 	stream_flush_tls(s);
 	if (s->state == STREAM_CLOSED || n == -EAGAIN)
@@ -571,8 +593,12 @@ static int start_tls(struct stream *s, struct tls_ctx *tls, const char *name)
 	if (s->tls || s->state != STREAM_OPEN || s->is_shut)
 		return -EINVAL;
 	err = attach_tls(s, tls, name);
-	if (!err && s->unread.len)
-		err = tls_feed(s->tls, s->unread.data, s->unread.len);
+	if (!err && s->unread.len) {
+		size_t len;
+		void *data = buf_release(&s->unread, &len);
+
+		err = tls_feed(s->tls, data, len);
+	}
 	if (!err && s->raw_eof)
 		err = tls_feed(s->tls, NULL, 0);
 	if (err) {

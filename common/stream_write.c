@@ -118,12 +118,12 @@ static int raw_write(struct stream *s, const uint8_t *data, size_t len, void *ow
 void stream_flush_tls(struct stream *s)
 {
 	size_t len;
-	const void *data = tls_output(s->tls, &len);
+	void *data = tls_take_output(s->tls, &len);
 
-	if (len && s->state != STREAM_CLOSED) {
-		raw_write(s, data, len, NULL);
-		tls_output_consume(s->tls, len);
-	}
+	if (len && s->state != STREAM_CLOSED)
+		raw_write(s, data, len, data);
+	else
+		free(data);
 }
 
 static int check_writable(const struct stream *s)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * TLS as an engine in memory: no sockets, no event loop, no types of the library beneath. The
- * caller moves ciphertext in (tls_feed) and out (tls_output), and plaintext in (tls_write) and out
- * (tls_read). common/stream.h puts it on a socket; few need more of this header than contexts and
- * verify reasons.
+ * caller moves ciphertext in (tls_feed) and out (tls_take_output), and plaintext in (tls_write) and
+ * out (tls_read). common/stream.h puts it on a socket; few need more of this header than contexts
+ * and verify reasons.
  *
  * Glossary: a context (tls_ctx) holds what many connections share; a `struct tls` is one
  * connection; a tls_cert is a certificate chain with its private key, ready for use.
@@ -66,9 +66,11 @@ void tls_ctx_free(struct tls_ctx *ctx);
 int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out);
 void tls_free(struct tls *t);
 
-/* Ciphertext from the peer; copied. len 0 says that the peer's stream ended. 0, -ENOMEM, -EMSGSIZE.
- */
-int tls_feed(struct tls *t, const void *data, size_t len);
+/* Ciphertext from the peer; takes the malloc'ed `data` over, also on error. NULL and 0 say that the
+ * peer's stream ended. 0, -ENOMEM, -EMSGSIZE. */
+int tls_feed(struct tls *t, void *data, size_t len);
+/* What is to be sent, the caller's to free; NULL and 0 when there is nothing. */
+void *tls_take_output(struct tls *t, size_t *len);
 /*
  * Goes on with the handshake. 0: done. -EAGAIN: send the output, then feed more. Else it failed:
  * -EBADMSG the peer's certificate (see tls_info.verify), -ECONNRESET the stream ended,
@@ -86,11 +88,6 @@ int tls_read(struct tls *t, void *buf, size_t len);
 int tls_write(struct tls *t, const void *buf, size_t len);
 /* Puts close_notify into the output, once. */
 int tls_close_notify(struct tls *t);
-
-/* What is to be sent; valid until the next call on `t`. NULL and 0 when there is nothing. */
-const void *tls_output(const struct tls *t, size_t *len);
-/* The first `len` bytes of it have been taken. */
-void tls_output_consume(struct tls *t, size_t len);
 
 struct tls_info {
 	enum tls_verify verify; /* client: of the peer's certificate */

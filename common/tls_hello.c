@@ -17,29 +17,29 @@ struct extent {
 };
 
 /* Finds the records of the first message. 0, -EAGAIN, or -EPROTO: none of ours to join. */
-static int find_extent(const struct buf *in, struct extent *e)
+static int find_extent(const uint8_t *data, size_t total, struct extent *e)
 {
 	uint8_t header[MESSAGE_HEADER] = { 0 };
 	size_t want = MESSAGE_HEADER;
 
 	*e = (struct extent){ 0 };
 	while (e->message < want) {
-		const uint8_t *r = in->data + e->end;
+		const uint8_t *r = data + e->end;
 		size_t len;
 
-		if (in->len - e->end < RECORD_HEADER)
+		if (total - e->end < RECORD_HEADER)
 			return -EAGAIN;
 		len = (size_t)r[3] << 8 | r[4];
 		if (r[0] != HANDSHAKE || r[1] != MAJOR_VERSION || !len || len > RECORD_MAX)
 			return -EPROTO;
 		for (size_t i = 0; i < len && e->message + i < MESSAGE_HEADER &&
-				   e->end + RECORD_HEADER + i < in->len;
+				   e->end + RECORD_HEADER + i < total;
 			i++)
 			header[e->message + i] = r[RECORD_HEADER + i];
 		e->records++;
 		e->message += len;
 		e->end += RECORD_HEADER + len;
-		if (e->end > in->len)
+		if (e->end > total)
 			return -EAGAIN;
 		if (e->message >= MESSAGE_HEADER)
 			want = MESSAGE_HEADER +
@@ -50,28 +50,28 @@ static int find_extent(const struct buf *in, struct extent *e)
 	return 0;
 }
 
-int tls_hello_join(struct buf *in)
+int tls_hello_join(uint8_t *data, size_t *len)
 {
 	struct extent e;
 	uint8_t *to;
-	int err = find_extent(in, &e);
+	int err = find_extent(data, *len, &e);
 
 	if (err)
 		return err == -EAGAIN ? err : 0;
 	if (e.records < 2)
 		return 0;
-	to = in->data + RECORD_HEADER;
+	to = data + RECORD_HEADER;
 	for (size_t at = 0; at < e.end;) {
-		size_t len = (size_t)in->data[at + 3] << 8 | in->data[at + 4];
+		size_t n = (size_t)data[at + 3] << 8 | data[at + 4];
 
 		/* The first record's header is looked at before it is written below. */
-		memmove(to, in->data + at + RECORD_HEADER, len);
-		to += len;
-		at += RECORD_HEADER + len;
+		memmove(to, data + at + RECORD_HEADER, n);
+		to += n;
+		at += RECORD_HEADER + n;
 	}
-	memmove(to, in->data + e.end, in->len - e.end);
-	in->len -= (e.records - 1) * RECORD_HEADER;
-	in->data[3] = (uint8_t)(e.message >> 8);
-	in->data[4] = (uint8_t)e.message;
+	memmove(to, data + e.end, *len - e.end);
+	*len -= (e.records - 1) * RECORD_HEADER;
+	data[3] = (uint8_t)(e.message >> 8);
+	data[4] = (uint8_t)e.message;
 	return 0;
 }

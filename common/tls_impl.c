@@ -3,8 +3,104 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What a record adds to at most so many bytes (RFC 8446 5.2, RFC 5246 6.2.3). */
+#define RECORD_PLAIN 16384
+#define RECORD_EXTRA 64
+
+/* -- Buffers -- */
+
+void tls_io_init(struct tls_io *io)
+{
+	*io = (struct tls_io){ 0 };
+	buf_init(&io->out, TLS_OUTPUT_MAX);
+}
+
+void tls_io_fini(struct tls_io *io)
+{
+	free(io->in);
+	buf_fini(&io->out);
+}
+
+size_t tls_io_unread(const struct tls_io *io)
+{
+	return io->in_len - io->in_pos;
+}
+
+/* Puts `data` behind what is there, in one buffer. */
+static int join(struct tls_io *io, const void *data, size_t len)
+{
+	size_t left = tls_io_unread(io);
+	uint8_t *both = left + len <= TLS_INPUT_MAX ? malloc(left + len) : NULL;
+
+	if (!both)
+		return left + len <= TLS_INPUT_MAX ? -ENOMEM : -EMSGSIZE;
+	memcpy(both, io->in + io->in_pos, left);
+	memcpy(both + left, data, len);
+	free(io->in);
+	io->in = both;
+	io->in_len = left + len;
+	io->in_pos = 0;
+	return 0;
+}
+
+int tls_io_feed(struct tls_io *io, void *data, size_t len)
+{
+	int err;
+
+	if (!len) {
+		free(data);
+		io->in_eof = true;
+		return 0;
+	}
+	if (!tls_io_unread(io)) {
+		free(io->in);
+		io->in = data;
+		io->in_len = len;
+		io->in_pos = 0;
+		return 0;
+	}
+	err = join(io, data, len);
+	free(data);
+	return err;
+}
+
+size_t tls_io_read(struct tls_io *io, void *out, size_t len)
+{
+	size_t have = tls_io_unread(io);
+
+	if (len > have)
+		len = have;
+	if (len)
+		memcpy(out, io->in + io->in_pos, len);
+	io->in_pos += len;
+	if (io->in && io->in_pos == io->in_len) {
+		/* An idle connection keeps no input buffer. */
+		free(io->in);
+		io->in = NULL;
+		io->in_len = io->in_pos = 0;
+	}
+	return len;
+}
+
+void *tls_io_take_output(struct tls_io *io, size_t *len)
+{
+	if (io->out.len)
+		return buf_release(&io->out, len);
+	*len = 0;
+	return NULL;
+}
+
+int tls_io_reserve(struct tls_io *io, size_t len)
+{
+	return buf_reserve(&io->out, len + (len / RECORD_PLAIN + 1) * RECORD_EXTRA);
+}
+
+/* -- Names -- */
 
 char *tls_sni_copy(const char *name, size_t len)
 {

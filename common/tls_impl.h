@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "common/buf.h"
+
 /* A peer's handshake flight or a read of the stream fits many times. */
 #define TLS_INPUT_MAX  (1024 * 1024)
 #define TLS_OUTPUT_MAX (64 * 1024 * 1024)
@@ -15,6 +17,28 @@
 #define TLS_TICKET_LIFE_S 7200
 #define TLS_DIGEST_LEN	  32
 #define TLS_CHAIN_KEY_LEN (2 * TLS_DIGEST_LEN + 256 + 2)
+
+/* Ciphertext on its way in and out of the library, in buffers that change hands and are not copied
+ * where it can be helped. */
+struct tls_io {
+	uint8_t *in; /* malloc'ed */
+	size_t in_len, in_pos;
+	bool in_eof; /* the stream beneath ended */
+	struct buf out;
+};
+
+void tls_io_init(struct tls_io *io);
+void tls_io_fini(struct tls_io *io);
+/* As tls_feed. */
+int tls_io_feed(struct tls_io *io, void *data, size_t len);
+/* Bytes fed and not yet read. */
+size_t tls_io_unread(const struct tls_io *io);
+/* Up to `len` of them; their number. */
+size_t tls_io_read(struct tls_io *io, void *out, size_t len);
+/* As tls_take_output. */
+void *tls_io_take_output(struct tls_io *io, size_t *len);
+/* Room in the output for `len` bytes of plaintext once they are records. 0 or -errno. */
+int tls_io_reserve(struct tls_io *io, size_t len);
 
 /* The name of a client's SNI in lower case; NULL when it is none, or without memory. The caller's
  * to free. */

@@ -20,7 +20,7 @@ static int on_send(void *arg, const unsigned char *data, size_t len)
 {
 	struct tls *t = arg;
 
-	if (buf_append(&t->out, data, len))
+	if (buf_append(&t->io.out, data, len))
 		return MBEDTLS_ERR_SSL_ALLOC_FAILED;
 	return (int)len;
 }
@@ -28,21 +28,11 @@ static int on_send(void *arg, const unsigned char *data, size_t len)
 static int on_recv(void *arg, unsigned char *data, size_t len)
 {
 	struct tls *t = arg;
-	size_t have = t->in.len - t->in_pos;
+	size_t n = tls_io_read(&t->io, data, len);
 
-	if (!have)
-		return t->in_eof ? 0 : MBEDTLS_ERR_SSL_WANT_READ;
-	if (len > have)
-		len = have;
-	memcpy(data, t->in.data + t->in_pos, len);
-	t->in_pos += len;
-	if (t->in_pos == t->in.len) {
-		/* An idle connection keeps no input buffer. */
-		buf_fini(&t->in);
-		buf_init(&t->in, TLS_INPUT_MAX);
-		t->in_pos = 0;
-	}
-	return (int)len;
+	if (n || t->io.in_eof)
+		return (int)n;
+	return MBEDTLS_ERR_SSL_WANT_READ;
 }
 
 int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out)
@@ -59,8 +49,7 @@ int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls *
 	ctx->refs++;
 	t->conn_data = conn_data;
 	mbedtls_ssl_init(&t->ssl);
-	buf_init(&t->in, TLS_INPUT_MAX);
-	buf_init(&t->out, TLS_OUTPUT_MAX);
+	tls_io_init(&t->io);
 	if (name) {
 		t->name = strdup(name);
 		if (!t->name) {
@@ -92,29 +81,21 @@ void tls_free(struct tls *t)
 	mbedtls_ssl_free(&t->ssl);
 	for (size_t i = 0; i < t->n_certs; i++)
 		tls_cert_free(t->certs[i]);
-	if (t->out.data)
-		explicit_bzero(t->out.data, t->out.len);
-	buf_fini(&t->in);
-	buf_fini(&t->out);
+	tls_io_fini(&t->io);
 	free(t->name);
 	free(t->sni);
 	tls_ctx_free(t->ctx);
 	free(t);
 }
 
-int tls_feed(struct tls *t, const void *data, size_t len)
+int tls_feed(struct tls *t, void *data, size_t len)
 {
-	if (!len) {
-		t->in_eof = true;
-		return 0;
-	}
-	if (t->in_pos) {
-		buf_consume(&t->in, t->in_pos);
-		t->in_pos = 0;
-	}
-	if (t->in.len + len > TLS_INPUT_MAX)
-		return -EMSGSIZE;
-	return buf_append(&t->in, data, len);
+	return tls_io_feed(&t->io, data, len);
+}
+
+void *tls_take_output(struct tls *t, size_t *len)
+{
+	return tls_io_take_output(&t->io, len);
 }
 
 /* What an error of the library's handshake says about both sides. */
@@ -255,7 +236,7 @@ int tls_handshake(struct tls *t)
 	if (t->done)
 		return 0;
 	if (t->ctx->is_server && !t->hello_seen) {
-		ret = t->in_eof ? 0 : tls_hello_join(&t->in);
+		ret = t->io.in_eof ? 0 : tls_hello_join(t->io.in, &t->io.in_len);
 		if (ret)
 			return ret;
 		t->hello_seen = true;
@@ -330,6 +311,8 @@ int tls_write(struct tls *t, const void *buf, size_t len)
 		return t->err;
 	if (t->closed)
 		return -EPIPE;
+	if (tls_io_reserve(&t->io, len))
+		return fail(t, MBEDTLS_ERR_SSL_ALLOC_FAILED);
 	while (len) {
 		int ret = mbedtls_ssl_write(&t->ssl, p, len);
 
@@ -350,22 +333,6 @@ int tls_close_notify(struct tls *t)
 	t->closed = true;
 	ret = mbedtls_ssl_close_notify(&t->ssl);
 	return ret ? fail(t, ret) : 0;
-}
-
-const void *tls_output(const struct tls *t, size_t *len)
-{
-	*len = t->out.len;
-	return t->out.len ? t->out.data : NULL;
-}
-
-void tls_output_consume(struct tls *t, size_t len)
-{
-	if (len < t->out.len) {
-		buf_consume(&t->out, len);
-		return;
-	}
-	buf_fini(&t->out);
-	buf_init(&t->out, TLS_OUTPUT_MAX);
 }
 
 void tls_get_info(const struct tls *t, struct tls_info *info)

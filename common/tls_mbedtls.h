@@ -51,15 +51,12 @@ struct tls_ctx {
 struct tls {
 	struct tls_ctx *ctx;
 	mbedtls_ssl_context ssl;
-	struct buf in;
-	size_t in_pos;
-	struct buf out;
+	struct tls_io io;
 	char *name;
 	char *sni;
 	void *conn_data;
 	struct tls_cert *certs[2]; /* references held for the handshake */
 	size_t n_certs;
-	bool in_eof;	  /* the stream beneath ended */
 	bool hello_seen;  /* server: the first bytes came */
 	bool done;	  /* the handshake */
 	bool eof;	  /* close_notify received */

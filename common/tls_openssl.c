@@ -19,31 +19,19 @@ static int on_bio_write(BIO *b, const char *data, int len)
 	struct tls *t = BIO_get_data(b);
 
 	BIO_clear_retry_flags(b);
-	return buf_append(&t->out, data, (size_t)len) ? -1 : len;
+	return buf_append(&t->io.out, data, (size_t)len) ? -1 : len;
 }
 
 static int on_bio_read(BIO *b, char *data, int len)
 {
 	struct tls *t = BIO_get_data(b);
-	size_t have = t->in.len - t->in_pos, n = (size_t)len;
+	size_t n = tls_io_read(&t->io, data, (size_t)len);
 
 	BIO_clear_retry_flags(b);
-	if (!have) {
-		if (!t->in_eof)
-			BIO_set_retry_read(b);
-		return t->in_eof ? 0 : -1;
-	}
-	if (n > have)
-		n = have;
-	memcpy(data, t->in.data + t->in_pos, n);
-	t->in_pos += n;
-	if (t->in_pos == t->in.len) {
-		/* An idle connection keeps no input buffer. */
-		buf_fini(&t->in);
-		buf_init(&t->in, TLS_INPUT_MAX);
-		t->in_pos = 0;
-	}
-	return (int)n;
+	if (n || t->io.in_eof)
+		return (int)n;
+	BIO_set_retry_read(b);
+	return -1;
 }
 
 static long on_bio_ctrl(BIO *b, int cmd, long num, void *ptr)
@@ -53,7 +41,7 @@ static long on_bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	(void)num;
 	(void)ptr;
 	if (cmd == BIO_CTRL_EOF)
-		return t->in_eof && t->in_pos == t->in.len;
+		return t->io.in_eof && !tls_io_unread(&t->io);
 	return cmd == BIO_CTRL_FLUSH;
 }
 
@@ -102,8 +90,7 @@ int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls *
 	t->ctx = ctx;
 	ctx->refs++;
 	t->conn_data = conn_data;
-	buf_init(&t->in, TLS_INPUT_MAX);
-	buf_init(&t->out, TLS_OUTPUT_MAX);
+	tls_io_init(&t->io);
 	if (name) {
 		t->name = strdup(name);
 		err = t->name ? 0 : -ENOMEM;
@@ -127,8 +114,7 @@ void tls_free(struct tls *t)
 	if (t->done && (!t->err || t->err == -ECONNRESET))
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
-	buf_fini(&t->in);
-	buf_fini(&t->out);
+	tls_io_fini(&t->io);
 	free(t->name);
 	free(t->sni);
 	free(t->alpn);
@@ -136,19 +122,14 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
-int tls_feed(struct tls *t, const void *data, size_t len)
+int tls_feed(struct tls *t, void *data, size_t len)
 {
-	if (!len) {
-		t->in_eof = true;
-		return 0;
-	}
-	if (t->in_pos) {
-		buf_consume(&t->in, t->in_pos);
-		t->in_pos = 0;
-	}
-	if (t->in.len + len > TLS_INPUT_MAX)
-		return -EMSGSIZE;
-	return buf_append(&t->in, data, len);
+	return tls_io_feed(&t->io, data, len);
+}
+
+void *tls_take_output(struct tls *t, size_t *len)
+{
+	return tls_io_take_output(&t->io, len);
 }
 
 /* -- Errors -- */
@@ -310,6 +291,8 @@ int tls_write(struct tls *t, const void *buf, size_t len)
 		return t->err;
 	if (t->closed)
 		return -EPIPE;
+	if (tls_io_reserve(&t->io, len))
+		return fail_with(t, -ENOMEM, "no memory");
 	ERR_clear_error();
 	while (len) {
 		int ret = SSL_write(t->ssl, p, len > INT32_MAX ? INT32_MAX : (int)len);
@@ -332,22 +315,6 @@ int tls_close_notify(struct tls *t)
 	ERR_clear_error();
 	ret = SSL_shutdown(t->ssl);
 	return ret < 0 ? fail(t, ret) : 0;
-}
-
-const void *tls_output(const struct tls *t, size_t *len)
-{
-	*len = t->out.len;
-	return t->out.len ? t->out.data : NULL;
-}
-
-void tls_output_consume(struct tls *t, size_t len)
-{
-	if (len < t->out.len) {
-		buf_consume(&t->out, len);
-		return;
-	}
-	buf_fini(&t->out);
-	buf_init(&t->out, TLS_OUTPUT_MAX);
 }
 
 void tls_get_info(const struct tls *t, struct tls_info *info)

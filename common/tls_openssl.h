@@ -47,14 +47,11 @@ struct tls_ctx {
 struct tls {
 	struct tls_ctx *ctx;
 	SSL *ssl;
-	struct buf in;
-	size_t in_pos;
-	struct buf out;
+	struct tls_io io;
 	char *name;
 	char *sni;
 	char *alpn;
 	void *conn_data;
-	bool in_eof;   /* the stream beneath ended */
 	bool done;     /* the handshake */
 	bool eof;      /* close_notify received */
 	bool closed;   /* close_notify sent */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/tls_hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,11 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&once, 1 << 20);
 	buf_init(&twice, 1 << 20);
 	buf_append(&once, data, size);
-	err = tls_hello_join(&once);
+	err = tls_hello_join(once.data, &once.len);
 	if (once.len > size || (err && (err != -EAGAIN || once.len != size)))
 		abort();
 	buf_append(&twice, once.data, once.len);
-	if (tls_hello_join(&twice) != err || twice.len != once.len ||
+	if (tls_hello_join(twice.data, &twice.len) != err || twice.len != once.len ||
 		(once.len && memcmp(once.data, twice.data, once.len) != 0))
 		abort();
 	buf_fini(&once);
