@@ -120,7 +120,7 @@ void stream_flush_tls(struct stream *s)
 	size_t len;
 	void *data = tls_take_output(s->tls, &len);
 
-	if (len && s->state != STREAM_CLOSED)
+	if (data && s->state != STREAM_CLOSED)
 		raw_write(s, data, len, data);
 	else
 		free(data);

@@ -3,8 +3,10 @@ UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
 # Those that know a TLS library; `make check` runs them over the other one too.
-TLS_UNITS := cert http stream tls
-UNITS += cert lru name_constraints tls tls_hello http stream
+TLS_UNITS := cert http stream tls tls_kept
+UNIT_SRCS_tls = tests/unit/tls_pair.c
+UNIT_SRCS_tls_kept = tests/unit/tls_pair.c
+UNITS += cert lru name_constraints tls tls_hello tls_kept http stream
 UNITS += domainset domainset_image domainset_model
 UNITS += pattern policy schedule time_zone url webset
 UNIT_SRCS_policy = tests/unit/fake_bus.c
