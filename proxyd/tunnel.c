@@ -5,6 +5,7 @@
 #include "common/timer.h"
 #include "proxyd/client_hello.h"
 #include "proxyd/connect.h"
+#include "proxyd/server_hello.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,22 @@ struct side {
 	struct side *other;
 };
 
+/* What is waited for; nothing of the client's goes on before. */
+enum tunnel_state {
+	TUNNEL_HELLO,
+	TUNNEL_ANSWER, /* the server's first record */
+	TUNNEL_SECOND, /* the hello after a HelloRetryRequest */
+	TUNNEL_OPEN,
+};
+
 struct tunnel {
 	struct list node;
 	struct proxy *p;
 	struct load *load;
 	struct side client, server;
-	char *tls_host;	  /* until the hello was read; then, and from the start where anything may
-			     pass, NULL */
-	struct buf hello; /* as much of it as came */
+	enum tunnel_state state;
+	char *tls_host;		 /* NULL: anything may pass */
+	struct buf held, answer; /* of the client and the server, not passed on yet */
 	struct flow flow;
 	struct tunnel_terms terms; /* its texts are owned */
 };
@@ -40,18 +49,19 @@ static const struct stream_limits limits = {
 	.write_ms = 60000,
 };
 
-/* How long a hello may take. */
+/* How long a hello, or the answer to it, may take. */
 static const struct stream_limits hello_limits = {
 	.connect_ms = 10000,
 	.handshake_ms = 10000,
-	.idle_ms = 10000,
+	.idle_ms = 20000,
 	.write_ms = 60000,
 };
 
 static void free_tunnel(struct tunnel *t)
 {
 	load_release(t->p, t->load);
-	buf_fini(&t->hello);
+	buf_fini(&t->held);
+	buf_fini(&t->answer);
 	flow_remove(&t->flow);
 	free((char *)t->terms.host);
 	free((char *)t->terms.rest);
@@ -111,35 +121,85 @@ static int take_terms(struct tunnel *t, const struct tunnel_terms *terms)
 	return 0;
 }
 
-/* ---- bytes ---- */
+/* ---- hellos ---- */
 
-/* The client's first bytes, held until they are a hello that may pass. 0, -EAGAIN or why not. */
-static int judge_hello(struct tunnel *t, const void *data, size_t len)
+/* Hands on the first bytes of what was held, and keeps the rest. */
+static int pass(struct buf *held, size_t len, struct stream *to)
 {
-	struct client_hello hello;
-	int err = buf_append(&t->hello, data, len);
+	int err = stream_write(to, held->data, len);
 
-	if (!err)
-		err = client_hello_parse(t->hello.data, t->hello.len, &hello);
-	if (!err && *hello.sni && strcmp(hello.sni, t->tls_host) != 0) {
-		log_info("hello for another name than its connection's refused");
-		err = -EPROTO;
-	}
+	buf_consume(held, len);
 	return err;
 }
 
-/* Hands on what was held. */
-static int pass_hello(struct tunnel *t)
+static void open_up(struct tunnel *t)
 {
-	int err = stream_write(t->server.stream, t->hello.data, t->hello.len);
-
-	buf_fini(&t->hello);
-	buf_init(&t->hello, HELLO_BUF_MAX);
-	free(t->tls_host);
-	t->tls_host = NULL;
+	t->state = TUNNEL_OPEN;
 	stream_set_limits(t->client.stream, &limits);
-	return err;
+	stream_set_limits(t->server.stream, &limits);
 }
+
+/* What the client sent so far: all of it waits until there is a hello that may pass, and what
+ * follows a hello until the server has answered. 0 or why not. */
+static int judge_hello(struct tunnel *t)
+{
+	bool is_second = t->state == TUNNEL_SECOND;
+	struct client_hello hello;
+	int err = is_second ? client_hello_parse_second(t->held.data, t->held.len, &hello)
+			    : client_hello_parse(t->held.data, t->held.len, &hello);
+
+	if (err)
+		return err == -EAGAIN ? 0 : err;
+	if (*hello.sni && strcmp(hello.sni, t->tls_host) != 0) {
+		log_info("hello for another name than its connection's refused");
+		return -EPROTO;
+	}
+	if (is_second) {
+		open_up(t);
+		return pass(&t->held, t->held.len, t->server.stream);
+	}
+	t->state = TUNNEL_ANSWER;
+	stream_pause(t->client.stream);
+	stream_set_limits(t->server.stream, &hello_limits);
+	return pass(&t->held, hello.len, t->server.stream);
+}
+
+static int judge_answer(struct tunnel *t)
+{
+	bool is_retry;
+	int err = server_hello_parse(t->answer.data, t->answer.len, &is_retry);
+
+	if (err)
+		return err == -EAGAIN ? 0 : err;
+	err = pass(&t->answer, t->answer.len, t->client.stream);
+	if (err)
+		return err;
+	stream_resume(t->client.stream);
+	if (is_retry) {
+		t->state = TUNNEL_SECOND;
+		return judge_hello(t);
+	}
+	open_up(t);
+	return t->held.len ? pass(&t->held, t->held.len, t->server.stream) : 0;
+}
+
+/* Bytes before both have said what they are. */
+static int hold(struct tunnel *t, const struct side *from, const void *data, size_t len)
+{
+	bool is_client = from == &t->client;
+	int err;
+
+	if (!is_client && t->state != TUNNEL_ANSWER)
+		return stream_write(t->client.stream, data, len);
+	err = buf_append(is_client ? &t->held : &t->answer, data, len);
+	if (err)
+		return err;
+	if (!is_client)
+		return judge_answer(t);
+	return t->state == TUNNEL_ANSWER ? 0 : judge_hello(t);
+}
+
+/* ---- bytes ---- */
 
 static void on_open(struct stream *s)
 {
@@ -153,15 +213,9 @@ static void on_read(struct stream *s, const void *data, size_t len)
 	struct tunnel *t = from->tunnel;
 	int err = to ? 0 : -EPIPE;
 
-	if (!err && t->tls_host && from == &t->client) {
-		err = judge_hello(t, data, len);
-		if (err == -EAGAIN)
-			return;
-		if (!err)
-			err = pass_hello(t);
-	} else if (!err) {
-		err = stream_write(to, data, len);
-	}
+	if (!err)
+		err = t->state == TUNNEL_OPEN ? stream_write(to, data, len)
+					      : hold(t, from, data, len);
 	if (err) {
 		stream_close(s, err);
 		return;
@@ -223,7 +277,9 @@ void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
 	}
 	t->p = p;
 	t->load = load;
-	buf_init(&t->hello, HELLO_BUF_MAX);
+	t->state = tls_host ? TUNNEL_HELLO : TUNNEL_OPEN;
+	buf_init(&t->held, HELLO_BUF_MAX);
+	buf_init(&t->answer, HELLO_BUF_MAX);
 	if (tls_host)
 		t->tls_host = strdup(tls_host);
 	if ((tls_host && !t->tls_host) || take_terms(t, terms)) {

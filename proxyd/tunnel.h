@@ -14,8 +14,9 @@ struct tunnel_terms {
 
 /* Two open streams joined byte for byte, each direction with back-pressure and half-close: CONNECT
  * that is not decrypted, WebSocket after 101. Takes both over, also on error. With tls_host the
- * client must begin with a TLS hello for that name, or without a name; nothing else passes. load,
- * the device's place of the client's connection, is taken over too. */
+ * client must begin with a TLS hello for that name, or without a name; nothing else passes, and
+ * nothing more before the server has answered it: the hello after a HelloRetryRequest is held to
+ * the same (SPEC P3). load, the device's place of the client's connection, is taken over too. */
 void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
 	const char *tls_host, const struct tunnel_terms *terms, struct load *load);
 /* Closes all of this proxy's (daemon stop). */

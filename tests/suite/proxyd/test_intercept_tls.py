@@ -243,6 +243,57 @@ def test_the_second_hello_with_another_name_is_reset(net, raw, second):
     server.close()
 
 
+@pytest.fixture(name="bank")
+def _bank(net):
+    """RAW_NAME is passed through CONNECT undecrypted."""
+    net.change("websites", net.website(RAW_NAME, "banking"))
+    yield net
+    net.change("websites", net.website(RAW_NAME, "education"))
+
+
+def _through_connect(net, raw, *rest):
+    """(client, server) after the hello: the server has got it, and nothing of the rest."""
+    c, r = net.tunnel(RAW_NAME + ":443")
+    assert r.status == 200
+    first = hello(sni(RAW_NAME))
+    c.send(b"".join([first, *rest]))
+    server = raw.accept()
+    assert lib.read_exactly(server, len(first)) == first
+    return c, server
+
+
+@pytest.mark.parametrize("name,passes", [(RAW_NAME, True), ("ads.listed.example", False)])
+def test_a_second_hello_after_connect_is_held_to_the_same_name(bank, raw, name, passes):
+    c, server = _through_connect(bank, raw)
+    asked, second = lib.server_hello(lib.RETRY), hello(sni(name))
+    server.sendall(asked)
+    assert lib.read_exactly(c.socket, len(asked)) == asked
+    c.send(second)
+    if passes:
+        assert lib.read_exactly(server, len(second)) == second
+        server.sendall(b"whatever")
+        assert lib.read_exactly(c.socket, 8) == b"whatever"
+    else:
+        assert not server.recv(1)
+        assert c.is_closed()
+    c.close()
+    server.close()
+
+
+def test_nothing_goes_on_after_connect_before_the_server_has_answered(bank, raw):
+    early = record(b"early", 23)
+    c, server = _through_connect(bank, raw, early)
+    server.sendall(lib.server_hello())
+    assert lib.read_exactly(server, len(early)) == early
+    c.close()
+    server.close()
+    c, server = _through_connect(bank, raw, hello(sni("ads.listed.example")))
+    server.sendall(lib.server_hello(lib.RETRY))
+    assert not server.recv(1)
+    c.close()
+    server.close()
+
+
 def test_nothing_goes_on_before_the_server_has_answered(net, raw):
     """What follows the hello could be the next one."""
     first = hello(sni(RAW_NAME))
