@@ -56,7 +56,7 @@ static void add_entry(struct page *pg, const struct appeal_entry *e)
 	buf_append_str(b, "<li><strong>");
 	html_append(b, e->host, SHOWN);
 	buf_append_str(b, "</strong>: ");
-	html_append(b, text_get(pg->language, statuses[e->status]), SHOWN);
+	page_append_text(pg, statuses[e->status], NULL);
 	if (e->answer && *e->answer) {
 		buf_append_str(b, "<br><span class=\"soft\">");
 		html_append(b, e->answer, SHOWN);
@@ -78,7 +78,7 @@ static void add_requests(struct page *pg, const struct own_visit *v, const char 
 			continue;
 		if (!any) {
 			buf_append_str(&pg->html, "<h2>");
-			html_append(&pg->html, text_get(pg->language, TEXT_REQUESTS_TITLE), SHOWN);
+			page_append_text(pg, TEXT_REQUESTS_TITLE, NULL);
 			buf_append_str(&pg->html, "</h2><ul class=\"requests\">");
 		}
 		any = true;
@@ -118,7 +118,7 @@ static void send_result(const struct own_visit *v, struct http_request *req, int
 		html_append(&pg.html, v->p->conf->appeal_path, SHOWN);
 		append_query(&pg.html, ask);
 		buf_append_str(&pg.html, "\">");
-		html_append(&pg.html, text_get(pg.language, TEXT_BACK), SHOWN);
+		page_append_text(&pg, TEXT_BACK, NULL);
 		buf_append_str(&pg.html, "</a>");
 	}
 	http_head_init(&extra);
@@ -143,7 +143,7 @@ static void add_hidden(struct page *pg, const char *name, const char *value)
 static void add_label(struct page *pg, const char *of, enum text text)
 {
 	buf_printf(&pg->html, "<label for=\"%s\">", of);
-	html_append(&pg->html, text_get(pg->language, text), SHOWN);
+	page_append_text(pg, text, NULL);
 	buf_append_str(&pg->html, "</label>");
 }
 
@@ -193,9 +193,9 @@ static void add_form(struct page *pg, const struct own_visit *v, const struct ap
 	add_label(pg, "reason", TEXT_REASON);
 	buf_append_str(b, "<textarea id=\"reason\" name=\"reason\" maxlength=\"2000\" "
 			  "placeholder=\"");
-	html_append(b, text_get(pg->language, modes[ask->mode].hint), SHOWN);
+	page_append_text(pg, modes[ask->mode].hint, NULL);
 	buf_append_str(b, "\"></textarea><button class=\"button\" type=\"submit\">");
-	html_append(b, text_get(pg->language, TEXT_SUBMIT), SHOWN);
+	page_append_text(pg, TEXT_SUBMIT, NULL);
 	buf_append_str(b, "</button></form>");
 }
 

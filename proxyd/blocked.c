@@ -80,7 +80,7 @@ static void add_button(struct page *pg, const struct blocked *b, enum text label
 		html_append_query(html, category);
 	}
 	buf_append_str(html, "\">");
-	html_append(html, text_get(pg->language, label), 200);
+	page_append_text(pg, label, NULL);
 	buf_append_str(html, "</a>");
 }
 

@@ -31,6 +31,12 @@ static bool is_inside_character(char c)
 	return ((uint8_t)c & 0xc0) == 0x80;
 }
 
+void html_append_part(struct buf *b, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		append_char(b, text[i]);
+}
+
 void html_append(struct buf *b, const char *text, size_t max)
 {
 	size_t len = strnlen(text, max + 1);
@@ -40,8 +46,7 @@ void html_append(struct buf *b, const char *text, size_t max)
 		len = max;
 	while (is_cut && len && is_inside_character(text[len]))
 		len--;
-	for (size_t i = 0; i < len; i++)
-		append_char(b, text[i]);
+	html_append_part(b, text, len);
 	if (is_cut)
 		buf_append_str(b, "…");
 }

@@ -4,6 +4,7 @@
 #include "proxyd/gateway.h"
 #include "proxyd/page.h"
 #include "proxyd/setup.h"
+#include "proxyd/setup_page.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static const struct file {
 	{ "/culvert-ca.sha256", "text/plain", NULL, setup_ca_sha256 },
 	{ "/culvert.mobileconfig", "application/x-apple-aspen-config", "culvert.mobileconfig",
 		setup_mobileconfig },
+	{ SETUP_TRUST_PATH, "text/css", NULL, setup_page_append_trust },
 	{ "/proxy.pac", "application/x-ns-proxy-autoconfig", NULL, setup_pac },
 	{ "/wpad.dat", "application/x-ns-proxy-autoconfig", NULL, setup_pac },
 	{ "/policies/chrome.json", "application/json", "culvert.json", setup_chrome_json },
@@ -188,6 +190,8 @@ struct own *own_begin(const struct own_visit *v, struct http_request *req, const
 		send_error(v, req, 405, "Method Not Allowed", "This page can only be read.");
 	else if (f)
 		send_file(v, req, f);
+	else if (!v->is_on_site && strcspn(path, "?") == 1)
+		setup_page_send(v, req);
 	else
 		send_error(v, req, 404, "Not Found", "There is no such page here.");
 	return NULL;

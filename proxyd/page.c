@@ -24,7 +24,9 @@ static const char style[] =
 	"main{width:100%;max-width:30rem;margin:1rem;padding:2rem;background:var(--card);"
 	"border-radius:.75rem;box-shadow:0 1px 8px #0002;text-align:center;overflow-wrap:anywhere}"
 	"h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.25}"
-	"h2{margin:2rem 0 .5rem;font-size:1.125rem}p{margin:0 0 1rem}a{color:var(--link)}"
+	"h2{margin:2rem 0 "
+	".5rem;font-size:1.125rem;text-align:start}h2~p,h2~div{text-align:start}p{margin:0 0 "
+	"1rem}a{color:var(--link)}"
 	".logo{display:block;max-width:12rem;max-height:4rem;margin:0 auto 1.25rem}"
 	".url{display:block;margin:0 0 1rem;padding:.6rem .8rem;background:var(--ground);"
 	"border-radius:.5rem;font:.9rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere;"
@@ -40,6 +42,12 @@ static const char style[] =
 	"color:var(--text);font:inherit}textarea{min-height:6rem;resize:vertical}"
 	"::placeholder{color:var(--soft);opacity:1}"
 	".soft{color:var(--soft)}"
+	"details{margin:.5rem 0;padding:.5rem .8rem;border:1px solid var(--line);"
+	"border-radius:.5rem}summary{cursor:pointer;font-weight:600}"
+	"ol,ul{padding-inline-start:1.5rem}li{margin:.35rem 0}"
+	"dt{font-weight:600}dd{margin:0 0 .75rem}code{font:.9rem/1.4 ui-monospace,monospace}"
+	".trust-yes{display:none;color:var(--good)}.trust-no{color:var(--bad)}"
+	".trusted .trust-yes{display:block}.trusted .trust-no{display:none}"
 	"@media(prefers-color-scheme:dark){:root{--ground:#111827;--card:#1f2937;--text:#e5e7eb;"
 	"--soft:#b6bdc9;--line:#7d8797;--link:#93c5fd;--good:#86efac;--bad:#fca5a5}}"
 	"@media(max-width:30rem){main{padding:1.5rem 1.25rem}}";
@@ -165,22 +173,23 @@ void page_begin(struct page *pg, const struct pages *pages, const struct http_re
 	buf_append_str(b, "</h1>");
 }
 
-void page_add_text(struct page *pg, enum text text, const char *name)
+void page_append_text(struct page *pg, enum text text, const char *name)
 {
 	const char *format = text_get(pg->language, text);
 	const char *place = name ? strstr(format, "{}") : NULL;
 
-	buf_append_str(&pg->html, "<p>");
 	if (place) {
-		/* Ours, or of files that were read at the start: not longer than they look. */
-		for (const char *c = format; c < place; c++) {
-			const char one[] = { *c, '\0' };
-			html_append(&pg->html, one, 1);
-		}
+		html_append_part(&pg->html, format, (size_t)(place - format));
 		html_append(&pg->html, name, TITLE_SHOWN);
 		format = place + 2;
 	}
-	html_append(&pg->html, format, MESSAGE_SHOWN);
+	html_append_part(&pg->html, format, strlen(format));
+}
+
+void page_add_text(struct page *pg, enum text text, const char *name)
+{
+	buf_append_str(&pg->html, "<p>");
+	page_append_text(pg, text, name);
 	buf_append_str(&pg->html, "</p>");
 }
 

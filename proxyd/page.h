@@ -41,7 +41,9 @@ struct page {
 /* Up to the heading. The title is one of the texts, or any (text TEXTS, title). */
 void page_begin(struct page *pg, const struct pages *pages, const struct http_request *req,
 	enum text text, const char *title);
-/* A paragraph; name takes the place of {} (NULL = there is none). */
+/* A text; name takes the place of {} (NULL = there is none). */
+void page_append_text(struct page *pg, enum text text, const char *name);
+/* The same as a paragraph. */
 void page_add_text(struct page *pg, enum text text, const char *name);
 /* The URL that the page is about. */
 void page_add_url(struct page *pg, const char *url);

@@ -31,3 +31,5 @@ FUZZ_SRCS_body_coding = $(BODY_SRCS)
 FUZZ_LIBS_body_coding = $(BODY_LIBS)
 FUZZ_SRCS_words = $(WORDS_SRCS) proxyd/body.c
 FUZZ_LIBS_words = $(WORDS_LIBS)
+FUZZERS += appeal_form
+FUZZ_SRCS_appeal_form = $(UNIT_SRCS_appeal)

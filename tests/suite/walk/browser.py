@@ -12,8 +12,10 @@ SIZES = {390: 844, 1280: 800}  # a phone's and a desktop's viewport
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage", "--hide-scrollbars", "--proxy-server=http://10.9.0.1:8080",
+    "--disable-dev-shm-usage", "--hide-scrollbars",
     "--remote-debugging-pipe")
+PROXY = ("--proxy-server=http://10.9.0.1:8080",)
+KEYS = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40, "ArrowUp": 38}
 DEADLINE_S = 60
 
 
@@ -27,18 +29,20 @@ def _pipe():
 
 
 class Browser:
-    """home: an empty directory that becomes the user's. ca: a PEM file that the user trusts."""
+    """home: an empty directory that becomes the user's. ca: a PEM file that the user trusts, None: no
+    one. lab: has popen and env. proxy: the flags that lead to the proxy."""
 
-    def __init__(self, lab, host, home, ca):
+    def __init__(self, lab, host, home, ca, proxy=PROXY):
         self.home, self.serial, self.pending = str(home), 0, b""
-        self._trust(ca)
+        if ca:
+            self._trust(ca)
         to_read, self.out = _pipe()
         self.inp, to_write = _pipe()
         with open(os.path.join(self.home, "chromium.log"), "wb") as log:
             # The pipe's ends are 3 and 4 for Chromium.
             self.process = lab.popen(
                 host, "/bin/bash", "-c", 'exec "$@" 3<&%d 4>&%d' % (to_read, to_write), "sh",
-                "chromium", *FLAGS, "--user-data-dir=" + self.home + "/profile", "about:blank",
+                "chromium", *FLAGS, *proxy, "--user-data-dir=" + self.home + "/profile", "about:blank",
                 env=dict(lab.env, HOME=self.home), pass_fds=(to_read, to_write),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         os.close(to_read)
@@ -108,7 +112,27 @@ class Browser:
             assert time.monotonic() < deadline, url
         return error
 
-    def screenshot(self, path):
-        data = self.page("Page.captureScreenshot", format="png")["data"]
+    def key(self, key, text="", **more):
+        """Pressed and let go, as by a finger."""
+        fields = {"key": key, "code": more.pop("code", key), "windowsVirtualKeyCode": KEYS.get(key, 0), **more}
+        self.page("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **fields)
+        self.page("Input.dispatchKeyEvent", type="keyUp", **fields)
+
+    def wait(self, expression):
+        """Until the expression is true, also over loads of pages."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not self._is_true(expression):
+            assert time.monotonic() < deadline, (expression, self.value("document.body.innerText"))
+            time.sleep(0.01)
+
+    def _is_true(self, expression):
+        try:
+            return self.value(expression)
+        except AssertionError:  # between two pages there is nothing to ask
+            return False
+
+    def screenshot(self, path, whole=False):
+        """whole: also what is below the fold."""
+        data = self.page("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         with open(path, "wb") as out:
             out.write(base64.b64decode(data))
