@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "common/policy/directory.h"
+#include "common/policy/safe_search.h"
 #include "dnsd/name.h"
 
 /* Names of search engines become aliases of their restricted forms (SPEC D5). */
-enum safe_form {
-	SAFE_GOOGLE,
-	SAFE_BING,
-	SAFE_DUCKDUCKGO,
-	SAFE_YOUTUBE,
-	SAFE_YOUTUBE_MODERATE,
-	SAFE_FORMS,
-};
 struct safesearch {
 	struct name targets[SAFE_FORMS];
 };

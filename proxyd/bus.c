@@ -15,8 +15,7 @@ static void on_devices(void *arg)
 	flows_judge(&p->flows);
 	if (p->dir)
 		directory_applied(p->dir);
-	if (p->filtering && p->filtering->terms)
-		terms_settings_changed(p->filtering->terms);
+	filtering_settings_changed(p->filtering);
 }
 
 static void on_profile(

@@ -7,6 +7,7 @@
 #include "proxyd/judge.h"
 #include "proxyd/own.h"
 #include "proxyd/page.h"
+#include "proxyd/search.h"
 #include "proxyd/upstream.h"
 #include <errno.h>
 #include <stdio.h>
@@ -122,7 +123,8 @@ static void begin_own(struct exchange *x, const struct http_head *head)
 		x->own = own_begin(&visit, x->req, head->target);
 }
 
-static void send_blocked(struct exchange *x, const struct decision *d)
+/* term: what was searched for, NULL: not for that. */
+static void send_blocked(struct exchange *x, const struct decision *d, const char *term)
 {
 	const char *name = gateway_name(x->p);
 	char portal[GATEWAY_HOST_LEN + 8] = "";
@@ -132,8 +134,27 @@ static void send_blocked(struct exchange *x, const struct decision *d)
 	if (*name)
 		snprintf(
 			portal, sizeof(portal), "http%s://%s", x->target.is_https ? "s" : "", name);
-	if (blocked_send(&x->p->pages, x->req, d, &b))
+	if (term ? blocked_send_term(&x->p->pages, x->req, term, &b)
+		 : blocked_send(&x->p->pages, x->req, d, &b))
 		http_response_abort(x->req);
+}
+
+/* A search that may not be made was answered. */
+static bool block_search(struct exchange *x, const struct decision *d)
+{
+	char term[256];
+
+	switch (search_judge(x, d, term, sizeof(term))) {
+	case SEARCH_PASSES:
+		return false;
+	case SEARCH_BLOCKED:
+		send_blocked(x, d, term);
+		break;
+	case SEARCH_UNKNOWN:
+		exchange_fail(x, 503, "Not Ready", "Searches cannot be judged now.");
+		break;
+	}
+	return true;
 }
 
 /* Of a request that may be sent on: what is for us to answer all the same. */
@@ -186,7 +207,7 @@ static void cut(struct flow *f)
 	if (exchange_is_answered(x))
 		http_response_abort(x->req);
 	else
-		send_blocked(x, &d);
+		send_blocked(x, &d, NULL);
 }
 
 static const struct flow_ops flow_ops = { is_still_allowed, cut };
@@ -222,14 +243,14 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	}
 	judge_decide(x, false, &d);
 	if (!judge_is_allowed(&d)) {
-		send_blocked(x, &d);
+		send_blocked(x, &d, NULL);
 		return;
 	}
 	if (judge_asks_for_dns(head)) {
 		block_dns(x);
 		return;
 	}
-	if (answer_method(x, head))
+	if (answer_method(x, head) || block_search(x, &d))
 		return;
 	p->allowed++;
 	filter_judge(x, &d);

@@ -4,6 +4,7 @@
 #include "proxyd/filter_impl.h"
 #include "proxyd/gateway.h"
 #include "proxyd/image_stage.h"
+#include "proxyd/search.h"
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -54,14 +55,16 @@ int filter_prepare(struct exchange *x, struct http_head *out)
 	const struct words *w = words_of(x);
 	uint64_t fingerprints[2];
 	size_t n = 0;
+	int err;
 
 	x->marked = 0;
 	if (x->drops_range) {
 		http_head_remove(out, "Range");
 		http_head_remove(out, "If-Range");
 	}
-	if (x->is_upgrade || !(may_mask(x) || may_hide(x)))
-		return 0;
+	err = search_restrict(x, out);
+	if (err || x->is_upgrade || !(may_mask(x) || may_hide(x)))
+		return err;
 	if (may_hide(x))
 		fingerprints[n++] = IMAGES_FINGERPRINT;
 	if (may_mask(x) && w)

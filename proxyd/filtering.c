@@ -10,9 +10,10 @@ int filtering_open(
 	int err = f ? integrity_init(&f->integrity) : -ENOMEM;
 
 	if (!err) {
-		f->terms = terms_open(loop, bus, dir);
+		f->terms = terms_open(loop, bus, TOPIC_words, dir);
+		f->search_terms = terms_open(loop, bus, TOPIC_search_words, dir);
 		f->image_ignore = image_ignore_open(bus, dir);
-		err = f->terms && f->image_ignore ? 0 : -ENOMEM;
+		err = f->terms && f->search_terms && f->image_ignore ? 0 : -ENOMEM;
 	}
 	if (err)
 		filtering_free(f);
@@ -27,9 +28,11 @@ void filtering_close(struct filtering *f)
 		return;
 	if (f->terms)
 		terms_close(f->terms);
+	if (f->search_terms)
+		terms_close(f->search_terms);
 	if (f->image_ignore)
 		image_ignore_close(f->image_ignore);
-	f->terms = NULL;
+	f->terms = f->search_terms = NULL;
 	f->image_ignore = NULL;
 }
 
@@ -42,6 +45,19 @@ void filtering_free(struct filtering *f)
 struct words *filtering_words(const struct filtering *f)
 {
 	return f->terms ? terms_words(f->terms) : NULL;
+}
+
+struct words *filtering_search_words(const struct filtering *f)
+{
+	return f->search_terms ? terms_words(f->search_terms) : NULL;
+}
+
+void filtering_settings_changed(struct filtering *f)
+{
+	if (!f || !f->terms)
+		return;
+	terms_settings_changed(f->terms);
+	terms_settings_changed(f->search_terms);
 }
 
 void filtering_report(const struct filtering *f, cJSON *status)

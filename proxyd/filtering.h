@@ -10,7 +10,7 @@
 /* What all filters of this process have together: the terms, scripts that keep their bytes, counts.
  */
 struct filtering {
-	struct terms *terms; /* NULL once closed */
+	struct terms *terms, *search_terms; /* NULL once closed */
 	struct image_ignore *image_ignore;
 	struct integrity integrity;
 	uint64_t bodies, masked; /* filtered ones, and occurrences in them */
@@ -25,7 +25,10 @@ int filtering_open(
 /* Lets go of the bus. NULL is allowed, here and below. */
 void filtering_close(struct filtering *f);
 void filtering_free(struct filtering *f);
-/* The terms in force. NULL: not known yet. */
+/* The terms in force, of pages and of searches. NULL: not known yet. */
 struct words *filtering_words(const struct filtering *f);
+struct words *filtering_search_words(const struct filtering *f);
+/* The settings may say something else now. */
+void filtering_settings_changed(struct filtering *f);
 /* Adds the counts to the status. */
 void filtering_report(const struct filtering *f, cJSON *status);

@@ -28,6 +28,7 @@ struct terms_job {
 struct terms {
 	uv_loop_t *loop;
 	struct bus *bus;
+	enum bus_topic topic;
 	const struct directory *dir;
 	struct hmap records[OWNERS]; /* id → struct term */
 	bool known[OWNERS];
@@ -67,10 +68,11 @@ static void put_in_force(struct terms *t, struct terms_job *job)
 {
 	words_unref(t->words);
 	t->words = words_ref(job->words);
-	log_info("words in force count=%zu ignored=%zu", words_count(t->words), job->ignored);
+	log_info("terms in force topic=%s count=%zu ignored=%zu", bus_topic_name(t->topic),
+		words_count(t->words), job->ignored);
 	for (int o = 0; o < OWNERS; o++) {
 		if (job->gens[o])
-			bus_topic_applied(t->bus, TOPIC_words, daemons[o], job->gens[o]);
+			bus_topic_applied(t->bus, t->topic, daemons[o], job->gens[o]);
 	}
 }
 
@@ -161,28 +163,53 @@ static int index_of(enum bus_daemon owner)
 	return owner == BUS_SYNCD ? SYNCD : APID;
 }
 
+/* Han, Kana, Hangul, Thai and their like: no blanks between words, or endings joined to them. */
+static bool has_unspaced(const char *text)
+{
+	size_t len = strlen(text);
+	uint32_t cp;
+
+	for (size_t i = 0; i < len;) {
+		int n = utf8_decode((const uint8_t *)text + i, len - i, &cp);
+
+		if (n > 0 && ((cp >= 0xe00 && cp < 0x1100) || (cp >= 0x1780 && cp < 0x1800) ||
+				     (cp >= 0x2e80 && cp < 0xd7b0) || cp >= 0x20000))
+			return true;
+		i += n > 0 ? (size_t)n : 1;
+	}
+	return false;
+}
+
+static struct term *term_new(enum bus_topic topic, const void *rec)
+{
+	const struct rec_word *word = rec;
+	const struct rec_search_word *search = rec;
+	const char *text = topic == TOPIC_words ? word->term : search->term;
+	size_t len = strlen(text) + 1;
+	struct term *term = malloc(sizeof(*term) + len);
+
+	if (!term)
+		return NULL;
+	memcpy(term->text, text, len);
+	term->is_exact = topic == TOPIC_words ? word->match == MATCH_EXACT && !word->head.closed
+					      : !has_unspaced(text);
+	return term;
+}
+
 static void on_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct hmap *records = &((struct terms *)arg)->records[index_of(owner)];
-	const struct rec_word *word = rec;
 	struct term *term;
-	size_t len;
 
-	(void)topic;
-	if (!word) {
-		hmap_remove_str(records, id);
+	hmap_remove_str(records, id);
+	if (!rec)
 		return;
-	}
-	len = strlen(word->term) + 1;
-	term = malloc(sizeof(*term) + len);
+	term = term_new(topic, rec);
 	if (!term || hmap_set_str(records, id, term)) {
-		log_error("no memory for a word");
+		log_error("no memory for a term topic=%s", bus_topic_name(topic));
 		free(term);
-		return;
 	}
-	memcpy(term->text, word->term, len);
-	term->is_exact = word->match == MATCH_EXACT && !word->head.closed;
 }
 
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -205,7 +232,8 @@ void terms_settings_changed(struct terms *t)
 	compile(t);
 }
 
-struct terms *terms_open(uv_loop_t *loop, struct bus *bus, const struct directory *dir)
+struct terms *terms_open(
+	uv_loop_t *loop, struct bus *bus, enum bus_topic topic, const struct directory *dir)
 {
 	static const struct bus_topic_ops ops = { on_record, on_batch_end };
 	struct terms *t = calloc(1, sizeof(*t));
@@ -214,12 +242,13 @@ struct terms *terms_open(uv_loop_t *loop, struct bus *bus, const struct director
 		return NULL;
 	t->loop = loop;
 	t->bus = bus;
+	t->topic = topic;
 	t->dir = dir;
 	t->source = directory_settings(dir)->policy_source;
 	for (int o = 0; o < OWNERS; o++)
 		hmap_init(&t->records[o], free);
 	for (int o = 0; o < OWNERS; o++) {
-		if (bus_subscribe(bus, TOPIC_words, daemons[o], &ops, t)) {
+		if (bus_subscribe(bus, topic, daemons[o], &ops, t)) {
 			terms_close(t);
 			return NULL;
 		}

@@ -6,14 +6,17 @@
 #include "proxyd/words.h"
 
 /*
- * The topic `words` of both owners, compiled beside the loop. Of a word that both have under one id
- * the winner's counts (settings.policy_source). A generation is reported as applied when what was
- * compiled from it is in use. An entry whose match is none we know is searched for anywhere.
+ * The topic `words` or `search_words` of both owners, compiled beside the loop. Of a word that both
+ * have under one id the winner's counts (settings.policy_source). A generation is reported as
+ * applied when what was compiled from it is in use. An entry whose match is none we know is
+ * searched for anywhere. Of search_words each is a whole word, but in scripts that write without
+ * blanks.
  */
 struct terms;
 
 /* NULL: no memory. */
-struct terms *terms_open(uv_loop_t *loop, struct bus *bus, const struct directory *dir);
+struct terms *terms_open(
+	uv_loop_t *loop, struct bus *bus, enum bus_topic topic, const struct directory *dir);
 /* What is being compiled ends by itself, before the loop does. */
 void terms_close(struct terms *t);
 /* The settings may say something else now. */

@@ -9,9 +9,7 @@
 
 /* ---- terms ---- */
 
-/* Folds as the text is folded; no blanks at the ends. The length, 0: nothing is left, or it is
- * longer than `max`, or not UTF-8. */
-static size_t fold_term(const uint8_t *text, size_t len, char *out, size_t max)
+size_t words_fold(const uint8_t *text, size_t len, uint8_t *out)
 {
 	size_t n = 0;
 
@@ -19,14 +17,23 @@ static size_t fold_term(const uint8_t *text, size_t len, char *out, size_t max)
 		uint32_t cp = 0;
 		int got = utf8_decode(text + i, len - i, &cp);
 
-		if (got <= 0 || n + 4 > max)
-			return 0;
-		i += (size_t)got;
+		i += got > 0 ? (size_t)got : 1;
 		cp = fold_char(cp);
-		if (cp == FOLD_IGNORED || (cp == ' ' && (!n || out[n - 1] == ' ')))
-			continue;
-		n += (size_t)utf8_encode(cp, (uint8_t *)out + n);
+		if (got <= 0)
+			out[n++] = FOLD_OPAQUE;
+		else if (cp != FOLD_IGNORED && (cp != ' ' || !n || out[n - 1] != ' '))
+			n += (size_t)utf8_encode(cp, out + n);
 	}
+	return n;
+}
+
+/* Folds as the text is folded; no blanks at the ends. The length, 0: nothing is left. */
+static size_t fold_term(const uint8_t *text, size_t len, uint8_t *out)
+{
+	size_t n = words_fold(text, len, out), from = n && out[0] == ' ';
+
+	memmove(out, out + from, n - from);
+	n -= from;
 	return n && out[n - 1] == ' ' ? n - 1 : n;
 }
 
@@ -48,21 +55,25 @@ static int add_literal(struct words *w, const char *text, size_t len, bool is_ex
 /* One of the two normal forms. 1: nothing is left of it. */
 static int add_form(struct words *w, const struct words_term *t, uninorm_t form)
 {
-	char folded[WORDS_TERM_MAX + 4];
 	const uint8_t *given = (const uint8_t *)t->text;
 	size_t len = strlen(t->text);
-	uint8_t *text;
+	uint8_t *text, *folded;
+	int err = 1;
 
 	if (u8_check(given, len))
 		return 1;
 	text = u8_normalize(form, given, len, NULL, &len);
 	if (!text)
 		return errno == ENOMEM ? -ENOMEM : 1;
-	len = fold_term(text, len, folded, sizeof(folded));
+	folded = malloc(len * 2 + 1);
+	len = folded ? fold_term(text, len, folded) : 0;
+	if (!folded)
+		err = -ENOMEM;
+	else if (len && len <= WORDS_TERM_MAX)
+		err = add_literal(w, (const char *)folded, len, t->is_exact);
 	free(text);
-	if (!len || len > WORDS_TERM_MAX)
-		return 1;
-	return add_literal(w, folded, len, t->is_exact);
+	free(folded);
+	return err;
 }
 
 static int compare(const void *a, const void *b)

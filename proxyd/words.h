@@ -32,6 +32,10 @@ size_t words_count(const struct words *w);
 /* Another for every other set of terms. */
 uint64_t words_fingerprint(const struct words *w);
 
+/* Folds a whole text as it is searched; out has room for twice its length. Bytes that are no UTF-8
+ * match nothing. The length. */
+size_t words_fold(const uint8_t *text, size_t len, uint8_t *out);
+
 /* A term ends at `end` and has `len` bytes. */
 typedef void words_on_match(void *arg, size_t end, size_t len, bool is_exact);
 

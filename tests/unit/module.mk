@@ -56,3 +56,5 @@ UNIT_SRCS_words_stage = $(WORDS_SRCS) proxyd/body.c
 UNIT_LIBS_words_stage = $(WORDS_LIBS)
 UNITS += appeal
 UNIT_SRCS_appeal = proxyd/appeal_ask.c proxyd/appeal_token.c proxyd/form.c proxyd/target.c proxyd/texts.c proxyd/uuid.c
+UNITS += search_url
+UNIT_SRCS_search_url = proxyd/search_url.c

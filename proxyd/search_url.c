@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/search_url.h"
+#include "common/policy/safe_search.h"
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const hosts[] = { "bing.com", "duckduckgo.com", "youtube.com",
+	"youtube-nocookie.com", "search.yahoo.com", "search.yahoo.co.jp", "yandex.com", "yandex.ru",
+	"yandex.by", "yandex.kz", "yandex.uz", "yandex.com.tr", "yandex.eu", "ya.ru", "ecosia.org",
+	"startpage.com", "qwant.com", "search.brave.com", "baidu.com", "ask.com", "aol.com",
+	"mojeek.com", "swisscows.com", "metager.org", "metager.de", "dogpile.com", "webcrawler.com",
+	"search.naver.com", "seznam.cz", "gibiru.com", "lukol.com", "presearch.com", "you.com",
+	"kagi.com", "perplexity.ai", "sogou.com", "so.com", "excite.com", "lycos.com", "info.com" };
+
+static const char *const keys[] = { "q", "query", "search", "p", "text", "search_query", "wd",
+	"word", "keyword", "as_q", "as_epq", "oq" };
+
+bool search_is_host(const char *host)
+{
+	for (const char *at = host; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL) {
+		if (safe_search_engine(at, strlen(at)) == SAFE_GOOGLE)
+			return true;
+		for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+			if (!strcmp(at, hosts[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void append_decoded(struct buf *out, const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool is_escape = p[i] == '%' && i + 2 < len && hex_of(p[i + 1]) >= 0 &&
+				 hex_of(p[i + 2]) >= 0;
+		uint8_t byte = (uint8_t)p[i];
+
+		if (is_escape) {
+			byte = (uint8_t)(hex_of(p[i + 1]) * 16 + hex_of(p[i + 2]));
+			i += 2;
+		} else if (byte == '+') {
+			byte = ' ';
+		}
+		buf_append_byte(out, byte ? byte : ' ');
+	}
+}
+
+/* A parameter of a query: `key=value`, up to the next & or ;. */
+struct parameter {
+	const char *key, *value;
+	size_t key_len, value_len, len;
+};
+
+static struct parameter read_parameter(const char *p)
+{
+	struct parameter one = { .key = p, .len = strcspn(p, "&;#") };
+	const char *equals = memchr(p, '=', one.len);
+
+	one.key_len = equals ? (size_t)(equals - p) : one.len;
+	one.value = equals ? equals + 1 : p + one.len;
+	one.value_len = equals ? one.len - one.key_len - 1 : 0;
+	return one;
+}
+
+/* Is that its key, whatever way it is written? */
+static bool has_key(const struct parameter *p, const char *key)
+{
+	struct buf name;
+	bool is;
+
+	buf_init(&name, 4096);
+	append_decoded(&name, p->key, p->key_len < 100 ? p->key_len : 100);
+	is = name.len && !strcasecmp((const char *)name.data, key);
+	buf_fini(&name);
+	return is;
+}
+
+static bool is_search_key(const struct parameter *p)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (has_key(p, keys[i]))
+			return true;
+	}
+	return false;
+}
+
+int search_texts(const char *path, struct buf *out)
+{
+	const char *p = strchr(path, '?');
+	int count = 0;
+
+	while (p && *p && *p != '#') {
+		struct parameter one = read_parameter(++p);
+
+		if (is_search_key(&one) && one.value_len) {
+			append_decoded(out, one.value, one.value_len);
+			buf_append_byte(out, '\n');
+			count++;
+		}
+		p += one.len;
+	}
+	return out->failed ? -ENOMEM : count;
+}
+
+int search_set(const char *path, const char *key, const char *value, struct buf *out)
+{
+	size_t len = strcspn(path, "?#");
+	const char *p = path + len;
+	char before = '?';
+
+	buf_append(out, path, len);
+	while (*p && *p != '#') {
+		struct parameter one = read_parameter(++p);
+
+		if (one.len && !has_key(&one, key)) {
+			buf_printf(out, "%c%.*s", before, (int)one.len, one.key);
+			before = '&';
+		}
+		p += one.len;
+	}
+	return buf_printf(out, "%c%s=%s", before, key, value) ? -ENOMEM : 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/buf.h"
+#include <stdbool.h>
+
+/* URLs of search engines (SPEC P11). Pure. Hosts are lower-case text; a path is one of a request,
+ * with its query. */
+
+/* A search engine's name, or one below it. */
+bool search_is_host(const char *host);
+/* Appends what is searched for: the values of the keys q, query, search, p, text (and what engines
+ * call them otherwise), each followed by a newline. How many, or -ENOMEM. */
+int search_texts(const char *path, struct buf *out);
+/* Appends the path with that key set once to that value, behind all others. 0 or -ENOMEM. */
+int search_set(const char *path, const char *key, const char *value, struct buf *out);

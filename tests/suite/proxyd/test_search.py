@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search filter and SafeSearch in a real proxyd (SPEC P11)."""
+import pytest
+from proxylib import SITE, World
+
+ENGINES = ("www.google.com", "www.google.co.uk", "www.bing.com", "duckduckgo.com", "www.youtube.com")
+
+
+@pytest.fixture(scope="module")
+def searching(world):
+    for name in ENGINES:
+        world.dns.names[name] = [SITE]
+    websites = [world.website(name, "education") for name in ENGINES]
+    world.publish("websites", [*websites, world.website("allowed.example", "education"),
+                               world.website("blocked.example", "gambling")])
+    world.wait_applied("search_words", world.publish("search_words", [
+        {"id": "s1", "term": "forbidden word"}, {"id": "s2", "term": "ass"},
+        {"id": "s3", "term": "\u65e5\u672c"}]))
+    world.wait_policy()
+    return world
+
+
+def ask(world, url, who="full", **more):
+    return world.get("http://" + url, who=who, **more)
+
+
+@pytest.mark.parametrize("url", [
+    "www.google.com/search?q=forbidden+word", "www.google.co.uk/search?hl=en&q=a%20Forbidden%20%20WORD%20b",
+    "www.bing.com/search?q=x&q=%66orbidden+word", "duckduckgo.com/?q=ass", "www.bing.com/search?%71=kick-ass",
+    "www.youtube.com/results?search_query=ass", "www.google.com/complete/search?q=my%C2%A0ASS",
+    "www.google.com/search?q=x%E6%97%A5%E6%9C%ACx"])
+def test_searches_for_a_term_are_blocked(searching, url):
+    seen = len(searching.site.requests)
+    r = ask(searching, url)
+    assert r.status == 451 and "Site Blocked" in r.text
+    assert len(searching.site.requests) == seen
+
+
+def test_the_term_is_named(searching):
+    assert "forbidden word" in ask(searching, "www.google.com/search?q=my+FORBIDDEN+word").text
+
+
+@pytest.mark.parametrize("url", [
+    "www.google.com/search?q=forbidden", "www.google.com/search?q=class+asset", "www.google.com/ass?x=ass",
+    "allowed.example/search?q=forbidden+word", "www.google.com/search"])
+def test_other_requests_pass(searching, url):
+    assert ask(searching, url).status == 200
+
+
+def test_an_override_goes_before_the_terms(searching):
+    override = {"id": "o1", "device": "full", "pattern": "www.bing.com", "match": "exact", "action": "allow"}
+    searching.wait_applied("site_overrides", searching.publish("site_overrides", [override]))
+    assert ask(searching, "www.bing.com/search?q=ass").status == 200
+    assert ask(searching, "www.bing.com/search?q=ass", who="internet").status == 451
+    searching.wait_applied("site_overrides", searching.publish("site_overrides", []))
+    assert ask(searching, "www.bing.com/search?q=ass").status == 451
+
+
+def seen(world, url, **more):
+    assert ask(world, url, **more).status == 200
+    return world.site.requests[-1]
+
+
+def test_answers_of_search_engines_are_restricted(searching):
+    searching.change("devices", searching.device("full", safe_search={
+        "google": True, "bing": True, "duckduckgo": True, "youtube": "strict"}))
+    for url, want in (("www.google.com/search?safe=off&q=x", "/search?q=x&safe=active"),
+                      ("www.google.co.uk/search?q=x&%73afe=images", "/search?q=x&safe=active"),
+                      ("www.bing.com/search?q=x&adlt=off", "/search?q=x&adlt=strict"),
+                      ("duckduckgo.com/?kp=-2&q=x", "/?q=x&kp=1"),
+                      ("www.google.com/logo.png", "/logo.png"),
+                      ("allowed.example/search?q=x", "/search?q=x")):
+        assert seen(searching, url).target == want
+    request = seen(searching, "www.youtube.com/results?search_query=x", headers=[("YouTube-Restrict", "None")])
+    assert request.get("YouTube-Restrict") == "Strict" and request.target == "/results?search_query=x"
+    assert seen(searching, "allowed.example/").get("YouTube-Restrict") is None
+    searching.change("devices", searching.device("full", safe_search={"youtube": "moderate"}))
+    assert seen(searching, "www.youtube.com/").get("YouTube-Restrict") == "Moderate"
+    assert seen(searching, "www.google.com/search?q=x").target == "/search?q=x"
+
+
+class Wordless(World):
+    """Nobody has published any terms of searches."""
+
+    def publish(self, topic, records):
+        return super().publish(topic, records) if topic != "search_words" else 0
+
+
+def test_without_terms_known_no_search_passes():
+    world = Wordless()
+    try:
+        world.up()
+        world.dns.names["www.google.com"] = [SITE]
+        assert world.get("http://www.google.com/search?q=x", who="passing").status == 503
+        assert world.get("http://www.google.com/", who="passing").status == 200
+    finally:
+        world.down()
