@@ -11,12 +11,12 @@ def searching(world):
     for name in ENGINES:
         world.dns.names[name] = [SITE]
     websites = [world.website(name, "education") for name in ENGINES]
-    world.publish("websites", [*websites, world.website("allowed.example", "education"),
-                               world.website("blocked.example", "gambling")])
+    world.wait_applied("websites", world.publish("websites", [
+        *websites, world.website("allowed.example", "education"),
+        world.website("blocked.example", "gambling")]))
     world.wait_applied("search_words", world.publish("search_words", [
         {"id": "s1", "term": "forbidden word"}, {"id": "s2", "term": "ass"},
         {"id": "s3", "term": "\u65e5\u672c"}]))
-    world.wait_policy()
     return world
 
 
