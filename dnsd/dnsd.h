@@ -47,8 +47,9 @@ struct dnsd {
 	struct tcp_listener **tcp;
 	size_t listener_count; /* of each */
 	struct query *pool;
-	struct list free; /* queries of the pool that were under way */
-	unsigned waiting; /* those that are */
+	struct list free;	 /* queries of the pool that were under way */
+	unsigned waiting;	 /* those that are */
+	unsigned system_waiting; /* those of the gateway's own daemons among them */
 	struct dnsd_counters counters;
 	bool clients_open, uplink_open, feeder_open, listed_open, clock_open;
 	uint8_t own[MESSAGE_MAX], edited[MESSAGE_MAX], held[MESSAGE_MAX]; /* answers being made */

@@ -11,6 +11,8 @@ static void query_free(struct query *q)
 {
 	if (q->client)
 		q->client->under_way--;
+	else
+		q->dnsd->system_waiting--;
 	client_unref(q->client);
 	q->client = NULL;
 	list_add_front(&q->dnsd->free, &q->node);
@@ -35,12 +37,18 @@ static void on_done(struct forward_waiter *w, const struct forward_result *r)
 	query_free(q);
 }
 
-/* Memory that was never used stays untouched. */
-static struct query *take(struct dnsd *d, const struct client *c)
+/* The gateway's own daemons ask for many devices: they may have half of all. */
+static bool has_share(const struct dnsd *d, const struct client *c)
 {
 	unsigned left = QUERIES_MAX - d->waiting;
 
-	if (!left || (c && c->under_way >= share_of(left, CLIENT_UNDER_WAY_MAX)))
+	return c ? c->under_way < share_of(left, CLIENT_UNDER_WAY_MAX) : d->system_waiting < left;
+}
+
+/* Memory that was never used stays untouched. */
+static struct query *take(struct dnsd *d, const struct client *c)
+{
+	if (!has_share(d, c))
 		return NULL;
 	if (list_is_empty(&d->free))
 		return &d->pool[d->waiting];
@@ -65,6 +73,8 @@ int query_wait(const struct query *asked)
 	list_init(&q->waiter.node);
 	if (q->client)
 		client_ref(q->client)->under_way++;
+	else
+		d->system_waiting++;
 	struct cache_key key = query_key(q);
 	if (forwarder_ask(d->forwarder, &key, &q->waiter)) {
 		query_free(q);

@@ -67,7 +67,7 @@ def crowd(make_world):
 def flood(world, source, count, tag):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))
-        s.connect((GATEWAY, world.port))
+        s.connect(("127.0.0.1", world.system) if source == "127.0.0.1" else (GATEWAY, world.port))
         for i in range(count):
             s.send(bulk.question("%s-%d.silent.example" % (tag, i), i))
             if not i % 64:
@@ -84,6 +84,15 @@ def test_questions_that_nobody_answers_leave_room_for_others(crowd):
         assert addresses(world.ask("room%d.example" % i, source=LAPTOP, timeout=2)) == ["192.0.2.1"], i
         assert addresses(world.ask("late%d.example" % i, source="system", timeout=2)) == ["192.0.2.1"], i
     assert world.dnsd.is_running()
+
+
+def test_questions_of_the_gateway_s_own_daemons_leave_room_for_devices(crowd):
+    """D1: what a device makes proxyd ask for is asked as system"""
+    world, upstream, _ = crowd
+    flood(world, "127.0.0.1", 6000, "s")
+    wait_until(lambda: upstream.silent > 1500, "the flood to be under way")
+    for i in range(20):
+        assert addresses(world.ask("own%d.example" % i, source=LAPTOP, timeout=2)) == ["192.0.2.1"], i
 
 
 def test_too_many_questions_over_tcp_are_told_so(crowd):
