@@ -11,6 +11,9 @@
 
 #define BASE64URL_TEXT BASE64URL_LEN(32) /* of 32 bytes */
 
+struct tunnels;
+struct device_docs;
+
 /* What the handlers share. */
 struct api {
 	uv_loop_t *loop;
@@ -22,6 +25,8 @@ struct api {
 	struct secret secret;
 	struct passwords passwords;
 	struct router *router;
+	struct tunnels *tunnel_infos;
+	struct device_docs *docs;
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */
 	int64_t session_idle_ms, session_max_ms;

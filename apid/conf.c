@@ -144,5 +144,27 @@ const struct conf_row apid_conf_rows[] = {
 		.min = 12,
 		.max = 16,
 		.help = "cost of new password hashes" },
+	{ .section = "apid",
+		.key = "turn_secret_file",
+		.type = CONF_SECRET,
+		.offset = AT(turn_secret),
+		.def = "",
+		.help = "coturn's static-auth-secret: device documents hold credentials made with "
+			"it; "
+			"empty: none" },
+	{ .section = "apid",
+		.key = "turn_uris",
+		.type = CONF_STRINGS,
+		.offset = AT(turn_uris),
+		.def = "",
+		.help = "the TURN servers that they are for" },
+	{ .section = "apid",
+		.key = "turn_ttl_s",
+		.type = CONF_INT,
+		.offset = AT(turn_ttl_s),
+		.def = "86400",
+		.min = 60,
+		.max = 2592000,
+		.help = "seconds for which they are good" },
 };
 const size_t apid_conf_count = sizeof(apid_conf_rows) / sizeof(apid_conf_rows[0]);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/admin_tls.h"
 #include "apid/conf.h"
+#include "apid/device_doc.h"
 #include "apid/device_request.h"
 #include "apid/provision.h"
 #include "apid/setup.h"
+#include "apid/tunnels.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/timer.h"
@@ -21,6 +23,8 @@ struct apid {
 	struct store *store;
 	struct provision provision;
 	struct api api;
+	struct tunnels tunnels;
+	struct device_docs docs;
 	struct admin_tls admin_tls;
 	char host[256]; /* in links and certificate of the administration */
 	struct timer renew;
@@ -74,6 +78,15 @@ static void on_loaded(void *arg)
 	setup_check(&a->api);
 }
 
+static void on_change(void *arg, const char *topic, const char *id)
+{
+	struct daemon *d = arg;
+	struct apid *a = d->state;
+
+	if (a->docs.api)
+		device_docs_changed(&a->docs, topic, id);
+}
+
 static struct store *open_store(struct daemon *d, struct apid *a, struct seed *seed)
 {
 	const struct apid_conf *conf = d->conf;
@@ -85,6 +98,7 @@ static struct store *open_store(struct daemon *d, struct apid *a, struct seed *s
 		.api_key = api_key(conf),
 		.on_bad_seed = on_bad_seed,
 		.on_loaded = on_loaded,
+		.on_change = on_change,
 		.arg = d,
 	};
 
@@ -139,7 +153,16 @@ static int open_api(struct daemon *d, struct apid *a)
 		.admin_url = admin_url(conf) };
 	limiter_init(
 		&api->accounts, (uint32_t)conf->rate_account, (uint32_t)conf->rate_account * 5);
+	api->tunnel_infos = &a->tunnels;
+	api->docs = &a->docs;
+	a->docs.turn_secret = conf->turn_secret.value;
+	a->docs.turn_uris = &conf->turn_uris;
+	a->docs.turn_ttl_s = conf->turn_ttl_s;
 	r = api_init(api);
+	if (!r)
+		r = tunnels_open(&a->tunnels, d->bus);
+	if (!r)
+		r = device_docs_open(&a->docs, api);
 	if (!r)
 		r = secret_open(&api->secret, conf->secret.value, state_path(d, "secret", path));
 	return r;
@@ -243,6 +266,7 @@ static void stop(struct daemon *d)
 
 	if (!a)
 		return;
+	device_docs_close(&a->docs);
 	front_close(a->provision.front);
 	front_close(a->api.admin);
 	if (a->renew.on_fire)
@@ -262,6 +286,7 @@ static void fini(struct daemon *d)
 	front_free(a->provision.front);
 	front_free(a->api.admin);
 	api_fini(&a->api);
+	tunnels_fini(&a->tunnels);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);

@@ -48,7 +48,7 @@ bool public_key_is_good(const char *text)
 	return sum && !(base64_value(text[PUBLIC_KEY_LEN - 2]) & 3);
 }
 
-static const struct prefix *prefix_of(const struct conf_tunnel *t, int family)
+const struct prefix *tunnel_network(const struct conf_tunnel *t, int family)
 {
 	for (size_t i = 0; i < t->addresses.n; i++) {
 		if (t->addresses.v[i].addr.family == family)
@@ -103,6 +103,11 @@ static struct addr derive_v6(
 	return out;
 }
 
+struct addr tunnel_v6_of(const struct conf_tunnel *t, const struct addr *v4)
+{
+	return derive_v6(tunnel_network(t, AF_INET), v4, tunnel_network(t, AF_INET6));
+}
+
 static int add_address(const char *text, struct provision_request *out, char why[static 128])
 {
 	struct prefix p;
@@ -137,15 +142,15 @@ static int order_addresses(struct provision_request *out, char why[static 128])
 		out->addresses[0] = out->addresses[1];
 		out->addresses[1] = v6;
 	}
-	if (prefix_of(out->tunnel, AF_INET) && out->addresses[0].family != AF_INET)
+	if (tunnel_network(out->tunnel, AF_INET) && out->addresses[0].family != AF_INET)
 		return refuse(why, "address", "the IPv4 address is missing");
 	return 0;
 }
 
 static int complete_addresses(struct provision_request *out, char why[static 128])
 {
-	const struct prefix *v4_net = prefix_of(out->tunnel, AF_INET);
-	const struct prefix *v6_net = prefix_of(out->tunnel, AF_INET6);
+	const struct prefix *v4_net = tunnel_network(out->tunnel, AF_INET);
+	const struct prefix *v6_net = tunnel_network(out->tunnel, AF_INET6);
 	const char *bad;
 
 	if (out->address_count == 2 || !v6_net || !v4_net)
@@ -181,8 +186,7 @@ static int parse_addresses(const cJSON *value, struct provision_request *out, ch
 	return r ? r : complete_addresses(out, why);
 }
 
-static const struct conf_tunnel *find_tunnel(
-	const struct conf_tunnel *tunnels, size_t n, const char *name)
+const struct conf_tunnel *tunnel_find(const struct conf_tunnel *tunnels, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!strcmp(tunnels[i].name, name))
@@ -204,7 +208,7 @@ static int parse_upsert(const cJSON *body, const struct conf_tunnel *tunnels, si
 	memcpy(out->public_key, key->valuestring, sizeof(out->public_key));
 	if (mode && !cJSON_IsString(mode))
 		return refuse(why, "mode", "not a string");
-	out->tunnel = find_tunnel(tunnels, n, mode ? mode->valuestring : DEFAULT_MODE);
+	out->tunnel = tunnel_find(tunnels, n, mode ? mode->valuestring : DEFAULT_MODE);
 	if (!out->tunnel)
 		return refuse(why, "mode", "no such tunnel");
 	return parse_addresses(json_get(body, "address"), out, why);
@@ -302,7 +306,7 @@ int provision_request_check(const struct provision_device *d, const struct conf_
 	r = check_keys(d, out, why);
 	if (r)
 		return r;
-	out->tunnel = find_tunnel(tunnels, tunnel_count, d->tunnel ? d->tunnel : DEFAULT_MODE);
+	out->tunnel = tunnel_find(tunnels, tunnel_count, d->tunnel ? d->tunnel : DEFAULT_MODE);
 	if (!out->tunnel)
 		return refuse(why, "tunnel", "no such tunnel");
 	if (!d->address_count)

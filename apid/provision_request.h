@@ -40,5 +40,12 @@ int provision_request_check(const struct provision_device *d, const struct conf_
 bool device_id_is_good(const char *id);
 /* Base64 of 32 bytes in its one canonical form, not all zero. */
 bool public_key_is_good(const char *text);
+/* NULL when there is none of that name. */
+const struct conf_tunnel *tunnel_find(
+	const struct conf_tunnel *tunnels, size_t n, const char *name);
+/* The tunnel's own network of that family, NULL = none. */
+const struct prefix *tunnel_network(const struct conf_tunnel *t, int family);
+/* The IPv6 address with the host number that v4 has; the tunnel has both families. */
+struct addr tunnel_v6_of(const struct conf_tunnel *t, const struct addr *v4);
 /* May a device have this address in the tunnel? NULL, or why not. */
 const char *tunnel_refuses(const struct conf_tunnel *t, const struct addr *a);

@@ -22,12 +22,12 @@ struct router {
 	struct route *routes;
 	struct entry *entries;
 	size_t n, made;	     /* made: the first ones, which resources made */
-	struct hmap by_noun; /* the third piece of the path, or the last → first entry */
+	struct hmap by_noun; /* the third piece of the path, or the first → first entry */
 };
 
 static const char *noun_of(const char *const *segments, size_t n)
 {
-	return n > 2 ? segments[2] : n ? segments[n - 1] : "";
+	return n > 2 && segments[2] ? segments[2] : n ? segments[0] : "";
 }
 
 static void split(struct entry *e, const struct route *r)

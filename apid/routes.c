@@ -3,6 +3,8 @@
 
 static struct route_set (*const sets[])(void) = {
 	routes_auth,
+	routes_device,
+	routes_devices,
 	routes_setup,
 };
 

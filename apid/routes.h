@@ -9,6 +9,8 @@ struct route_set {
 	size_t n;
 };
 struct route_set routes_auth(void);
+struct route_set routes_device(void);
+struct route_set routes_devices(void);
 struct route_set routes_setup(void);
 
 /* All of them: routes_all(0), … until one is empty. */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/device_change.h"
+#include "apid/device_doc.h"
+#include "apid/identify.h"
+#include "apid/routes.h"
+#include "common/timer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a device does itself: its document, its key, its enrolment. */
+
+static const struct route_param wait_params[] = {
+	{ "wait", "seconds, at most 60: with If-None-Match the answer waits until it is another" },
+	{ 0 },
+};
+
+#define TEXT(n, h)                                                                                 \
+	{                                                                                          \
+		.name = n, .type = BODY_TEXT, .is_read_only = true, .is_nullable = true,           \
+		.max = 512, .help = h                                                              \
+	}
+
+static const struct body_field doc_fields[] = {
+	TEXT("id", NULL),
+	{ .name = "active", .type = BODY_BOOL, .is_read_only = true },
+	{ .name = "expiresAtMs", .type = BODY_INT, .is_read_only = true, .is_nullable = true },
+	TEXT("stripeSubscriptionId", NULL),
+	TEXT("wgAddress", "the first of wgAddresses"),
+	{ .name = "wgAddresses", .type = BODY_TEXTS, .is_read_only = true, .max = 2 },
+	{ .name = "wgPort", .type = BODY_INT, .is_read_only = true, .is_nullable = true },
+	TEXT("wgServerPublicKey", NULL),
+	TEXT("wgEndpoint", NULL),
+	TEXT("wgDns", NULL),
+	TEXT("wgPublicKey", "the device's own"),
+	{ .name = "entitled", .type = BODY_BOOL, .is_read_only = true },
+	TEXT("reason", NULL),
+	{ .name = "turn",
+		.type = BODY_ANY,
+		.is_read_only = true,
+		.help = "uris, username, credential, ttl: time-limited credentials for coturn" },
+	{ 0 },
+};
+static const struct body_schema doc_schema = { .name = "DeviceDocument", .fields = doc_fields };
+
+static const struct body_field key_fields[] = {
+	{ .name = "public_key",
+		.type = BODY_TEXT,
+		.is_required = true,
+		.max = PUBLIC_KEY_LEN,
+		.is_good = public_key_is_good,
+		.form = "is not a WireGuard key",
+		.pattern = "^[A-Za-z0-9+/]{43}=$" },
+	{ 0 },
+};
+static const struct body_schema key_schema = { .name = "DeviceKey", .fields = key_fields };
+
+static void on_key(struct device_change *d)
+{
+	device_doc_answer(d->c);
+}
+
+static void handle_key(struct call *c)
+{
+	struct device_change *d = device_change_new(c, c->actor.name, DEVICE_KEY);
+
+	if (!d)
+		return;
+	snprintf(d->public_key, sizeof(d->public_key), "%s",
+		json_get(c->body, "public_key")->valuestring);
+	d->on_success = on_key;
+	device_change_start(d);
+}
+
+/* ---- enrolment ---- */
+
+/* The link's device; else answers. */
+static const struct device_token *find_link(struct call *c, char hash[static 2 * DIGEST_LEN + 1])
+{
+	struct accounts *accounts = store_accounts(c->api->store);
+	const struct device_token *t = NULL;
+	unsigned wait = lockout_left(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+
+	if (wait) {
+		call_problem_later(c, 429, "too many tries", wait);
+		return NULL;
+	}
+	if (!accounts_hash(c->args[0], strlen(c->args[0]), hash))
+		t = hmap_find_str(&accounts->device_tokens, hash);
+	if (t && t->is_enrolment && t->expires_at > clock_wall_ms())
+		return t;
+	lockout_fail(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+	call_problem(c, 404, "the link is wrong, was used, or is older than 24 hours");
+	return NULL;
+}
+
+static const struct body_field link_fields[] = {
+	TEXT("device", NULL),
+	{ .name = "expires_at", .type = BODY_INT, .is_read_only = true },
+	{ 0 },
+};
+static const struct body_schema link_schema = { .name = "EnrolmentLink", .fields = link_fields };
+
+/* Shows what the link is for, and leaves it good: programs that preview links do no harm. */
+static void handle_show(struct call *c)
+{
+	char hash[2 * DIGEST_LEN + 1];
+	const struct device_token *t = find_link(c, hash);
+	cJSON *json;
+
+	if (!t)
+		return;
+	json = cJSON_CreateObject();
+	cJSON_AddStringToObject(json, "device", t->device);
+	cJSON_AddNumberToObject(json, "expires_at", (double)t->expires_at);
+	call_json(c, 200, json);
+}
+
+/* The link is used up, then the key is set. */
+struct enrol {
+	struct device_change d; /* first */
+	char link[2 * DIGEST_LEN + 1];
+	char token[TOKEN_TEXT], token_hash[2 * DIGEST_LEN + 1];
+	size_t found; /* statement */
+};
+
+static int enrol_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct enrol *e = arg;
+	struct store_actor by;
+
+	if (number == 0) {
+		e->found = db_add(b,
+			"SELECT device FROM device_tokens WHERE hash = ? AND kind = 'enrolment' "
+			"AND "
+			"expires_at > ?",
+			"si", e->link, clock_wall_ms());
+		return 1;
+	}
+	if (!db_batch_rows(b, e->found)->n)
+		return -ENOENT;
+	call_by(e->d.c, &by);
+	snprintf(by.name, sizeof(by.name), "device:%s", e->d.id);
+	db_add(b, "DELETE FROM device_tokens WHERE hash = ?", "s", e->link);
+	db_add(b,
+		"INSERT INTO device_tokens (hash, device, kind, created_at) VALUES (?, ?, 'token', "
+		"?)",
+		"ssi", e->token_hash, e->d.id, clock_wall_ms());
+	write_note(b, "device_tokens", e->link);
+	write_audit(b, &by, "device_enrol", e->d.id, NULL, NULL);
+	return 0;
+}
+
+static void answer_enrolled(struct device_change *d)
+{
+	struct enrol *e = (struct enrol *)d;
+	char *text = device_doc_text(d->c->api->docs, d->id);
+	cJSON *json = text ? json_parse(text, strlen(text)) : NULL;
+
+	free(text);
+	if (json)
+		cJSON_AddStringToObject(json, "token", e->token);
+	call_json(d->c, 200, json);
+}
+
+static void on_enrolled(void *arg, int status)
+{
+	struct enrol *e = arg;
+	struct call *c = e->d.c;
+
+	if (status == -ENOENT) {
+		call_problem(c, 404, "the link was used");
+	} else if (status) {
+		call_failed(c, status, NULL);
+	} else {
+		hmap_remove_str(&store_accounts(c->api->store)->device_tokens, e->link);
+		e->d.on_success = answer_enrolled;
+		device_change_start(&e->d);
+	}
+	exchange_end_work(&c->x);
+}
+
+static void free_enrol(void *data)
+{
+	explicit_bzero(data, sizeof(struct enrol));
+	free(data);
+}
+
+static void handle_enrol(struct call *c)
+{
+	char hash[2 * DIGEST_LEN + 1];
+	const struct device_token *t = find_link(c, hash);
+	struct enrol *e = t ? calloc(1, sizeof(*e)) : NULL;
+
+	if (!t)
+		return;
+	if (!e || token_make(DEVICE_TOKEN_PREFIX, e->token, e->token_hash)) {
+		free(e);
+		call_failed(c, -ENOMEM, NULL);
+		return;
+	}
+	c->data = e;
+	c->free_data = free_enrol;
+	e->d.c = c;
+	e->d.kind = DEVICE_KEY;
+	memcpy(e->link, hash, sizeof(e->link));
+	snprintf(e->d.id, sizeof(e->d.id), "%s", t->device);
+	snprintf(e->d.public_key, sizeof(e->d.public_key), "%s",
+		json_get(c->body, "public_key")->valuestring);
+	exchange_begin_work(&c->x);
+	store_transact(c->api->store, "device_tokens", e->token_hash, enrol_step, on_enrolled, e);
+}
+
+#define BOTH (FRONT_ADMIN | FRONT_DEVICE)
+
+static const struct route routes[] = {
+	{ .method = "GET",
+		.path = "/device",
+		.front = BOTH,
+		.auth = AUTH_DEVICE,
+		.response = &doc_schema,
+		.status = 200,
+		.params = wait_params,
+		.tag = "device",
+		.summary = "The device's document",
+		.handle = device_doc_answer },
+	{ .method = "PUT",
+		.path = "/device/key",
+		.front = BOTH,
+		.auth = AUTH_DEVICE,
+		.request = &key_schema,
+		.response = &doc_schema,
+		.status = 200,
+		.body_max = 4096,
+		.tag = "device",
+		.summary = "Give the device's new public key",
+		.handle = handle_key },
+	{ .method = "GET",
+		.path = "/enrol/{link}",
+		.front = BOTH,
+		.auth = AUTH_NONE,
+		.response = &link_schema,
+		.status = 200,
+		.tag = "device",
+		.summary = "What is the enrolment link for?",
+		.handle = handle_show },
+	{ .method = "POST",
+		.path = "/enrol/{link}",
+		.front = BOTH,
+		.auth = AUTH_NONE,
+		.request = &key_schema,
+		.response = &doc_schema,
+		.status = 200,
+		.body_max = 4096,
+		.tag = "device",
+		.summary = "Use the enrolment link up: the device's key is set, its document and a "
+			   "token come back",
+		.handle = handle_enrol },
+};
+
+struct route_set routes_device(void)
+{
+	return (struct route_set){ routes, sizeof(routes) / sizeof(routes[0]) };
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/device_body.h"
+#include "apid/device_change.h"
+#include "apid/identify.h"
+#include "apid/page.h"
+#include "apid/qr.h"
+#include "apid/routes.h"
+#include "apid/tunnels.h"
+#include "common/random.h"
+#include "common/timer.h"
+#include "wgd/key.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENROLMENT_MS = 24 * 3600 * 1000 };
+
+/* ---- reading ---- */
+
+static void handle_list(struct call *c)
+{
+	page_answer(c, store_table(c->api->store, TOPIC_devices), device_may_see);
+}
+
+static void handle_get(struct call *c)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+
+	if (row)
+		call_text_with(c, 200, "application/json", row->text, row->len, row->etag, NULL);
+}
+
+static const struct body_field status_fields[] = {
+	{ .name = "id", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
+	{ .name = "entitled", .type = BODY_BOOL, .is_read_only = true },
+	{ .name = "reason",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.max = 64,
+		.help = "why it is not entitled: inactive, expired, over quota …" },
+	{ 0 },
+};
+static const struct body_schema status_schema = { .name = "DeviceStatus", .fields = status_fields };
+
+static void handle_status(struct call *c)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+	enum entitlement e;
+	cJSON *json;
+
+	if (!row)
+		return;
+	e = store_entitlement(c->api->store, row->id);
+	json = cJSON_CreateObject();
+	cJSON_AddStringToObject(json, "id", row->id);
+	cJSON_AddBoolToObject(json, "entitled", e == ENTITLED);
+	cJSON_AddStringToObject(json, "reason", entitlement_text(e));
+	call_json(c, 200, json);
+}
+
+/* ---- changing ---- */
+
+static void start(struct call *c, const char *id, enum device_change_kind kind)
+{
+	struct device_change *d;
+
+	if (!device_id_is_good(id)) {
+		call_invalid(c, "/id", "is not 1 to 64 of A-Z a-z 0-9 . _ : -");
+		return;
+	}
+	d = device_change_new(c, id, kind);
+	if (!d)
+		return;
+	if (precondition_parse(exchange_head(&c->x), &d->pre))
+		device_change_start(d);
+	else
+		call_invalid(c, "If-None-Match", "is not *");
+}
+
+static void handle_put(struct call *c)
+{
+	start(c, c->args[0], DEVICE_PUT);
+}
+
+static void handle_patch(struct call *c)
+{
+	start(c, c->args[0], DEVICE_PATCH);
+}
+
+static void handle_delete(struct call *c)
+{
+	start(c, c->args[0], DEVICE_DELETE);
+}
+
+static void handle_post(struct call *c)
+{
+	const cJSON *id = json_get(c->body, "id");
+	char made[BASE64URL_LEN(9) + 1] = "";
+	struct body_error err;
+	uint8_t raw[9];
+
+	if (!id) {
+		if (random_bytes(NULL, raw, sizeof(raw))) {
+			call_failed(c, -EIO, NULL);
+			return;
+		}
+		base64url_format(raw, sizeof(raw), made);
+		id = cJSON_AddStringToObject(c->body, "id", made);
+	}
+	if (!id)
+		call_failed(c, -ENOMEM, NULL);
+	else if (body_check(&device_schema, c->body, &err))
+		call_invalid(c, err.pointer, err.reason);
+	else
+		start(c, id->valuestring, DEVICE_POST);
+}
+
+/* ---- configuration and keys ---- */
+
+static void handle_config(struct call *c)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+	cJSON *json = row ? json_parse(row->text, row->len) : NULL;
+	struct buf out;
+
+	if (!row)
+		return;
+	buf_init(&out, 8192);
+	if (!json || tunnels_config(c->api, json, NULL, NULL, &out))
+		call_problem_later(
+			c, 503, "the setting endpoint or the tunnel is not known yet", 5);
+	else
+		call_text(c, 200, "text/plain; charset=utf-8", (char *)out.data, out.len);
+	buf_fini(&out);
+	cJSON_Delete(json);
+}
+
+static const struct body_field config_fields[] = {
+	{ .name = "config",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.max = 8192,
+		.help = "for wg-quick and the WireGuard apps; the private key is kept nowhere" },
+	{ .name = "qr", .type = BODY_TEXT, .is_read_only = true, .max = 1 << 20, .help = "SVG" },
+	{ 0 },
+};
+static const struct body_schema config_schema = { .name = "DeviceConfig", .fields = config_fields };
+
+static void answer_config(struct device_change *d)
+{
+	const struct table_row *row =
+		table_find(store_table(d->c->api->store, TOPIC_devices), d->id);
+	cJSON *device = row ? json_parse(row->text, row->len) : NULL, *json;
+	struct buf out;
+	char *qr;
+
+	buf_init(&out, 8192);
+	if (!device || tunnels_config(d->c->api, device, d->secret, d->preshared_key, &out)) {
+		call_problem_later(
+			d->c, 503, "the setting endpoint or the tunnel is not known yet", 5);
+	} else {
+		qr = qr_svg((char *)out.data);
+		json = cJSON_CreateObject();
+		cJSON_AddStringToObject(json, "config", (char *)out.data);
+		cJSON_AddStringToObject(json, "qr", qr ? qr : "");
+		free(qr);
+		call_json(d->c, 200, json);
+	}
+	if (out.data)
+		explicit_bzero(out.data, out.cap);
+	buf_fini(&out);
+	cJSON_Delete(device);
+}
+
+/* Fresh keys, made here: the private one leaves with the answer only. */
+static int make_keys(struct device_change *d)
+{
+	struct wg_key private_key, public_key, preshared;
+	int err = wg_key_generate(&private_key);
+
+	if (!err)
+		err = wg_key_public(&private_key, &public_key);
+	if (!err)
+		err = random_bytes(NULL, preshared.bytes, sizeof(preshared.bytes)) ? -EIO : 0;
+	if (!err) {
+		wg_key_format(&private_key, d->secret);
+		wg_key_format(&public_key, d->public_key);
+		wg_key_format(&preshared, d->preshared_key);
+	}
+	wg_key_wipe(&private_key);
+	wg_key_wipe(&preshared);
+	return err;
+}
+
+static void handle_make_config(struct call *c)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+	struct device_change *d = row ? device_change_new(c, c->args[0], DEVICE_KEY) : NULL;
+
+	if (!d)
+		return;
+	if (make_keys(d)) {
+		call_problem(c, 503, "no key could be made");
+		return;
+	}
+	d->on_success = answer_config;
+	device_change_start(d);
+}
+
+/* ---- enrolment links and device tokens ---- */
+
+struct credential {
+	struct call *c;
+	char device[DEVICE_ID_MAX + 1];
+	char text[TOKEN_TEXT], hash[2 * DIGEST_LEN + 1];
+	bool is_enrolment;
+	int64_t expires_at;
+};
+
+static int credential_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct credential *k = arg;
+	struct store_actor by;
+
+	(void)number;
+	call_by(k->c, &by);
+	db_add(b, "DELETE FROM device_tokens WHERE expires_at IS NOT NULL AND expires_at < ?", "i",
+		clock_wall_ms());
+	db_add(b,
+		"INSERT INTO device_tokens (hash, device, kind, created_at, expires_at) VALUES (?, "
+		"?, "
+		"?, ?, NULLIF(?, 0))",
+		"sssii", k->hash, k->device, k->is_enrolment ? "enrolment" : "token",
+		clock_wall_ms(), k->expires_at);
+	write_audit(b, &by, k->is_enrolment ? "enrolment_add" : "device_token_add", k->device, NULL,
+		NULL);
+	return 0;
+}
+
+static void on_credential(void *arg, int status)
+{
+	struct credential *k = arg;
+	struct call *c = k->c;
+	char url[512], *qr;
+	cJSON *json;
+
+	if (status) {
+		call_failed(c, status, NULL);
+		exchange_end_work(&c->x);
+		return;
+	}
+	json = cJSON_CreateObject();
+	if (k->is_enrolment) {
+		snprintf(url, sizeof(url), "%s/enrol/%s", c->api->admin_url, k->text);
+		qr = qr_svg(url);
+		cJSON_AddStringToObject(json, "url", url);
+		cJSON_AddNumberToObject(json, "expires_at", (double)k->expires_at);
+		cJSON_AddStringToObject(json, "qr", qr ? qr : "");
+		free(qr);
+	} else {
+		cJSON_AddStringToObject(json, "token", k->text);
+	}
+	call_json(c, 201, json);
+	exchange_end_work(&c->x);
+}
+
+static void free_credential(void *data)
+{
+	explicit_bzero(data, sizeof(struct credential));
+	free(data);
+}
+
+static void start_credential(struct call *c, bool is_enrolment)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+	struct credential *k = row ? calloc(1, sizeof(*k)) : NULL;
+
+	if (!row)
+		return;
+	if (!k || token_make(is_enrolment ? ENROLMENT_PREFIX : DEVICE_TOKEN_PREFIX, k->text,
+			  k->hash)) {
+		free(k);
+		call_failed(c, -ENOMEM, NULL);
+		return;
+	}
+	k->c = c;
+	k->is_enrolment = is_enrolment;
+	k->expires_at = is_enrolment ? clock_wall_ms() + ENROLMENT_MS : 0;
+	snprintf(k->device, sizeof(k->device), "%s", row->id);
+	c->data = k;
+	c->free_data = free_credential;
+	exchange_begin_work(&c->x);
+	store_transact(c->api->store, "device_tokens", k->hash, credential_step, on_credential, k);
+}
+
+static void handle_enrolment(struct call *c)
+{
+	start_credential(c, true);
+}
+
+static void handle_token(struct call *c)
+{
+	start_credential(c, false);
+}
+
+static const struct body_field enrolment_fields[] = {
+	{ .name = "url", .type = BODY_TEXT, .is_read_only = true, .max = 512 },
+	{ .name = "expires_at", .type = BODY_INT, .is_read_only = true },
+	{ .name = "qr", .type = BODY_TEXT, .is_read_only = true, .max = 1 << 20, .help = "SVG" },
+	{ 0 },
+};
+static const struct body_schema enrolment_schema = { .name = "Enrolment",
+	.fields = enrolment_fields };
+static const struct body_field token_fields[] = {
+	{ .name = "token",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.max = 64,
+		.help = "told once; only its hash is kept" },
+	{ 0 },
+};
+static const struct body_schema token_schema = { .name = "DeviceToken", .fields = token_fields };
+
+#define DEVICES "/api/v1/devices"
+#define ROUTE(m, p, who)                                                                           \
+	.method = m, .path = p, .front = FRONT_ADMIN, .roles = who, .scope = SCOPE_DEVICES,        \
+	.reach = REACH_GROUPS, .tag = "devices"
+
+static const struct route routes[] = {
+	{ ROUTE("GET", DEVICES, BY_ALL), .response = &device_schema, .is_page = true, .status = 200,
+		.params = page_params, .summary = "The devices", .handle = handle_list },
+	{ ROUTE("POST", DEVICES, BY_ADMINS), .request = &device_schema, .is_patch = true,
+		.id_field = "id", .response = &device_schema, .status = 201,
+		.summary = "Make a device", .handle = handle_post },
+	{ ROUTE("GET", DEVICES "/{id}", BY_ALL), .response = &device_schema, .status = 200,
+		.summary = "One device", .handle = handle_get },
+	{ ROUTE("PUT", DEVICES "/{id}", BY_ADMINS), .request = &device_schema, .id_field = "id",
+		.response = &device_schema, .status = 200, .summary = "Make or replace a device",
+		.handle = handle_put },
+	{ ROUTE("PATCH", DEVICES "/{id}", BY_ADMINS), .request = &device_schema, .is_patch = true,
+		.id_field = "id", .response = &device_schema, .status = 200,
+		.summary = "Change a device", .handle = handle_patch },
+	{ ROUTE("DELETE", DEVICES "/{id}", BY_ADMINS), .status = 204,
+		.summary = "Remove a device, its keys and tokens", .handle = handle_delete },
+	{ ROUTE("GET", DEVICES "/{id}/status", BY_ALL), .response = &status_schema, .status = 200,
+		.summary = "Is the device entitled, and if not, why?", .handle = handle_status },
+	{ ROUTE("GET", DEVICES "/{id}/config", BY_ALL), .response_type = "text/plain",
+		.status = 200, .summary = "WireGuard configuration without the private key",
+		.handle = handle_config },
+	{ ROUTE("POST", DEVICES "/{id}/config", BY_ADMINS), .response = &config_schema,
+		.status = 200,
+		.summary = "Make new keys here and give the whole configuration, once",
+		.handle = handle_make_config },
+	{ ROUTE("POST", DEVICES "/{id}/enrolment", BY_ADMINS), .response = &enrolment_schema,
+		.status = 201, .summary = "Make a one-time enrolment link, good for 24 hours",
+		.handle = handle_enrolment },
+	{ ROUTE("POST", DEVICES "/{id}/token", BY_ADMINS), .response = &token_schema, .status = 201,
+		.summary = "Make a token with which the device reads its document",
+		.handle = handle_token },
+};
+
+struct route_set routes_devices(void)
+{
+	return (struct route_set){ routes, sizeof(routes) / sizeof(routes[0]) };
+}
