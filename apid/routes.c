@@ -3,9 +3,15 @@
 
 static struct route_set (*const sets[])(void) = {
 	routes_auth,
+	routes_admins,
+	routes_audit,
 	routes_device,
 	routes_devices,
+	routes_document,
+	routes_keys,
 	routes_setup,
+	routes_tokens,
+	routes_totp,
 };
 
 struct route_set routes_all(size_t i)

@@ -9,9 +9,15 @@ struct route_set {
 	size_t n;
 };
 struct route_set routes_auth(void);
+struct route_set routes_admins(void);
+struct route_set routes_audit(void);
 struct route_set routes_device(void);
 struct route_set routes_devices(void);
+struct route_set routes_document(void);
+struct route_set routes_keys(void);
 struct route_set routes_setup(void);
+struct route_set routes_tokens(void);
+struct route_set routes_totp(void);
 
 /* All of them: routes_all(0), … until one is empty. */
 struct route_set routes_all(size_t i);

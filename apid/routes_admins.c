@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/deed.h"
+#include "apid/login.h"
+#include "apid/page.h"
+#include "apid/routes.h"
+#include "common/timer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Administrators: for owners, in a session. */
+
+static const char *const role_values[] = { "viewer", "helper", "admin", "owner", NULL };
+
+static bool is_password(const char *text)
+{
+	return !password_refused(text);
+}
+
+#define PASSWORD_FORM "has fewer than 10 characters or more than 72 bytes"
+
+#define GROUPS_FIELD                                                                               \
+	{                                                                                          \
+		.name = "groups", .type = BODY_TEXTS, .is_nullable = true, .max = 256,             \
+		.help = "the groups that the account is limited to; null = all"                    \
+	}
+
+static const struct body_field new_fields[] = {
+	{ .name = "name",
+		.type = BODY_TEXT,
+		.is_required = true,
+		.min = 1,
+		.max = 64,
+		.is_good = admin_name_is_good,
+		.form = "holds others than A-Z a-z 0-9 . _ @ + -",
+		.pattern = "^[A-Za-z0-9._@+-]{1,64}$" },
+	{ .name = "password",
+		.type = BODY_TEXT,
+		.is_required = true,
+		.max = 1024,
+		.is_good = is_password,
+		.form = PASSWORD_FORM },
+	{ .name = "role", .type = BODY_ENUM, .is_required = true, .values = role_values },
+	GROUPS_FIELD,
+	{ 0 },
+};
+static const struct body_schema new_schema = { .name = "NewAdmin", .fields = new_fields };
+
+static const struct body_field change_fields[] = {
+	{ .name = "password",
+		.type = BODY_TEXT,
+		.max = 1024,
+		.is_good = is_password,
+		.form = PASSWORD_FORM },
+	{ .name = "role", .type = BODY_ENUM, .values = role_values },
+	GROUPS_FIELD,
+	{ 0 },
+};
+static const struct body_schema change_schema = { .name = "AdminChange", .fields = change_fields };
+
+/* ---- reading ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void handle_list(struct call *c)
+{
+	const struct hmap *admins = &store_accounts(c->api->store)->admins;
+	const char **names = calloc(admins->count + 1, sizeof(*names));
+	cJSON *items = cJSON_CreateArray();
+	size_t n = 0;
+
+	hmap_foreach (admins, it) {
+		if (names)
+			names[n++] = it.key;
+	}
+	if (n)
+		qsort(names, n, sizeof(*names), compare_names);
+	for (size_t i = 0; i < n; i++)
+		cJSON_AddItemToArray(items, login_account(c->api, names[i]));
+	free(names);
+	page_answer_items(c, items, NULL);
+}
+
+static void answer_admin(struct deed *d)
+{
+	call_json(d->c, d->c->route->status, login_account(d->c->api, d->name));
+}
+
+/* ---- making ---- */
+
+static const char *groups_json(const struct call *c, struct deed *d)
+{
+	const cJSON *groups = json_get(c->body, "groups");
+
+	d->text = cJSON_IsArray(groups) ? json_format(groups) : NULL;
+	return d->text;
+}
+
+/* What the audit keeps: never the password. */
+static char *audit_text(const struct call *c)
+{
+	cJSON *copy = cJSON_Duplicate(c->body, true);
+	char *text;
+
+	if (json_get(copy, "password"))
+		cJSON_ReplaceItemInObjectCaseSensitive(
+			copy, "password", cJSON_CreateString("(set)"));
+	text = copy ? json_format(copy) : NULL;
+	cJSON_Delete(copy);
+	return text;
+}
+
+static int add_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+	struct call *c = d->c;
+	int64_t now = clock_wall_ms();
+	char *audit = audit_text(c);
+
+	(void)number;
+	db_add(b,
+		"INSERT INTO admins (name, password, role, allowed_groups, created_at, "
+		"password_at) "
+		"VALUES (?, ?, ?, ?, ?, ?)",
+		"ssssii", d->name, d->password, json_get(c->body, "role")->valuestring,
+		groups_json(c, d), now, now);
+	write_audit(b, &d->by, "admin_add", d->name, NULL, audit);
+	free(audit);
+	return 0;
+}
+
+static void on_hash(void *arg, int status, const char *hash)
+{
+	struct deed *d = arg;
+	struct call *c = d->c;
+
+	if (status) {
+		call_failed(c, status, NULL);
+	} else {
+		snprintf(d->password, sizeof(d->password), "%s", hash);
+		deed_start(d);
+	}
+	exchange_end_work(&c->x);
+}
+
+static void hash_and_start(struct deed *d, const char *password)
+{
+	exchange_begin_work(&d->c->x);
+	if (!password_hash(&d->c->api->passwords, password, on_hash, d))
+		return;
+	call_problem_later(d->c, 503, "too many logins at once", 1);
+	exchange_end_work(&d->c->x);
+}
+
+static void handle_post(struct call *c)
+{
+	struct deed *d = deed_new(c, add_step, answer_admin);
+
+	if (!d)
+		return;
+	d->conflict = "there is an account of this name";
+	snprintf(d->name, sizeof(d->name), "%s", json_get(c->body, "name")->valuestring);
+	hash_and_start(d, json_get(c->body, "password")->valuestring);
+}
+
+/* ---- changing and removing ---- */
+
+static void look_for_owners(struct deed *d, struct db_batch *b)
+{
+	d->row = db_add(b, "SELECT role, allowed_groups FROM admins WHERE name = ?", "s", d->name);
+	d->other = db_add(b,
+		"SELECT COUNT(*) FROM admins WHERE role = 'owner' AND allowed_groups IS NULL AND "
+		"name "
+		"<> ?",
+		"s", d->name);
+}
+
+/* Somebody must be left who may do everything. */
+static int check_owner_left(const struct deed *d, const struct db_batch *b, bool stays_owner)
+{
+	const struct db_rows *row = db_batch_rows(b, d->row);
+
+	if (!row->n)
+		return -ENOENT;
+	if (!stays_owner && !strcmp(db_cell(row, 0, 0), "owner") &&
+		!atoll(db_cell(db_batch_rows(b, d->other), 0, 0)))
+		return -EEXIST;
+	return 0;
+}
+
+static void add_changes(struct deed *d, struct db_batch *b)
+{
+	const cJSON *body = d->c->body, *role = json_get(body, "role");
+	char *audit = audit_text(d->c);
+
+	if (role)
+		db_add(b, "UPDATE admins SET role = ? WHERE name = ?", "ss", role->valuestring,
+			d->name);
+	if (json_get(body, "groups"))
+		db_add(b, "UPDATE admins SET allowed_groups = ? WHERE name = ?", "ss",
+			groups_json(d->c, d), d->name);
+	if (d->password[0]) {
+		db_add(b, "UPDATE admins SET password = ?, password_at = ? WHERE name = ?", "sis",
+			d->password, clock_wall_ms(), d->name);
+		db_add(b, "DELETE FROM sessions WHERE admin = ?", "s", d->name);
+	}
+	write_audit(b, &d->by, "admin_change", d->name, NULL, audit);
+	free(audit);
+}
+
+static int change_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+	const cJSON *role = json_get(d->c->body, "role"), *groups = json_get(d->c->body, "groups");
+	int r;
+
+	if (number == 0) {
+		look_for_owners(d, b);
+		return 1;
+	}
+	r = check_owner_left(
+		d, b, (!role || !strcmp(role->valuestring, "owner")) && !cJSON_IsArray(groups));
+	if (!r)
+		add_changes(d, b);
+	return r;
+}
+
+static void handle_patch(struct call *c)
+{
+	const cJSON *password = json_get(c->body, "password");
+	struct body_error err;
+	struct deed *d;
+
+	if (body_check(&change_schema, c->body, &err)) {
+		call_invalid(c, err.pointer, err.reason);
+		return;
+	}
+	d = deed_new(c, change_step, answer_admin);
+	if (!d)
+		return;
+	d->conflict = "it is the last owner without a limit";
+	snprintf(d->name, sizeof(d->name), "%s", c->args[0]);
+	if (password)
+		hash_and_start(d, password->valuestring);
+	else
+		deed_start(d);
+}
+
+static int remove_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+	int r;
+
+	if (number == 0) {
+		look_for_owners(d, b);
+		return 1;
+	}
+	r = check_owner_left(d, b, false);
+	if (r)
+		return r;
+	db_add(b, "DELETE FROM admins WHERE name = ?", "s", d->name);
+	write_audit(b, &d->by, "admin_remove", d->name, NULL, NULL);
+	return 0;
+}
+
+static void handle_delete(struct call *c)
+{
+	struct deed *d = deed_new(c, remove_step, NULL);
+
+	if (!d)
+		return;
+	d->conflict = "it is the last owner without a limit";
+	snprintf(d->name, sizeof(d->name), "%s", c->args[0]);
+	deed_start(d);
+}
+
+#define ADMINS "/api/v1/admins"
+#define ROUTE(m, p)                                                                                \
+	.method = m, .path = p, .front = FRONT_ADMIN, .auth = AUTH_SESSION, .roles = BY_OWNER,     \
+	.reach = REACH_ALL, .tag = "accounts"
+
+static const struct route routes[] = {
+	{ ROUTE("GET", ADMINS), .response = &account_schema, .is_page = true, .status = 200,
+		.summary = "The accounts", .handle = handle_list },
+	{ ROUTE("POST", ADMINS), .request = &new_schema, .response = &account_schema, .status = 201,
+		.summary = "Make an account", .handle = handle_post },
+	{ ROUTE("PATCH", ADMINS "/{name}"), .request = &change_schema, .is_patch = true,
+		.response = &account_schema, .status = 200,
+		.summary = "Change an account; a new password ends its sessions",
+		.handle = handle_patch },
+	{ ROUTE("DELETE", ADMINS "/{name}"), .status = 204,
+		.summary = "Remove an account, its sessions and tokens", .handle = handle_delete },
+};
+
+struct route_set routes_admins(void)
+{
+	return (struct route_set){ routes, sizeof(routes) / sizeof(routes[0]) };
+}

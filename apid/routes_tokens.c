@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/deed.h"
+#include "apid/identify.h"
+#include "apid/page.h"
+#include "apid/routes.h"
+#include "common/timer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Tokens and sessions: one's own; an owner sees and ends everybody's. */
+
+static bool is_scope(const char *text)
+{
+	unsigned bits = 0;
+
+	return !scope_parse(text, &bits);
+}
+
+static const char *const role_values[] = { "viewer", "helper", "admin", "owner", NULL };
+static const struct body_field token_fields[] = {
+	{ .name = "id", .type = BODY_TEXT, .is_read_only = true, .max = 32 },
+	{ .name = "name", .type = BODY_TEXT, .is_required = true, .min = 1, .max = 64 },
+	{ .name = "admin", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
+	{ .name = "role",
+		.type = BODY_ENUM,
+		.is_required = true,
+		.values = role_values,
+		.help = "at most the role of the account; never more than it has later" },
+	{ .name = "scopes",
+		.type = BODY_TEXTS,
+		.is_required = true,
+		.min = 1,
+		.max = 16,
+		.is_good = is_scope,
+		.form = "is no scope",
+		.pattern = "^(devices|policy|appeals|accounts|system)(:read)?$",
+		.help = "what it is for; with :read only to read" },
+	{ .name = "groups",
+		.type = BODY_TEXTS,
+		.is_nullable = true,
+		.max = 256,
+		.help = "the groups that it is limited to, besides the account's own limit" },
+	{ .name = "expires_at", .type = BODY_INT, .is_nullable = true, .max = 9007199254740991 },
+	{ .name = "created_at", .type = BODY_INT, .is_read_only = true },
+	{ .name = "used_at", .type = BODY_INT, .is_read_only = true, .is_nullable = true },
+	{ .name = "token",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.max = 64,
+		.help = "told once; only its hash is kept" },
+	{ 0 },
+};
+static const struct body_schema token_schema = { .name = "Token", .fields = token_fields };
+
+/* ---- making a token ---- */
+
+static int token_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+	const cJSON *body = d->c->body, *groups = json_get(body, "groups");
+	char *scopes = json_format(json_get(body, "scopes")), *audit = json_format(body);
+	int64_t expires = 0;
+
+	(void)number;
+	json_get_int(json_get(body, "expires_at"), &expires);
+	d->text = cJSON_IsArray(groups) ? json_format(groups) : NULL;
+	db_add(b,
+		"INSERT INTO tokens (id, hash, name, admin, role, scopes, allowed_groups, "
+		"created_at, "
+		"expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0))",
+		"sssssssii", d->name, d->hash, json_get(body, "name")->valuestring,
+		d->c->actor.name, json_get(body, "role")->valuestring, scopes, d->text,
+		clock_wall_ms(), expires);
+	write_audit(b, &d->by, "token_add", d->name, NULL, audit);
+	free(scopes);
+	free(audit);
+	return 0;
+}
+
+static void answer_token(struct deed *d)
+{
+	cJSON *json = cJSON_Duplicate(d->c->body, true);
+
+	cJSON_AddStringToObject(json, "id", d->name);
+	cJSON_AddStringToObject(json, "admin", d->c->actor.name);
+	cJSON_AddStringToObject(json, "token", d->secret);
+	call_json(d->c, 201, json);
+}
+
+static void handle_make_token(struct call *c)
+{
+	enum role role = ROLE_OWNER;
+	char id[2 * DIGEST_LEN + 1];
+	struct deed *d;
+
+	role_parse(json_get(c->body, "role")->valuestring, &role);
+	if (role > c->actor.role) {
+		call_problem(c, 403, "a token cannot have a higher role than its account");
+		return;
+	}
+	d = deed_new(c, token_step, answer_token);
+	if (!d)
+		return;
+	if (token_make(TOKEN_PREFIX, d->secret, d->hash) ||
+		accounts_hash(d->hash, strlen(d->hash), id)) {
+		call_problem(c, 503, NULL);
+		return;
+	}
+	snprintf(d->name, sizeof(d->name), "%.16s", id);
+	deed_start(d);
+}
+
+/* ---- lists ---- */
+
+struct listing {
+	struct call *c;
+	size_t rows; /* statement */
+};
+
+static cJSON *number_or_null(const char *text)
+{
+	return text ? cJSON_CreateNumber((double)atoll(text)) : cJSON_CreateNull();
+}
+
+static cJSON *json_or_null(const char *text)
+{
+	cJSON *json = text ? json_parse(text, strlen(text)) : NULL;
+
+	return json ? json : cJSON_CreateNull();
+}
+
+static cJSON *token_item(const struct db_rows *r, size_t i)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(item, "id", db_cell(r, i, 0));
+	cJSON_AddStringToObject(item, "name", db_cell(r, i, 1));
+	cJSON_AddStringToObject(item, "admin", db_cell(r, i, 2));
+	cJSON_AddStringToObject(item, "role", db_cell(r, i, 3));
+	cJSON_AddItemToObject(item, "scopes", json_or_null(db_cell(r, i, 4)));
+	cJSON_AddItemToObject(item, "groups", json_or_null(db_cell(r, i, 5)));
+	cJSON_AddItemToObject(item, "created_at", number_or_null(db_cell(r, i, 6)));
+	cJSON_AddItemToObject(item, "expires_at", number_or_null(db_cell(r, i, 7)));
+	cJSON_AddItemToObject(item, "used_at", number_or_null(db_cell(r, i, 8)));
+	return item;
+}
+
+static cJSON *session_item(const struct db_rows *r, size_t i)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(item, "id", db_cell(r, i, 0));
+	cJSON_AddStringToObject(item, "admin", db_cell(r, i, 1));
+	cJSON_AddItemToObject(item, "created_at", number_or_null(db_cell(r, i, 2)));
+	cJSON_AddItemToObject(item, "seen_at", number_or_null(db_cell(r, i, 3)));
+	cJSON_AddStringToObject(item, "address", db_cell(r, i, 4));
+	cJSON_AddStringToObject(item, "agent", db_cell(r, i, 5));
+	return item;
+}
+
+static void on_list(void *arg, struct db_batch *b, int status,
+	cJSON *(*make)(const struct db_rows *r, size_t i))
+{
+	struct listing *l = arg;
+	struct call *c = l->c;
+	const struct db_rows *rows = status ? NULL : db_batch_rows(b, l->rows);
+	cJSON *items = cJSON_CreateArray();
+
+	for (size_t i = 0; rows && i < rows->n; i++)
+		cJSON_AddItemToArray(items, make(rows, i));
+	if (status) {
+		cJSON_Delete(items);
+		call_failed(c, status, NULL);
+	} else {
+		page_answer_items(c, items, NULL);
+	}
+	exchange_end_work(&c->x);
+}
+
+static void on_tokens(void *arg, struct db_batch *b, int status)
+{
+	on_list(arg, b, status, token_item);
+}
+
+static void on_sessions(void *arg, struct db_batch *b, int status)
+{
+	on_list(arg, b, status, session_item);
+}
+
+/* Whose: one's own, an owner's everybody's ("%"). */
+static void start_list(struct call *c, const char *sql, db_on_done on_done)
+{
+	struct db_batch *b = db_batch_new();
+	struct listing *l = b ? calloc(1, sizeof(*l)) : NULL;
+
+	if (!l) {
+		if (b)
+			db_batch_drop(b);
+		call_failed(c, -ENOMEM, NULL);
+		return;
+	}
+	c->data = l;
+	c->free_data = free;
+	l->c = c;
+	l->rows = db_add(b, sql, "si", c->actor.name, (int64_t)(c->actor.role == ROLE_OWNER));
+	exchange_begin_work(&c->x);
+	store_read(c->api->store, b, on_done, l);
+}
+
+static void handle_tokens(struct call *c)
+{
+	start_list(c,
+		"SELECT id, name, admin, role, scopes, allowed_groups, created_at, expires_at, "
+		"used_at "
+		"FROM tokens WHERE admin = ? OR ? ORDER BY id LIMIT 1000",
+		on_tokens);
+}
+
+static void handle_sessions(struct call *c)
+{
+	start_list(c,
+		"SELECT hash, admin, created_at, seen_at, address, agent FROM sessions WHERE admin "
+		"= ? "
+		"OR ? ORDER BY created_at DESC LIMIT 1000",
+		on_sessions);
+}
+
+/* ---- ending ---- */
+
+static int end_token_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+
+	if (number == 0) {
+		d->row = db_add(b, "SELECT id FROM tokens WHERE id = ? AND (admin = ? OR ?)", "ssi",
+			d->c->args[0], d->c->actor.name, (int64_t)(d->c->actor.role == ROLE_OWNER));
+		return 1;
+	}
+	if (!db_batch_rows(b, d->row)->n)
+		return -ENOENT;
+	db_add(b, "DELETE FROM tokens WHERE id = ?", "s", d->c->args[0]);
+	write_audit(b, &d->by, "token_remove", d->c->args[0], NULL, NULL);
+	return 0;
+}
+
+static int end_session_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+
+	if (number == 0) {
+		d->row = db_add(b, "SELECT admin FROM sessions WHERE hash = ? AND (admin = ? OR ?)",
+			"ssi", d->c->args[0], d->c->actor.name,
+			(int64_t)(d->c->actor.role == ROLE_OWNER));
+		return 1;
+	}
+	if (!db_batch_rows(b, d->row)->n)
+		return -ENOENT;
+	db_add(b, "DELETE FROM sessions WHERE hash = ?", "s", d->c->args[0]);
+	write_audit(b, &d->by, "session_end", db_cell(db_batch_rows(b, d->row), 0, 0), NULL, NULL);
+	return 0;
+}
+
+static void handle_end_token(struct call *c)
+{
+	struct deed *d = deed_new(c, end_token_step, NULL);
+
+	if (d)
+		deed_start(d);
+}
+
+static void handle_end_session(struct call *c)
+{
+	struct deed *d = deed_new(c, end_session_step, NULL);
+
+	if (d)
+		deed_start(d);
+}
+
+static const struct body_field session_fields[] = {
+	{ .name = "id", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
+	{ .name = "admin", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
+	{ .name = "created_at", .type = BODY_INT, .is_read_only = true },
+	{ .name = "seen_at", .type = BODY_INT, .is_read_only = true },
+	{ .name = "address", .type = BODY_TEXT, .is_read_only = true, .max = 45 },
+	{ .name = "agent", .type = BODY_TEXT, .is_read_only = true, .max = 256 },
+	{ 0 },
+};
+static const struct body_schema session_schema = { .name = "Session", .fields = session_fields };
+
+#define ROUTE(m, p)                                                                                \
+	.method = m, .path = p, .front = FRONT_ADMIN, .auth = AUTH_SESSION, .roles = BY_ALL,       \
+	.tag = "accounts"
+
+static const struct route routes[] = {
+	{ ROUTE("GET", "/api/v1/tokens"), .response = &token_schema, .is_page = true, .status = 200,
+		.summary = "The tokens", .handle = handle_tokens },
+	{ ROUTE("POST", "/api/v1/tokens"), .request = &token_schema, .response = &token_schema,
+		.status = 201, .summary = "Make a token", .handle = handle_make_token },
+	{ ROUTE("DELETE", "/api/v1/tokens/{id}"), .status = 204, .summary = "End a token",
+		.handle = handle_end_token },
+	{ ROUTE("GET", "/api/v1/sessions"), .response = &session_schema, .is_page = true,
+		.status = 200, .summary = "The sessions", .handle = handle_sessions },
+	{ ROUTE("DELETE", "/api/v1/sessions/{id}"), .status = 204, .summary = "End a session",
+		.handle = handle_end_session },
+};
+
+struct route_set routes_tokens(void)
+{
+	return (struct route_set){ routes, sizeof(routes) / sizeof(routes[0]) };
+}
