@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/fwd.h"
+#include "fwd/reach.h"
 
 #include "common/log.h"
 #include "fwd/marks.h"
@@ -186,7 +187,9 @@ int fwd_bus_start(struct fwd *f)
 	err = f->directory ? fwd_take_lan(f) : -ENOMEM;
 	if (!err)
 		err = take_egress(f);
-	return err ? err : serve_open(&f->serve, f);
+	if (!err)
+		err = serve_open(&f->serve, f);
+	return err ? err : reach_serve(f);
 }
 
 void fwd_bus_stop(struct fwd *f)

@@ -215,6 +215,21 @@ void feed_unrenew(struct feed *f, const struct addr *a)
 	take(f, by_family(a, FEED_RENEWAL4), a->bytes);
 }
 
+uint64_t feed_lists_with(const struct feed *f, const struct addr *a)
+{
+	struct timed_entry e;
+
+	return get(f, by_family(a, FEED_LISTED4), a->bytes, &e) ? e.bits : 0;
+}
+
+bool feed_is_allowed(const struct feed *f, const struct addr *device, const struct addr *to)
+{
+	struct pair p = make_pair(device, to);
+	struct timed_entry e;
+
+	return device->family == to->family && get(f, by_family(device, FEED_STRICT4), p.bytes, &e);
+}
+
 int feed_forget_device(struct feed *f, const struct addr *device)
 {
 	if (!f->tables[by_family(device, FEED_STRICT4)].count)

@@ -67,6 +67,10 @@ void feed_deny(struct feed *f, const struct addr *device, const struct addr *to)
 int feed_forget_device(struct feed *f, const struct addr *device);
 int feed_renew(struct feed *f, const struct addr *a, int64_t ttl_s);
 void feed_unrenew(struct feed *f, const struct addr *a);
+/* Bits of the lists that the address is on. */
+uint64_t feed_lists_with(const struct feed *f, const struct addr *a);
+/* Was the address given to the device? Both of one family. */
+bool feed_is_allowed(const struct feed *f, const struct addr *device, const struct addr *to);
 /* Frees what expired, a part of it with each call: once a second. */
 void feed_sweep(struct feed *f);
 

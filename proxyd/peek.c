@@ -5,6 +5,7 @@
 #include "proxyd/connect.h"
 #include "proxyd/load.h"
 #include "proxyd/original.h"
+#include "proxyd/reach.h"
 #include "proxyd/server_hello.h"
 #include "proxyd/sni_log.h"
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 enum peek_state {
 	PEEK_HELLO,
+	PEEK_REACH, /* the firewall's word on an address without a name */
 	PEEK_CONNECT,
 	PEEK_ANSWER, /* the server's first record */
 	PEEK_SECOND, /* the hello after a HelloRetryRequest */
@@ -31,6 +33,7 @@ struct peek {
 	struct sni_question question; /* host is owned, NULL before the hello */
 	bool has_name;
 	enum peek_state state;
+	struct reach *reach;
 	struct connect *connect;
 	struct endpoint to; /* where it is connected, family 0 = nowhere yet */
 	/* What the client sent right behind its hello, until it may go on. */
@@ -40,6 +43,8 @@ struct peek {
 
 static void end(struct peek *k, bool reset)
 {
+	if (k->reach)
+		reach_cancel(k->reach);
 	if (k->connect)
 		connect_cancel(k->connect);
 	flow_remove(&k->flow);
@@ -189,6 +194,31 @@ static int start_connect(struct peek *k)
 	return k->connect ? -EAGAIN : -ENOMEM;
 }
 
+static void on_reach(void *arg, bool may_go)
+{
+	struct peek *k = arg;
+	int err = -EACCES;
+
+	k->reach = NULL;
+	if (may_go)
+		err = start_connect(k);
+	else
+		k->p->blocked++;
+	if (err != -EAGAIN)
+		end(k, true);
+}
+
+/* Where only the address says where it goes, lists by address have their word. */
+static int go_there(struct peek *k)
+{
+	if (k->has_name || !reach_is_needed(k->p, &k->question.device))
+		return start_connect(k);
+	k->state = PEEK_REACH;
+	splice_set_wait(&k->splice, SPLICE_WAIT_CONNECT);
+	k->reach = reach_start(k->p, &k->question.device, &k->original.addr, on_reach, k);
+	return k->reach ? -EAGAIN : -ENOMEM;
+}
+
 static int on_hello(struct peek *k)
 {
 	static const struct flow_ops ops = { is_allowed, cut };
@@ -211,7 +241,7 @@ static int on_hello(struct peek *k)
 	}
 	p->allowed++;
 	flow_add(&p->flows, &k->flow, &ops);
-	return start_connect(k);
+	return go_there(k);
 }
 
 /* ---- the server's answer ---- */
@@ -277,6 +307,7 @@ static void step(struct peek *k)
 		case PEEK_HELLO:
 			err = on_hello(k);
 			break;
+		case PEEK_REACH:
 		case PEEK_CONNECT:
 			return;
 		case PEEK_ANSWER:

@@ -82,3 +82,8 @@ bool policy_has_lists_on(struct policy *p, struct device_view *dev)
 {
 	return lists_on(p, dev);
 }
+
+bool policy_has_lists_by_address_on(struct policy *p, struct device_view *dev)
+{
+	return lists_on(p, dev) & p->lists_by_address;
+}

@@ -99,7 +99,8 @@ void policy_categories_each(const struct policy *p,
 /* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
  * is no domain set. */
 uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len);
-/* Is any list on for the device, now? */
+/* Is any list on for the device, now; any that acts by address (F6)? */
 bool policy_has_lists_on(struct policy *p, struct device_view *dev);
+bool policy_has_lists_by_address_on(struct policy *p, struct device_view *dev);
 /* Id of the list of that bit, NULL when there is none. */
 const char *policy_list_id(const struct policy *p, unsigned bit);

@@ -23,12 +23,14 @@ void policy_lists_fini(struct policy *p)
 /* Bits of lists that are off unless a device switches them on. */
 static void recompute_default_off(struct policy *p)
 {
-	p->lists_default_off = 0;
+	p->lists_default_off = p->lists_by_address = 0;
 	for (int i = 0; i < 64; i++) {
 		const struct list_facts *f =
 			p->lists[i] ? hmap_find_str(&p->list_facts, p->lists[i]) : NULL;
 		if (f && f->default_off)
 			p->lists_default_off |= 1ULL << i;
+		if (f && f->by_address)
+			p->lists_by_address |= 1ULL << i;
 	}
 	if (!++p->set_version)
 		p->set_version = 1;
@@ -131,12 +133,17 @@ static void on_list(
 	const char *title = l && l->title ? l->title : "";
 	/* A record that cannot be read leaves the list on. */
 	bool default_off = l && !l->head.closed && rec_has(l, list, default_on) && !l->default_on;
+	/* Those of DoH resolvers always. */
+	bool by_address =
+		l && (l->head.closed || l->by_address || (l->kind && !strcmp(l->kind, "doh")));
 	struct list_facts *f = hmap_find_str(&p->list_facts, id);
 
 	(void)topic;
 	(void)owner;
 	/* Most changes of a record are counts and times. */
-	if (l ? f && f->default_off == default_off && !strcmp(f->title, title) : !f)
+	if (l ? f && f->default_off == default_off && f->by_address == by_address &&
+				!strcmp(f->title, title)
+	      : !f)
 		return;
 	p->lists_changed = true;
 	hmap_remove_str(&p->list_facts, id);
@@ -149,6 +156,7 @@ static void on_list(
 		return;
 	}
 	f->default_off = default_off;
+	f->by_address = by_address;
 	memcpy(f->title, title, strlen(title) + 1);
 }
 

@@ -15,6 +15,7 @@ enum rule_kind { RULES_OVERRIDES, RULES_SNI_BLOCK, RULES_MITM_IGNORE, RULES_DNS,
 /* What the topic `lists` says of a list. */
 struct list_facts {
 	bool default_off; /* off unless switched on */
+	bool by_address;  /* it acts by address, too */
 	char title[];
 };
 
@@ -67,10 +68,10 @@ struct policy {
 	struct webset webset;
 	struct policy_image web_image;
 	bool webset_loaded;
-	int closing;				/* handles still open */
-	char *lists[64];			/* bit → list id, NULL = unused */
-	uint64_t lists_used, lists_default_off; /* bits */
-	struct hmap list_facts;			/* id → struct list_facts */
+	int closing;	 /* handles still open */
+	char *lists[64]; /* bit → list id, NULL = unused */
+	uint64_t lists_used, lists_default_off, lists_by_address; /* bits */
+	struct hmap list_facts;					  /* id → struct list_facts */
 	bool lists_changed;   /* in this batch of `lists`, what decisions depend on */
 	bool lists_told;      /* a batch of it was reported */
 	uint32_t set_version; /* of lists[], for device_view.lists_off_version; never 0 once loaded

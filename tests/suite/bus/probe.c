@@ -28,6 +28,7 @@ struct probe {
 	uint64_t records, removals, batches;
 	bool hold; /* requests are answered by the command "answer" */
 	struct bus_call *held;
+	cJSON *result;	  /* of every call */
 	struct want *get; /* the last blob_get */
 };
 
@@ -359,12 +360,20 @@ static void on_call(void *arg, struct bus_call *call, enum bus_daemon caller, co
 	if (p->hold)
 		p->held = call;
 	else
-		bus_call_reply(call, cJSON_Parse("{\"hello\":true}"));
+		bus_call_reply(call, p->result ? cJSON_Duplicate(p->result, 1)
+					       : cJSON_Parse("{\"hello\":true}"));
+}
+
+static void do_result(struct probe *p, cJSON *cmd)
+{
+	cJSON_Delete(p->result);
+	p->result = cJSON_DetachItemFromObjectCaseSensitive(cmd, "result");
 }
 
 static void do_serve(struct probe *p, cJSON *cmd)
 {
 	p->hold = cJSON_IsTrue(json_get(cmd, "hold"));
+	do_result(p, cmd);
 	bus_serve(p->bus, op_of(cmd), on_call, p);
 }
 
@@ -513,7 +522,8 @@ static const struct {
 	{ "event", do_event },	   /* event record */
 	{ "listen", do_listen },   /* event */
 	{ "request", do_request }, /* op args tag */
-	{ "serve", do_serve },	   /* op hold */
+	{ "serve", do_serve },	   /* op hold result */
+	{ "result", do_result },   /* result */
 	{ "answer", do_answer },   /* code */
 	{ "watch", do_watch },
 	{ "queue_add", do_queue_add }, /* record tag */
@@ -613,6 +623,7 @@ int main(int argc, char **argv)
 	if (err)
 		log_error("handles left open error=%s", uv_strerror(err));
 	free(p->line);
+	cJSON_Delete(p->result);
 	free(p);
 	return err ? 1 : 0;
 }

@@ -10,6 +10,7 @@ import interceptlib as lib
 import pytest
 from interceptlib import RAW, RAW_NAME, alpn, hello, record, sni
 from proxylib import LAN, PROXY, SITE, SITE6
+from support.bus import Probe
 from support.wait import wait_until
 
 
@@ -123,6 +124,61 @@ def test_without_a_name_the_destination_is_judged_and_reached(net, raw):
         assert raw.nobody_came()
     finally:
         net.wait_applied("sni_block", net.publish("sni_block", []))
+
+
+@pytest.fixture(name="firewall", scope="module")
+def _firewall(net):
+    """Answers in fwd's place what proxyd asks."""
+    probe = Probe("fwd", "unix:%s" % net.redis.socket, net.dir)
+    net.probes.append(probe)
+    probe.do("serve", op="fwd.reach", result={"allowed": False})
+    probe.drain()
+    return probe
+
+
+def _by_address(net, on):
+    """Of the one list that there is."""
+    gen = net.redis.applied("proxyd", "lists", "syncd")
+    net.publish("list_sources", [{"id": "adblock", "title": "Advertising", "kind": "adblock", "default_on": True,
+                                  "source": "file:adblock.txt", "subtree": True, "by_address": on}])
+    wait_until(lambda: net.redis.applied("proxyd", "lists", "syncd") > gen, "lists")
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_without_a_name_lists_by_address_and_strict_mode_have_their_word(net, raw, firewall, strict):
+    """F6, F10: fwd is asked, as it alone knows the addresses."""
+    if strict:
+        net.change("devices", net.device("full", strict=True))
+    else:
+        _by_address(net, True)
+    try:
+        assert lib.is_refused(net, None, "full", RAW)
+        assert raw.nobody_came()
+        firewall.do("result", result={"allowed": True})
+        firewall.drain()
+        with lib.connect(net, "full", RAW) as c:
+            c.send(hello())
+            raw.accept().close()
+        c, server = lib.open_raw(net, raw, who="full")  # with a name nobody is asked
+        c.close()
+        server.close()
+    finally:
+        firewall.do("result", result={"allowed": False})
+        if strict:
+            net.change("devices", net.device("full"))
+        else:
+            _by_address(net, False)
+
+
+def test_without_a_name_and_without_the_firewall_s_word_nobody_passes(new_world):
+    lib.redirect(new_world)
+    with lib.Raw(new_world) as raw:
+        new_world.change("devices", new_world.device("full", strict=True))
+        assert lib.is_refused(new_world, None, "full", RAW)
+        assert raw.nobody_came()
+        with lib.connect(new_world, "internet", RAW) as c:
+            c.send(hello())
+            raw.accept().close()
 
 
 # ---- the hello ----
