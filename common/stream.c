@@ -697,14 +697,23 @@ int stream_fd(const struct stream *s)
 	return s->state == STREAM_CLOSED || uv_fileno(&s->u.handle, &fd) ? -1 : fd;
 }
 
-int stream_peer(const struct stream *s, struct sockaddr_storage *out)
+int stream_peer(struct stream *s, struct sockaddr_storage *out)
 {
 	socklen_t len = sizeof(*out);
 	int fd = stream_fd(s);
 
 	if (fd < 0)
 		return -ENOTCONN;
-	return getpeername(fd, (struct sockaddr *)out, &len) ? -errno : 0;
+	if (s->peer.sin6_family) {
+		memcpy(out, &s->peer, sizeof(s->peer));
+		return 0;
+	}
+	if (getpeername(fd, (struct sockaddr *)out, &len))
+		return -errno;
+	/* It stays what it is. */
+	if (out->ss_family == AF_INET || out->ss_family == AF_INET6)
+		memcpy(&s->peer, out, len);
+	return 0;
 }
 
 int stream_local(const struct stream *s, struct sockaddr_storage *out)

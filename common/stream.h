@@ -126,7 +126,7 @@ uv_loop_t *stream_loop(const struct stream *s);
 /* The file descriptor, to look at (SO_ORIGINAL_DST); -1 when closed. */
 int stream_fd(const struct stream *s);
 /* Addresses of the socket; 0 or -errno. */
-int stream_peer(const struct stream *s, struct sockaddr_storage *out);
+int stream_peer(struct stream *s, struct sockaddr_storage *out);
 int stream_local(const struct stream *s, struct sockaddr_storage *out);
 uint64_t stream_bytes_read(const struct stream *s);
 uint64_t stream_bytes_written(const struct stream *s);

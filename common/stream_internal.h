@@ -2,6 +2,7 @@
 /* What the files of stream.h's implementation share. Nothing else includes it. */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,7 @@ struct stream {
 	size_t pending;
 	uint64_t state_since, last_read, last_write; /* loop time, ms */
 	uint64_t bytes_read, bytes_written;
+	struct sockaddr_in6 peer; /* an internet address once it was asked for; family 0 before */
 	char error[160];
 };
 

@@ -120,7 +120,7 @@ const char *connect_check(struct proxy *p, const struct addr *device, const stru
 	return guard_check(&p->guard, dev, directory_settings(p->dir), to);
 }
 
-bool connect_may_reuse(struct proxy *p, const struct addr *device, const struct stream *s)
+bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream *s)
 {
 	struct sockaddr_storage ss;
 	struct endpoint to;

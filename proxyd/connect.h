@@ -14,7 +14,7 @@
 const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to);
 
 /* The same of where a connection that was made before leads. */
-bool connect_may_reuse(struct proxy *p, const struct addr *device, const struct stream *s);
+bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream *s);
 
 struct connect;
 

@@ -181,7 +181,7 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 static bool is_still_allowed(struct flow *f)
 {
 	struct exchange *x = container_of(f, struct exchange, flow);
-	const struct stream *s = x->client ? http_client_stream(x->client) : NULL;
+	struct stream *s = x->client ? http_client_stream(x->client) : NULL;
 	struct decision d;
 
 	judge_decide(x, false, &d);

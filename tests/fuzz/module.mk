@@ -1,6 +1,6 @@
 # Fuzz targets: tests/fuzz/fuzz_NAME.c; FUZZ_SRCS_NAME = sources outside the common library.
 FUZZERS += conf
-FUZZERS += http
+FUZZERS += http relay
 FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse

@@ -298,6 +298,36 @@ static void test_end_without_close_notify_is_an_error(void)
 	close_bench(&b);
 }
 
+static void test_corked_writes_go_out_as_one(void)
+{
+	static char block[40000];
+
+	for (int tls = 0; tls < 2; tls++) {
+		struct bench b;
+
+		open_bench(&b, tls ? "h.example" : NULL);
+		join(&b, "h.example");
+		stream_cork(b.c.s);
+		say(&b.c, "head ");
+		say(&b.c, "and body");
+		turn(&b, 20);
+		INT_IS(b.s.got_len, 0);
+		stream_uncork(b.c.s);
+		WAIT(&b, b.s.got_len == 13);
+		OK(!memcmp(b.s.got, "head and body", 13));
+		/* What is too much goes out by itself, in order. */
+		stream_cork(b.c.s);
+		say(&b.c, "first");
+		OK(stream_write(b.c.s, block, sizeof(block)) == 0);
+		WAIT(&b, b.s.got_len == 13 + 5 + sizeof(block));
+		/* An end is an end. */
+		say(&b.c, "last");
+		OK(stream_shutdown(b.c.s) == 0);
+		WAIT(&b, b.s.got_len == 13 + 5 + sizeof(block) + 4);
+		close_bench(&b);
+	}
+}
+
 /* A reader that stops bounds what the writer may have pending. */
 static void test_back_pressure_is_bounded(void)
 {
@@ -594,6 +624,7 @@ int main(void)
 	TAP_RUN(test_refused_certificates_are_named);
 	TAP_RUN(test_resumes_the_second_connection);
 	TAP_RUN(test_end_without_close_notify_is_an_error);
+	TAP_RUN(test_corked_writes_go_out_as_one);
 	TAP_RUN(test_back_pressure_is_bounded);
 	TAP_RUN(test_writer_that_does_not_look_is_cut_off);
 	TAP_RUN(test_peer_that_takes_nothing_runs_into_the_write_deadline);
