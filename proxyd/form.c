@@ -16,8 +16,11 @@ static int hex_digit(char c)
 /* The byte at text, as it is meant; returns how many characters it takes. */
 static size_t decode_byte(const char *text, size_t len, uint8_t *out)
 {
-	if (*text == '%' && len >= 3 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
-		*out = (uint8_t)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+	bool is_escape = *text == '%' && len >= 3;
+	int high = is_escape ? hex_digit(text[1]) : -1, low = is_escape ? hex_digit(text[2]) : -1;
+
+	if (high >= 0 && low >= 0) {
+		*out = (uint8_t)(high * 16 + low);
 		return 3;
 	}
 	*out = *text == '+' ? ' ' : (uint8_t)*text;
