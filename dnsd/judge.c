@@ -172,8 +172,11 @@ static void judge_name(const struct judge *j, struct device_view *v, const struc
 
 static bool is_portal(const struct judge *j, const struct subject *s)
 {
+	static const char wpad[] = "wpad"; /* where browsers look for proxy.pac */
 	const char *host = j->portal_host;
 
+	if (s->len == sizeof(wpad) - 1 && !strncasecmp(wpad, s->text, s->len))
+		return true;
 	return host && *host && strlen(host) == s->len && !strncasecmp(host, s->text, s->len);
 }
 

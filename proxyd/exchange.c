@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/exchange.h"
-#include "proxyd/blocked.h"
 #include "proxyd/exchange_impl.h"
 #include "proxyd/filter.h"
 #include "proxyd/gateway.h"
@@ -126,17 +125,7 @@ static void begin_own(struct exchange *x, const struct http_head *head)
 /* term: what was searched for, NULL: not for that. */
 static void send_blocked(struct exchange *x, const struct decision *d, const char *term)
 {
-	const char *name = gateway_name(x->p);
-	char portal[GATEWAY_HOST_LEN + 8] = "";
-	const struct blocked b = { x->url, x->target.host, portal, x->p->conf->appeal_path };
-
-	x->p->blocked++;
-	if (*name)
-		snprintf(
-			portal, sizeof(portal), "http%s://%s", x->target.is_https ? "s" : "", name);
-	if (term ? blocked_send_term(&x->p->pages, x->req, term, &b)
-		 : blocked_send(&x->p->pages, x->req, d, &b))
-		http_response_abort(x->req);
+	own_send_blocked(x->p, x->req, &x->target, x->url, d, term);
 }
 
 /* A search that may not be made was answered. */

@@ -34,6 +34,9 @@ void gateway_address_text(
 	snprintf(out, GATEWAY_HOST_LEN, a->family == AF_INET6 ? "[%s]" : "%s", text);
 }
 
+/* Where browsers that are to find their proxy by themselves look for its script. */
+#define WPAD "wpad"
+
 /* What stands in links and scripts as it is. */
 static bool is_name(const char *text)
 {
@@ -70,7 +73,7 @@ bool gateway_is_host(const struct proxy *p, const char *host)
 	const char *name = gateway_name(p);
 	struct addr a;
 
-	if (*name && !strcasecmp(host, name))
+	if ((*name && !strcasecmp(host, name)) || !strcmp(host, WPAD))
 		return true;
 	if (addr_parse(host, &a))
 		return false;

@@ -19,5 +19,6 @@ const char *gateway_name(const struct proxy *p);
 /* What links to the portal say: its name, else the address as above. */
 void gateway_link_host(
 	const struct proxy *p, const struct addr *device, char out[static GATEWAY_HOST_LEN]);
-/* Is it one of the gateway's own names? host: lower-case, literals without brackets. */
+/* Is it one of the gateway's own names, "wpad" among them? host: lower-case, literals without
+ * brackets. */
 bool gateway_is_host(const struct proxy *p, const char *host);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/own.h"
 #include "proxyd/appeal.h"
+#include "proxyd/blocked.h"
 #include "proxyd/gateway.h"
 #include "proxyd/page.h"
 #include "proxyd/setup.h"
@@ -150,6 +151,21 @@ void own_free(struct own *o)
 }
 
 /* ---- what is asked ---- */
+
+void own_send_blocked(struct proxy *p, struct http_request *req, const struct target *at,
+	const char *url, const struct decision *d, const char *term)
+{
+	const char *name = gateway_name(p);
+	char portal[GATEWAY_HOST_LEN + 8] = "";
+	const struct blocked b = { url, at->host, portal, p->conf->appeal_path };
+
+	p->blocked++;
+	if (*name)
+		snprintf(portal, sizeof(portal), "http%s://%s", at->is_https ? "s" : "", name);
+	if (term ? blocked_send_term(&p->pages, req, term, &b)
+		 : blocked_send(&p->pages, req, d, &b))
+		http_response_abort(req);
+}
 
 int own_visit_init(struct own_visit *v, struct proxy *p, const struct addr *device,
 	const char *host, bool is_https)

@@ -27,6 +27,11 @@ int own_visit_init(struct own_visit *v, struct proxy *p, const struct addr *devi
 bool own_is_asked(struct own_visit *v, struct proxy *p, const struct addr *device,
 	const struct target *at, const char *path);
 
+/* 451 for what the policy does not allow, with the way to the portal (SPEC P7). term: what was
+ * searched for, NULL = not for that. */
+void own_send_blocked(struct proxy *p, struct http_request *req, const struct target *at,
+	const char *url, const struct decision *d, const char *term);
+
 /* One request of such; path is its origin-form ("/proxy.pac?x"). NULL: it is answered. Else its
  * body is awaited: own_on_body and own_on_body_end follow, and own_free at the request's end. */
 struct own;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/portal.h"
+#include "common/timer.h"
 #include "proxyd/load.h"
 #include "proxyd/own.h"
 #include "proxyd/page.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#define URL_LEN 1024 /* of those shown, cut */
 
 /* One connection of a device to the portal. */
 struct visitor {
@@ -76,6 +80,32 @@ static void refuse(const struct visitor *v, struct http_request *req, int status
 		http_response_abort(req);
 }
 
+/* Another website's name: dnsd gives the gateway's address for what it blocks, where it is told to
+ * (block_mode address). Then the page says why, and leads to the portal under that name. */
+static bool answer_blocked(
+	const struct visitor *v, struct own_visit *visit, struct http_request *req)
+{
+	const char *path = http_request_head(req)->target;
+	const struct policy_query q = {
+		.path = POLICY_PATH_DNS,
+		.host = visit->at.host,
+		.host_len = strlen(visit->at.host),
+	};
+	struct decision d;
+	char url[URL_LEN];
+
+	policy_decide(v->p->policy, proxy_device(v->p, &v->device), &q, clock_wall_ms(), &d);
+	if (d.verdict != VERDICT_BLOCK || d.reason == REASON_NO_POLICY)
+		return false;
+	if (own_is_asked(visit, v->p, &v->device, &visit->at, path)) {
+		http_request_set_data(req, own_begin(visit, req, path));
+		return true;
+	}
+	snprintf(url, sizeof(url), "http%s://%s%s", v->is_https ? "s" : "", visit->at.host, path);
+	own_send_blocked(v->p, req, &visit->at, url, &d, NULL);
+	return true;
+}
+
 static void on_request(struct http_request *req)
 {
 	const struct visitor *v = http_conn_data(http_request_conn(req));
@@ -91,9 +121,9 @@ static void on_request(struct http_request *req)
 	err = own_visit_init(&visit, v->p, &v->device, http_head_get(head, "Host"), v->is_https);
 	if (*head->target != '/' || err == -EINVAL)
 		refuse(v, req, 400, "Bad Request", "The request's target is wrong.");
-	else if (err || is_mismatched(v, visit.at.host))
+	else if (is_mismatched(v, visit.at.host) || (err && !answer_blocked(v, &visit, req)))
 		refuse(v, req, 421, "Misdirected Request", "This website is not here.");
-	else
+	else if (!err)
 		http_request_set_data(req, own_begin(&visit, req, head->target));
 }
 

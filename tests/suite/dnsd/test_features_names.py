@@ -214,6 +214,14 @@ def test_portal_has_the_tunnel_s_address_also_for_a_walled_device(make_upstream,
     assert addresses(walled) == ["0.0.0.0"] and ede(walled)[0] == 17
 
 
+def test_wpad_is_the_gateway(make_upstream, make_world):
+    """P19: browsers find proxy.pac there; a name below another one is none of ours."""
+    world = make_world(make_upstream()).up()
+    for source in (PHONE, "system"):
+        assert addresses(world.ask("wpad", source=source)) == addresses(world.ask("WPAD")) == [GATEWAY]
+    assert addresses(world.ask("wpad.plain.example")) == ["192.0.2.1"]
+
+
 def test_portal_s_name_may_come_from_the_environment(make_upstream, make_world):
     """D5, C1: K's PORTAL_HOST; the setting goes before it"""
     import os

@@ -70,6 +70,18 @@ def test_other_names_are_not_here(named):
         assert c.ask("GET", "/culvert-ca.pem", "10.9.0.1").status == 421
 
 
+def test_name_that_dns_blocked_by_the_gateways_address_says_why(world):
+    """D2 (block_mode address), P7, P8: over http and https, with the portal under that name."""
+    for c in (world.connect(to=HTTP), secure(world, name="ads.listed.example")):
+        with c:
+            r = c.ask("GET", "/banner?x=1", "ads.listed.example")
+            assert r.status == 451 and "on the list Advertising." in r.text and "/banner?x=1" in r.text
+            r = c.ask("GET", "/.kvylock/appeal", "ads.listed.example")
+            assert r.status == 200 and "<h1>Appeal Access</h1>" in r.text
+            assert c.ask("GET", "/proxy.pac", "ads.listed.example").status == 451
+            assert c.ask("GET", "/banner", "allowed.example").status == 421
+
+
 def test_portal_is_reached_through_the_proxy(named):
     """By name and address, plain and decrypted; nothing of the gateway's else is."""
     before = named.gw_connections()

@@ -101,6 +101,12 @@ def test_pac_is_wpad_too(world):
     assert fetch(world, "/wpad.dat").body == fetch(world, "/proxy.pac").body
 
 
+def test_pac_is_found_by_the_name_wpad(world):
+    with world.connect(to=GATEWAY) as c:
+        r = c.ask("GET", "/wpad.dat", "wpad")
+    assert r.status == 200 and r.body == fetch(world, "/proxy.pac").body
+
+
 def test_pac_knows_the_portals_name(new_world):
     w = new_world
     w.change("settings", {"id": "portal_host", "value": "Gateway.Test"})
