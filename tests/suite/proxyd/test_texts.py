@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts of the pages: in the browser's language, and one's own (SPEC P8)."""
+import base64
+import json
+import re
+
+import pytest
+from portallib import GATEWAY, address, fetch, submit
+from support import ROOT
+
+TEXTS = ROOT / "deploy/texts"
+IDS = [i.lower() for i in re.findall(r"^TEXT\((\w+),", (ROOT / "proxyd/texts.def").read_text(), re.M)]
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+
+def configured(w, **keys):
+    """proxyd once more, with these keys."""
+    w.proxyd.stop()
+    w.conf.write_text(w.conf.read_text() + "".join("%s = %s\n" % k for k in keys.items()))
+    w.start_proxyd()
+    return w
+
+
+@pytest.mark.parametrize("path", sorted(TEXTS.glob("*.json")), ids=lambda p: p.stem)
+def test_language_has_every_text(path):
+    texts = json.loads(path.read_text())
+    assert sorted(set(texts) - {"direction"}) == sorted(IDS)
+
+
+def test_pages_are_in_the_browsers_language(new_world):
+    w = configured(new_world, texts_dir=TEXTS)
+    german = [("Accept-Language", "de-AT,de;q=0.9,en;q=0.8")]
+    page = fetch(w, "https://blocked.example/", headers=german)
+    assert page.title == "Website gesperrt" and "weil sie zur Kategorie Gambling gehört." in page.text
+    assert '<html lang="de">' in page.response.text and page.response.get("Vary") == "Accept-Language"
+    form = fetch(w, address(host="x.example", mode="report"), headers=german)
+    assert form.title == "Website melden" and form.labels["category_id"] == "Kategorie wählen"
+    done = submit(w, form, GATEWAY + "/", headers=german)
+    assert done.status == 400 and "Bitte wählen Sie eine Kategorie." in done.text
+    assert fetch(w, GATEWAY + "/", headers=german).title == "Dieses Gerät einrichten"
+    assert fetch(w, "https://blocked.example/", headers=[("Accept-Language", "fr")]).title == "Site Blocked"
+
+
+def test_pages_bear_a_brand(new_world):
+    w = new_world
+    brand = w.dir / "brand"
+    brand.mkdir()
+    (brand / "en.json").write_text(json.dumps({"blocked_title": "Not here & now"}))
+    (brand / "style.css").write_text("main{border-top:4px solid red}")
+    (brand / "logo.png").write_bytes(PNG)
+    r = fetch(configured(w, brand_dir=brand), "https://blocked.example/").response
+    assert "<h1>Not here &amp; now</h1>" in r.text and "border-top:4px solid red" in r.text
+    assert base64.b64encode(PNG).decode() in r.text and "img-src data:" in r.get("Content-Security-Policy")
+
+
+@pytest.mark.parametrize("name, text", [("en.json", '{"no_such": "x"}'), ("en.json", "["), ("de.json", '{"submit": 1}'),
+                                        ("style.css", "</style><script>")])
+def test_wrong_brand_is_a_start_up_error(new_world, name, text):
+    w = new_world
+    brand = w.dir / "brand"
+    brand.mkdir()
+    (brand / name).write_text(text)
+    w.proxyd.stop()
+    w.conf.write_text(w.conf.read_text() + "brand_dir = %s\n" % brand)
+    w.proxyd.start()
+    assert w.proxyd.wait() == 1
+    assert name in w.proxyd.log()
