@@ -109,6 +109,15 @@ static void block_dns(struct exchange *x)
 		&x->p->pages, x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
 }
 
+static void begin_visit(struct exchange *x, const struct own_visit *visit, const char *path)
+{
+	struct own *o = own_begin(visit, x->req, path);
+
+	/* Else it is answered, and x may be gone. */
+	if (o)
+		x->own = o;
+}
+
 /* Not for a website: the proxy itself is asked. */
 static void begin_own(struct exchange *x, const struct http_head *head)
 {
@@ -119,7 +128,7 @@ static void begin_own(struct exchange *x, const struct http_head *head)
 		exchange_fail(x, err == -EINVAL ? 400 : 421, "Misdirected Request",
 			"The Host header does not name the gateway.");
 	else
-		x->own = own_begin(&visit, x->req, head->target);
+		begin_visit(x, &visit, head->target);
 }
 
 /* term: what was searched for, NULL: not for that. */
@@ -222,7 +231,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	}
 	judge_make_url(x);
 	if (own_is_asked(&visit, p, &x->s->device, &x->target, x->path)) {
-		x->own = own_begin(&visit, x->req, x->path);
+		begin_visit(x, &visit, x->path);
 		return;
 	}
 	/* That of CONNECT was judged already, and that of an intercepted one by the firewall. */

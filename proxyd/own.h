@@ -32,8 +32,9 @@ bool own_is_asked(struct own_visit *v, struct proxy *p, const struct addr *devic
 void own_send_blocked(struct proxy *p, struct http_request *req, const struct target *at,
 	const char *url, const struct decision *d, const char *term);
 
-/* One request of such; path is its origin-form ("/proxy.pac?x"). NULL: it is answered. Else its
- * body is awaited: own_on_body and own_on_body_end follow, and own_free at the request's end. */
+/* One request of such; path is its origin-form ("/proxy.pac?x"). NULL: it is answered, and may be
+ * gone. Else its body is awaited: own_on_body and own_on_body_end follow, and own_free at its end.
+ */
 struct own;
 struct own *own_begin(const struct own_visit *v, struct http_request *req, const char *path);
 void own_on_body(struct own *o, const void *data, size_t len);

@@ -80,6 +80,15 @@ static void refuse(const struct visitor *v, struct http_request *req, int status
 		http_response_abort(req);
 }
 
+static void begin_visit(const struct own_visit *visit, struct http_request *req, const char *path)
+{
+	struct own *o = own_begin(visit, req, path);
+
+	/* Else it is answered, and the request may be gone. */
+	if (o)
+		http_request_set_data(req, o);
+}
+
 /* Another website's name: dnsd gives the gateway's address for what it blocks, where it is told to
  * (block_mode address). Then the page says why, and leads to the portal under that name. */
 static bool answer_blocked(
@@ -98,7 +107,7 @@ static bool answer_blocked(
 	if (d.verdict != VERDICT_BLOCK || d.reason == REASON_NO_POLICY)
 		return false;
 	if (own_is_asked(visit, v->p, &v->device, &visit->at, path)) {
-		http_request_set_data(req, own_begin(visit, req, path));
+		begin_visit(visit, req, path);
 		return true;
 	}
 	snprintf(url, sizeof(url), "http%s://%s%s", v->is_https ? "s" : "", visit->at.host, path);
@@ -124,7 +133,7 @@ static void on_request(struct http_request *req)
 	else if (is_mismatched(v, visit.at.host) || (err && !answer_blocked(v, &visit, req)))
 		refuse(v, req, 421, "Misdirected Request", "This website is not here.");
 	else if (!err)
-		http_request_set_data(req, own_begin(&visit, req, head->target));
+		begin_visit(&visit, req, head->target);
 }
 
 static void on_body(struct http_request *req, const void *data, size_t len)
