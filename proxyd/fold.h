@@ -14,6 +14,8 @@
 #define FOLD_OPAQUE  0xffu	/* as a byte: matches nothing, never part of UTF-8 */
 
 uint32_t fold_char(uint32_t cp);
+/* The same for ASCII, by byte. */
+extern const uint8_t fold_ascii_table[128];
 /* Letter, mark, digit or connector: what a whole word is made of. */
 bool fold_is_word(uint32_t cp);
 

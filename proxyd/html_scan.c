@@ -255,7 +255,7 @@ static void take_meta(struct html_scan *h)
 static enum html_state content_of(const struct html_tag *t)
 {
 	static const struct {
-		const char *name;
+		char name[HTML_NAME_LEN];
 		enum html_state state;
 	} elements[] = { { "script", HTML_SCRIPT }, { "style", HTML_RAW }, { "title", HTML_RCDATA },
 		{ "textarea", HTML_RCDATA }, { "iframe", HTML_RAW }, { "noembed", HTML_RAW },

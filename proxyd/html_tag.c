@@ -27,11 +27,6 @@ void html_tag_start(struct html_tag *t, bool is_end)
 	buf_reset(&t->text);
 }
 
-bool html_tag_is(const struct html_tag *t, const char *name)
-{
-	return !strcmp(t->name, name);
-}
-
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';

@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * One HTML tag (HTML 13.2.5.6 ff.), which comes in pieces: where it ends, its name, and the text of
@@ -39,7 +40,12 @@ void html_tag_fini(struct html_tag *t);
 void html_tag_start(struct html_tag *t, bool is_end);
 /* Takes bytes up to the tag's end, which is there when state is TAG_DONE. */
 size_t html_tag_take(struct html_tag *t, const uint8_t *data, size_t len);
-bool html_tag_is(const struct html_tag *t, const char *name);
+static inline bool html_tag_is(const struct html_tag *t, const char *name)
+{
+	size_t len = strlen(name);
+
+	return t->name_len == len && !memcmp(t->name, name, len);
+}
 /* Of a kept tag: the value of the attribute, malloc'ed, with its references undone; NULL: it has
  * none, or no memory. */
 char *html_tag_get(const struct html_tag *t, const char *attribute);

@@ -8,22 +8,21 @@
 /* White space and unseen characters that join one unit; more make another. */
 #define UNIT_MAX 64
 /* Text is folded in pieces of this size, so that what belongs to it stays small. */
-#define PIECE 2048
+#define PIECE 4096
 /* Raw bytes that may wait for it when they are single characters. */
 #define UNITS_MAX (8u << 10)
 /* A text that is given out whole is held up to here. */
 #define WHOLE_MAX (64u << 10)
 
-/* A byte of the folded text; `raw` and `chars` of a character stand at its first byte. */
+/* A byte of the folded text; what is of a character stands at its first byte. */
 struct masker_unit {
 	uint32_t raw;	/* where it begins in raw; it goes up to the next unit's */
-	uint16_t chars; /* how many asterisks it is worth */
-	bool is_masked;
+	uint32_t chars; /* how many asterisks it is worth */
 };
 
 void masker_init(struct masker *m, const struct words *words, const struct masker_sink *sink)
 {
-	*m = (struct masker){ .words = words, .sink = *sink, .undecided = NONE };
+	*m = (struct masker){ .words = words, .sink = *sink, .undecided = NONE, .is_simple = true };
 	buf_init(&m->raw, 0);
 	buf_init(&m->folded, 0);
 }
@@ -33,28 +32,29 @@ void masker_fini(struct masker *m)
 	buf_fini(&m->raw);
 	buf_fini(&m->folded);
 	free(m->units);
+	free(m->marks);
+}
+
+static int grow(struct masker *m, size_t need)
+{
+	size_t cap = (need + need / 4 + 1023) & ~(size_t)1023;
+	struct masker_unit *units = realloc(m->units, cap * sizeof(*units));
+	uint8_t *marks = units ? realloc(m->marks, cap) : NULL;
+
+	m->units = units ? units : m->units;
+	m->marks = marks ? marks : m->marks;
+	m->units_cap = marks ? cap : m->units_cap;
+	return marks ? 0 : -ENOMEM;
 }
 
 static bool reserve(struct masker *m, size_t raw, size_t folded)
 {
 	size_t need = m->folded.len + folded + 1;
 
-	if (m->failed || buf_reserve(&m->raw, raw + 1) || buf_reserve(&m->folded, folded + 1)) {
+	if (m->failed || buf_reserve(&m->raw, raw + 1) || buf_reserve(&m->folded, folded + 1) ||
+		(need > m->units_cap && grow(m, need)))
 		m->failed = -ENOMEM;
-		return false;
-	}
-	if (need > m->units_cap) {
-		size_t cap = (need + need / 4 + 1023) & ~(size_t)1023;
-		struct masker_unit *units = realloc(m->units, cap * sizeof(*units));
-
-		if (!units) {
-			m->failed = -ENOMEM;
-			return false;
-		}
-		m->units = units;
-		m->units_cap = cap;
-	}
-	return true;
+	return !m->failed;
 }
 
 /* ---- folding; room was made before ---- */
@@ -65,10 +65,20 @@ static void add_raw(struct masker *m, const uint8_t *raw, size_t len)
 	m->raw.len += len;
 }
 
-static void add_byte(struct masker *m, uint8_t byte, uint16_t chars)
+/* The text is not simple from here on. */
+static void need_units(struct masker *m)
 {
-	m->units[m->folded.len] =
-		(struct masker_unit){ .raw = (uint32_t)m->raw.len, .chars = chars };
+	if (!m->is_simple)
+		return;
+	for (size_t i = 0; i < m->folded.len; i++)
+		m->units[i] = (struct masker_unit){ (uint32_t)i, 1 };
+	m->is_simple = false;
+}
+
+static void add_byte(struct masker *m, uint8_t byte, uint32_t chars)
+{
+	m->units[m->folded.len] = (struct masker_unit){ (uint32_t)m->raw.len, chars };
+	m->marks[m->folded.len] = 0;
 	m->folded.data[m->folded.len++] = byte;
 }
 
@@ -101,6 +111,7 @@ static void add_char(struct masker *m, uint32_t cp)
 	uint8_t bytes[4];
 	int n;
 
+	need_units(m);
 	if (cp == ' ') {
 		add_blank(m);
 	} else if (cp == FOLD_IGNORED) {
@@ -117,17 +128,26 @@ static void add_char(struct masker *m, uint32_t cp)
 	}
 }
 
+/* ASCII, up to a second blank. */
 static size_t fold_ascii(struct masker *m, const uint8_t *p, size_t len)
 {
-	uint8_t *folded = m->folded.data + m->folded.len;
-	struct masker_unit *unit = m->units + m->folded.len;
-	uint32_t raw = (uint32_t)m->raw.len;
-	size_t i;
+	size_t at = m->folded.len, i;
+	uint8_t *folded = m->folded.data + at;
+	uint8_t before = at ? folded[-1] : 0;
 
-	for (i = 0; i < len && p[i] > ' ' && p[i] < 0x80; i++) {
-		folded[i] = (uint8_t)(p[i] + ((uint8_t)(p[i] - 'A') < 26 ? 32 : 0));
-		unit[i] = (struct masker_unit){ .raw = raw + (uint32_t)i, .chars = 1 };
+	for (i = 0; i < len && p[i] < 0x80; i++) {
+		uint8_t byte = fold_ascii_table[p[i]];
+
+		if (byte == ' ' && before == ' ')
+			break;
+		folded[i] = before = byte;
 	}
+	if (!m->is_simple) {
+		for (size_t k = 0; k < i; k++)
+			m->units[at + k] = (struct masker_unit){ (uint32_t)(m->raw.len + k), 1 };
+	}
+	if (m->has_marks)
+		memset(m->marks + at, 0, i);
 	m->folded.len += i;
 	add_raw(m, p, i);
 	return i;
@@ -172,8 +192,9 @@ static bool is_word_at(const struct masker *m, size_t at)
 
 static void mark(struct masker *m, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++)
-		m->units[i].is_masked = true;
+	if (!m->has_marks)
+		memset(m->marks, 0, m->folded.len);
+	memset(m->marks + from, 1, to - from);
 	m->has_marks = true;
 }
 
@@ -197,30 +218,52 @@ static void on_match(void *arg, size_t end, size_t len, bool is_exact)
 
 static size_t raw_at(const struct masker *m, size_t at)
 {
-	return at < m->folded.len ? m->units[at].raw : m->raw.len;
+	if (at == m->folded.len)
+		return m->raw.len;
+	return m->is_simple ? at : m->units[at].raw;
+}
+
+/* How many asterisks these bytes of folded are worth. */
+static size_t asterisks_for(const struct masker *m, size_t from, size_t to)
+{
+	size_t n = 0;
+
+	if (m->is_simple)
+		return to - from;
+	while (from < to)
+		n += m->units[from++].chars;
+	return n;
 }
 
 static void give_marked(struct masker *m, size_t end)
 {
-	size_t at = 0;
-
 	/* Unseen characters before the first unit. */
 	if (raw_at(m, 0))
 		m->sink.keep(m->sink.arg, m->raw.data, raw_at(m, 0));
-	while (at < end) {
-		bool is_masked = m->units[at].is_masked;
-		size_t from = at, asterisks = 0, raw;
+	for (size_t at = 0; at < end;) {
+		const uint8_t *next = memchr(m->marks + at, !m->marks[at], end - at);
+		size_t to = next ? (size_t)(next - m->marks) : end, raw = raw_at(m, at);
+		size_t len = raw_at(m, to) - raw;
 
-		while (at < end && m->units[at].is_masked == is_masked)
-			asterisks += m->units[at++].chars;
-		raw = raw_at(m, from);
-		if (is_masked)
-			m->sink.mask(
-				m->sink.arg, m->raw.data + raw, raw_at(m, at) - raw, asterisks);
+		if (m->marks[at])
+			m->sink.mask(m->sink.arg, m->raw.data + raw, len, asterisks_for(m, at, to));
 		else
-			m->sink.keep(m->sink.arg, m->raw.data + raw, raw_at(m, at) - raw);
-		m->masked += is_masked;
+			m->sink.keep(m->sink.arg, m->raw.data + raw, len);
+		m->masked += m->marks[at];
+		at = to;
 	}
+}
+
+/* What is left, which is little, may be simple again. */
+static bool is_simple(const struct masker *m)
+{
+	if (m->raw.len != m->folded.len)
+		return false;
+	for (size_t i = 0; i < m->folded.len && !m->is_simple; i++) {
+		if (m->units[i].raw != i || m->units[i].chars != 1)
+			return false;
+	}
+	return true;
 }
 
 static void remove_given(struct masker *m, size_t end)
@@ -231,16 +274,20 @@ static void remove_given(struct masker *m, size_t end)
 		m->before = m->folded.data[end - 1] == FOLD_OPAQUE
 				    ? 0
 				    : utf8_before(m->folded.data, m->folded.data + end);
-	memmove(m->units, m->units + end, left * sizeof(*m->units));
-	for (size_t i = 0; i < left; i++)
-		m->units[i].raw -= (uint32_t)raw;
+	if (!m->is_simple) {
+		memmove(m->units, m->units + end, left * sizeof(*m->units));
+		for (size_t i = 0; i < left; i++)
+			m->units[i].raw -= (uint32_t)raw;
+	}
+	if (m->has_marks)
+		memmove(m->marks, m->marks + end, left);
 	buf_consume(&m->folded, end);
 	buf_consume(&m->raw, raw);
 	m->scanned -= end;
 	if (m->undecided != NONE)
 		m->undecided -= end;
-	if (!left)
-		m->has_marks = false;
+	m->has_marks = m->has_marks && memchr(m->marks, 1, left);
+	m->is_simple = is_simple(m);
 }
 
 /* Gives the text up to that byte of folded out. */

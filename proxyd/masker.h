@@ -25,18 +25,21 @@ struct masker {
 	const struct words *words; /* not referenced */
 	struct masker_sink sink;
 	struct words_cursor cursor;
-	struct buf raw;		   /* of the text, not yet given out */
-	struct buf folded;	   /* of raw */
-	struct masker_unit *units; /* by byte of folded */
-	size_t units_cap;
-	size_t scanned;	  /* bytes of folded */
-	size_t held;	  /* of them, at their end, what may begin a term */
-	size_t undecided; /* an exact term from there on ends where the text does so far */
-	uint32_t before;  /* the character before folded, 0: none */
-	bool has_marks;	  /* some unit is masked */
-	bool is_whole;	  /* the text is given out at its end only, up to a bound */
-	uint64_t masked;  /* texts' occurrences so far (runs of asterisks) */
-	int failed;	  /* -ENOMEM: nothing is right any more */
+	struct buf raw;	   /* of the text, not yet given out */
+	struct buf folded; /* of raw */
+	/* By byte of folded, when it was needed: where it stands in raw, and is it masked? */
+	struct masker_unit *units; /* not while is_simple */
+	uint8_t *marks;		   /* only with has_marks */
+	size_t units_cap;	   /* of both */
+	bool is_simple;		   /* byte n of folded is byte n of raw */
+	size_t scanned;		   /* bytes of folded */
+	size_t held;		   /* of them, at their end, what may begin a term */
+	size_t undecided;	   /* an exact term from there on ends where the text does so far */
+	uint32_t before;	   /* the character before folded, 0: none */
+	bool has_marks;		   /* some unit is masked */
+	bool is_whole;		   /* the text is given out at its end only, up to a bound */
+	uint64_t masked;	   /* texts' occurrences so far (runs of asterisks) */
+	int failed;		   /* -ENOMEM: nothing is right any more */
 };
 
 void masker_init(struct masker *m, const struct words *words, const struct masker_sink *sink);
