@@ -32,7 +32,7 @@ endif
 COMMON_SRCS += common/netlink.c
 COMMON_LIBS += -lmnl
 
-COMMON_SRCS += common/policy/policy_names.c
+COMMON_SRCS += common/policy/canary.c common/policy/policy_names.c
 
 # Records of the bus.
 COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common/codec_table.c common/json.c

@@ -3,7 +3,7 @@
 
 #include "common/daemon.h"
 #include "common/policy/policy.h"
-#include "dnsd/canary.h"
+#include "common/policy/canary.h"
 #include "dnsd/clients.h"
 #include "dnsd/conf.h"
 #include "dnsd/feeder.h"

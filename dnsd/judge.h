@@ -4,7 +4,7 @@
 #include "common/conf.h"
 #include "common/policy/policy.h"
 #include "dnsd/block.h"
-#include "dnsd/canary.h"
+#include "common/policy/canary.h"
 #include "dnsd/edit.h"
 #include "dnsd/rebind.h"
 #include "dnsd/records.h"

@@ -103,7 +103,9 @@ static int on_start(struct daemon *d)
 	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
 		!endpoint_parse(p->conf->shared.redis + 4, &redis))
 		p->guard.bus = redis.addr;
-	err = p->sni_log ? open_ca(p) : -ENOMEM;
+	err = canary_init(&p->canary);
+	if (!err)
+		err = p->sni_log ? open_ca(p) : -ENOMEM;
 	if (!err)
 		err = portal_open(p);
 	if (!err)
@@ -160,6 +162,7 @@ static void on_fini(struct daemon *d)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);
 	sni_log_free(p->sni_log);
+	canary_fini(&p->canary);
 	guard_fini(&p->guard);
 	filtering_free(p->filtering);
 	hmap_fini(&p->loads);

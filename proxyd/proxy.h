@@ -4,6 +4,7 @@
 #include "common/daemon.h"
 #include "common/hmap.h"
 #include "common/list.h"
+#include "common/policy/canary.h"
 #include "common/policy/policy.h"
 #include "common/resolver.h"
 #include "common/stream.h"
@@ -26,6 +27,7 @@ struct proxy {
 	const struct proxyd_conf *conf;
 	struct directory *dir;
 	struct policy *policy;
+	struct canary canary;
 	struct resolver *resolver;
 	struct names *names; /* what it has answered */
 	struct guard guard;

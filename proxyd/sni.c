@@ -41,6 +41,8 @@ bool sni_is_allowed(struct proxy *p, const struct sni_question *q)
 	policy_decide(p->policy, dev, &query, clock_wall_ms(), &d);
 	if (d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS)
 		return false;
+	if (d.reason != REASON_CONNECTIVITY && canary_find(&p->canary, q->host, query.host_len))
+		return false;
 	if (!q->has_ech ||
 		(dev->site_scope != SITE_SCOPE_ALL && !policy_has_lists_on(p->policy, dev)))
 		return true;

@@ -14,10 +14,10 @@ struct sni_question {
 
 /*
  * May the device go on? (SPEC P3, P12, and the table of paths: switches, blocked names, lists; with
- * site_scope=all website rules, too.) DNS over TLS may not: it is a way round the DNS filter. Nor
- * may a hello whose outer name stands for all that a provider of Encrypted ClientHello has, where
- * anything is judged by name: its real name is hidden. Any other outer name is judged as the name,
- * since browsers send the extension to everybody (GREASE).
+ * site_scope=all website rules, too.) DNS over TLS and resolvers of encrypted DNS may not, for
+ * they lead round the DNS filter. Nor may a hello whose outer name stands for all that a provider
+ * of Encrypted ClientHello has, where anything is judged by name: its real name is hidden. Any
+ * other outer name is judged as the name, since browsers send the extension to everybody (GREASE).
  */
 bool sni_is_allowed(struct proxy *p, const struct sni_question *q);
 /* Is it a name that providers put outside of an encrypted hello: the table's, or the list `ech`'s?

@@ -228,6 +228,14 @@ def test_dns_over_tls_is_reset_whatever_its_name(net):
     assert lib.is_refused(net, "allowed.example", "internet", SITE, alpn("h2", "dot"))
 
 
+@pytest.mark.parametrize("name", ["dns.google", "mozilla.cloudflare-dns.com", "below.dns.quad9.net",
+                                  "mask.icloud.com"])
+def test_resolvers_of_encrypted_dns_are_reset_for_every_device(net, name):
+    net.dns.names[name] = [SITE]
+    assert lib.is_refused(net, name)
+    assert lib.is_refused(net, name, "full")
+
+
 def test_encrypted_hello_is_reset_where_its_outer_name_hides_the_real_one(net):
     for name in ("cloudflare-ech.com", "public.tls-ech.dev"):
         net.dns.names[name] = [SITE]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dnsd/canary.h"
+#include "common/policy/canary.h"
 
 #include <errno.h>
 #include <string.h>

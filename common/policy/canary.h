@@ -4,8 +4,9 @@
 #include "common/hmap.h"
 #include <stddef.h>
 
-/* Names that are answered the same for every device (SPEC D4): canaries that switch a client's own
- * encrypted DNS off, and the names of public encrypted resolvers. */
+/* Names that are the same for every device: canaries that switch a client's own encrypted DNS off,
+ * and the names of public encrypted resolvers. dnsd answers none of them (SPEC D4), proxyd lets no
+ * intercepted connection to them (P3). */
 enum canary_kind {
 	CANARY_NONE,
 	CANARY_NXDOMAIN,
