@@ -22,7 +22,7 @@ struct fed {
 	struct addr address;
 	uint32_t ttl_s;
 	uint64_t life_ms, expires_ms; /* monotonic; 0 = not confirmed */
-	bool removes;
+	bool removes, was_removing;   /* what is wanted; what was sent last */
 	char who[65];
 };
 
@@ -189,6 +189,7 @@ static cJSON *encode(const struct batch *b)
 			r->ttl = e->ttl_s;
 			rec_mark(r, feed_entry, ttl);
 		}
+		e->was_removing = e->removes;
 		if (e->removes) {
 			r->remove = true;
 			rec_mark(r, feed_entry, remove);
@@ -202,6 +203,15 @@ static cJSON *encode(const struct batch *b)
 	return json;
 }
 
+static void enqueue(struct feeder *f, struct fed *e)
+{
+	if (!is_idle(e))
+		return;
+	list_add(&f->queue, &e->node);
+	if (!timer_is_active(&f->flush))
+		timer_start(&f->flush, 0, 0);
+}
+
 static void confirm(struct batch *b)
 {
 	struct feeder *f = b->feeder;
@@ -211,15 +221,18 @@ static void confirm(struct batch *b)
 		struct fed *e = container_of(b->entries.next, struct fed, node);
 		list_remove(&e->node);
 		f->counters.confirmed++;
-		if (e->removes)
+		if (e->removes != e->was_removing)
+			enqueue(f, e); /* it was decided anew meanwhile */
+		else if (e->removes)
 			forget(f, e);
 		else
 			e->expires_ms = now_ms + e->life_ms;
 	}
 }
 
-/* What the kernel has from before stays remembered. */
-static void fail(struct batch *b)
+/* What the kernel has from before stays remembered; what is to go is tried again at the next tick,
+ * unless fwd has refused it: it may have come nevertheless. */
+static void fail(struct batch *b, bool is_refused)
 {
 	struct feeder *f = b->feeder;
 	uint64_t now_ms = clock_mono_ms();
@@ -228,7 +241,9 @@ static void fail(struct batch *b)
 		struct fed *e = container_of(b->entries.next, struct fed, node);
 		list_remove(&e->node);
 		f->counters.failed++;
-		if (e->removes || e->expires_ms <= now_ms)
+		if (e->removes && !(is_refused && e->was_removing))
+			list_add(&f->queue, &e->node);
+		else if (e->removes || e->expires_ms <= now_ms)
 			forget(f, e);
 	}
 }
@@ -264,7 +279,7 @@ static void split(struct batch *b)
 
 	if (!half) {
 		f->counters.refused += b->count;
-		fail(b);
+		fail(b, true);
 		return;
 	}
 	batch_take(half, &b->entries, b->count / 2);
@@ -274,7 +289,7 @@ static void split(struct batch *b)
 		batch_take(half, &b->entries, b->count);
 		batch_send(f, half);
 	} else {
-		fail(b);
+		fail(b, false);
 	}
 }
 
@@ -294,7 +309,7 @@ static void on_reply(void *arg, int status, const cJSON *result)
 		status = -EPROTO;
 	if (status) {
 		log_debug("feed failed entries=%zu error=%s", b->count, strerror(-status));
-		fail(b);
+		fail(b, false);
 	} else if (refused) {
 		split(b);
 	} else {
@@ -328,15 +343,6 @@ static void on_flush(struct timer *t)
 }
 
 /* ---- entries ---- */
-
-static void enqueue(struct feeder *f, struct fed *e)
-{
-	if (!is_idle(e))
-		return;
-	list_add(&f->queue, &e->node);
-	if (!timer_is_active(&f->flush))
-		timer_start(&f->flush, 0, 0);
-}
 
 /* Forgets what has expired; for room also what has not: the kernel keeps it. */
 static void sweep(struct feeder *f, size_t steps, bool makes_room)
@@ -389,7 +395,7 @@ bool feeder_add(struct feeder *f, const struct feeder_entry *in)
 		e = add(f, in);
 	if (!e)
 		return false;
-	if (is_idle(e)) {
+	if (is_idle(e) || e->removes) {
 		e->ttl_s = in->ttl_s;
 		e->removes = false;
 		e->life_ms = ((in->ttl_s > min_s ? in->ttl_s : min_s) - MARGIN_S) * 1000ull;
@@ -459,6 +465,8 @@ static void on_tick(struct timer *t)
 
 	settle_waits(f);
 	sweep(f, SWEEP, false);
+	if (!list_is_empty(&f->queue) && !timer_is_active(&f->flush))
+		timer_start(&f->flush, 0, 0);
 	if (list_is_empty(&f->waits))
 		timer_start(&f->tick, 1000, 1000);
 }

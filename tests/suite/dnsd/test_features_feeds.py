@@ -196,6 +196,27 @@ def test_address_shared_with_an_unlisted_name_is_left_out_and_reported(by_addres
     alarms.close()
 
 
+@pytest.mark.parametrize("trouble", ["slow", "mute"])
+def test_address_is_taken_back_though_its_feed_was_under_way(by_address, trouble):
+    """F6: an unlisted name with the address comes before fwd has confirmed it, or while fwd does not answer"""
+    world, upstream, fwd, sources = by_address
+    sources(by_address=True)
+    for name in ("ads5.listed.example", "good5.plain.example"):
+        upstream.zone[(name, "A")] = ["198.51.100.5"]
+        upstream.zone[(name, "AAAA")] = []
+
+    def was_told(remove):
+        return [e for r in fwd.requests for e in r if e["address"] == "198.51.100.5" and bool(e.get("remove")) == remove]
+    fwd.delay_s, fwd.mute = 1, trouble == "mute"
+    wait_until(lambda: world.ask("ads5.listed.example") and was_told(False), "fed")
+    assert world.ask("good5.plain.example").answer
+    if trouble == "mute":
+        wait_until(lambda: was_told(True), "the first try")
+        fwd.mute = False
+    wait_until(lambda: listed("198.51.100.5") in fwd.removed, "taken back")
+    assert listed("198.51.100.5") not in fwd.entries
+
+
 def test_strict_address_blocks_shared_addresses(by_address):
     """F6"""
     world, upstream, fwd, sources = by_address
