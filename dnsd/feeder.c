@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dnsd/feeder.h"
+#include "dnsd/feeder_impl.h"
 
 #include "common/log.h"
 #include <errno.h>
@@ -7,29 +7,12 @@
 #include <string.h>
 
 enum {
-	BATCH_MAX = 1024, /* entries of one request */
 	TICK_MS = 10,
 	SWEEP = 64,	       /* entries looked at per tick */
 	LIFE_MIN_S = 3600,     /* fwd keeps what is strict or for renewal at least so long */
 	LISTED_S = 86400,      /* fwd's default for addresses of listed names */
 	MARGIN_S = 60,	       /* ours ends before the kernel's */
 	START_SLACK_MS = 1500, /* a status says seconds */
-};
-
-struct fed {
-	struct list node; /* of the queue or of a batch; idle: a ring of its own */
-	enum feed_kind kind;
-	struct addr address;
-	uint32_t ttl_s;
-	uint64_t life_ms, expires_ms; /* monotonic; 0 = not confirmed */
-	bool removes, was_removing;   /* what is wanted; what was sent last */
-	char who[65];
-};
-
-struct batch {
-	struct feeder *feeder;
-	struct list entries;
-	size_t count;
 };
 
 struct start {
@@ -99,7 +82,7 @@ static void give_share(struct feeder *f, enum feed_kind kind, const char *who)
 		hmap_remove_str(&f->shares, who);
 }
 
-static void forget(struct feeder *f, struct fed *e)
+void fed_forget(struct feeder *f, struct fed *e)
 {
 	struct key k = key_of(e->kind, &e->address, e->who);
 
@@ -138,7 +121,7 @@ static void end_wait(struct feeder *f, struct feeder_wait *w, bool confirmed)
 	w->on_done(w, confirmed);
 }
 
-static void settle_waits(struct feeder *f)
+void feeder_settle_waits(struct feeder *f)
 {
 	uint64_t now_ms = clock_mono_ms();
 
@@ -163,47 +146,9 @@ int feeder_wait(struct feeder *f, struct feeder_wait *w)
 	return 0;
 }
 
-/* ---- batches ---- */
+/* ---- entries ---- */
 
-static cJSON *encode(const struct batch *b)
-{
-	struct rec_feed rec = { .entries = {
-					calloc(b->count + 1, sizeof(struct rec_feed_entry)), 0 } };
-	char(*texts)[ADDR_STRLEN] = calloc(b->count + 1, ADDR_STRLEN);
-	cJSON *json = NULL;
-
-	list_foreach (&b->entries, it) {
-		struct fed *e = container_of(it, struct fed, node);
-		if (!rec.entries.v || !texts)
-			break;
-		struct rec_feed_entry *r = &rec.entries.v[rec.entries.n];
-		addr_format(&e->address, texts[rec.entries.n++]);
-		r->kind = (int)e->kind;
-		rec_mark(r, feed_entry, kind);
-		r->address = texts[rec.entries.n - 1];
-		if (e->kind == FEED_KIND_STRICT)
-			r->device = e->who;
-		if (e->kind == FEED_KIND_LISTED)
-			r->list = e->who;
-		if (e->ttl_s) {
-			r->ttl = e->ttl_s;
-			rec_mark(r, feed_entry, ttl);
-		}
-		e->was_removing = e->removes;
-		if (e->removes) {
-			r->remove = true;
-			rec_mark(r, feed_entry, remove);
-		}
-	}
-	rec_mark(&rec, feed, entries);
-	if (rec.entries.v && texts)
-		json = codec_encode(REC_feed, &rec);
-	free(texts);
-	free(rec.entries.v);
-	return json;
-}
-
-static void enqueue(struct feeder *f, struct fed *e)
+void fed_enqueue(struct feeder *f, struct fed *e)
 {
 	if (!is_idle(e))
 		return;
@@ -211,138 +156,6 @@ static void enqueue(struct feeder *f, struct fed *e)
 	if (!timer_is_active(&f->flush))
 		timer_start(&f->flush, 0, 0);
 }
-
-static void confirm(struct batch *b)
-{
-	struct feeder *f = b->feeder;
-	uint64_t now_ms = clock_mono_ms();
-
-	while (!list_is_empty(&b->entries)) {
-		struct fed *e = container_of(b->entries.next, struct fed, node);
-		list_remove(&e->node);
-		f->counters.confirmed++;
-		if (e->removes != e->was_removing)
-			enqueue(f, e); /* it was decided anew meanwhile */
-		else if (e->removes)
-			forget(f, e);
-		else
-			e->expires_ms = now_ms + e->life_ms;
-	}
-}
-
-/* What the kernel has from before stays remembered; what is to go is tried again at the next tick,
- * unless fwd has refused it: it may have come nevertheless. */
-static void fail(struct batch *b, bool is_refused)
-{
-	struct feeder *f = b->feeder;
-	uint64_t now_ms = clock_mono_ms();
-
-	while (!list_is_empty(&b->entries)) {
-		struct fed *e = container_of(b->entries.next, struct fed, node);
-		list_remove(&e->node);
-		f->counters.failed++;
-		if (e->removes && !(is_refused && e->was_removing))
-			list_add(&f->queue, &e->node);
-		else if (e->removes || e->expires_ms <= now_ms)
-			forget(f, e);
-	}
-}
-
-static void batch_send(struct feeder *f, struct batch *b);
-
-static struct batch *batch_new(struct feeder *f)
-{
-	struct batch *b = calloc(1, sizeof(*b));
-
-	if (b) {
-		b->feeder = f;
-		list_init(&b->entries);
-	}
-	return b;
-}
-
-static void batch_take(struct batch *b, struct list *from, size_t max)
-{
-	while (b->count < max && !list_is_empty(from)) {
-		struct list *node = from->next;
-		list_remove(node);
-		list_add(&b->entries, node);
-		b->count++;
-	}
-}
-
-/* fwd does not say which entries it refused: halves find out. */
-static void split(struct batch *b)
-{
-	struct feeder *f = b->feeder;
-	struct batch *half = b->count > 1 ? batch_new(f) : NULL;
-
-	if (!half) {
-		f->counters.refused += b->count;
-		fail(b, true);
-		return;
-	}
-	batch_take(half, &b->entries, b->count / 2);
-	batch_send(f, half);
-	half = batch_new(f);
-	if (half) {
-		batch_take(half, &b->entries, b->count);
-		batch_send(f, half);
-	} else {
-		fail(b, false);
-	}
-}
-
-static void on_reply(void *arg, int status, const cJSON *result)
-{
-	struct batch *b = arg;
-	struct feeder *f = b->feeder;
-	int64_t refused = 0;
-
-	if (f->closing) {
-		while (!list_is_empty(&b->entries))
-			list_remove(b->entries.next);
-		free(b);
-		return;
-	}
-	if (!status && !json_get_int(cJSON_GetObjectItemCaseSensitive(result, "refused"), &refused))
-		status = -EPROTO;
-	if (status) {
-		log_debug("feed failed entries=%zu error=%s", b->count, strerror(-status));
-		fail(b, false);
-	} else if (refused) {
-		split(b);
-	} else {
-		confirm(b);
-	}
-	free(b);
-	settle_waits(f);
-}
-
-static void batch_send(struct feeder *f, struct batch *b)
-{
-	cJSON *args = encode(b);
-	int rc = args ? bus_request(f->bus, REQUEST_fwd_feed, args, on_reply, b) : -ENOMEM;
-
-	f->counters.sent += b->count;
-	if (rc)
-		on_reply(b, rc, NULL);
-}
-
-static void on_flush(struct timer *t)
-{
-	struct feeder *f = t->data;
-
-	while (!list_is_empty(&f->queue)) {
-		struct batch *b = batch_new(f);
-		if (!b)
-			return;
-		batch_take(b, &f->queue, BATCH_MAX);
-		batch_send(f, b);
-	}
-}
-
-/* ---- entries ---- */
 
 /* Forgets what has expired; for room also what has not: the kernel keeps it. */
 static void sweep(struct feeder *f, size_t steps, bool makes_room)
@@ -356,7 +169,7 @@ static void sweep(struct feeder *f, size_t steps, bool makes_room)
 		}
 		struct fed *e = f->cursor.value;
 		if (is_idle(e) && (e->expires_ms <= now_ms || (makes_room && !e->removes)))
-			forget(f, e);
+			fed_forget(f, e);
 	}
 }
 
@@ -401,7 +214,7 @@ bool feeder_add(struct feeder *f, const struct feeder_entry *in)
 		e->life_ms = ((in->ttl_s > min_s ? in->ttl_s : min_s) - MARGIN_S) * 1000ull;
 	}
 	if (e->expires_ms <= now_ms + e->life_ms / 2)
-		enqueue(f, e);
+		fed_enqueue(f, e);
 	return e->expires_ms > now_ms && !e->removes;
 }
 
@@ -413,7 +226,7 @@ bool feeder_remove(struct feeder *f, const struct feeder_entry *in)
 		return false;
 	e->removes = true;
 	e->expires_ms = 0;
-	enqueue(f, e);
+	fed_enqueue(f, e);
 	return true;
 }
 
@@ -428,7 +241,7 @@ static void send_all_again(struct feeder *f)
 		struct fed *e = it.value;
 		if (e->expires_ms <= now_ms && !e->removes)
 			continue;
-		enqueue(f, e);
+		fed_enqueue(f, e);
 		n++;
 	}
 	log_info("fwd has started, addresses are fed again count=%zu", n);
@@ -463,7 +276,7 @@ static void on_tick(struct timer *t)
 {
 	struct feeder *f = t->data;
 
-	settle_waits(f);
+	feeder_settle_waits(f);
 	sweep(f, SWEEP, false);
 	if (!list_is_empty(&f->queue) && !timer_is_active(&f->flush))
 		timer_start(&f->flush, 0, 0);
@@ -479,7 +292,7 @@ int feeder_open(struct feeder *f, uv_loop_t *loop, struct bus *bus)
 	hmap_init(&f->fed, free);
 	hmap_init(&f->starts, free);
 	hmap_init(&f->shares, free);
-	int rc = timer_init(loop, &f->flush, on_flush, f);
+	int rc = timer_init(loop, &f->flush, feeder_on_flush, f);
 	if (!rc)
 		rc = timer_init(loop, &f->tick, on_tick, f);
 	if (!rc)
