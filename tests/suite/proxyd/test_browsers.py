@@ -45,7 +45,7 @@ const attempt = async (name, what) => { try { told[name] = await what(); } catch
       async i => (await (await fetch("/echo?" + i)).json()).target == "/echo?" + i))).every(x => x));
   await attempt("socket", () => socket("wss://" + location.host + "/socket"));
   await attempt("events", () => events("/events"));
-  await attempt("blocked", () => image("https://blocked.example/a.png"));
+  await attempt("blocked", () => image("BLOCKED"));
   await attempt("plain", async () => (await fetch("/redirect")).url);
   await fetch("/told", {method: "POST", body: JSON.stringify(told)});
 })();
@@ -76,10 +76,10 @@ def _prepare(world, home):
 class Site:
     """What the page talks to."""
 
-    def __init__(self, origin):
+    def __init__(self, origin, blocked="https://blocked.example/a.png"):
         self.told, self.seen, self.arrived = None, threading.Event(), threading.Event()
         origin.routes.update({
-            "/everything": lambda r: r.answer(headers=[("Content-Type", "text/html")], body=PAGE),
+            "/everything": lambda r: r.answer(headers=[("Content-Type", "text/html")], body=PAGE.replace("BLOCKED", blocked)),
             "/told": self._take, "/seen": self._note, "/events": self._events, "/socket": echo(),
             "/redirect": lambda r: r.answer(302, [("Location", "/echo?redirected")])})
 
