@@ -47,7 +47,7 @@ static int use_cert(struct tls *t, struct tls_cert *cert)
 		return -1;
 	}
 	t->certs[t->n_certs++] = cert;
-	return mbedtls_ssl_set_hs_own_cert(&t->ssl, &cert->chain, &cert->key);
+	return mbedtls_ssl_set_hs_own_cert(&t->ssl, &cert->chain, &cert->key->pk);
 }
 
 static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
@@ -185,7 +185,7 @@ static int server_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 	mbedtls_ssl_conf_authmode(&ctx->conf, MBEDTLS_SSL_VERIFY_NONE);
 	if (cfg->cert) {
 		ctx->cert = tls_cert_ref(cfg->cert);
-		if (mbedtls_ssl_conf_own_cert(&ctx->conf, &ctx->cert->chain, &ctx->cert->key))
+		if (mbedtls_ssl_conf_own_cert(&ctx->conf, &ctx->cert->chain, &ctx->cert->key->pk))
 			return -EINVAL;
 	}
 	ctx->select_cert = cfg->select_cert;
@@ -202,7 +202,8 @@ static int server_setup(struct tls_ctx *ctx, const struct tls_config *cfg)
 }
 
 /* The library's own order begins with its strongest and slowest curve, three times the work of a
- * handshake. */
+ * handshake. The quickest comes first: X25519 in 2.28 (1.1 ms, P-256 1.4), P-256 in 3.x, which has
+ * tables for it. */
 static void set_groups(struct tls_ctx *ctx)
 {
 #if MBEDTLS_VERSION_MAJOR >= 3
@@ -212,8 +213,8 @@ static void set_groups(struct tls_ctx *ctx)
 
 	mbedtls_ssl_conf_groups(&ctx->conf, groups);
 #else
-	static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1,
-		MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
+	static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_CURVE25519,
+		MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
 		MBEDTLS_ECP_DP_NONE };
 
 	mbedtls_ssl_conf_curves(&ctx->conf, groups);
