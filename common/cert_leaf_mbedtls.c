@@ -9,30 +9,23 @@
 
 struct cert_leaf_maker {
 	const struct cert_ca *issuer;
-	mbedtls_pk_context key;
-	unsigned char key_der[256];
-	struct tls_der key_view;
+	struct tls_key *key;
 };
 
 int cert_leaf_maker_new(const struct cert_ca *issuer, struct cert_leaf_maker **out)
 {
 	struct cert_leaf_maker *m = calloc(1, sizeof(*m));
-	int ret;
+	int err;
 
 	if (!m)
 		return -ENOMEM;
 	m->issuer = issuer;
-	mbedtls_pk_init(&m->key);
-	ret = cert_make_key(&m->key);
-	/* Written at the end of the buffer, with the public half: parsing then need not compute it.
-	 */
-	if (!ret)
-		ret = mbedtls_pk_write_key_der(&m->key, m->key_der, sizeof(m->key_der));
-	if (ret < 0) {
+	m->key = tls_key_new();
+	err = m->key ? cert_make_key(&m->key->pk) : -ENOMEM;
+	if (err) {
 		cert_leaf_maker_free(m);
-		return -EIO;
+		return err;
 	}
-	m->key_view = (struct tls_der){ m->key_der + sizeof(m->key_der) - ret, (size_t)ret };
 	*out = m;
 	return 0;
 }
@@ -41,8 +34,7 @@ void cert_leaf_maker_free(struct cert_leaf_maker *m)
 {
 	if (!m)
 		return;
-	mbedtls_pk_free(&m->key);
-	explicit_bzero(m->key_der, sizeof(m->key_der));
+	tls_key_free(m->key);
 	free(m);
 }
 
@@ -52,7 +44,7 @@ int cert_leaf_make(struct cert_leaf_maker *m, const char *host, time_t not_befor
 	unsigned char der[CERT_DER_MAX];
 	struct cert_template t = {
 		.issuer = m->issuer,
-		.key = &m->key,
+		.key = &m->key->pk,
 		.host = host,
 		.common_name = cert_leaf_name(host),
 		.not_before = not_before,
@@ -65,5 +57,5 @@ int cert_leaf_make(struct cert_leaf_maker *m, const char *host, time_t not_befor
 		return ret;
 	chain[0] = (struct tls_der){ der + CERT_DER_MAX - ret, (size_t)ret };
 	chain[1].data = cert_ca_der(m->issuer, &chain[1].len);
-	return tls_cert_new_der(chain, cert_is_root(m->issuer) ? 1 : 2, &m->key_view, out);
+	return tls_cert_new_der(chain, cert_is_root(m->issuer) ? 1 : 2, m->key, out);
 }

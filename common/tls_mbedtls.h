@@ -24,10 +24,17 @@
 #endif
 #define TLS_HAS_13 (MBEDTLS_VERSION_MAJOR >= 3)
 
+/* A private key that several certificates may have. The library keeps what it once computed for a
+ * key with it, so that all but the first signature take half the time. */
+struct tls_key {
+	unsigned refs;
+	mbedtls_pk_context pk;
+};
+
 struct tls_cert {
 	unsigned refs;
 	mbedtls_x509_crt chain;
-	mbedtls_pk_context key;
+	struct tls_key *key;
 };
 
 struct tls_ctx {
@@ -72,13 +79,19 @@ struct tls {
 	char error[128];
 };
 
-/* As tls_cert_new, from DER: `chain` holds `n` certificates, leaf first. */
+/* Without a key yet, one reference for the caller; NULL without memory. */
+struct tls_key *tls_key_new(void);
+/* Drops a reference; the last wipes the key. NULL is allowed. */
+void tls_key_free(struct tls_key *key);
+
+/* As tls_cert_new, from DER: `chain` holds `n` certificates, leaf first. Takes a reference of its
+ * own to `key`. */
 struct tls_der {
 	const uint8_t *data;
 	size_t len;
 };
 int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out);
+	const struct tls_der *chain, size_t n, struct tls_key *key, struct tls_cert **out);
 
 /* Name and SNI, and a kept session if there is one. 0 or -errno. */
 int tls_client_prepare(struct tls *t);

@@ -7,15 +7,37 @@
 #include "common/random.h"
 #include "common/tls_mbedtls.h"
 
-static struct tls_cert *cert_alloc(void)
+struct tls_key *tls_key_new(void)
 {
-	struct tls_cert *c = calloc(1, sizeof(*c));
+	struct tls_key *key = calloc(1, sizeof(*key));
 
-	if (!c)
+	if (!key)
 		return NULL;
+	key->refs = 1;
+	mbedtls_pk_init(&key->pk);
+	return key;
+}
+
+void tls_key_free(struct tls_key *key)
+{
+	if (!key || --key->refs)
+		return;
+	mbedtls_pk_free(&key->pk);
+	free(key);
+}
+
+/* Takes the reference to the key over. */
+static struct tls_cert *cert_alloc(struct tls_key *key)
+{
+	struct tls_cert *c = key ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		tls_key_free(key);
+		return NULL;
+	}
 	c->refs = 1;
+	c->key = key;
 	mbedtls_x509_crt_init(&c->chain);
-	mbedtls_pk_init(&c->key);
 	return c;
 }
 
@@ -30,16 +52,16 @@ static int key_parse(mbedtls_pk_context *key, const unsigned char *data, size_t 
 
 int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out)
 {
-	struct tls_cert *c = cert_alloc();
+	struct tls_cert *c = cert_alloc(tls_key_new());
 
 	if (!c)
 		return -ENOMEM;
 	if (mbedtls_x509_crt_parse(&c->chain, (const unsigned char *)pem, strlen(pem) + 1) ||
-		key_parse(&c->key, (const unsigned char *)key_pem, strlen(key_pem) + 1) ||
+		key_parse(&c->key->pk, (const unsigned char *)key_pem, strlen(key_pem) + 1) ||
 #if MBEDTLS_VERSION_MAJOR >= 3
-		mbedtls_pk_check_pair(&c->chain.pk, &c->key, random_bytes, NULL)) {
+		mbedtls_pk_check_pair(&c->chain.pk, &c->key->pk, random_bytes, NULL)) {
 #else
-		mbedtls_pk_check_pair(&c->chain.pk, &c->key)) {
+		mbedtls_pk_check_pair(&c->chain.pk, &c->key->pk)) {
 #endif
 		tls_cert_free(c);
 		return -EINVAL;
@@ -49,22 +71,23 @@ int tls_cert_new(const char *pem, const char *key_pem, struct tls_cert **out)
 }
 
 int tls_cert_new_der(
-	const struct tls_der *chain, size_t n, const struct tls_der *key, struct tls_cert **out)
+	const struct tls_der *chain, size_t n, struct tls_key *key, struct tls_cert **out)
 {
-	struct tls_cert *c = cert_alloc();
+	struct tls_cert *c;
+	int err = n ? 0 : -EINVAL;
 
+	key->refs++;
+	c = cert_alloc(key);
 	if (!c)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !err; i++)
 		if (mbedtls_x509_crt_parse_der(&c->chain, chain[i].data, chain[i].len))
-			goto fail;
-	if (!n || key_parse(&c->key, key->data, key->len))
-		goto fail;
-	*out = c;
-	return 0;
-fail:
-	tls_cert_free(c);
-	return -EINVAL;
+			err = -EINVAL;
+	if (err)
+		tls_cert_free(c);
+	else
+		*out = c;
+	return err;
 }
 
 struct tls_cert *tls_cert_ref(struct tls_cert *cert)
@@ -78,6 +101,6 @@ void tls_cert_free(struct tls_cert *cert)
 	if (!cert || --cert->refs)
 		return;
 	mbedtls_x509_crt_free(&cert->chain);
-	mbedtls_pk_free(&cert->key);
+	tls_key_free(cert->key);
 	free(cert);
 }
