@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	words_unref(opt.words);
 	opt.words = compile(absent, 1);
 	none = filter(&opt, data, len, piece);
-	if (!memchr(data, 'q', len))
+	if (!memchr(data, 'q', len) && !memchr(data, 'Q', len))
 		check_same(&none, data, len);
 	words_unref(opt.words);
 	buf_fini(&whole);

@@ -100,7 +100,7 @@ static void measure(const struct words_options *opt, const struct buf *in, size_
 		buf_reset(&out);
 		filter(opt, in->data, in->len, 16384, &out, &result);
 	}
-	printf("%" PRIu64 "\n", (now_ns() - start) / times);
+	printf("%" PRIu64 "\n", (now_ns() - start) / (times ? times : 1));
 	buf_fini(&out);
 }
 
