@@ -248,6 +248,7 @@ const struct front_ops *api_front_ops(enum route_front front)
 int api_init(struct api *a)
 {
 	lockout_init(&a->lockout);
+	hmap_init(&a->cookies, free);
 	return router_new(&a->router);
 }
 
@@ -256,6 +257,7 @@ void api_fini(struct api *a)
 	router_free(a->router);
 	limiter_fini(&a->accounts);
 	lockout_fini(&a->lockout);
+	hmap_fini(&a->cookies);
 	secret_fini(&a->secret);
 	free(a->setup_file);
 	free(a->setup_hash);

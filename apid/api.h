@@ -27,6 +27,7 @@ struct api {
 	struct router *router;
 	struct tunnels *tunnel_infos;
 	struct device_docs *docs;
+	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */
 	int64_t session_idle_ms, session_max_ms;

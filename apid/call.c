@@ -67,11 +67,16 @@ void call_by(const struct call *c, struct store_actor *by)
 	"connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "               \
 	"frame-ancestors 'none'"
 
-static void add_security(const struct call *c, struct http_head *h)
+/* Of what is no page. */
+#define CSP_DATA "default-src 'none'; frame-ancestors 'none'"
+
+static void add_security(const struct call *c, struct http_head *h, const char *type)
 {
+	bool is_page = type && !strncmp(type, "text/html", 9);
+
 	http_head_add(h, "Cache-Control", "no-store");
 	http_head_add(h, "X-Content-Type-Options", "nosniff");
-	http_head_add(h, "Content-Security-Policy", CSP);
+	http_head_add(h, "Content-Security-Policy", is_page ? CSP : CSP_DATA);
 	http_head_add(h, "Referrer-Policy", "no-referrer");
 	if (c->x.is_secure)
 		http_head_add(h, "Strict-Transport-Security", "max-age=31536000");
@@ -92,7 +97,7 @@ void call_text_with(struct call *c, int status, const char *type, const char *te
 	struct http_head h;
 
 	http_head_init(&h);
-	add_security(c, &h);
+	add_security(c, &h, type);
 	for (size_t i = 0; extra && i < extra->n_headers; i++)
 		http_head_add(&h, extra->headers[i].name, extra->headers[i].value);
 	if (etag)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <mbedtls/md.h>
-#include <stdio.h>
 
 int digest_sha256(const void *data, size_t len, uint8_t out[static DIGEST_LEN])
 {
@@ -14,6 +13,11 @@ int digest_sha256(const void *data, size_t len, uint8_t out[static DIGEST_LEN])
 
 void digest_format(const uint8_t digest[static DIGEST_LEN], char out[static 2 * DIGEST_LEN + 1])
 {
-	for (size_t i = 0; i < DIGEST_LEN; i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < DIGEST_LEN; i++) {
+		out[2 * i] = digits[digest[i] >> 4];
+		out[2 * i + 1] = digits[digest[i] & 15];
+	}
+	out[2 * DIGEST_LEN] = '\0';
 }

@@ -39,8 +39,9 @@ int session_make(const struct secret *s, char value[static SESSION_VALUE],
 	return accounts_hash(raw, sizeof(raw), hash);
 }
 
-/* The hash of a cookie's value that we signed. */
-static int session_hash(
+enum { COOKIES_MAX = 4096 };
+
+static int verify_cookie(
 	const struct secret *s, const char *value, size_t len, char hash[static 2 * DIGEST_LEN + 1])
 {
 	uint8_t raw[32], sign[SECRET_LEN], good[SECRET_LEN];
@@ -70,6 +71,29 @@ void session_cookie(const char *value, int64_t max_age_s, char out[static 256])
 	snprintf(out, 256,
 		SESSION_COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; Secure; SameSite=Lax",
 		value ? value : "", value ? (long long)max_age_s : 0);
+}
+
+/* The hash of a cookie's value that we signed. The arithmetic is done once per cookie. */
+static int session_hash(
+	struct api *a, const char *value, size_t len, char hash[static 2 * DIGEST_LEN + 1])
+{
+	const char *known = hmap_find(&a->cookies, value, len);
+	char *copy;
+	int err;
+
+	if (known) {
+		memcpy(hash, known, 2 * DIGEST_LEN + 1);
+		return 0;
+	}
+	err = verify_cookie(&a->secret, value, len, hash);
+	if (err)
+		return err;
+	if (a->cookies.count >= COOKIES_MAX)
+		hmap_clear(&a->cookies);
+	copy = strdup(hash);
+	if (copy && hmap_set(&a->cookies, value, len, copy))
+		free(copy);
+	return 0;
 }
 
 /* The value of our cookie; NULL = none. Of two the first is taken: __Host- lets nobody else set it.
@@ -117,7 +141,7 @@ static int by_session(struct call *c, const struct http_head *head, const char *
 	if (!value)
 		return 401;
 	*why = "the session has ended";
-	if (session_hash(&c->api->secret, value, len, a->credential))
+	if (session_hash(c->api, value, len, a->credential))
 		return 401;
 	s = hmap_find_str(&accounts->sessions, a->credential);
 	if (!s || now - s->seen_at > c->api->session_idle_ms ||
