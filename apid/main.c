@@ -2,6 +2,7 @@
 #include "apid/admin_tls.h"
 #include "apid/conf.h"
 #include "apid/device_doc.h"
+#include "apid/device_listeners.h"
 #include "apid/device_request.h"
 #include "apid/provision.h"
 #include "apid/setup.h"
@@ -25,6 +26,7 @@ struct apid {
 	struct api api;
 	struct tunnels tunnels;
 	struct device_docs docs;
+	struct device_listeners *devices;
 	struct admin_tls admin_tls;
 	char host[256]; /* in links and certificate of the administration */
 	struct timer renew;
@@ -210,6 +212,17 @@ static int open_admin(struct daemon *d, struct apid *a)
 	return r ? r : front_open(&d->loop, &options, &a->api.admin);
 }
 
+static int open_devices(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+	struct device_listeners_options options = { .port = (uint16_t)conf->device_port,
+		.dir = d->shared->state_dir,
+		.rate = (uint32_t)conf->rate_address,
+		.api = &a->api };
+
+	return conf->device_port ? device_listeners_open(&options, &a->devices) : 0;
+}
+
 static int start(struct daemon *d)
 {
 	const struct apid_conf *conf = d->conf;
@@ -232,6 +245,8 @@ static int start(struct daemon *d)
 	r = open_api(d, a);
 	if (!r)
 		r = open_admin(d, a);
+	if (!r)
+		r = open_devices(d, a);
 	if (r)
 		return r;
 	a->device_request = (struct device_request){ .tunnels = d->shared->tunnels,
@@ -269,6 +284,7 @@ static void stop(struct daemon *d)
 	device_docs_close(&a->docs);
 	front_close(a->provision.front);
 	front_close(a->api.admin);
+	device_listeners_close(a->devices);
 	if (a->renew.on_fire)
 		timer_close(&a->renew, NULL);
 	if (a->publisher)
@@ -285,6 +301,7 @@ static void fini(struct daemon *d)
 		return;
 	front_free(a->provision.front);
 	front_free(a->api.admin);
+	device_listeners_free(a->devices);
 	api_fini(&a->api);
 	tunnels_fini(&a->tunnels);
 	admin_tls_close(&a->admin_tls);

@@ -54,6 +54,14 @@ struct cert_spec {
 int cert_issue(const struct cert_ca *issuer, const struct cert_spec *spec, char **cert_pem,
 	char **key_pem);
 
+/* A key of one's own and a certificate for it from somebody else's CA. */
+/* An EC P-256 key, both halves as PEM; the caller's to free; wipe the key. 0 or -errno. */
+int cert_key_new(char **key_pem, char **public_pem);
+/* A leaf for a public key (PEM, EC P-256): the PEM holds it and, unless the issuer is a root, the
+ * issuer. -EINVAL: no such key, no such host. */
+int cert_sign(const struct cert_ca *issuer, const struct cert_spec *spec, const char *public_pem,
+	char **cert_pem);
+
 /*
  * Mints leaves on demand, with one key for all, and keeps the last `max_leaves` used ones. Takes
  * `issuer` over (also on error). A leaf within a day of its end is made anew.

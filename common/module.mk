@@ -8,7 +8,7 @@ TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_cert.c common/tls_mb
 TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_openssl_ctx.c common/tls_openssl_ticket.c \
 	common/tls_openssl_verify.c common/cert_leaf_openssl.c
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_hello.c common/tls_impl.c \
-	common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c \
+	common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c common/cert_request.c \
 	common/random.c common/stream.c common/stream_write.c \
 	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
 	common/http_client.c common/http_fetch.c common/http_response.c

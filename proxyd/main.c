@@ -51,7 +51,9 @@ static int open_ca(struct proxy *p)
 		err = cert_minter_new(intermediate, LEAVES_MAX, &p->minter);
 	if (!err)
 		err = tls_ctx_new(&cfg, &p->mitm_tls);
-	return err;
+	p->sign.conf = &p->conf->shared;
+	ca_path(p->conf, p->sign.ca_dir);
+	return err ? err : sign_serve(&p->sign, p->d->bus);
 }
 
 static int open_upstream(struct proxy *p)

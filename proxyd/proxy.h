@@ -15,6 +15,7 @@
 #include "proxyd/names.h"
 #include "proxyd/page.h"
 #include "proxyd/splice.h"
+#include "proxyd/sign.h"
 
 struct appeals;
 struct listening;
@@ -35,6 +36,7 @@ struct proxy {
 	struct appeals *appeals;
 	struct cert_ca *root;
 	struct cert_minter *minter;
+	struct sign sign;
 	struct tls_ctx *mitm_tls;     /* towards clients */
 	struct tls_ctx *portal_tls;   /* towards clients of the portal */
 	struct tls_ctx *upstream_tls; /* towards web servers */

@@ -175,6 +175,7 @@ user = {UID if os.geteuid() == 0 else os.geteuid()}
 redis_password_file = {self.redis.password_file("apid", UID)}
 provision = 127.0.0.1:{self.port}
 admin = 127.0.0.1:{self.admin_port}
+device_port = 0
 rate_address = 0
 rate_account = 0
 api_key_file = {self.dir}/api-key
