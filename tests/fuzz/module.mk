@@ -33,3 +33,7 @@ FUZZ_SRCS_words = $(WORDS_SRCS) proxyd/body.c
 FUZZ_LIBS_words = $(WORDS_LIBS)
 FUZZERS += appeal_form
 FUZZ_SRCS_appeal_form = $(UNIT_SRCS_appeal)
+FUZZERS += image search_url
+FUZZ_SRCS_image = $(IMAGE_SRCS)
+FUZZ_LIBS_image = -lz -lunistring
+FUZZ_SRCS_search_url = proxyd/search_url.c

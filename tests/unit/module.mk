@@ -61,3 +61,6 @@ UNITS += appeal
 UNIT_SRCS_appeal = proxyd/appeal_ask.c proxyd/appeal_token.c proxyd/form.c proxyd/target.c proxyd/texts.c proxyd/uuid.c
 UNITS += search_url
 UNIT_SRCS_search_url = proxyd/search_url.c
+UNITS += filter_head
+UNIT_SRCS_filter_head = $(BODY_SRCS) proxyd/filter_head.c proxyd/integrity.c proxyd/media_type.c
+UNIT_LIBS_filter_head = $(BODY_LIBS)
