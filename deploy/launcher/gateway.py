@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 
-from .places import DAEMONS, UIDS, LaunchError, make_dir, write_file
+from .places import DAEMONS, TOP, UIDS, LaunchError, make_dir, write_file
 from .process import Process, wait_until
 from .stores import as_uid, read_secret, redis_command
 
@@ -70,10 +70,11 @@ def install(places, names, lists, seed):
     for name in names:
         copy_binary(places, name)
     write_file(places.in_run("etc", "seed.json"), json.dumps(seed, indent=1))
-    shutil.copytree(lists, places.in_run("lists"))
-    make_dir(places.in_run("lists"))
-    for name in os.listdir(places.in_run("lists")):
-        os.chmod(places.in_run("lists", name), 0o644)
+    for source, name in ((lists, "lists"), (os.path.join(TOP, "deploy", "texts"), "texts")):
+        shutil.copytree(source, places.in_run(name))
+        make_dir(places.in_run(name))
+        for file in os.listdir(places.in_run(name)):
+            os.chmod(places.in_run(name, file), 0o644)
 
 
 def copy_binary(places, name):

@@ -172,6 +172,7 @@ def _tell(places, endpoint, device):
     rows += [
         ("Tunnel", "%s, UDP port %d (make up HOST=name for another endpoint)" % (endpoint, WG_PORT)),
         ("CA to install", places.ca),
+        ("Set-up page", "http://%s/ (from a device: certificate, proxy, policies of browsers)" % GATEWAY[0]),
         ("Explicit proxy", "http://%s:8080 (from a device, through its tunnel)" % GATEWAY[0]),
         ("Administration", "https://%s:%d (certificate: %s)" % (*places.admin, gateway.admin_ca(places))),
     ]

@@ -4,6 +4,7 @@ make of one (SPEC P7, P8, P19). Screenshots go to the build's evidence directory
 import json
 import os
 import re
+import socket
 import subprocess
 import uuid
 
@@ -18,23 +19,46 @@ DIRECT = ("--no-proxy-server",)
 LAYOUT = "document.documentElement.scrollWidth <= innerWidth"
 
 
-class Phone:
-    """The place of the lab that a Browser runs in: the devices' host; policies: what Chromium finds in
-    /etc/chromium/policies/managed."""
+# "$0" SCRATCH FILE PLACE … -- COMMAND: the files lie at their places, for the command alone.
+OVERLAY = """
+scratch=$1; shift
+mount -t tmpfs none "$scratch"
+for top in etc usr/lib; do
+  mkdir -p "$scratch/$top/upper" "$scratch/$top/work"
+  mount -t overlay -o "lowerdir=/$top,upperdir=$scratch/$top/upper,workdir=$scratch/$top/work" none "/$top"
+done
+while [ "$1" != -- ]; do mkdir -p "$(dirname "$2")"; cp "$1" "$2"; shift 2; done
+shift
+exec "$@"
+"""
 
-    def __init__(self, world, policies=None):
-        self.world, self.policies, self.env = world, policies, dict(os.environ)
+
+class Phone:
+    """The place of the lab that a Browser runs in: the devices' host; files: (file, place), …"""
+
+    def __init__(self, world, scratch=None, files=()):
+        self.world, self.scratch, self.files, self.env = world, scratch, files, dict(os.environ)
 
     def popen(self, _, *argv, **options):
-        if self.policies:
-            argv = ("unshare", "-m", "sh", "-ec", "mkdir -p /etc/chromium/policies && mount -t tmpfs none "
-                    "/etc/chromium/policies && mkdir /etc/chromium/policies/managed && cp \"$0\" "
-                    "/etc/chromium/policies/managed && exec \"$@\"", str(self.policies), *argv)
+        if self.files:
+            words = [str(w) for pair in self.files for w in pair]
+            argv = ("unshare", "-m", "sh", "-ec", OVERLAY, "sh", str(self.scratch), *words, "--", *argv)
         return self.world.client.start(*argv, **options)
 
 
-def open_browser(world, home, ca=True, proxy=PROXY, policies=None):
-    return Browser(Phone(world, policies), "", home, str(world.root) if ca else None, proxy)
+def open_browser(world, home, ca=True, proxy=PROXY):
+    return Browser(Phone(world), "", home, str(world.root) if ca else None, proxy)
+
+
+def download(world, path, file):
+    with world.connect(to=("10.9.0.1", 80)) as c:
+        file.write_bytes(c.ask("GET", path, "10.9.0.1").body)
+    return file
+
+
+def made(path):
+    path.mkdir()
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -338,12 +362,9 @@ SHOWN = """(() => {
 
 def test_chromium_takes_the_managed_policy(world, tmp_path):
     """The proxy and the certificate come from the file alone, and the browser shows what it took."""
-    with world.connect(to=("10.9.0.1", 80)) as c:
-        file = tmp_path / "culvert.json"
-        file.write_bytes(c.ask("GET", "/policies/chrome.json", "10.9.0.1").body)
-    home = tmp_path / "home"
-    home.mkdir()
-    one = open_browser(world, home, False, (), file)
+    file = download(world, "/policies/chrome.json", tmp_path / "culvert.json")
+    phone = Phone(world, made(tmp_path / "scratch"), [(file, "/etc/chromium/policies/managed/culvert.json")])
+    one = Browser(phone, "", made(tmp_path / "home"), None, ())
     try:
         assert one.open("https://allowed.example/") is None
         assert "This is allowed.example" in text(one)
@@ -354,6 +375,77 @@ def test_chromium_takes_the_managed_policy(world, tmp_path):
             assert re.search(r" %s .{0,400}? Platform Machine Mandatory (\S+)" % name, shown)[1] == "OK", name
     finally:
         one.close()
+
+
+PREFS = {"browser.shell.checkDefaultBrowser": False, "datareporting.policy.dataSubmissionEnabled": False,
+         "browser.aboutwelcome.enabled": False, "network.captive-portal-service.enabled": False,
+         "marionette.port": 2828}
+
+
+class Marionette:
+    """Commands to a Firefox in the devices' host (Mozilla's remote protocol)."""
+
+    def __init__(self, world):
+        def connect():
+            try:
+                return world.client_place.call(socket.create_connection, ("127.0.0.1", 2828))
+            except OSError:
+                return None
+        self.socket = wait_until(connect, "Marionette", 60)
+        self.socket.settimeout(60)
+        self.file = self.socket.makefile("rb")
+        self.serial = 0
+        self._read()
+        self.call("WebDriver:NewSession")
+        self.call("Marionette:SetContext", value="chrome")
+
+    def _read(self):
+        size = b""
+        while not size.endswith(b":"):
+            size += self.file.read(1)
+        return json.loads(self.file.read(int(size[:-1])))
+
+    def call(self, name, **args):
+        self.serial += 1
+        text = json.dumps([0, self.serial, name, args]).encode()
+        self.socket.sendall(b"%d:%s" % (len(text), text))
+        _, _, error, result = self._read()
+        assert not error, error
+        return result
+
+    def value(self, script):
+        return self.call("WebDriver:ExecuteScript", script=script, args=[])["value"]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def test_firefox_takes_the_managed_policy(world, tmp_path):
+    """The proxy and the certificate come from the files alone, and it has taken every policy."""
+    profile = made(tmp_path / "profile")
+    (profile / "user.js").write_text("".join("user_pref(%s, %s);\n" % tuple(map(json.dumps, p)) for p in PREFS.items()))
+    policies = download(world, "/policies/firefox.json", tmp_path / "p")
+    files = [(policies, "/etc/firefox/policies/policies.json"),
+             (download(world, "/culvert-ca.pem", tmp_path / "c"), "/usr/lib/mozilla/certificates/culvert-ca.pem")]
+    firefox = Phone(world, made(tmp_path / "scratch"), files).popen(
+        "", "firefox-esr", "--headless", "--no-remote", "--marionette", "--remote-allow-system-access", "--profile",
+        str(profile), "https://allowed.example/by-firefox", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(profile)})
+    try:
+        seen = wait_until(lambda: [r for r in world.secure.requests if r.target == "/by-firefox"],
+                          "Firefox's request", 60)
+        remote = Marionette(world)
+        active = remote.value("return Services.policies.getActivePolicies()")
+        locked = remote.value("return Services.prefs.prefIsLocked('network.http.http3.enable')")
+        remote.close()
+    finally:
+        firefox.terminate()
+        firefox.wait()
+    assert "Firefox/" in seen[0].get("User-Agent")
+    wanted = json.loads(policies.read_text())["policies"]
+    assert active["Proxy"].pop("SSLProxy") == wanted["Proxy"]["HTTPProxy"]  # Firefox's own word
+    assert active == wanted and locked
 
 
 def test_certificate_of_the_gateway_is_what_the_page_says(world):
