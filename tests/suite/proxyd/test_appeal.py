@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The appeal portal: forms, what is stored, who may send (SPEC P7, P8, S5)."""
 import itertools
+import json
 import time
 import urllib.parse
 import uuid
 
 import pytest
 from portallib import FORM_TYPE, GATEWAY, PATH, Page, address, fetch, origin, post, spooled, stored, submit
+from support.process import Daemon
 from support.wait import wait_until
 
 MODES = {"appeal": ("Appeal Access", "Request access to this website."),
@@ -471,3 +473,28 @@ def test_forms_stay_good_over_a_restart_and_between_processes(new_world):
     assert submit(w, page, GATEWAY + PATH).title == "Submitted"
     key = w.dir / "state/proxyd/appeal.key"
     assert key.stat().st_mode & 0o777 == 0o400 and len(key.read_bytes()) == 32
+
+
+def test_several_processes_take_forms_of_each_other(new_world):
+    """C3: one port, one key, one spool; nothing is lost when all are killed."""
+    w = new_world
+    conf = w.dir / "second.conf"
+    conf.write_text(w.conf.read_text() + "instance = 2\n")
+    second = Daemon("proxyd", conf, w.dir / "second.log", w.gw)
+    second.start()
+    try:
+        wait_until(lambda: w.redis("GET", "culvert:status:proxyd:2"), "the second process")
+        wait_until(lambda: all(_is_up(w) for _ in range(20)), "both answer")
+        for n in range(40):
+            page = form(w, host="n%d.example" % n)
+            assert submit(w, page, GATEWAY + PATH).title == "Submitted"
+        both = [json.loads(w.redis("GET", "culvert:status:proxyd:%d" % i))["requests"] for i in (1, 2)]
+        wait_until(lambda: all(json.loads(w.redis("GET", "culvert:status:proxyd:%d" % i))["requests"] > 10
+                               for i in (1, 2)), "both had requests: %r" % both)
+        w.proxyd.kill()
+    finally:
+        second.kill()
+    assert len(spooled(w)) == 40
+    w.start_proxyd()
+    wait_until(lambda: {r["host"] for r in stored(w)} == {"n%d.example" % n for n in range(40)})
+    assert len({r["uuid"] for r in stored(w)}) == 40
