@@ -37,6 +37,7 @@ static void free_entry(struct appeals *a, struct appeal_entry *e)
 	list_remove(&e->local_node);
 	list_remove(&e->node);
 	free(e->answer);
+	free(e->host);
 	free(e);
 }
 
@@ -91,7 +92,11 @@ static void remember(
 	e = make_entry(a, uuid, device);
 	if (!e)
 		return; /* it is on disk all the same */
-	snprintf(e->host, sizeof(e->host), "%s", host);
+	e->host = strdup(host);
+	if (!e->host) {
+		forget_entry(a, e);
+		return;
+	}
 	e->time_ms = time_ms;
 	list_add(&a->local, &e->local_node);
 	if (++a->local_count > LOCAL_MAX)
@@ -106,7 +111,7 @@ static void on_answer(
 	const struct rec_appeal_answer *rec = record;
 	struct appeals *a = arg;
 	struct appeal_entry *e;
-	char *answer;
+	char *answer, *host;
 
 	(void)topic;
 	(void)owner;
@@ -118,15 +123,20 @@ static void on_answer(
 	}
 	e = make_entry(a, rec->uuid, rec->device);
 	answer = strdup(rec->answer ? rec->answer : "");
-	if (!e || !answer) {
+	host = strdup(rec->host);
+	if (!e || !answer || !host) {
 		log_error("no memory for a record topic=appeal_answers");
 		free(answer);
+		free(host);
+		if (e && !e->host)
+			forget_entry(a, e);
 		return;
 	}
 	if (!list_is_empty(&e->local_node))
 		a->local_count--;
 	list_remove(&e->local_node);
-	snprintf(e->host, sizeof(e->host), "%s", rec->host);
+	free(e->host);
+	e->host = host;
 	e->status = rec_has(rec, appeal_answer, status) ? (enum review_status)rec->status
 							: REVIEW_STATUS_PENDING;
 	free(e->answer);

@@ -28,7 +28,7 @@ struct appeal_entry {
 	struct list local_node;
 	struct appeal_device *owner;
 	char uuid[UUID_LEN];
-	char host[254];
+	char *host;
 	int64_t time_ms; /* 0 = not known */
 	enum review_status status;
 	char *answer; /* "" = none */

@@ -14,23 +14,49 @@ static const uint8_t pixel[] =
 static const struct kind {
 	const char *dest;   /* Sec-Fetch-Dest */
 	const char *accept; /* start of Accept, where there is no Sec-Fetch-Dest */
+	const char *names;  /* ends of file names, where Accept says nothing either */
 	const char *type;
 	const void *body;
 	size_t len;
 } kinds[] = {
-	{ "image", "image/", "image/gif", pixel, sizeof(pixel) - 1 },
-	{ "script", "text/javascript", "text/javascript", "", 0 },
-	{ "style", "text/css", "text/css", "", 0 },
-	{ "font", "font/", "font/woff2", "", 0 },
-	{ "worker", "text/javascript", "text/javascript", "", 0 },
-	{ "sharedworker", "text/javascript", "text/javascript", "", 0 },
-	{ "serviceworker", "text/javascript", "text/javascript", "", 0 },
-	{ "manifest", "application/manifest", "application/manifest+json", "{}", 2 },
-	{ "video", "video/", "video/mp4", "", 0 },
-	{ "audio", "audio/", "audio/mpeg", "", 0 },
-	{ "track", "text/vtt", "text/vtt", "WEBVTT\n", 7 },
-	{ "empty", "application/json", "application/json", "{}", 2 },
+	{ "image", "image/", ".png.gif.jpg.jpeg.webp.avif.svg.ico.bmp.", "image/gif", pixel,
+		sizeof(pixel) - 1 },
+	{ "script", "text/javascript", ".js.mjs.", "text/javascript", "", 0 },
+	{ "style", "text/css", ".css.", "text/css", "", 0 },
+	{ "font", "font/", ".woff.woff2.ttf.otf.", "font/woff2", "", 0 },
+	{ "worker", "text/javascript", "", "text/javascript", "", 0 },
+	{ "sharedworker", "text/javascript", "", "text/javascript", "", 0 },
+	{ "serviceworker", "text/javascript", "", "text/javascript", "", 0 },
+	{ "manifest", "application/manifest", ".webmanifest.", "application/manifest+json", "{}",
+		2 },
+	{ "video", "video/", ".mp4.webm.m4v.", "video/mp4", "", 0 },
+	{ "audio", "audio/", ".mp3.ogg.m4a.", "audio/mpeg", "", 0 },
+	{ "track", "text/vtt", ".vtt.", "text/vtt", "WEBVTT\n", 7 },
+	{ "empty", "application/json", ".json.", "application/json", "{}", 2 },
 };
+
+/* Is what the path is called by ("/a/b.PNG?c") among the ends of names? */
+static bool has_name(const char *path, const char *names)
+{
+	size_t len = strcspn(path, "?#"), at = len;
+	char end[16];
+
+	while (at && path[at - 1] != '/' && path[at - 1] != '.')
+		at--;
+	if (!at || path[at - 1] != '.' || len - at + 3 > sizeof(end))
+		return false;
+	snprintf(end, sizeof(end), ".%.*s.", (int)(len - at), path + at);
+	return strcasestr(names, end);
+}
+
+static bool is_kind(const struct kind *k, const char *dest, const char *accept, const char *path)
+{
+	if (dest)
+		return !strcasecmp(dest, k->dest);
+	if (accept && strcmp(accept, "*/*") != 0)
+		return !strncasecmp(accept, k->accept, strlen(k->accept));
+	return has_name(path, k->names);
+}
 
 /* NULL: answer with a page. */
 static const struct kind *find_kind(const struct http_head *head)
@@ -41,8 +67,7 @@ static const struct kind *find_kind(const struct http_head *head)
 	if (accept && strstr(accept, "text/html"))
 		return NULL;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (dest ? !strcasecmp(dest, kinds[i].dest)
-			 : accept && !strncasecmp(accept, kinds[i].accept, strlen(kinds[i].accept)))
+		if (is_kind(&kinds[i], dest, accept, head->target))
 			return &kinds[i];
 	}
 	return NULL;

@@ -178,6 +178,32 @@ static void test_what_is_no_page_gets_its_own_type(void)
 	}
 }
 
+static void test_a_name_tells_where_headers_do_not(void)
+{
+	static const struct {
+		const char *target, *type;
+	} rows[] = { { "/a.PNG?x=.js", "image/gif" },
+		{ "http://a.example/b/c.js", "text/javascript" }, { "/d.css", "text/css" },
+		{ "/e.json", "application/json" }, { "/", "text/html; charset=utf-8" },
+		{ "/a.png/", "text/html; charset=utf-8" },
+		{ "/a.png/b", "text/html; charset=utf-8" },
+		{ "/a.html", "text/html; charset=utf-8" }, { "/png", "text/html; charset=utf-8" },
+		{ "/.", "text/html; charset=utf-8" },
+		{ "/a.averyverylongend", "text/html; charset=utf-8" } };
+	struct decision d = blocked(REASON_LIST);
+	struct http_request req;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (int with = 0; with < 2; with++) {
+			init(&req, with ? "Accept" : NULL, "*/*");
+			http_head_set_request(&req.head, "GET", rows[i].target);
+			send_blocked(&req, &d, "u");
+			STR_IS(req.type, rows[i].type);
+			http_head_fini(&req.head);
+		}
+	}
+}
+
 static void test_image_is_a_gif_of_one_pixel(void)
 {
 	struct decision d = blocked(REASON_LIST);
@@ -200,6 +226,7 @@ int main(void)
 	TAP_RUN(test_long_url_is_cut);
 	TAP_RUN(test_style_is_allowed_by_a_nonce_of_its_own);
 	TAP_RUN(test_what_is_no_page_gets_its_own_type);
+	TAP_RUN(test_a_name_tells_where_headers_do_not);
 	TAP_RUN(test_image_is_a_gif_of_one_pixel);
 	pages_fini(&pages);
 	return tap_done();

@@ -36,6 +36,16 @@ def test_others_do_not(lab, host):
         assert lab.curl(host, "http://%s/" % address, seconds=3).status == 0
 
 
+def test_the_portal_is_under_intercepted_names_too(lab):
+    """F5: an app that goes past the proxy, to a listed name's address."""
+    there = ("--resolve", "ads.listed.example:80:93.184.216.10")
+    page = fetch(lab, "phone", "http://ads.listed.example/x.y", *there)
+    assert (page.status, page.title) == (451, "Site Blocked")
+    link = urllib.parse.urljoin("http://ads.listed.example/x.y", page.links["Appeal Access"])
+    form = fetch(lab, "phone", link, *there)
+    assert (form.title, form.fields["url"]) == ("Appeal Access", "http://ads.listed.example/x.y")
+
+
 @pytest.mark.parametrize("url", ("https://blocked.example/x", "http://unknown.example/"))
 def test_an_appeal_of_the_phone_comes_into_the_queue(lab, url):
     reason = str(uuid.uuid4())
