@@ -40,10 +40,16 @@ static void on_idle(uv_idle_t *idle)
 	uv_idle_stop(idle);
 }
 
-void flows_judge(struct flows *fs)
+static void judge_all(struct flows *fs)
 {
 	fs->epoch++;
 	uv_idle_start(&fs->idle, on_idle);
+}
+
+void flows_judge(struct flows *fs)
+{
+	fs->changed_at = uv_now(fs->idle.loop);
+	judge_all(fs);
 }
 
 static void on_tick(struct timer *t)
@@ -53,7 +59,7 @@ static void on_tick(struct timer *t)
 	if (list_is_empty(&fs->list))
 		timer_stop(t);
 	else
-		flows_judge(fs);
+		judge_all(fs);
 }
 
 void flows_init(struct flows *fs, uv_loop_t *loop)

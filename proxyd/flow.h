@@ -31,8 +31,9 @@ struct flow {
 struct flows {
 	struct list list; /* struct flow; the oldest epoch first */
 	uint64_t epoch;
-	uint64_t cut;	/* since the start */
-	uv_idle_t idle; /* runs while some are of an older epoch */
+	uint64_t cut;	     /* since the start */
+	uint64_t changed_at; /* loop time of the last change of policy */
+	uv_idle_t idle;	     /* runs while some are of an older epoch */
 	struct timer tick;
 };
 

@@ -14,6 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* After a change of policy. */
+#define ASK_AGAIN_MS 3000
+
 enum peek_state {
 	PEEK_HELLO,
 	PEEK_REACH, /* the firewall's word on an address without a name */
@@ -72,12 +75,37 @@ static void on_end(struct splice *s, int why)
 
 /* ---- policy ---- */
 
+static void on_reach_again(void *arg, bool may_go)
+{
+	struct peek *k = arg;
+
+	k->reach = NULL;
+	if (may_go)
+		return;
+	k->p->flows.cut++;
+	end(k, true);
+}
+
+/* Without a name the firewall's word may be another now, or soon, when it has heard of the change,
+ * too. False: it cannot be asked. */
+static bool ask_again(struct peek *k)
+{
+	struct proxy *p = k->p;
+
+	if (k->has_name || k->state < PEEK_CONNECT || k->reach ||
+		uv_now(&p->d->loop) - p->flows.changed_at > ASK_AGAIN_MS ||
+		!reach_is_needed(p, &k->question.device))
+		return true;
+	k->reach = reach_start(p, &k->question.device, &k->original.addr, on_reach_again, k);
+	return k->reach;
+}
+
 static bool is_allowed(struct flow *f)
 {
 	struct peek *k = container_of(f, struct peek, flow);
 	struct proxy *p = k->p;
 
-	if (!sni_is_allowed(p, &k->question))
+	if (!sni_is_allowed(p, &k->question) || !ask_again(k))
 		return false;
 	/* Before it is connected that is looked at then. */
 	return !k->to.addr.family || !connect_check(p, &k->question.device, &k->to);

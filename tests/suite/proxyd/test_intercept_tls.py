@@ -170,6 +170,28 @@ def test_without_a_name_lists_by_address_and_strict_mode_have_their_word(net, ra
             _by_address(net, False)
 
 
+def test_without_a_name_a_live_connection_ends_when_its_address_is_forbidden(net, raw, firewall):
+    """F9: the device becomes strict, and fwd says no."""
+    with lib.connect(net, "full", RAW) as c:
+        c.send(hello())
+        with raw.accept() as server:
+            server.sendall(lib.server_hello())
+            assert lib.read_exactly(c.socket, len(lib.server_hello()))
+            firewall.do("result", result={"allowed": True})
+            firewall.drain()
+            try:
+                net.change("devices", net.device("full", strict=True))
+                c.send(b"still")
+                assert lib.read_exactly(server, len(hello()) + 5)[-5:] == b"still"
+                firewall.do("result", result={"allowed": False})
+                firewall.drain()
+                net.change("devices", net.device("full", strict=True, rate_kbit=1000))
+                assert lib.is_reset(c)
+            finally:
+                firewall.do("result", result={"allowed": False})
+                net.change("devices", net.device("full"))
+
+
 def test_without_a_name_and_without_the_firewall_s_word_nobody_passes(new_world):
     lib.redirect(new_world)
     with lib.Raw(new_world) as raw:
