@@ -262,8 +262,11 @@ static enum html_state content_of(const struct html_tag *t)
 		{ "noframes", HTML_RAW }, { "noscript", HTML_RAW }, { "xmp", HTML_RAW_TEXT },
 		{ "plaintext", HTML_PLAIN_TEXT } };
 
+	/* Most elements begin with another letter. */
+	if (!strchr("stinxp", t->name[0]))
+		return HTML_TEXT;
 	for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
-		if (html_tag_is(t, elements[i].name))
+		if (!strcmp(t->name, elements[i].name))
 			return elements[i].state;
 	}
 	return HTML_TEXT;

@@ -84,6 +84,21 @@ static void take_value(struct html_tag *t, uint8_t c)
 	t->is_self_closing = false;
 }
 
+/* The rest of an attribute's name, and what ends it. */
+static size_t take_attribute_bytes(struct html_tag *t, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] != '=' && p[n] != '>' && p[n] != '/' && !is_blank(p[n]))
+		n++;
+	if (n)
+		t->is_self_closing = false;
+	if (n == len)
+		return n;
+	take_attribute(t, p[n]);
+	return n + 1;
+}
+
 static size_t take_quoted(struct html_tag *t, const uint8_t *p, size_t len)
 {
 	const uint8_t *end = memchr(p, t->quote, len);
@@ -99,8 +114,9 @@ static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
 	case TAG_NAME:
 		take_name(t, *p);
 		return 1;
-	case TAG_BEFORE_ATTRIBUTE:
 	case TAG_ATTRIBUTE:
+		return take_attribute_bytes(t, p, len);
+	case TAG_BEFORE_ATTRIBUTE:
 	case TAG_AFTER_ATTRIBUTE:
 		take_attribute(t, *p);
 		return 1;

@@ -128,19 +128,55 @@ static void add_char(struct masker *m, uint32_t cp)
 	}
 }
 
+/* 16 bytes at once (GCC's vectors, which every machine has in some form). */
+typedef uint8_t block __attribute__((vector_size(16), aligned(1), may_alias));
+
+static bool has_any(block b)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, &b, sizeof(halves));
+	return halves[0] | halves[1];
+}
+
+/* Blocks of ASCII without two blanks in a row; before them in `folded` stands what was before. */
+static size_t fold_blocks(const uint8_t *p, size_t len, uint8_t *folded)
+{
+	size_t i = 0;
+
+	for (; i + sizeof(block) <= len; i += sizeof(block)) {
+		block in = *(const block *)(p + i), upper = (block)(in - 'A' < 26),
+		      blank = (block)(in == ' ') | (block)(in - '\t' < 5),
+		      out = ((in + (upper & 32)) & ~blank) | (blank & ' ');
+
+		*(block *)(folded + i) = out;
+		if (has_any((in & 0x80) |
+			    ((block)(out == ' ') &
+				    (block)(*(const block *)(folded + i - 1) == ' '))))
+			break;
+	}
+	return i;
+}
+
 /* ASCII, up to a second blank. */
 static size_t fold_ascii(struct masker *m, const uint8_t *p, size_t len)
 {
-	size_t at = m->folded.len, i;
+	size_t at = m->folded.len, i = 0;
 	uint8_t *folded = m->folded.data + at;
 	uint8_t before = at ? folded[-1] : 0;
 
-	for (i = 0; i < len && p[i] < 0x80; i++) {
+	while (i < len && p[i] < 0x80) {
 		uint8_t byte = fold_ascii_table[p[i]];
+		size_t more;
 
 		if (byte == ' ' && before == ' ')
 			break;
-		folded[i] = before = byte;
+		folded[i++] = before = byte;
+		if (i % sizeof(block) != 1)
+			continue;
+		more = fold_blocks(p + i, len - i, folded + i);
+		i += more;
+		before = folded[i - 1];
 	}
 	if (!m->is_simple) {
 		for (size_t k = 0; k < i; k++)
@@ -270,6 +306,8 @@ static void remove_given(struct masker *m, size_t end)
 {
 	size_t raw = raw_at(m, end), left = m->folded.len - end;
 
+	if (!end && !raw)
+		return;
 	if (end)
 		m->before = m->folded.data[end - 1] == FOLD_OPAQUE
 				    ? 0
