@@ -183,7 +183,7 @@ static void add_form(struct page *pg, const struct own_visit *v, const struct ap
 		add_hidden(pg, "url", ask->url);
 	} else {
 		add_label(pg, "url", TEXT_ADDRESS);
-		buf_append_str(b, "<input id=\"url\" name=\"url\" inputmode=\"url\" "
+		buf_append_str(b, "<input id=\"url\" name=\"url\" type=\"text\" inputmode=\"url\" "
 				  "autocapitalize=\"none\" spellcheck=\"false\" required "
 				  "maxlength=\"2000\">");
 	}

@@ -157,7 +157,7 @@ void page_begin(struct page *pg, const struct pages *pages, const struct http_re
 	make_nonce(pg->nonce);
 	buf_init(b, 0);
 	buf_printf(b,
-		"<!doctype html>\n<html lang=\"%s\"%s><head><meta charset=\"utf-8\">"
+		"<!DOCTYPE html>\n<html lang=\"%s\"%s><head><meta charset=\"utf-8\">"
 		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
 		"<meta name=\"color-scheme\" content=\"light dark\"><title>",
 		pg->language->code, pg->language->is_rtl ? " dir=\"rtl\"" : "");
