@@ -124,6 +124,30 @@ static int on_start(struct daemon *d)
 	return err;
 }
 
+/* Texts and brand may have changed in their files alone. */
+static void renew_pages(struct proxy *p)
+{
+	struct pages fresh = { 0 };
+
+	if (pages_open(&fresh, p->conf->texts_dir, p->conf->brand_dir, p->conf->language)) {
+		log_error("the former texts of the pages stay");
+		pages_fini(&fresh);
+		return;
+	}
+	pages_fini(&p->pages);
+	p->pages = fresh;
+}
+
+static void on_reload(struct daemon *d, void *next)
+{
+	static const char *const live[] = { "portal_host", "appeal_path", "appeals_per_hour",
+		"language", "texts_dir", "brand_dir", "connect_ports", "http_ports",
+		"http_high_ports", "image_parse_limit", "answer_s", "idle_s", NULL };
+
+	conf_reload(proxyd_conf_rows, proxyd_conf_count, d->conf, next, live);
+	renew_pages(d->state);
+}
+
 static void on_stop(struct daemon *d)
 {
 	struct proxy *p = d->state;
@@ -204,6 +228,7 @@ int main(int argc, char **argv)
 		.caps = 1ULL << CAP_NET_BIND_SERVICE,
 		.commands = commands,
 		.start = on_start,
+		.reload = on_reload,
 		.stop = on_stop,
 		.fini = on_fini,
 	};

@@ -5,11 +5,13 @@ import configparser
 import hashlib
 import json
 import plistlib
+import re
 import ssl
 import subprocess
 import uuid
 
 import pytest
+from support import ROOT
 
 GATEWAY = ("10.9.0.1", 80)
 LAN_DEVICES, OTHERS = ("full", "intranet"), ("internet", "walled")
@@ -188,3 +190,10 @@ def test_policies_follow_the_devices_safe_search(new_world, want, google, youtub
     w.change("devices", w.device("internet", safe_search=want))
     p = chromium(w, "edge")
     assert (p["ForceGoogleSafeSearch"], p["ForceYouTubeRestrict"], p["ForceBingSafeSearch"]) == (google, youtube, bing)
+
+
+def test_man_page_names_every_download():
+    """O7."""
+    page = (ROOT / "deploy/man/proxyd.8").read_text()
+    paths = re.findall(r'^\t\{ "(/[^"]+)"', (ROOT / "proxyd/own.c").read_text(), re.M)
+    assert len(paths) > 10 and [p for p in paths if p not in page] == []

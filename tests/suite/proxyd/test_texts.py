@@ -3,10 +3,12 @@
 import base64
 import json
 import re
+import signal
 
 import pytest
 from portallib import GATEWAY, address, fetch, submit
 from support import ROOT
+from support.wait import wait_until
 
 TEXTS = ROOT / "deploy/texts"
 IDS = [i.lower() for i in re.findall(r"^TEXT\((\w+),", (ROOT / "proxyd/texts.def").read_text(), re.M)]
@@ -51,6 +53,31 @@ def test_pages_bear_a_brand(new_world):
     r = fetch(configured(w, brand_dir=brand), "https://blocked.example/").response
     assert "<h1>Not here &amp; now</h1>" in r.text and "border-top:4px solid red" in r.text
     assert base64.b64encode(PNG).decode() in r.text and "img-src data:" in r.get("Content-Security-Policy")
+
+
+def test_brand_is_read_again_at_sighup(new_world):
+    """C2: a wrong one leaves the former in force, and the daemon alive."""
+    w = new_world
+    brand = w.dir / "brand"
+    brand.mkdir()
+    configured(w, brand_dir=brand)
+
+    def title():
+        return fetch(w, "https://blocked.example/").title
+    assert title() == "Site Blocked"
+    (brand / "en.json").write_text(json.dumps({"blocked_title": "Not here"}))
+    w.proxyd.send(signal.SIGHUP)
+    wait_until(lambda: title() == "Not here", "the new text")
+    (brand / "en.json").write_text("{")
+    w.proxyd.send(signal.SIGHUP)
+    wait_until(lambda: "the former texts of the pages stay" in w.proxyd.log(), "a word about the file")
+    assert title() == "Not here"
+    (brand / "en.json").unlink()
+    w.conf.write_text(w.conf.read_text() + "appeal_path = /ask\n")
+    w.proxyd.send(signal.SIGHUP)
+    wait_until(lambda: title() == "Site Blocked", "the built-in text")
+    assert fetch(w, GATEWAY + "/ask?host=x.example").title == "Appeal Access"
+    assert fetch(w, GATEWAY + "/.kvylock/appeal").status == 404
 
 
 @pytest.mark.parametrize("name, text", [("en.json", '{"no_such": "x"}'), ("en.json", "["), ("de.json", '{"submit": 1}'),
