@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,73 @@ void *tls_io_take_output(struct tls_io *io, size_t *len)
 int tls_io_reserve(struct tls_io *io, size_t len)
 {
 	return buf_reserve(&io->out, len + (len / RECORD_PLAIN + 1) * RECORD_EXTRA);
+}
+
+/* -- State -- */
+
+int tls_state_init(struct tls_state *st, const char *name, void *conn_data)
+{
+	*st = (struct tls_state){ .conn_data = conn_data };
+	tls_io_init(&st->io);
+	if (!name)
+		return 0;
+	st->name = strdup(name);
+	return st->name ? 0 : -ENOMEM;
+}
+
+void tls_state_fini(struct tls_state *st)
+{
+	tls_io_fini(&st->io);
+	free(st->name);
+	free(st->sni);
+}
+
+int tls_fail(struct tls_state *st, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	st->err = err;
+	va_start(ap, fmt);
+	vsnprintf(st->error, sizeof(st->error), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+int tls_fail_alert(struct tls_state *st, uint8_t alert, bool has_tls13)
+{
+	st->peer_alert = alert;
+	if (!st->done)
+		st->gap = tls_gap_from_alert(alert);
+	return tls_fail(st, -ECONNABORTED, "alert %u from the peer%s%s", alert, st->gap ? ": " : "",
+		tls_gap_text(st->gap, has_tls13));
+}
+
+int tls_fail_named(struct tls_state *st, enum tls_gap gap, bool has_tls13)
+{
+	if (st->verify != TLS_VERIFY_OK)
+		return tls_fail(st, -EBADMSG, "%s", tls_verify_text(st->verify));
+	st->gap = gap;
+	return gap ? tls_fail(st, -EPROTO, "%s", tls_gap_text(gap, has_tls13)) : 0;
+}
+
+int tls_fail_unverified(struct tls_state *st)
+{
+	st->verify = TLS_VERIFY_OTHER;
+	return tls_fail_named(st, TLS_GAP_NONE, true);
+}
+
+void tls_state_info(const struct tls_state *st, struct tls_info *info)
+{
+	*info = (struct tls_info){
+		.verify = st->verify,
+		.chain_known = st->chain_known,
+		.gap = st->gap,
+		.peer_alert = st->peer_alert,
+		.version = "",
+		.cipher = "",
+		.error = st->error,
+		.sni = st->sni,
+	};
 }
 
 /* -- Names -- */

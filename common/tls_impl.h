@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/buf.h"
+#include "common/tls.h"
 
 /* A peer's handshake flight or a read of the stream fits many times. */
 #define TLS_INPUT_MAX  (1024 * 1024)
@@ -39,6 +40,40 @@ size_t tls_io_read(struct tls_io *io, void *out, size_t len);
 void *tls_io_take_output(struct tls_io *io, size_t *len);
 /* Room in the output for `len` bytes of plaintext once they are records. 0 or -errno. */
 int tls_io_reserve(struct tls_io *io, size_t len);
+
+/* What a connection has over either library. */
+struct tls_state {
+	struct tls_io io;
+	char *name;
+	char *sni;
+	void *conn_data;
+	bool done;     /* the handshake */
+	bool eof;      /* close_notify received */
+	bool closed;   /* close_notify sent */
+	bool verified; /* client: the certificates of this handshake are in order */
+	bool chain_known;
+	uint8_t peer_alert;
+	enum tls_verify verify;
+	enum tls_gap gap;
+	int err; /* told again by every call */
+	char error[128];
+};
+
+/* `name` is copied, and may be NULL. 0 or -ENOMEM. */
+int tls_state_init(struct tls_state *st, const char *name, void *conn_data);
+void tls_state_fini(struct tls_state *st);
+/* Notes an error, which is returned. */
+int tls_fail(struct tls_state *st, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The peer's fatal alert. */
+int tls_fail_alert(struct tls_state *st, uint8_t alert, bool has_tls13);
+/* st->verify, if it says that the handshake fails for the peer's certificate, or else `gap`, if it
+ * is one. 0: neither. */
+int tls_fail_named(struct tls_state *st, enum tls_gap gap, bool has_tls13);
+/* The client's handshake is done though nobody vouches for the server. */
+int tls_fail_unverified(struct tls_state *st);
+/* All of `info` but what the library knows. */
+void tls_state_info(const struct tls_state *st, struct tls_info *info);
 
 /* The name of a client's SNI in lower case; NULL when it is none, or without memory. The caller's
  * to free. */

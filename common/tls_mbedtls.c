@@ -3,7 +3,6 @@
 #include "common/tls.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ static int on_send(void *arg, const unsigned char *data, size_t len)
 {
 	struct tls *t = arg;
 
-	if (buf_append(&t->io.out, data, len))
+	if (buf_append(&t->st.io.out, data, len))
 		return MBEDTLS_ERR_SSL_ALLOC_FAILED;
 	return (int)len;
 }
@@ -28,49 +27,38 @@ static int on_send(void *arg, const unsigned char *data, size_t len)
 static int on_recv(void *arg, unsigned char *data, size_t len)
 {
 	struct tls *t = arg;
-	size_t n = tls_io_read(&t->io, data, len);
+	size_t n = tls_io_read(&t->st.io, data, len);
 
-	if (n || t->io.in_eof)
+	if (n || t->st.io.in_eof)
 		return (int)n;
 	return MBEDTLS_ERR_SSL_WANT_READ;
 }
 
+static int setup(struct tls *t)
+{
+	if (mbedtls_ssl_setup(&t->ssl, &t->ctx->conf))
+		return -ENOMEM;
+	mbedtls_ssl_set_bio(&t->ssl, t, on_send, on_recv, NULL);
+	return t->ctx->is_server ? 0 : tls_client_prepare(t);
+}
+
 int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out)
 {
-	struct tls *t;
+	struct tls *t = ctx->is_server || name ? calloc(1, sizeof(*t)) : NULL;
 	int err;
 
-	if (!ctx->is_server && !name)
-		return -EINVAL;
-	t = calloc(1, sizeof(*t));
 	if (!t)
-		return -ENOMEM;
+		return ctx->is_server || name ? -ENOMEM : -EINVAL;
 	t->ctx = ctx;
 	ctx->refs++;
-	t->conn_data = conn_data;
 	mbedtls_ssl_init(&t->ssl);
-	tls_io_init(&t->io);
-	if (name) {
-		t->name = strdup(name);
-		if (!t->name) {
-			err = -ENOMEM;
-			goto fail;
-		}
-	}
-	if (mbedtls_ssl_setup(&t->ssl, &ctx->conf)) {
-		err = -ENOMEM;
-		goto fail;
-	}
-	mbedtls_ssl_set_bio(&t->ssl, t, on_send, on_recv, NULL);
-	if (!ctx->is_server) {
-		err = tls_client_prepare(t);
-		if (err)
-			goto fail;
-	}
-	*out = t;
-	return 0;
-fail:
-	tls_free(t);
+	err = tls_state_init(&t->st, name, conn_data);
+	if (!err)
+		err = setup(t);
+	if (err)
+		tls_free(t);
+	else
+		*out = t;
 	return err;
 }
 
@@ -81,21 +69,19 @@ void tls_free(struct tls *t)
 	mbedtls_ssl_free(&t->ssl);
 	for (size_t i = 0; i < t->n_certs; i++)
 		tls_cert_free(t->certs[i]);
-	tls_io_fini(&t->io);
-	free(t->name);
-	free(t->sni);
+	tls_state_fini(&t->st);
 	tls_ctx_free(t->ctx);
 	free(t);
 }
 
 int tls_feed(struct tls *t, void *data, size_t len)
 {
-	return tls_io_feed(&t->io, data, len);
+	return tls_io_feed(&t->st.io, data, len);
 }
 
 void *tls_take_output(struct tls *t, size_t *len)
 {
-	return tls_io_take_output(&t->io, len);
+	return tls_io_take_output(&t->st.io, len);
 }
 
 /* What an error of the library's handshake says about both sides. */
@@ -122,41 +108,16 @@ static enum tls_gap gap_from_error(const struct tls *t, int ret)
 	}
 }
 
-static int fail_with(struct tls *t, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail_with(struct tls *t, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	t->err = err;
-	va_start(ap, fmt);
-	vsnprintf(t->error, sizeof(t->error), fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 /* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
 static int fail_shaking(struct tls *t, int ret)
 {
-	if (t->done)
+	if (t->st.done)
 		return 0;
-	if (!t->ctx->is_server && t->verify == TLS_VERIFY_OK)
-		t->verify = tls_verify_from_error(ret);
-	if (t->verify != TLS_VERIFY_OK)
-		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
-	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-		return fail_with(t, -ECONNRESET, "closed during the handshake");
-	t->gap = gap_from_error(t, ret);
-	return t->gap ? fail_with(t, -EPROTO, "%s", tls_gap_text(t->gap, TLS_HAS_13)) : 0;
-}
-
-static int fail_alert(struct tls *t)
-{
-	t->peer_alert = t->ssl.MBEDTLS_PRIVATE(in_msg)[1];
-	if (!t->done)
-		t->gap = tls_gap_from_alert(t->peer_alert);
-	return fail_with(t, -ECONNABORTED, "alert %u from the peer%s%s", t->peer_alert,
-		t->gap ? ": " : "", tls_gap_text(t->gap, TLS_HAS_13));
+	if (!t->ctx->is_server && t->st.verify == TLS_VERIFY_OK)
+		t->st.verify = tls_verify_from_error(ret);
+	if (t->st.verify == TLS_VERIFY_OK && ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+		return tls_fail(&t->st, -ECONNRESET, "closed during the handshake");
+	return tls_fail_named(&t->st, gap_from_error(t, ret), TLS_HAS_13);
 }
 
 /* Turns a result of the library into ours, and remembers what it was. */
@@ -166,17 +127,17 @@ static int fail(struct tls *t, int ret)
 
 	if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return -EAGAIN;
-	if (t->err)
-		return t->err;
+	if (t->st.err)
+		return t->st.err;
 	if (fail_shaking(t, ret))
-		return t->err;
+		return t->st.err;
 	if (ret == 0 || ret == MBEDTLS_ERR_SSL_CONN_EOF)
-		return fail_with(t, -ECONNRESET, "connection ended without close_notify");
+		return tls_fail(&t->st, -ECONNRESET, "connection ended without close_notify");
 	if (ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-		return fail_alert(t);
+		return tls_fail_alert(&t->st, t->ssl.MBEDTLS_PRIVATE(in_msg)[1], TLS_HAS_13);
 	mbedtls_strerror(ret, text, sizeof(text));
-	return fail_with(t, ret == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO, "%s (-0x%04x)",
-		text, (unsigned)-ret);
+	return tls_fail(&t->st, ret == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO,
+		"%s (-0x%04x)", text, (unsigned)-ret);
 }
 
 /* RFC 5246 7.2.2 */
@@ -217,10 +178,10 @@ static int step_handshake(struct tls *t)
 		if (ret || t->ctx->is_server || !at_certificate ||
 			t->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_SERVER_CERTIFICATE)
 			continue;
-		t->verified = tls_verify_peer(t);
-		if (!t->verified) {
-			mbedtls_ssl_send_alert_message(
-				&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, refusal_alert(t->verify));
+		t->st.verified = tls_verify_peer(t);
+		if (!t->st.verified) {
+			mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+				refusal_alert(t->st.verify));
 			ret = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
 		}
 	}
@@ -231,12 +192,12 @@ int tls_handshake(struct tls *t)
 {
 	int ret;
 
-	if (t->err)
-		return t->err;
-	if (t->done)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.done)
 		return 0;
 	if (t->ctx->is_server && !t->hello_seen) {
-		ret = t->io.in_eof ? 0 : tls_hello_join(t->io.in, &t->io.in_len);
+		ret = t->st.io.in_eof ? 0 : tls_hello_join(t->st.io.in, &t->st.io.in_len);
 		if (ret)
 			return ret;
 		t->hello_seen = true;
@@ -248,16 +209,14 @@ int tls_handshake(struct tls *t)
 	if (ret)
 		return fail(t, ret);
 	if (!t->ctx->is_server) {
-		t->resumed = t->session_set && !t->verified;
-		if (!t->resumed && !t->verified) {
-			t->verify = TLS_VERIFY_OTHER;
-			return fail(t, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
-		}
+		t->resumed = t->session_set && !t->st.verified;
+		if (!t->resumed && !t->st.verified)
+			return tls_fail_unverified(&t->st);
 		/* With TLS 1.3 the ticket comes later, in tls_read. */
 		if (!t->resumed && !strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.2"))
 			tls_session_save(t);
 	}
-	t->done = true;
+	t->st.done = true;
 	return 0;
 }
 
@@ -289,15 +248,15 @@ int tls_read(struct tls *t, void *buf, size_t len)
 {
 	int ret;
 
-	if (t->err)
-		return t->err;
-	if (t->eof)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.eof)
 		return 0;
 	ret = read_once(t, buf, len);
 	if (ret > 0)
 		return ret;
 	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-		t->eof = true;
+		t->st.eof = true;
 		return 0;
 	}
 	return fail(t, ret);
@@ -307,11 +266,11 @@ int tls_write(struct tls *t, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
 
-	if (t->err)
-		return t->err;
-	if (t->closed)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.closed)
 		return -EPIPE;
-	if (tls_io_reserve(&t->io, len))
+	if (tls_io_reserve(&t->st.io, len))
 		return fail(t, MBEDTLS_ERR_SSL_ALLOC_FAILED);
 	while (len) {
 		int ret = mbedtls_ssl_write(&t->ssl, p, len);
@@ -328,25 +287,18 @@ int tls_close_notify(struct tls *t)
 {
 	int ret;
 
-	if (t->closed || t->err || !t->done)
+	if (t->st.closed || t->st.err || !t->st.done)
 		return 0;
-	t->closed = true;
+	t->st.closed = true;
 	ret = mbedtls_ssl_close_notify(&t->ssl);
 	return ret ? fail(t, ret) : 0;
 }
 
 void tls_get_info(const struct tls *t, struct tls_info *info)
 {
-	memset(info, 0, sizeof(*info));
-	info->verify = t->verify;
+	tls_state_info(&t->st, info);
 	info->resumed = t->resumed;
-	info->chain_known = t->chain_known;
-	info->gap = t->gap;
-	info->peer_alert = t->peer_alert;
-	info->version = info->cipher = "";
-	info->error = t->error;
-	info->sni = t->sni;
-	if (t->done) {
+	if (t->st.done) {
 		const char *cipher = mbedtls_ssl_get_ciphersuite(&t->ssl);
 
 		info->version = mbedtls_ssl_get_version(&t->ssl);

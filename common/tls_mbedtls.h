@@ -56,27 +56,14 @@ struct tls_ctx {
 };
 
 struct tls {
+	struct tls_state st;
 	struct tls_ctx *ctx;
 	mbedtls_ssl_context ssl;
-	struct tls_io io;
-	char *name;
-	char *sni;
-	void *conn_data;
 	struct tls_cert *certs[2]; /* references held for the handshake */
 	size_t n_certs;
 	bool hello_seen;  /* server: the first bytes came */
-	bool done;	  /* the handshake */
-	bool eof;	  /* close_notify received */
-	bool closed;	  /* close_notify sent */
 	bool session_set; /* client: offered a session */
-	bool verified;	  /* client: the certificates of this handshake are in order */
-	bool chain_known;
 	bool resumed;
-	uint8_t peer_alert;
-	enum tls_verify verify;
-	enum tls_gap gap;
-	int err;
-	char error[128];
 };
 
 /* Without a key yet, one reference for the caller; NULL without memory. */

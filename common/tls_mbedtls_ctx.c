@@ -56,13 +56,13 @@ static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name
 	struct tls *t = ctx->current;
 	struct tls_cert *cert;
 
-	free(t->sni);
-	t->sni = tls_sni_copy((const char *)name, len);
-	if (!t->sni)
+	free(t->st.sni);
+	t->st.sni = tls_sni_copy((const char *)name, len);
+	if (!t->st.sni)
 		return -1;
-	if (!ctx->select_cert || (t->n_certs && t->name && !strcasecmp(t->name, t->sni)))
+	if (!ctx->select_cert || (t->n_certs && t->st.name && !strcasecmp(t->st.name, t->st.sni)))
 		return 0;
-	cert = ctx->select_cert(ctx->select_data, t->conn_data, t->sni);
+	cert = ctx->select_cert(ctx->select_data, t->st.conn_data, t->st.sni);
 	if (!cert)
 		return -1;
 #if MBEDTLS_VERSION_MAJOR < 3
@@ -87,7 +87,7 @@ static int on_hello(mbedtls_ssl_context *ssl)
 
 	if (t->n_certs || !t->ctx->select_cert)
 		return 0;
-	cert = t->ctx->select_cert(t->ctx->select_data, t->conn_data, t->name);
+	cert = t->ctx->select_cert(t->ctx->select_data, t->st.conn_data, t->st.name);
 	return cert ? use_cert(t, cert) : -1;
 }
 
@@ -100,9 +100,9 @@ void tls_server_prepare(struct tls *t)
 {
 	struct tls_cert *cert;
 
-	if (!t->ctx->select_cert || !t->name)
+	if (!t->ctx->select_cert || !t->st.name)
 		return;
-	cert = t->ctx->select_cert(t->ctx->select_data, t->conn_data, t->name);
+	cert = t->ctx->select_cert(t->ctx->select_data, t->st.conn_data, t->st.name);
 	if (cert)
 		use_cert(t, cert);
 }

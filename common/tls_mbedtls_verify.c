@@ -212,35 +212,35 @@ static void judge(struct tls *t, mbedtls_x509_crt *chain, struct judgement *j)
 {
 	uint32_t flags = 0;
 	int ret = mbedtls_x509_crt_verify_with_profile(chain, &t->ctx->cas, NULL,
-		&mbedtls_x509_crt_profile_default, tls_name_is_address(t->name) ? NULL : t->name,
-		&flags, on_verify, j);
+		&mbedtls_x509_crt_profile_default,
+		tls_name_is_address(t->st.name) ? NULL : t->st.name, &flags, on_verify, j);
 
 	if (ret && !j->reasons)
 		j->reasons = 1U << TLS_VERIFY_OTHER;
-	t->verify = tls_verify_first(j->reasons);
+	t->st.verify = tls_verify_first(j->reasons);
 }
 
 bool tls_verify_peer(struct tls *t)
 {
 	mbedtls_x509_crt *chain =
 		t->ssl.MBEDTLS_PRIVATE(session_negotiate)->MBEDTLS_PRIVATE(peer_cert);
-	struct judgement j = { .ctx = t->ctx, .name = t->name };
+	struct judgement j = { .ctx = t->ctx, .name = t->st.name };
 	char key[TLS_CHAIN_KEY_LEN];
 	bool has_key;
 
-	t->verify = TLS_VERIFY_OTHER;
+	t->st.verify = TLS_VERIFY_OTHER;
 	if (!chain)
 		return false;
-	has_key = t->ctx->chains.max && !chain_key(chain, t->name, key);
-	t->chain_known = has_key && lru_find(&t->ctx->chains, key, time(NULL));
-	if (t->chain_known) {
-		t->verify = TLS_VERIFY_OK;
+	has_key = t->ctx->chains.max && !chain_key(chain, t->st.name, key);
+	t->st.chain_known = has_key && lru_find(&t->ctx->chains, key, time(NULL));
+	if (t->st.chain_known) {
+		t->st.verify = TLS_VERIFY_OK;
 		return true;
 	}
 	judge(t, chain, &j);
-	if (t->verify == TLS_VERIFY_OK && has_key)
+	if (t->st.verify == TLS_VERIFY_OK && has_key)
 		lru_set(&t->ctx->chains, key, t->ctx, tls_kept_until(time(NULL), j.end));
-	return t->verify == TLS_VERIFY_OK;
+	return t->st.verify == TLS_VERIFY_OK;
 }
 
 enum tls_verify tls_verify_from_error(int ret)
@@ -287,7 +287,7 @@ void tls_session_save(struct tls *t)
 		tls_session_free(s);
 		return;
 	}
-	lru_set(&t->ctx->sessions, t->name, s, tls_kept_until(time(NULL), crt_end(crt)));
+	lru_set(&t->ctx->sessions, t->st.name, s, tls_kept_until(time(NULL), crt_end(crt)));
 }
 
 int tls_client_prepare(struct tls *t)
@@ -295,9 +295,9 @@ int tls_client_prepare(struct tls *t)
 	mbedtls_ssl_session *s;
 
 	/* tls_verify_peer compares the names itself. */
-	if (mbedtls_ssl_set_hostname(&t->ssl, tls_name_is_address(t->name) ? NULL : t->name))
+	if (mbedtls_ssl_set_hostname(&t->ssl, tls_name_is_address(t->st.name) ? NULL : t->st.name))
 		return -EINVAL;
-	s = lru_find(&t->ctx->sessions, t->name, time(NULL));
+	s = lru_find(&t->ctx->sessions, t->st.name, time(NULL));
 	t->session_set = s && !mbedtls_ssl_set_session(&t->ssl, s);
 	return 0;
 }

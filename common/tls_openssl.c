@@ -3,7 +3,6 @@
 #include "common/tls.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +18,16 @@ static int on_bio_write(BIO *b, const char *data, int len)
 	struct tls *t = BIO_get_data(b);
 
 	BIO_clear_retry_flags(b);
-	return buf_append(&t->io.out, data, (size_t)len) ? -1 : len;
+	return buf_append(&t->st.io.out, data, (size_t)len) ? -1 : len;
 }
 
 static int on_bio_read(BIO *b, char *data, int len)
 {
 	struct tls *t = BIO_get_data(b);
-	size_t n = tls_io_read(&t->io, data, (size_t)len);
+	size_t n = tls_io_read(&t->st.io, data, (size_t)len);
 
 	BIO_clear_retry_flags(b);
-	if (n || t->io.in_eof)
+	if (n || t->st.io.in_eof)
 		return (int)n;
 	BIO_set_retry_read(b);
 	return -1;
@@ -41,7 +40,7 @@ static long on_bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	(void)num;
 	(void)ptr;
 	if (cmd == BIO_CTRL_EOF)
-		return t->io.in_eof && !tls_io_unread(&t->io);
+		return t->st.io.in_eof && !tls_io_unread(&t->st.io);
 	return cmd == BIO_CTRL_FLUSH;
 }
 
@@ -79,30 +78,21 @@ static int setup(struct tls *t)
 
 int tls_new(struct tls_ctx *ctx, const char *name, void *conn_data, struct tls **out)
 {
-	struct tls *t;
-	int err = 0;
+	struct tls *t = ctx->is_server || name ? calloc(1, sizeof(*t)) : NULL;
+	int err;
 
-	if (!ctx->is_server && !name)
-		return -EINVAL;
-	t = calloc(1, sizeof(*t));
 	if (!t)
-		return -ENOMEM;
+		return ctx->is_server || name ? -ENOMEM : -EINVAL;
 	t->ctx = ctx;
 	ctx->refs++;
-	t->conn_data = conn_data;
-	tls_io_init(&t->io);
-	if (name) {
-		t->name = strdup(name);
-		err = t->name ? 0 : -ENOMEM;
-	}
+	err = tls_state_init(&t->st, name, conn_data);
 	if (!err)
 		err = setup(t);
-	if (err) {
+	if (err)
 		tls_free(t);
-		return err;
-	}
-	*out = t;
-	return 0;
+	else
+		*out = t;
+	return err;
 }
 
 void tls_free(struct tls *t)
@@ -111,12 +101,10 @@ void tls_free(struct tls *t)
 		return;
 	/* An end without close_notify is no reason to forget the session (RFC 5246 7.2.1), which is
 	 * what the library would do. */
-	if (t->done && (!t->err || t->err == -ECONNRESET))
+	if (t->st.done && (!t->st.err || t->st.err == -ECONNRESET))
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
-	tls_io_fini(&t->io);
-	free(t->name);
-	free(t->sni);
+	tls_state_fini(&t->st);
 	free(t->alpn);
 	tls_ctx_free(t->ctx);
 	free(t);
@@ -124,12 +112,12 @@ void tls_free(struct tls *t)
 
 int tls_feed(struct tls *t, void *data, size_t len)
 {
-	return tls_io_feed(&t->io, data, len);
+	return tls_io_feed(&t->st.io, data, len);
 }
 
 void *tls_take_output(struct tls *t, size_t *len)
 {
-	return tls_io_take_output(&t->io, len);
+	return tls_io_take_output(&t->st.io, len);
 }
 
 /* -- Errors -- */
@@ -165,42 +153,17 @@ static enum tls_gap gap_from_reason(int reason)
 	}
 }
 
-static int fail_with(struct tls *t, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail_with(struct tls *t, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	t->err = err;
-	va_start(ap, fmt);
-	vsnprintf(t->error, sizeof(t->error), fmt, ap);
-	va_end(ap);
-	return err;
-}
-
-static int fail_alert(struct tls *t, int reason)
-{
-	t->peer_alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
-	if (!t->done)
-		t->gap = tls_gap_from_alert(t->peer_alert);
-	return fail_with(t, -ECONNABORTED, "alert %u from the peer%s%s", t->peer_alert,
-		t->gap ? ": " : "", tls_gap_text(t->gap, true));
-}
-
 /* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
 static int fail_shaking(struct tls *t, unsigned long error)
 {
 	int lib = ERR_GET_LIB(error);
 
-	if (t->done)
+	if (t->st.done)
 		return 0;
-	if (!t->ctx->is_server && t->verify == TLS_VERIFY_OK && !t->verified &&
+	if (!t->ctx->is_server && t->st.verify == TLS_VERIFY_OK && !t->st.verified &&
 		(lib == ERR_LIB_ASN1 || lib == ERR_LIB_X509))
-		t->verify = TLS_VERIFY_OTHER;
-	if (t->verify != TLS_VERIFY_OK)
-		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
-	t->gap = gap_from_reason(ERR_GET_REASON(error));
-	return t->gap ? fail_with(t, -EPROTO, "%s", tls_gap_text(t->gap, true)) : 0;
+		t->st.verify = TLS_VERIFY_OTHER;
+	return tls_fail_named(&t->st, gap_from_reason(ERR_GET_REASON(error)), true);
 }
 
 /* Turns a result of the library into ours, and remembers what it was. */
@@ -213,18 +176,18 @@ static int fail(struct tls *t, int ret)
 
 	if (kind == SSL_ERROR_WANT_READ)
 		return -EAGAIN;
-	if (t->err)
-		return t->err;
+	if (t->st.err)
+		return t->st.err;
 	if (kind == SSL_ERROR_ZERO_RETURN)
-		return fail_with(t, -ECONNRESET, "closed during the handshake");
+		return tls_fail(&t->st, -ECONNRESET, "closed during the handshake");
 	if (!error || error == ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_EOF_WHILE_READING))
-		return fail_with(t, -ECONNRESET, "connection ended without close_notify");
+		return tls_fail(&t->st, -ECONNRESET, "connection ended without close_notify");
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET)
-		return fail_alert(t, reason);
+		return tls_fail_alert(&t->st, (uint8_t)(reason - SSL_AD_REASON_OFFSET), true);
 	if (fail_shaking(t, error))
-		return t->err;
+		return t->st.err;
 	text = ERR_reason_error_string(error);
-	return fail_with(t, reason == ERR_R_MALLOC_FAILURE ? -ENOMEM : -EPROTO, "%s",
+	return tls_fail(&t->st, reason == ERR_R_MALLOC_FAILURE ? -ENOMEM : -EPROTO, "%s",
 		text ? text : "protocol error");
 }
 
@@ -240,27 +203,25 @@ static int keep_alpn(struct tls *t)
 	if (!len)
 		return 0;
 	t->alpn = strndup((const char *)name, len);
-	return t->alpn ? 0 : fail_with(t, -ENOMEM, "no memory");
+	return t->alpn ? 0 : tls_fail(&t->st, -ENOMEM, "no memory");
 }
 
 int tls_handshake(struct tls *t)
 {
 	int ret;
 
-	if (t->err)
-		return t->err;
-	if (t->done)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.done)
 		return 0;
 	ERR_clear_error();
 	ret = SSL_do_handshake(t->ssl);
 	if (ret != 1)
 		return fail(t, ret);
-	if (!t->ctx->is_server && !t->verified &&
-		(!SSL_session_reused(t->ssl) || SSL_get_verify_result(t->ssl) != X509_V_OK)) {
-		t->verify = TLS_VERIFY_OTHER;
-		return fail_with(t, -EBADMSG, "%s", tls_verify_text(t->verify));
-	}
-	t->done = true;
+	if (!t->ctx->is_server && !t->st.verified &&
+		(!SSL_session_reused(t->ssl) || SSL_get_verify_result(t->ssl) != X509_V_OK))
+		return tls_fail_unverified(&t->st);
+	t->st.done = true;
 	return keep_alpn(t);
 }
 
@@ -268,16 +229,16 @@ int tls_read(struct tls *t, void *buf, size_t len)
 {
 	int ret;
 
-	if (t->err)
-		return t->err;
-	if (t->eof)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.eof)
 		return 0;
 	ERR_clear_error();
 	ret = SSL_read(t->ssl, buf, len > INT32_MAX ? INT32_MAX : (int)len);
 	if (ret > 0)
 		return ret;
 	if (SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN) {
-		t->eof = true;
+		t->st.eof = true;
 		return 0;
 	}
 	return fail(t, ret);
@@ -287,12 +248,12 @@ int tls_write(struct tls *t, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
 
-	if (t->err)
-		return t->err;
-	if (t->closed)
+	if (t->st.err)
+		return t->st.err;
+	if (t->st.closed)
 		return -EPIPE;
-	if (tls_io_reserve(&t->io, len))
-		return fail_with(t, -ENOMEM, "no memory");
+	if (tls_io_reserve(&t->st.io, len))
+		return tls_fail(&t->st, -ENOMEM, "no memory");
 	ERR_clear_error();
 	while (len) {
 		int ret = SSL_write(t->ssl, p, len > INT32_MAX ? INT32_MAX : (int)len);
@@ -309,9 +270,9 @@ int tls_close_notify(struct tls *t)
 {
 	int ret;
 
-	if (t->closed || t->err || !t->done)
+	if (t->st.closed || t->st.err || !t->st.done)
 		return 0;
-	t->closed = true;
+	t->st.closed = true;
 	ERR_clear_error();
 	ret = SSL_shutdown(t->ssl);
 	return ret < 0 ? fail(t, ret) : 0;
@@ -319,15 +280,8 @@ int tls_close_notify(struct tls *t)
 
 void tls_get_info(const struct tls *t, struct tls_info *info)
 {
-	memset(info, 0, sizeof(*info));
-	info->verify = t->verify;
-	info->chain_known = t->chain_known;
-	info->gap = t->gap;
-	info->peer_alert = t->peer_alert;
-	info->version = info->cipher = "";
-	info->error = t->error;
-	info->sni = t->sni;
-	if (t->done) {
+	tls_state_info(&t->st, info);
+	if (t->st.done) {
 		info->resumed = SSL_session_reused(t->ssl);
 		info->version = SSL_get_version(t->ssl);
 		info->cipher = SSL_get_cipher_name(t->ssl);

@@ -45,24 +45,11 @@ struct tls_ctx {
 };
 
 struct tls {
+	struct tls_state st;
 	struct tls_ctx *ctx;
 	SSL *ssl;
-	struct tls_io io;
-	char *name;
-	char *sni;
 	char *alpn;
-	void *conn_data;
-	bool done;     /* the handshake */
-	bool eof;      /* close_notify received */
-	bool closed;   /* close_notify sent */
-	bool verified; /* client: the certificates of this handshake are in order */
-	bool chain_known;
 	uint32_t reasons; /* bits 1 << enum tls_verify */
-	uint8_t peer_alert;
-	enum tls_verify verify;
-	enum tls_gap gap;
-	int err;
-	char error[128];
 };
 
 /* Name and SNI, and a kept session if there is one. 0 or -errno. */

@@ -61,17 +61,17 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 
 	*alert = SSL_AD_UNRECOGNIZED_NAME;
 	/* Comes a second time after a HelloRetryRequest. */
-	free(t->sni);
-	if (read_sni(ssl, &t->sni) < 0)
+	free(t->st.sni);
+	if (read_sni(ssl, &t->st.sni) < 0)
 		return SSL_CLIENT_HELLO_ERROR;
-	name = t->sni ? t->sni : t->name;
+	name = t->st.sni ? t->st.sni : t->st.name;
 	if (!bind_sessions(ssl, name ? name : "")) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
 	if (!ctx->select_cert)
 		return SSL_CLIENT_HELLO_SUCCESS;
-	cert = ctx->select_cert(ctx->select_data, t->conn_data, name);
+	cert = ctx->select_cert(ctx->select_data, t->st.conn_data, name);
 	if (!cert)
 		return SSL_CLIENT_HELLO_ERROR;
 	err = tls_cert_use(ssl, cert);

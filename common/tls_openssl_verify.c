@@ -147,13 +147,13 @@ static bool judge(struct tls *t, X509_STORE_CTX *sc)
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
 	X509_VERIFY_PARAM_set_hostflags(
 		param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	ok = tls_name_is_address(t->name) ? X509_VERIFY_PARAM_set1_ip_asc(param, t->name)
-					  : X509_VERIFY_PARAM_set1_host(param, t->name, 0);
+	ok = tls_name_is_address(t->st.name) ? X509_VERIFY_PARAM_set1_ip_asc(param, t->st.name)
+					     : X509_VERIFY_PARAM_set1_host(param, t->st.name, 0);
 	X509_STORE_CTX_set_verify_cb(sc, on_check);
 	if ((ok != 1 || X509_verify_cert(sc) != 1) && !t->reasons)
 		t->reasons = 1U << TLS_VERIFY_OTHER;
-	t->verify = tls_verify_first(t->reasons);
-	return t->verify == TLS_VERIFY_OK;
+	t->st.verify = tls_verify_first(t->reasons);
+	return t->st.verify == TLS_VERIFY_OK;
 }
 
 static int on_verify_chain(X509_STORE_CTX *sc, void *arg)
@@ -161,14 +161,14 @@ static int on_verify_chain(X509_STORE_CTX *sc, void *arg)
 	struct tls_ctx *ctx = arg;
 	struct tls *t = connection_of(sc);
 	char key[TLS_CHAIN_KEY_LEN];
-	bool has_key = ctx->chains.max && !chain_key(sc, t->name, key);
+	bool has_key = ctx->chains.max && !chain_key(sc, t->st.name, key);
 
-	t->chain_known = has_key && lru_find(&ctx->chains, key, time(NULL));
-	t->verified = t->chain_known || judge(t, sc);
-	if (t->verified && has_key && !t->chain_known)
+	t->st.chain_known = has_key && lru_find(&ctx->chains, key, time(NULL));
+	t->st.verified = t->st.chain_known || judge(t, sc);
+	if (t->st.verified && has_key && !t->st.chain_known)
 		lru_set(&ctx->chains, key, ctx, tls_kept_until(time(NULL), chain_end(sc)));
-	X509_STORE_CTX_set_error(sc, error_of(t->verify));
-	return t->verified;
+	X509_STORE_CTX_set_error(sc, error_of(t->st.verify));
+	return t->st.verified;
 }
 
 /* -- Kept sessions -- */
@@ -187,7 +187,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 
 	if (!leaf || SSL_get_verify_result(ssl) != X509_V_OK || !SSL_SESSION_is_resumable(session))
 		return 0;
-	lru_set(&t->ctx->sessions, t->name, session, tls_kept_until(now, cert_end(leaf)));
+	lru_set(&t->ctx->sessions, t->st.name, session, tls_kept_until(now, cert_end(leaf)));
 	return 1;
 }
 
@@ -195,7 +195,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
  * connections to one site begin at once. */
 static int offer_session(struct tls *t)
 {
-	SSL_SESSION *kept = lru_find(&t->ctx->sessions, t->name, time(NULL));
+	SSL_SESSION *kept = lru_find(&t->ctx->sessions, t->st.name, time(NULL));
 	SSL_SESSION *copy;
 	int ok;
 
@@ -212,7 +212,7 @@ static int offer_session(struct tls *t)
 int tls_client_prepare(struct tls *t)
 {
 	SSL_set_connect_state(t->ssl);
-	if (!tls_name_is_address(t->name) && SSL_set_tlsext_host_name(t->ssl, t->name) != 1)
+	if (!tls_name_is_address(t->st.name) && SSL_set_tlsext_host_name(t->ssl, t->st.name) != 1)
 		return -EINVAL;
 	return offer_session(t);
 }
