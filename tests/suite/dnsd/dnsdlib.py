@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """dnsd with a private Redis, the real syncd for lists, and the test in apid's place. Devices are loopback addresses."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -118,12 +119,11 @@ class World:
         return self.redis.status("dnsd")
 
     def close(self):
-        try:
+        with contextlib.ExitStack() as ends:  # each of them, whatever the others say
+            ends.callback(shutil.rmtree, self.run, ignore_errors=True)
+            ends.callback(self.redis.stop)
+            ends.callback(self.syncd.stop)
             self.dnsd.stop()
-            self.syncd.stop()
-        finally:
-            self.redis.stop()
-            shutil.rmtree(self.run, ignore_errors=True)
 
 
 def addresses(answer):
