@@ -5,6 +5,7 @@
 #include "apid/device_listeners.h"
 #include "apid/device_request.h"
 #include "apid/provision.h"
+#include "apid/purge.h"
 #include "apid/setup.h"
 #include "apid/tunnels.h"
 #include "common/daemon.h"
@@ -27,6 +28,7 @@ struct apid {
 	struct tunnels tunnels;
 	struct device_docs docs;
 	struct device_listeners *devices;
+	struct purge purge;
 	struct admin_tls admin_tls;
 	char host[256]; /* in links and certificate of the administration */
 	struct timer renew;
@@ -78,6 +80,7 @@ static void on_loaded(void *arg)
 	struct apid *a = d->state;
 
 	setup_check(&a->api);
+	purge_now(&a->purge);
 }
 
 static void on_change(void *arg, const char *topic, const char *id)
@@ -249,6 +252,12 @@ static int start(struct daemon *d)
 		r = open_devices(d, a);
 	if (r)
 		return r;
+	a->purge = (struct purge){ .store = a->store,
+		.audit_days = conf->audit_days,
+		.audit_mib = conf->audit_mib,
+		.session_idle_ms = a->api.session_idle_ms,
+		.session_max_ms = a->api.session_max_ms };
+	purge_open(&a->purge, &d->loop);
 	a->device_request = (struct device_request){ .tunnels = d->shared->tunnels,
 		.tunnel_count = d->shared->tunnel_count,
 		.store = a->store,
@@ -281,6 +290,7 @@ static void stop(struct daemon *d)
 
 	if (!a)
 		return;
+	purge_close(&a->purge);
 	device_docs_close(&a->docs);
 	front_close(a->provision.front);
 	front_close(a->api.admin);

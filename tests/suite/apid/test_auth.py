@@ -29,12 +29,12 @@ def test_the_setup_link_makes_one_owner_and_is_gone(apid):
     assert is_problem(again, again.post("/auth/setup", {"token": token, "user": "eve", "password": PASSWORD}), 410)
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 73, "ä" * 37])
-def test_passwords_that_are_refused(apid, password):
+def test_passwords_that_are_refused(apid):
     one = apid.client()
-    body = {"token": apid.setup_token(), "user": OWNER, "password": password}
-    status, problem = one.post("/auth/setup", body)
-    assert status == 400 and problem["errors"][0]["pointer"] == "/password"
+    for password in ("short", "x" * 73, "ä" * 37):
+        body = {"token": apid.setup_token(), "user": OWNER, "password": password}
+        status, problem = one.post("/auth/setup", body)
+        assert status == 400 and problem["errors"][0]["pointer"] == "/password"
     assert one.post("/auth/setup", '{"token":"a","user":"b","password":"long enough\\u0000"}')[0] == 400
 
 
@@ -105,13 +105,13 @@ def test_a_change_needs_the_token_of_this_session(owner, apid):
     assert owner.get("/auth/csrf")[1]["csrf"] == owner.csrf
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"},
-                                     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
-def test_another_origin_can_neither_change_nor_log_in(owner, apid, headers):
-    assert is_problem(owner, owner.put("/api/v1/groups/kids", {}, headers=headers), 403)
+def test_another_origin_can_neither_change_nor_log_in(owner, apid):
     one = apid.client()
     body = {"user": OWNER, "password": PASSWORD}
-    assert is_problem(one, one.post("/auth/login", body, headers=headers), 403)
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+                    {"Sec-Fetch-Site": "same-site"}, {"Origin": f"http://127.0.0.1:{apid.admin_port}"}):
+        assert is_problem(owner, owner.put("/api/v1/groups/kids", {}, headers=headers), 403), headers
+        assert is_problem(one, one.post("/auth/login", body, headers=headers), 403), headers
     own = {"Origin": f"https://127.0.0.1:{apid.admin_port}", "Sec-Fetch-Site": "same-origin"}
     assert one.post("/auth/login", body, headers=own)[0] == 200
 

@@ -71,16 +71,19 @@ def test_a_stale_etag_changes_nothing(owner):
     assert owner.get(f"{DEVICES}/t")[1]["name"] == "b"
 
 
-@pytest.mark.parametrize("body, pointer", [
+WRONG = [
     ({"addresses": ["192.0.2.1"]}, "/addresses"), ({"addresses": ["10.9.0.1"]}, "/addresses"),
     ({"addresses": ["10.9.0.8", "10.9.0.9"]}, "/addresses"), ({"addresses": "10.9.0.8"}, "/addresses"),
     ({"public_key": "x"}, "/public_key"), ({"tunnel": "none"}, "/tunnel"), ({"group": "none"}, "/group"),
     ({"user": "none"}, "/user"), ({"active": "yes"}, "/active"), ({"egress": "all"}, "/egress"),
-    ({"colour": "red"}, "/colour"), ({"id": "other"}, "/id"), ({"expires_at": 1.5}, "/expires_at")])
-def test_wrong_fields_are_named(owner, body, pointer):
-    status, problem = owner.put(f"{DEVICES}/t", body)
-    assert status == 400 and problem["errors"][0]["pointer"] == pointer, problem
-    assert owner.get(f"{DEVICES}/t")[0] == 404
+    ({"colour": "red"}, "/colour"), ({"id": "other"}, "/id"), ({"expires_at": 1.5}, "/expires_at")]
+
+
+def test_wrong_fields_are_named(owner):
+    for body, pointer in WRONG:
+        status, problem = owner.put(f"{DEVICES}/t", body)
+        assert status == 400 and problem["errors"][0]["pointer"] == pointer, (body, problem)
+        assert owner.get(f"{DEVICES}/t")[0] == 404
 
 
 def test_what_is_taken_is_a_conflict(owner):
