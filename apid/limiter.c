@@ -19,8 +19,12 @@ void limiter_fini(struct limiter *l)
 	hmap_fini(&l->full_at);
 }
 
+/* At most once a second: many new keys are not to cost a look at all of them each. */
 static void drop_idle(struct limiter *l, uint64_t now)
 {
+	if (now - l->swept_us < 1000000)
+		return;
+	l->swept_us = now;
 	hmap_foreach (&l->full_at, it) {
 		if ((uintptr_t)it.value <= now)
 			hmap_take(&l->full_at, it.key, it.len);

@@ -10,6 +10,7 @@
 struct limiter {
 	struct hmap full_at; /* key → monotonic µs */
 	uint64_t interval_us, burst_us;
+	uint64_t swept_us; /* when those that are full were taken out last */
 };
 
 /* rate per second, 0 = no limit; burst: how many at once. */

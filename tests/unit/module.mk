@@ -33,6 +33,12 @@ UNIT_SRCS_wgd_usage = wgd/usage.c wgd/usage_text.c
 UNITS += wgd_kfile
 UNIT_SRCS_wgd_kfile = wgd/device.c wgd/followed.c wgd/key.c wgd/kfile.c wgd/peers.c
 UNITS += apid_request apid_seed
+UNITS += apid_auth apid_body apid_uri
+UNIT_SRCS_apid_auth = apid/base64url.c apid/digest.c apid/limiter.c apid/password.c apid/precondition.c apid/secret.c \
+	apid/table.c apid/totp.c
+UNIT_LIBS_apid_auth = -lcrypt
+UNIT_SRCS_apid_body = apid/body.c
+UNIT_SRCS_apid_uri = apid/base64url.c apid/uri.c
 UNIT_SRCS_apid_request = apid/provision_request.c
 UNIT_SRCS_apid_seed = apid/api_keys.c apid/digest.c apid/provision_request.c apid/seed.c apid/topics.c
 UNITS += client_hello target guard page
