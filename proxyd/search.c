@@ -63,7 +63,8 @@ enum search_verdict search_judge(
 	struct buf texts;
 	int count;
 
-	if (d->reason == REASON_OVERRIDE || !x->path || !search_is_host(x->target.host))
+	if (d->reason == REASON_OVERRIDE || session_is_intercepted(x->s) || !x->path ||
+		!search_is_host(x->target.host))
 		return SEARCH_PASSES;
 	buf_init(&texts, 0);
 	count = search_texts(x->path, &texts);

@@ -14,7 +14,7 @@ enum search_verdict {
 };
 
 /* What d allowed; the term it is blocked for is written to `term`, cut. An override that allows
- * goes before the terms. */
+ * goes before the terms, which act in the explicit proxy alone. */
 enum search_verdict search_judge(
 	const struct exchange *x, const struct decision *d, char *term, size_t term_len);
 /* The request as it goes on, in the restricted form that the device must have: x->path, and out. */

@@ -153,3 +153,15 @@ def test_an_unknown_device_is_refused(net):
 def test_who_comes_to_the_port_itself_is_refused(net):
     assert lib.is_turned_away(net, "internet", PROXY[0], 3128)
     assert lib.is_turned_away(net, "internet", "fd09::1", 3128)
+
+
+def test_words_images_and_searches_are_for_the_browser(net):
+    """P9 to P11 act in the explicit proxy: an app's data keep their bytes."""
+    net.dns.names["www.bing.com"] = [SITE]
+    net.publish("search_words", [{"id": "s1", "term": "secret"}])
+    net.wait_applied("words", net.publish("words", [{"id": "w1", "term": "bing", "match": "contains"}]))
+    net.change("devices", net.device("full", images="hide"))
+    r = ask(net, "www.bing.com", "full", target="/search?q=secret")
+    assert r.status == 200 and "This is www.bing.com" in r.text
+    net.change("devices", net.device("full"))
+    net.wait_applied("words", net.publish("words", []))
