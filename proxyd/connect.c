@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/connect.h"
 #include "common/timer.h"
-#include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -18,8 +17,7 @@
 struct attempt {
 	struct connect *c;
 	struct addr to;
-	uv_poll_t poll;
-	int fd; /* -1: not begun, or over */
+	struct poll_watch watch; /* fd -1: not begun, or over */
 };
 
 struct connect {
@@ -34,7 +32,6 @@ struct connect {
 	uint64_t give_up_at;	   /* monotonic ms */
 	struct attempt attempts[RESOLVER_MAX_ADDRS];
 	size_t count, next, running;
-	unsigned handles;	 /* open: the timer and one poll for each attempt begun */
 	struct dial_error error; /* of the last attempt */
 	bool is_over;
 };
@@ -53,42 +50,28 @@ __attribute__((format(printf, 4, 5))) static void set_error(
 
 /* ---- ends ---- */
 
-static void release(struct connect *c)
-{
-	if (--c->handles == 0)
-		free(c);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-	const struct attempt *a = handle->data;
-
-	release(a->c);
-}
-
 static void on_timer_closed(struct timer *t)
 {
-	release(t->data);
+	free(t->data);
 }
 
 /* Lets go of the attempt's socket and returns it. */
 static int take_fd(struct attempt *a)
 {
-	int fd = a->fd;
+	int fd = a->watch.fd;
 
-	uv_poll_stop(&a->poll);
-	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
-	a->fd = -1;
+	poller_release(a->c->p->splicer.poller, &a->watch);
+	a->watch.fd = -1;
 	a->c->running--;
 	return fd;
 }
 
-/* Closes all sockets; the memory goes with the last handle. */
+/* Closes all sockets; the memory goes with the timer. */
 static void stop(struct connect *c)
 {
 	c->is_over = true;
 	for (size_t i = 0; i < c->count; i++) {
-		if (c->attempts[i].fd >= 0)
+		if (c->attempts[i].watch.fd >= 0)
 			close(take_fd(&c->attempts[i]));
 	}
 	timer_close(&c->timer, on_timer_closed);
@@ -165,7 +148,7 @@ static int check_connected(struct connect *c, const struct attempt *a)
 	struct addr peer;
 	const char *why;
 
-	if (getpeername(a->fd, (struct sockaddr *)&ss, &len))
+	if (getpeername(a->watch.fd, (struct sockaddr *)&ss, &len))
 		return -errno;
 	peer = addr_from_sockaddr((const struct sockaddr *)&ss);
 	why = addr_equal(&peer, &a->to) ? check(c, &peer) : "the address is another";
@@ -175,18 +158,16 @@ static int check_connected(struct connect *c, const struct attempt *a)
 	return -EACCES;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(struct poll_watch *w, unsigned what)
 {
-	struct attempt *a = poll->data;
+	struct attempt *a = container_of(w, struct attempt, watch);
 	struct connect *c = a->c;
 	int err = 0;
 	socklen_t len = sizeof(err);
 
-	(void)events;
-	/* libuv says EBADF whatever the error is. */
-	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len))
-		err = errno;
-	err = err ? -err : status;
+	if (!(what & POLLER_WRITABLE))
+		return;
+	err = getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) ? -errno : -err;
 	if (err)
 		set_failed(c, err);
 	else
@@ -206,11 +187,11 @@ static int open_socket(struct attempt *a, uint16_t port)
 	socklen_t len = addr_to_sockaddr(&a->to, port, &ss);
 	int one = 1;
 
-	a->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->fd < 0)
+	a->watch.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->watch.fd < 0)
 		return -errno;
-	if (setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
-		(connect(a->fd, (const struct sockaddr *)&ss, len) && errno != EINPROGRESS))
+	if (setsockopt(a->watch.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+		(connect(a->watch.fd, (const struct sockaddr *)&ss, len) && errno != EINPROGRESS))
 		return -errno;
 	return 0;
 }
@@ -221,19 +202,15 @@ static int start_attempt(struct connect *c, struct attempt *a)
 	int err = open_socket(a, c->port);
 
 	if (!err)
-		err = uv_poll_init(&c->p->d->loop, &a->poll, a->fd);
+		err = poller_add(c->p->splicer.poller, &a->watch);
 	if (err) {
-		if (a->fd >= 0)
-			close(a->fd);
-		a->fd = -1;
+		if (a->watch.fd >= 0)
+			close(a->watch.fd);
+		a->watch.fd = -1;
 		set_failed(c, err);
 		return err;
 	}
-	a->poll.data = a;
-	c->handles++;
 	c->running++;
-	err = uv_poll_start(&a->poll, UV_WRITABLE, on_poll);
-	assert(!err);
 	return 0;
 }
 
@@ -279,7 +256,8 @@ static void on_timer(struct timer *t)
 
 static void add_address(struct connect *c, const struct addr *a)
 {
-	c->attempts[c->count++] = (struct attempt){ .c = c, .to = *a, .fd = -1 };
+	c->attempts[c->count++] =
+		(struct attempt){ .c = c, .to = *a, .watch = { .fd = -1, .on_ready = on_ready } };
 }
 
 static bool is_among(const struct addr *a, const struct addr *addrs, size_t n)
@@ -368,7 +346,6 @@ struct connect *connect_start(
 		return NULL;
 	}
 	timer_init(&p->d->loop, &c->timer, on_timer, c);
-	c->handles = 1;
 	return c;
 }
 

@@ -11,8 +11,9 @@
 struct poller {
 	int fd;
 	uv_poll_t poll;
-	uv_idle_t idle; /* runs while somebody asks for another turn */
-	unsigned handles;
+	uv_idle_t idle;	  /* runs while somebody asks for another turn */
+	unsigned handles; /* of the loop's, still open */
+	size_t watches;
 	struct list again; /* poll_watch.again */
 	struct epoll_event events[EVENTS_MAX];
 	int at, count; /* of the events being told */
@@ -93,12 +94,18 @@ struct poller *poller_open(uv_loop_t *loop)
 	return p;
 }
 
+static void free_if_over(struct poller *p)
+{
+	if (!p->handles && !p->watches)
+		free(p);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct poller *p = handle->data;
 
-	if (!--p->handles)
-		free(p);
+	p->handles--;
+	free_if_over(p);
 }
 
 void poller_close(struct poller *p)
@@ -106,6 +113,7 @@ void poller_close(struct poller *p)
 	uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->idle, on_closed);
 	close(p->fd);
+	p->fd = -1;
 }
 
 int poller_add(struct poller *p, struct poll_watch *w)
@@ -115,8 +123,13 @@ int poller_add(struct poller *p, struct poll_watch *w)
 		.data.ptr = w,
 	};
 
+	w->is_added = false;
 	list_init(&w->again);
-	return epoll_ctl(p->fd, EPOLL_CTL_ADD, w->fd, &e) ? -errno : 0;
+	if (epoll_ctl(p->fd, EPOLL_CTL_ADD, w->fd, &e))
+		return -errno;
+	w->is_added = true;
+	p->watches++;
+	return 0;
 }
 
 void poller_remove(struct poller *p, struct poll_watch *w)
@@ -126,6 +139,18 @@ void poller_remove(struct poller *p, struct poll_watch *w)
 		if (p->events[i].data.ptr == w)
 			p->events[i].data.ptr = NULL;
 	}
+	if (!w->is_added)
+		return;
+	w->is_added = false;
+	p->watches--;
+	free_if_over(p);
+}
+
+void poller_release(struct poller *p, struct poll_watch *w)
+{
+	/* Fails when the poller was closed, which has done it. */
+	epoll_ctl(p->fd, EPOLL_CTL_DEL, w->fd, NULL);
+	poller_remove(p, w);
 }
 
 void poller_again(struct poller *p, struct poll_watch *w)
