@@ -45,7 +45,6 @@ static bool is_shortage(int err)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
-	int on = 1;
 
 	(void)status;
 	(void)events;
@@ -66,8 +65,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			continue;
 		if (fd < 0)
 			return;
-		if (peer.ss_family != AF_UNIX)
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		l->on_accept(l, fd, (const struct sockaddr *)&peer, l->data);
 	}
 }
@@ -116,6 +113,9 @@ static int bind_socket(int fd, const struct sockaddr *at, const struct listener_
 	if (at->sa_family == AF_UNIX)
 		return bind_unix(fd, (const struct sockaddr_un *)at, opt->mode);
 	err = set_options(fd, at->sa_family, opt);
+	/* Accepted sockets inherit it. */
+	if (!err)
+		err = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
 	if (err)
 		return err;
 	return bind(fd, at,

@@ -2,6 +2,7 @@
 /* Streams over loopback: TCP, unix sockets, TLS; back-pressure, deadlines, ends (SPEC P17, C3). */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/un.h>
@@ -28,6 +29,7 @@ struct end {
 struct bench {
 	uv_loop_t loop;
 	struct listener *listener;
+	int nodelay; /* of the socket accepted last, as it was handed out */
 	struct sockaddr_storage at;
 	struct stream_limits limits;
 	struct tls_ctx *server_tls, *client_tls;
@@ -102,10 +104,12 @@ static const struct stream_ops ops = {
 static void on_accept(struct listener *l, int fd, const struct sockaddr *peer, void *data)
 {
 	struct bench *b = data;
+	socklen_t len = sizeof(b->nodelay);
 
 	(void)l;
 	(void)peer;
 	b->accepted++;
+	getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &b->nodelay, &len);
 	if (b->s.s) {
 		close(fd);
 		return;
@@ -599,6 +603,17 @@ static void test_accept_survives_emfile(void)
 	close_bench(&b);
 }
 
+static void test_accepted_sockets_hold_nothing_back(void)
+{
+	struct bench b;
+
+	open_bench(&b, NULL);
+	join(&b, NULL);
+	WAIT(&b, b.accepted);
+	OK(b.nodelay);
+	close_bench(&b);
+}
+
 static void test_port_can_be_shared_and_address_can_be_absent(void)
 {
 	struct bench b;
@@ -638,6 +653,7 @@ int main(void)
 	TAP_RUN(test_detached_descriptor_lives_on);
 	TAP_RUN(test_unix_socket_and_leftover_of_it);
 	TAP_RUN(test_accept_survives_emfile);
+	TAP_RUN(test_accepted_sockets_hold_nothing_back);
 	TAP_RUN(test_port_can_be_shared_and_address_can_be_absent);
 	return tap_done();
 }
