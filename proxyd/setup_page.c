@@ -146,6 +146,20 @@ static void add_download(struct page *pg, const struct download *d)
 	buf_append_str(&pg->html, "</a></li>");
 }
 
+/* Paths are broken at their slashes where they must be. */
+static void add_step(struct page *pg, enum text text)
+{
+	const char *step = text_get(pg->language, text), *slash;
+
+	buf_append_str(&pg->html, "<li>");
+	for (; (slash = strchr(step, '/')); step = slash + 1) {
+		html_append_part(&pg->html, step, (size_t)(slash + 1 - step));
+		buf_append_str(&pg->html, "<wbr>");
+	}
+	html_append_part(&pg->html, step, strlen(step));
+	buf_append_str(&pg->html, "</li>");
+}
+
 static void add_system(struct page *pg, const struct system *s, bool is_here)
 {
 	struct buf *b = &pg->html;
@@ -158,7 +172,7 @@ static void add_system(struct page *pg, const struct system *s, bool is_here)
 	}
 	buf_append_str(b, "</summary><ol>");
 	for (size_t i = 0; s->steps[i] != TEXTS; i++)
-		add_element(pg, "li", s->steps[i]);
+		add_step(pg, s->steps[i]);
 	buf_append_str(b, "</ol><ul>");
 	for (size_t i = 0; i < sizeof(s->downloads) / sizeof(*s->downloads); i++) {
 		if (s->downloads[i].path)

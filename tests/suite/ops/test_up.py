@@ -216,6 +216,14 @@ def test_the_explicit_proxy_loads_and_blocks(machine, up, phone):
         assert phone.curl(scheme + "://unknown.example/", *options)[:2] == (0, 200)
 
 
+def test_the_set_up_page_is_served_in_its_languages(up, phone):
+    """P8, P19."""
+    page = up.rows["Set-up page"].split()[0]
+    for language, title in (("en", "Set Up This Device"), ("de-DE", "Dieses Gerät einrichten")):
+        exit_status, status, body = phone.curl(page, "-H", "Accept-Language: " + language)
+        assert (exit_status, status) == (0, 200) and "<h1>%s</h1>" % title in body, body
+
+
 def test_the_provisioning_api_serves_the_machine_and_nobody_else(machine, up, phone):
     url = up.rows["Provisioning API"].split()[0]
     done = machine.run("curl", "-sS", "--noproxy", "*", url)

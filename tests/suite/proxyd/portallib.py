@@ -24,7 +24,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
-        if tag not in ("meta", "link", "input", "img", "br"):
+        if tag not in ("meta", "link", "input", "img", "br", "wbr"):
             self.stack.append((tag, attrs))
         if tag == "form":
             self.form = attrs
