@@ -28,7 +28,7 @@ struct wait {
 static void add_turn(const struct device_docs *d, const char *id, cJSON *out)
 {
 	const mbedtls_md_info_t *sha1 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA1);
-	int64_t now = clock_wall_ms() / 1000, half = d->turn_ttl_s / 2;
+	int64_t now = clock_wall_ms() / 1000, half = d->turn_ttl_s / 2, expiry;
 	unsigned char sum[20], text[32];
 	char name[96];
 	size_t len;
@@ -36,7 +36,8 @@ static void add_turn(const struct device_docs *d, const char *id, cJSON *out)
 
 	if (!d->turn_secret || !sha1)
 		return;
-	snprintf(name, sizeof(name), "%lld:%s", (long long)((now / half + 2) * half), id);
+	expiry = (now / half + 2) * half;
+	snprintf(name, sizeof(name), "%lld:%s", (long long)expiry, id);
 	if (mbedtls_md_hmac(sha1, (const unsigned char *)d->turn_secret, strlen(d->turn_secret),
 		    (const unsigned char *)name, strlen(name), sum) ||
 		mbedtls_base64_encode(text, sizeof(text), &len, sum, sizeof(sum)))

@@ -202,6 +202,8 @@ static int open_admin(struct daemon *d, struct apid *a)
 	bool has_files = conf->admin_cert_file && conf->admin_cert_file[0];
 	int r = 0;
 
+	if (!conf->admin.port)
+		return 0;
 	admin_host(conf, a->host);
 	a->admin_tls = (struct admin_tls){ .dir = d->shared->state_dir,
 		.host = a->host,
@@ -269,7 +271,7 @@ static int start(struct daemon *d)
 		.tunnel_count = d->shared->tunnel_count,
 		.store = a->store,
 		.publisher = a->publisher };
-	return provision_open(&d->loop, &conf->provision, &a->provision);
+	return conf->provision.port ? provision_open(&d->loop, &conf->provision, &a->provision) : 0;
 }
 
 static void reload(struct daemon *d, void *next)
