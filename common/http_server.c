@@ -250,7 +250,8 @@ static void run(struct http_conn *c, const char *data, size_t len)
 	if (c->is_closing || c->is_handed)
 		return;
 	if (is_blocked(c)) {
-		if (c->rest_len || c->req.is_paused)
+		/* With nothing to hold back, the peer's end is to be seen. */
+		if (c->rest_len || (c->req.is_paused && !c->req.body_done))
 			stream_pause(c->stream);
 		if (c->rest_len && stream_unread(c->stream, c->rest, c->rest_len))
 			http_conn_close(c, -ENOMEM);

@@ -74,6 +74,9 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "http_high_ports", CONF_BOOL, AT(http_high_ports), "yes",
 		.help = "Plain HTTP may also ask for ports from 1024 on, but for those that "
 			"browsers keep away from." },
+	{ "proxyd", "connect_s", CONF_INT, AT(connect_s), "10", .min = 1, .max = 60,
+		.help = "How long connecting to a web server may take, all its addresses together, "
+			"in seconds." },
 	{ "proxyd", "answer_s", CONF_INT, AT(answer_s), "300", .min = 1, .max = 3600,
 		.help = "How long a web server may think about a request, in seconds." },
 	{ "proxyd", "idle_s", CONF_INT, AT(idle_s), "600", .min = 1, .max = 86400,

@@ -21,7 +21,7 @@ struct proxyd_conf {
 	char *language, *texts_dir, *brand_dir; /* as pages_open has them */
 	struct conf_ints connect_ports, http_ports;
 	bool http_high_ports;
-	int64_t answer_s, idle_s;
+	int64_t connect_s, answer_s, idle_s;
 	int64_t pool_max;	    /* idle connections to web servers */
 	struct conf_prefixes never; /* addresses that nobody is connected to */
 	struct endpoint resolver;

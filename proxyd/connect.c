@@ -10,9 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Between two attempts (RFC 8305 section 5), and all attempts together. */
+/* Between two attempts (RFC 8305 section 5). */
 #define STAGGER_MS 250
-#define CONNECT_MS 10000
 
 struct attempt {
 	struct connect *c;
@@ -320,7 +319,7 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 		return;
 	}
 	order_addresses(c, addrs, n);
-	c->give_up_at = clock_mono_ms() + CONNECT_MS;
+	c->give_up_at = clock_mono_ms() + (uint64_t)c->p->conf->connect_s * 1000;
 	start_more(c);
 }
 

@@ -142,7 +142,7 @@ static void on_reload(struct daemon *d, void *next)
 {
 	static const char *const live[] = { "portal_host", "appeal_path", "appeals_per_hour",
 		"language", "texts_dir", "brand_dir", "connect_ports", "http_ports",
-		"http_high_ports", "image_parse_limit", "answer_s", "idle_s", NULL };
+		"http_high_ports", "image_parse_limit", "connect_s", "answer_s", "idle_s", NULL };
 
 	conf_reload(proxyd_conf_rows, proxyd_conf_count, d->conf, next, live);
 	renew_pages(d->state);

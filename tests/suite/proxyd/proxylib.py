@@ -404,6 +404,7 @@ addresses = 10.9.0.1/24, fd09::1/64
 user = {UID}
 redis_password_file = {self.redis.password_file("proxyd", UID)}
 upstream_ca = {self.dir}/internet.pem
+connect_s = 2
 ca_dir = {self.dir}/state/proxyd/ca
 appeals_per_hour = 1000
 """)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Connecting to a name with several addresses (RFC 8305), and only where the device may (SPEC P15)."""
+import socket
+
+import pytest
 from proxylib import DEAF, SITE, SITE6
 from support.wait import wait_until
 
@@ -50,11 +53,20 @@ def test_sixteen_addresses_are_bounded(world):
     wait_until(lambda: not _syn_sent(world), "no attempt left")
 
 
-def test_client_that_leaves_ends_the_attempts(world):
-    with world.connect() as c:
-        c.send("GET http://deaf.test.example/ HTTP/1.1\r\nHost: deaf.test.example\r\n\r\n")
-        wait_until(lambda: DEAF in _syn_sent(world), "an attempt")
-    wait_until(lambda: DEAF not in _syn_sent(world), "no attempt left")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_client_that_leaves_ends_the_attempts(new_world, scheme):
+    """By a reset, or by its goodbye in TLS; whoever only says that he sends no more still waits."""
+    w = new_world
+    w.proxyd.stop()
+    w.conf.write_text(w.conf.read_text().replace("connect_s = 2", "connect_s = 60"))
+    w.start_proxyd()
+    c = w.secure_to("deaf.test.example") if scheme == "https" else w.connect()
+    c.send("GET %s/ HTTP/1.1\r\nHost: deaf.test.example\r\n\r\n" % ("" if scheme == "https" else "http://deaf.test.example"))
+    wait_until(lambda: DEAF in _syn_sent(w), "an attempt")
+    if scheme == "http":
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    c.close()
+    wait_until(lambda: DEAF not in _syn_sent(w), "no attempt left")
 
 
 def test_forbidden_addresses_are_never_tried(world):
