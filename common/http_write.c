@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Heads and bodies as bytes. Framing headers are written here and nowhere else. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,11 @@ bool http_is_framing_header(const char *name)
 {
 	static const char *const ours[] = { "content-length", "transfer-encoding", "connection",
 		"keep-alive", "proxy-connection" };
+	char first = (char)(*name | 0x20);
 
+	/* Called for every header there is. */
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (http_name_is(name, ours[i]))
+		if (first == *ours[i] && !strcasecmp(name, ours[i]))
 			return true;
 	return false;
 }
@@ -27,18 +28,44 @@ static bool is_clean(const char *s)
 	return !s[strcspn(s, "\r\n")];
 }
 
+static void put_number(struct buf *b, uint64_t n)
+{
+	char text[20]; /* of the largest */
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_append(b, text + at, sizeof(text) - at);
+}
+
 static int put_start_line(struct buf *b, const struct http_head *h, bool is_request)
 {
 	if (is_request) {
 		if (!h->method || !h->target || !is_clean(h->method) || !is_clean(h->target))
 			return -EINVAL;
-		return buf_printf(b, "%s %s HTTP/1.1\r\n", h->method, h->target);
+		buf_append_str(b, h->method);
+		buf_append_byte(b, ' ');
+		buf_append_str(b, h->target);
+		return buf_append_str(b, " HTTP/1.1\r\n");
 	}
 	const char *reason = h->reason ? h->reason : http_status_text(h->status);
 
 	if (h->status < 100 || h->status > 999 || !is_clean(reason))
 		return -EINVAL;
-	return buf_printf(b, "HTTP/1.1 %d %s\r\n", h->status, reason);
+	buf_append_str(b, "HTTP/1.1 ");
+	put_number(b, (uint64_t)h->status);
+	buf_append_byte(b, ' ');
+	buf_append_str(b, reason);
+	return buf_append(b, "\r\n", 2);
+}
+
+static void put_line(struct buf *b, const char *name, const char *value)
+{
+	buf_append_str(b, name);
+	buf_append(b, ": ", 2);
+	buf_append_str(b, value);
+	buf_append(b, "\r\n", 2);
 }
 
 static void put_date(struct buf *b)
@@ -48,7 +75,7 @@ static void put_date(struct buf *b)
 	struct tm tm;
 
 	strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-	buf_printf(b, "Date: %s\r\n", text);
+	put_line(b, "Date", text);
 }
 
 static int put_headers(struct buf *b, const struct http_head *h)
@@ -60,30 +87,33 @@ static int put_headers(struct buf *b, const struct http_head *h)
 			continue;
 		if (!x->name[0] || !is_clean(x->name) || !is_clean(x->value))
 			return -EINVAL;
-		buf_append_str(b, x->name);
-		buf_append(b, ": ", 2);
-		buf_append_str(b, x->value);
-		buf_append(b, "\r\n", 2);
+		put_line(b, x->name, x->value);
 	}
 	return 0;
 }
 
 int http_encode_head(struct buf *b, const struct http_head *h, const struct http_framing_lines *f)
 {
-	int err = put_start_line(b, h, f->is_request);
+	/* With what is written between the strings, and our own: mostly all of it, at once. */
+	int err = buf_reserve(b, h->bytes + h->n_headers * 4 + 192);
 
+	if (!err)
+		err = put_start_line(b, h, f->is_request);
 	if (!err)
 		err = put_headers(b, h);
 	if (err)
 		return err;
 	if (!f->is_request && h->status >= 200 && !http_head_get(h, "date"))
 		put_date(b);
-	if (f->say_length && f->framing == HTTP_BODY_CHUNKED)
-		buf_append_str(b, "Transfer-Encoding: chunked\r\n");
-	else if (f->say_length && f->framing != HTTP_BODY_CLOSE)
-		buf_printf(b, "Content-Length: %" PRIu64 "\r\n", f->len);
+	if (f->say_length && f->framing == HTTP_BODY_CHUNKED) {
+		put_line(b, "Transfer-Encoding", "chunked");
+	} else if (f->say_length && f->framing != HTTP_BODY_CLOSE) {
+		buf_append_str(b, "Content-Length: ");
+		put_number(b, f->len);
+		buf_append(b, "\r\n", 2);
+	}
 	if (f->connection)
-		buf_printf(b, "Connection: %s\r\n", f->connection);
+		put_line(b, "Connection", f->connection);
 	buf_append(b, "\r\n", 2);
 	return b->failed;
 }
