@@ -7,6 +7,7 @@
  * resolver that has an address for every name, to be the upstream of a forwarder under test. IPv4
  * only; ends by a signal.
  */
+#include "tests/bench/tools/dns-question.h"
 #include <arpa/inet.h>
 #include <err.h>
 #include <poll.h>
@@ -17,26 +18,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 64, DATAGRAM_MAX = 1500, HEADER_LEN = 12, RECORD_LEN = 16 };
+enum { BATCH = 64, DATAGRAM_MAX = 1500, RECORD_LEN = 16 };
 
 static uint8_t data[BATCH][DATAGRAM_MAX + RECORD_LEN];
-
-/* The end of the question, 0 when there is none. */
-static size_t question_end(const uint8_t *msg, size_t len)
-{
-	size_t at = HEADER_LEN;
-
-	while (at < len && msg[at])
-		at += 1u + msg[at];
-	return at + 5 <= len ? at + 5 : 0;
-}
 
 /* name = pointer to the question, A, IN, 300 s, 192.0.2.1; what is not A is NODATA. */
 static size_t write_answer(uint8_t *msg, size_t len)
 {
-	static const uint8_t record[RECORD_LEN] = { 0xc0, HEADER_LEN, 0, 1, 0, 1, 0, 0, 1, 0x2c, 0,
-		4, 192, 0, 2, 1 };
-	size_t end = question_end(msg, len);
+	static const uint8_t record[RECORD_LEN] = { 0xc0, DNS_HEADER_LEN, 0, 1, 0, 1, 0, 0, 1, 0x2c,
+		0, 4, 192, 0, 2, 1 };
+	size_t end = dns_question_end(msg, len);
 
 	if (!end)
 		return 0;
@@ -53,7 +44,7 @@ static size_t write_answer(uint8_t *msg, size_t len)
 
 static size_t turn(uint8_t *msg, size_t len, bool answer)
 {
-	if (len < HEADER_LEN || msg[2] & 0x80)
+	if (len < DNS_HEADER_LEN || msg[2] & 0x80)
 		return 0;
 	msg[2] |= 0x80;
 	return answer ? write_answer(msg, len) : len;

@@ -9,6 +9,7 @@
  * in "canned.example" have CANNED_ADDRESS, all others ADDRESS, none an IPv6 address. Prints
  * "ready"; ends by a signal.
  */
+#include "tests/bench/tools/dns-question.h"
 #include "tests/bench/tools/web.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,13 +23,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum {
 	FDS_MAX = 65536,
 	EVENTS = 256,
 	REQUEST_MAX = 8192,
 	DATAGRAM_MAX = 1500,
-	DNS_HEADER_LEN = 12,
 	DNS_RECORD_LEN = 16,
 	PIECE = 16384, /* one TLS record */
 };
@@ -70,13 +71,17 @@ struct origin {
 static void page_make(struct page *p)
 {
 	static const char text[] = "<p>A page to be measured with, of no interest otherwise.\n";
+	char date[64];
+	time_t now = time(NULL);
+	struct tm tm;
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	p->data = malloc(p->body_len + 256);
 	if (!p->data)
 		err(1, NULL);
 	int n = sprintf(p->data,
-		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: no-store\r\n"
-		"Content-Length: %zu\r\n\r\n",
-		p->body_len);
+		"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/html\r\n"
+		"Cache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
+		date, p->body_len);
 	for (size_t i = 0; i < p->body_len; i++)
 		p->data[(size_t)n + i] = text[i % (sizeof(text) - 1)];
 	p->len = (size_t)n + p->body_len;
@@ -241,21 +246,12 @@ static void on_listener(struct origin *o, const struct conn *l)
 
 /* ---- names ---- */
 
-/* The end of the question, 0 when there is none. */
-static size_t question_end(const uint8_t *msg, size_t len)
-{
-	size_t at = DNS_HEADER_LEN;
-	while (at < len && msg[at])
-		at += 1u + msg[at];
-	return at + 5 <= len ? at + 5 : 0;
-}
-
 /* The whole answer's length; 0 = none. */
 static size_t dns_answer(const struct origin *o, uint8_t *msg, size_t len)
 {
 	static const uint8_t canned[] = "\6canned\7example";
 	static const uint8_t record[] = { 0xc0, DNS_HEADER_LEN, 0, 1, 0, 1, 0, 0, 1, 0x2c, 0, 4 };
-	size_t end = len < DNS_HEADER_LEN || msg[2] & 0x80 ? 0 : question_end(msg, len);
+	size_t end = len < DNS_HEADER_LEN || msg[2] & 0x80 ? 0 : dns_question_end(msg, len);
 	if (!end)
 		return 0;
 	bool is_a = !msg[end - 4] && msg[end - 3] == 1;
