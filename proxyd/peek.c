@@ -337,7 +337,9 @@ static void step(struct peek *k)
 			break;
 		case PEEK_REACH:
 		case PEEK_CONNECT:
-			return;
+			/* Who closes before there was an answer wants none. */
+			err = k->splice.ends[SPLICE_CLIENT].is_ending ? -ECONNRESET : -EAGAIN;
+			break;
 		case PEEK_ANSWER:
 			err = on_answer(k);
 			break;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Intercepted TLS: judged by the hello, proven, then spliced undecrypted (SPEC P3, P12, P15)."""
 import hashlib
+import os
 import select
 import socket
 import threading
@@ -283,6 +284,17 @@ def test_encrypted_hello_passes_where_nothing_is_judged_by_name(net, raw):
         net.change("device_prefs", {"id": "device:passing"})
     assert lib.is_refused(net, "cloudflare-ech.com", "passing", RAW, lib.ECH)
     assert raw.nobody_came()
+
+
+def test_a_client_that_leaves_ends_what_is_done_for_it(net):
+    """Its site takes no packet: nobody waits for that any longer."""
+    descriptors = lambda: len(os.listdir("/proc/%d/fd" % net.proxyd.process.pid))  # noqa: E731
+    wait_until(lambda: net.status()["spliced_now"] == 0, "quiet")
+    before = descriptors()
+    with lib.connect(net, to=RAW) as c:
+        c.send(hello(sni("deaf.test.example")))
+        wait_until(lambda: descriptors() >= before + 2, "connecting")
+    wait_until(lambda: descriptors() <= before, "given up", 5)
 
 
 # ---- the server's first answer ----
