@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/connect.h"
 #include "common/timer.h"
+#include "proxyd/pool.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -200,6 +201,9 @@ static int start_attempt(struct connect *c, struct attempt *a)
 {
 	int err = open_socket(a, c->port);
 
+	/* What rests makes room for what is wanted. */
+	if ((err == -EMFILE || err == -ENFILE) && pool_shed(c->p->pool))
+		err = open_socket(a, c->port);
 	if (!err)
 		err = poller_add(c->p->splicer.poller, &a->watch);
 	if (err) {

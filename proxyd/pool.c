@@ -228,6 +228,15 @@ void pool_put(
 		drop_client(c);
 }
 
+bool pool_shed(struct pool *pool)
+{
+	struct pooled *e = oldest(pool);
+
+	if (e)
+		drop(e);
+	return e;
+}
+
 size_t pool_count(const struct pool *pool)
 {
 	return pool->count;

@@ -25,4 +25,6 @@ struct http_client *pool_take(
 /* Takes an idle connection over. */
 void pool_put(struct pool *pool, const struct target *t, const struct addr *device,
 	struct http_client *c);
+/* Closes the oldest one, where descriptors are short. False: there is none. */
+bool pool_shed(struct pool *pool);
 size_t pool_count(const struct pool *pool);

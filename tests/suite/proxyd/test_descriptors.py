@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 import pytest
+from proxylib import SITE
 from support.wait import wait_until
 
 HOST = "allowed.example"
@@ -14,13 +15,16 @@ HOST = "allowed.example"
 @pytest.fixture
 def starved(new_world):
     """A proxyd with few descriptors left."""
-    w = new_world
-    pid = w.proxyd.process.pid
+    _starve(new_world, 24)
+    return new_world
+
+
+def _starve(world, left):
+    pid = world.proxyd.process.pid
     used = max(int(n) for n in os.listdir("/proc/%d/fd" % pid)) + 1
     owner = os.stat("/proc/%d" % pid)
     subprocess.run(["setpriv", "--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups", "prlimit",
-                    "--pid", str(pid), "--nofile=%d:" % (used + 24)], check=True)
-    return w
+                    "--pid", str(pid), "--nofile=%d:" % (used + left)], check=True)
 
 
 def test_out_of_descriptors_it_pauses_and_goes_on(starved):
@@ -56,6 +60,28 @@ def test_out_of_descriptors_a_website_has_a_page(starved):
         for one in [*held, c]:
             one.close()
     wait_until(lambda: w.get("http://%s/" % HOST).status == 200, "served again")
+
+
+def test_out_of_descriptors_idle_connections_make_room(new_world):
+    """Those to web servers that rest go before a request is refused."""
+    w = new_world
+    for i in range(10):
+        assert w.get("http://s%d.test.example/" % i).status == 200
+    wait_until(lambda: w.status()["pooled"] >= 10, "ten at rest")
+    c = w.connect()
+    assert c.ask("GET", "http://s0.test.example/", "s0.test.example").status == 200
+    held = []
+    try:
+        _starve(w, 4)
+        for _ in range(30):
+            held.append(w.connect())
+        wait_until(lambda: "accept paused" in w.proxyd.log(), "pause")
+        # An address, since asking for a name takes a descriptor, too; nobody listens there.
+        r = c.ask("GET", "http://%s:8181/" % SITE, SITE + ":8181")
+        assert r.status == 502 and "refused" in r.text, r
+    finally:
+        for one in [*held, c]:
+            one.close()
 
 
 def _cpu_ticks(world):

@@ -99,6 +99,26 @@ def test_interim_answers_without_end_are_ended(client):
     assert c.ask("GET", at + "/babbling", HOST).status == 502
 
 
+def test_other_ways_to_a_site_are_not_told(client):
+    """P15: what would have the browser come by QUIC, past the proxy."""
+    c, origin, at = client
+    origin.routes["/ways"] = lambda r: r.answer(headers=[
+        ("Alt-Svc", 'h3=":443"; ma=86400'), ("ALT-SVC", "clear"), ("Alternate-Protocol", "443:quic"), ("X-Kept", "1")])
+    r = c.ask("GET", at + "/ways", HOST)
+    assert r.status == 200 and r.get("X-Kept") == "1"
+    assert r.get("Alt-Svc") is None and r.get("Alternate-Protocol") is None
+
+
+def test_dns_by_http_in_json_is_blocked(client):
+    """P15"""
+    c, origin, at = client
+    before = len(origin.requests)
+    r = c.ask("GET", at + "/resolve?name=a.example", HOST, [("Accept", "application/dns-json")])
+    assert r.status == 451 and len(origin.requests) == before
+    origin.routes["/resolve"] = lambda r: r.answer(headers=[("Content-Type", "application/dns-json; charset=utf-8")], body="{}")
+    assert c.ask("GET", at + "/resolve?name=a.example", HOST).status == 451
+
+
 # ---- methods and targets ----
 
 def test_options_of_the_whole_server(world):
