@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const role_texts[ROLES] = { "viewer", "helper", "admin", "owner" };
+const char *const role_texts[ROLES + 1] = { "viewer", "helper", "admin", "owner", NULL };
 static const char *const scope_texts[SCOPES] = { "", "devices", "policy", "appeals", "accounts",
 	"system" };
 

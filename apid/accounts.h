@@ -11,6 +11,8 @@
  */
 enum role { ROLE_VIEWER, ROLE_HELPER, ROLE_ADMIN, ROLE_OWNER, ROLES };
 const char *role_text(enum role r);
+/* All of them, ended by NULL. */
+extern const char *const role_texts[ROLES + 1];
 /* -EINVAL */
 int role_parse(const char *text, enum role *out);
 

@@ -2,6 +2,7 @@
 #include "apid/deed.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,4 +52,27 @@ void deed_start(struct deed *d)
 {
 	exchange_begin_work(&d->c->x);
 	store_transact(d->c->api->store, d->topic, d->id, d->step, on_done, d);
+}
+
+static void on_hash(void *arg, int status, const char *hash)
+{
+	struct deed *d = arg;
+	struct call *c = d->c;
+
+	if (status) {
+		call_failed(c, status, NULL);
+	} else {
+		snprintf(d->password, sizeof(d->password), "%s", hash);
+		deed_start(d);
+	}
+	exchange_end_work(&c->x);
+}
+
+void deed_start_with(struct deed *d, const char *password)
+{
+	exchange_begin_work(&d->c->x);
+	if (!password_hash(&d->c->api->passwords, password, on_hash, d))
+		return;
+	call_problem_later(d->c, 503, "too many logins at once", 1);
+	exchange_end_work(&d->c->x);
 }

@@ -25,3 +25,5 @@ struct deed {
 /* NULL after it answered that there is no memory. */
 struct deed *deed_new(struct call *c, store_step step, void (*answer)(struct deed *d));
 void deed_start(struct deed *d);
+/* The same once the password is hashed, into password; for those who set one. */
+void deed_start_with(struct deed *d, const char *password);

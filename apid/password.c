@@ -37,6 +37,11 @@ const char *password_refused(const char *text)
 	return NULL;
 }
 
+bool password_is_good(const char *text)
+{
+	return !password_refused(text);
+}
+
 /* In a thread of the pool. */
 static void work(uv_work_t *w)
 {

@@ -305,34 +305,38 @@ static void handle_delete(struct call *c)
 	start(c, CHANGE_DELETE, c->args[0]);
 }
 
-/* The body is checked after an id was made for it. */
-static void handle_post(struct call *c)
+const char *record_take_id(struct call *c, const char *key)
 {
-	const char *key = c->route->id_field;
 	const cJSON *id = json_get(c->body, key);
-	struct body_error err;
+	char made[BASE64URL_LEN(9) + 1];
 	uint8_t raw[9];
-	char made[BASE64URL_LEN(sizeof(raw)) + 2] = "";
 
 	if (id && !cJSON_IsString(id)) {
 		call_invalid(c, "/id", "is not a string");
-		return;
+		return NULL;
 	}
-	if (!id) {
-		if (random_bytes(NULL, raw, sizeof(raw))) {
-			call_failed(c, -EIO, NULL);
-			return;
-		}
+	if (!id && !random_bytes(NULL, raw, sizeof(raw))) {
 		base64url_format(raw, sizeof(raw), made);
-		if (!cJSON_AddStringToObject(c->body, key, made)) {
-			call_failed(c, -ENOMEM, NULL);
-			return;
-		}
+		id = cJSON_AddStringToObject(c->body, key, made);
 	}
-	if (body_check(((const struct resource *)c->route->data)->schema, c->body, &err))
+	if (!id)
+		call_failed(c, -ENOMEM, NULL);
+	return id ? id->valuestring : NULL;
+}
+
+/* The body is checked after an id was made for it. */
+static void handle_post(struct call *c)
+{
+	const struct resource *r = c->route->data;
+	const char *id = record_take_id(c, c->route->id_field);
+	struct body_error err;
+
+	if (!id)
+		return;
+	if (body_check(r->schema, c->body, &err))
 		call_invalid(c, err.pointer, err.reason);
 	else
-		start_with(c, CHANGE_POST, id ? id->valuestring : made);
+		start_with(c, CHANGE_POST, id);
 }
 
 /* ---- routes ---- */

@@ -9,5 +9,9 @@
 int record_make_routes(const struct resource *r, struct route out[static 6]);
 void record_free_routes(struct route routes[static 6]);
 
+/* Gives the body an id of its own where it has none. NULL: answered, it is no string or there is no
+ * memory. */
+const char *record_take_id(struct call *c, const char *key);
+
 /* RFC 7396: patch into target, both objects; takes nothing over. False without memory. */
 bool merge_patch(cJSON *target, const cJSON *patch);

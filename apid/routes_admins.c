@@ -12,15 +12,6 @@
 
 /* Administrators: for owners, in a session. */
 
-static const char *const role_values[] = { "viewer", "helper", "admin", "owner", NULL };
-
-static bool is_password(const char *text)
-{
-	return !password_refused(text);
-}
-
-#define PASSWORD_FORM "has fewer than 10 characters or more than 72 bytes"
-
 #define GROUPS_FIELD                                                                               \
 	{                                                                                          \
 		.name = "groups", .type = BODY_TEXTS, .is_nullable = true, .max = 256,             \
@@ -40,9 +31,9 @@ static const struct body_field new_fields[] = {
 		.type = BODY_TEXT,
 		.is_required = true,
 		.max = 1024,
-		.is_good = is_password,
+		.is_good = password_is_good,
 		.form = PASSWORD_FORM },
-	{ .name = "role", .type = BODY_ENUM, .is_required = true, .values = role_values },
+	{ .name = "role", .type = BODY_ENUM, .is_required = true, .values = role_texts },
 	GROUPS_FIELD,
 	{ 0 },
 };
@@ -52,9 +43,9 @@ static const struct body_field change_fields[] = {
 	{ .name = "password",
 		.type = BODY_TEXT,
 		.max = 1024,
-		.is_good = is_password,
+		.is_good = password_is_good,
 		.form = PASSWORD_FORM },
-	{ .name = "role", .type = BODY_ENUM, .values = role_values },
+	{ .name = "role", .type = BODY_ENUM, .values = role_texts },
 	GROUPS_FIELD,
 	{ 0 },
 };
@@ -134,29 +125,6 @@ static int add_step(void *arg, struct db_batch *b, unsigned number)
 	return 0;
 }
 
-static void on_hash(void *arg, int status, const char *hash)
-{
-	struct deed *d = arg;
-	struct call *c = d->c;
-
-	if (status) {
-		call_failed(c, status, NULL);
-	} else {
-		snprintf(d->password, sizeof(d->password), "%s", hash);
-		deed_start(d);
-	}
-	exchange_end_work(&c->x);
-}
-
-static void hash_and_start(struct deed *d, const char *password)
-{
-	exchange_begin_work(&d->c->x);
-	if (!password_hash(&d->c->api->passwords, password, on_hash, d))
-		return;
-	call_problem_later(d->c, 503, "too many logins at once", 1);
-	exchange_end_work(&d->c->x);
-}
-
 static void handle_post(struct call *c)
 {
 	struct deed *d = deed_new(c, add_step, answer_admin);
@@ -165,7 +133,7 @@ static void handle_post(struct call *c)
 		return;
 	d->conflict = "there is an account of this name";
 	snprintf(d->name, sizeof(d->name), "%s", json_get(c->body, "name")->valuestring);
-	hash_and_start(d, json_get(c->body, "password")->valuestring);
+	deed_start_with(d, json_get(c->body, "password")->valuestring);
 }
 
 /* ---- changing and removing ---- */
@@ -246,7 +214,7 @@ static void handle_patch(struct call *c)
 	d->conflict = "it is the last owner without a limit";
 	snprintf(d->name, sizeof(d->name), "%s", c->args[0]);
 	if (password)
-		hash_and_start(d, password->valuestring);
+		deed_start_with(d, password->valuestring);
 	else
 		deed_start(d);
 }

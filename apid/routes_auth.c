@@ -35,10 +35,9 @@ static const struct body_schema login_schema = { .name = "Login",
 	.fields = login_fields,
 	.example = "{\"user\":\"anna\",\"password\":\"correct horse\",\"totp\":\"123456\"}" };
 
-static const char *const role_values[] = { "viewer", "helper", "admin", "owner", NULL };
 static const struct body_field account_fields[] = {
 	{ .name = "name", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
-	{ .name = "role", .type = BODY_ENUM, .is_read_only = true, .values = role_values },
+	{ .name = "role", .type = BODY_ENUM, .is_read_only = true, .values = role_texts },
 	{ .name = "groups",
 		.type = BODY_TEXTS,
 		.is_read_only = true,

@@ -4,6 +4,7 @@
 #include "apid/identify.h"
 #include "apid/page.h"
 #include "apid/qr.h"
+#include "apid/record.h"
 #include "apid/routes.h"
 #include "apid/tunnels.h"
 #include "common/random.h"
@@ -96,25 +97,15 @@ static void handle_delete(struct call *c)
 
 static void handle_post(struct call *c)
 {
-	const cJSON *id = json_get(c->body, "id");
-	char made[BASE64URL_LEN(9) + 1] = "";
+	const char *id = record_take_id(c, "id");
 	struct body_error err;
-	uint8_t raw[9];
 
-	if (!id) {
-		if (random_bytes(NULL, raw, sizeof(raw))) {
-			call_failed(c, -EIO, NULL);
-			return;
-		}
-		base64url_format(raw, sizeof(raw), made);
-		id = cJSON_AddStringToObject(c->body, "id", made);
-	}
 	if (!id)
-		call_failed(c, -ENOMEM, NULL);
-	else if (body_check(&device_schema, c->body, &err))
+		return;
+	if (body_check(&device_schema, c->body, &err))
 		call_invalid(c, err.pointer, err.reason);
 	else
-		start(c, id->valuestring, DEVICE_POST);
+		start(c, id, DEVICE_POST);
 }
 
 /* ---- configuration and keys ---- */

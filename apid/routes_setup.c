@@ -21,11 +21,6 @@ bool admin_name_is_good(const char *text)
 	return text[0] && !text[strspn(text, good)] && strlen(text) <= 64;
 }
 
-static bool is_password(const char *text)
-{
-	return !password_refused(text);
-}
-
 static const struct body_field fields[] = {
 	{ .name = "token",
 		.type = BODY_TEXT,
@@ -44,8 +39,8 @@ static const struct body_field fields[] = {
 		.type = BODY_TEXT,
 		.is_required = true,
 		.max = 1024,
-		.is_good = is_password,
-		.form = "has fewer than 10 characters or more than 72 bytes" },
+		.is_good = password_is_good,
+		.form = PASSWORD_FORM },
 	{ 0 },
 };
 static const struct body_schema schema = { .name = "Setup", .fields = fields };

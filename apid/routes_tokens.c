@@ -19,7 +19,6 @@ static bool is_scope(const char *text)
 	return !scope_parse(text, &bits);
 }
 
-static const char *const role_values[] = { "viewer", "helper", "admin", "owner", NULL };
 static const struct body_field token_fields[] = {
 	{ .name = "id", .type = BODY_TEXT, .is_read_only = true, .max = 32 },
 	{ .name = "name", .type = BODY_TEXT, .is_required = true, .min = 1, .max = 64 },
@@ -27,7 +26,7 @@ static const struct body_field token_fields[] = {
 	{ .name = "role",
 		.type = BODY_ENUM,
 		.is_required = true,
-		.values = role_values,
+		.values = role_texts,
 		.help = "at most the role of the account; never more than it has later" },
 	{ .name = "scopes",
 		.type = BODY_TEXTS,

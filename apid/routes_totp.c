@@ -229,28 +229,9 @@ static int password_step(void *arg, struct db_batch *b, unsigned number)
 	return 0;
 }
 
-static void on_hash(void *arg, int status, const char *hash)
-{
-	struct deed *d = arg;
-	struct call *c = d->c;
-
-	if (status) {
-		call_failed(c, status, NULL);
-	} else {
-		snprintf(d->password, sizeof(d->password), "%s", hash);
-		deed_start(d);
-	}
-	exchange_end_work(&c->x);
-}
-
 static void hash_new(struct deed *d)
 {
-	exchange_begin_work(&d->c->x);
-	if (!password_hash(
-		    &d->c->api->passwords, json_get(d->c->body, "new")->valuestring, on_hash, d))
-		return;
-	call_problem_later(d->c, 503, "too many logins at once", 1);
-	exchange_end_work(&d->c->x);
+	deed_start_with(d, json_get(d->c->body, "new")->valuestring);
 }
 
 static void handle_password(struct call *c)
@@ -259,11 +240,6 @@ static void handle_password(struct call *c)
 }
 
 /* ---- routes ---- */
-
-static bool is_password(const char *text)
-{
-	return !password_refused(text);
-}
 
 static const struct body_field seed_fields[] = {
 	{ .name = "secret", .type = BODY_TEXT, .is_read_only = true, .max = 64, .help = "Base32" },
@@ -302,8 +278,8 @@ static const struct body_field password_fields[] = {
 		.type = BODY_TEXT,
 		.is_required = true,
 		.max = 1024,
-		.is_good = is_password,
-		.form = "has fewer than 10 characters or more than 72 bytes" },
+		.is_good = password_is_good,
+		.form = PASSWORD_FORM },
 	{ 0 },
 };
 static const struct body_schema password_schema = { .name = "PasswordChange",

@@ -39,7 +39,7 @@ cJSON *store_device_json(const char *id, const struct device_state *d)
 		add_addresses(out, d) &&
 		(!d->public_key[0] || cJSON_AddStringToObject(out, "public_key", d->public_key));
 
-	while (good && stored->child) {
+	while (good && stored && stored->child) {
 		cJSON *field = cJSON_DetachItemViaPointer(stored, stored->child);
 
 		good = cJSON_AddItemToObject(out, field->string, field);

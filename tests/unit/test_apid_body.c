@@ -38,7 +38,7 @@ static int check(const struct body_schema *s, const char *text, struct body_erro
 
 static void test_takes_what_fits(void)
 {
-	struct body_error err;
+	struct body_error err = { .pointer = "" };
 
 	INT_IS(check(&schema, "{\"name\":\"a\"}", &err), 0);
 	INT_IS(check(&schema,
@@ -72,7 +72,7 @@ static void test_names_what_is_wrong(void)
 		{ "{\"name\":\"a\",\"list\":[{\"x\":1},{\"y\":1}]}", "/list/1/y" },
 		{ "{\"name\":\"a\",\"a/b~c\":1}", "/a~1b~0c" },
 	};
-	struct body_error err;
+	struct body_error err = { .pointer = "" };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		INT_IS(check(&schema, rows[i].body, &err), -EINVAL);
@@ -92,7 +92,7 @@ static void test_records_of_the_bus_are_checked_by_the_codec(void)
 		.record = REC_device,
 		.record_without = without,
 		.record_fill = "{\"addresses\":[]}" };
-	struct body_error err;
+	struct body_error err = { .pointer = "" };
 
 	INT_IS(check(&group, "{\"id\":\"a\",\"strict\":true}", &err), 0);
 	INT_IS(check(&group, "{\"id\":\"a\",\"strict\":5}", &err), -EINVAL);
@@ -109,7 +109,7 @@ static void test_records_of_the_bus_are_checked_by_the_codec(void)
 static void test_long_names_do_no_harm(void)
 {
 	char text[600];
-	struct body_error err;
+	struct body_error err = { .pointer = "" };
 
 	memset(text, '/', sizeof(text));
 	memcpy(text, "{\"", 2);
