@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/conf.h"
+#include "proxyd/gateway.h"
 #include "proxyd/sni_log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+static int check_host(const void *value, char *why, size_t why_len)
+{
+	const char *host = *(char *const *)value;
+
+	if (!*host || gateway_is_name(host))
+		return 0;
+	snprintf(why, why_len, "is no host name");
+	return -EINVAL;
+}
 
 static int check_appeal_path(const void *value, char *why, size_t why_len)
 {
@@ -53,7 +64,8 @@ const struct conf_row proxyd_conf_rows[] = {
 		.max = 8 << 20, .env = "IMAGE_BLOCKER_PARSE_LIMIT",
 		.help = "Bytes of an image that are looked at for its size, at most." },
 	{ "proxyd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253,
-		.env = "PORTAL_HOST", .help = "Host name of the portal in links of block pages." },
+		.check = check_host, .env = "PORTAL_HOST",
+		.help = "Host name of the portal in links of block pages." },
 	{ "proxyd", "appeal_path", CONF_STRING, AT(appeal_path), "/.kvylock/appeal", .max = 128,
 		.check = check_appeal_path,
 		.help = "Path of the appeal portal, under every website's name and the "

@@ -37,8 +37,7 @@ void gateway_address_text(
 /* Where browsers that are to find their proxy by themselves look for its script. */
 #define WPAD "wpad"
 
-/* What stands in links and scripts as it is. */
-static bool is_name(const char *text)
+bool gateway_is_name(const char *text)
 {
 	size_t len = strlen(text);
 
@@ -51,9 +50,9 @@ const char *gateway_name(const struct proxy *p)
 {
 	const struct settings *s = p->dir ? directory_settings(p->dir) : NULL;
 
-	if (s && s->portal_host && is_name(s->portal_host))
+	if (s && s->portal_host && gateway_is_name(s->portal_host))
 		return s->portal_host;
-	return is_name(p->conf->portal_host) ? p->conf->portal_host : "";
+	return p->conf->portal_host;
 }
 
 void gateway_link_host(

@@ -14,7 +14,10 @@ const struct addr *gateway_address(const struct proxy *p, const struct addr *dev
 /* The same as it stands in URLs ("10.9.0.1", "[fd09::1]"); "" = there is no tunnel. */
 void gateway_address_text(
 	const struct proxy *p, const struct addr *device, char out[static GATEWAY_HOST_LEN]);
-/* The portal's name (setting portal_host, else the configuration's); "" = none. */
+/* A host name that stands in links and scripts as it is. */
+bool gateway_is_name(const char *text);
+/* The portal's name (setting portal_host, else the configuration's); "" = none. A setting
+ * that is no host name counts as none. */
 const char *gateway_name(const struct proxy *p);
 /* What links to the portal say: its name, else the address as above. */
 void gateway_link_host(

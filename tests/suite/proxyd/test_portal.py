@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway's own web server on the tunnel addresses (SPEC F5, P2, P4, P8, P15)."""
 import ssl
+import subprocess
 
 import pytest
 from proxylib import Conn
+from support import BUILD
 
 HTTP, HTTPS = ("10.9.0.1", 80), ("10.9.0.1", 443)
 HTTP6, HTTPS6 = ("fd09::1", 80), ("fd09::1", 443)
@@ -140,3 +142,12 @@ def test_device_that_is_removed_loses_the_portal(new_world):
         w.apid.do("del", topic="devices", id="internet")
         w.wait_applied("devices", w.apid.flush("devices"))
         assert c.ask("GET", "/culvert-ca.pem", "10.9.0.1").status == 403
+
+
+@pytest.mark.parametrize("key, value", [("portal_host", 'a"b'), ("appeal_path", "appeal"), ("appeal_path", "/a?b")])
+def test_wrong_name_or_path_is_a_start_up_error(world, tmp_path, key, value):
+    """C1."""
+    conf = tmp_path / "wrong.conf"
+    conf.write_text(world.conf.read_text() + "%s = %s\n" % (key, value))
+    done = subprocess.run([BUILD / "bin/proxyd", "-c", conf, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "proxyd.%s: is no " % key in done.stderr
