@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/daemon.h"
-#include "common/policy/policy.h"
 #include "common/policy/canary.h"
+#include "common/policy/policy.h"
 #include "dnsd/clients.h"
 #include "dnsd/conf.h"
 #include "dnsd/feeder.h"

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "common/conf.h"
+#include "common/policy/canary.h"
 #include "common/policy/policy.h"
 #include "dnsd/block.h"
-#include "common/policy/canary.h"
 #include "dnsd/edit.h"
 #include "dnsd/rebind.h"
 #include "dnsd/records.h"

@@ -14,8 +14,8 @@
 #include "proxyd/guard.h"
 #include "proxyd/names.h"
 #include "proxyd/page.h"
-#include "proxyd/splice.h"
 #include "proxyd/sign.h"
+#include "proxyd/splice.h"
 
 struct appeals;
 struct listening;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SPEC D1, D4 */
-#include "dnsd/cache.h"
 #include "common/policy/canary.h"
+#include "dnsd/cache.h"
 #include "tests/unit/tap.h"
 #include <stdio.h>
 
