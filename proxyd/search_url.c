@@ -95,10 +95,10 @@ static bool is_search_key(const struct parameter *p)
 
 int search_texts(const char *path, struct buf *out)
 {
-	const char *p = strchr(path, '?');
+	const char *p = path + strcspn(path, "?#");
 	int count = 0;
 
-	while (p && *p && *p != '#') {
+	while (*p && *p != '#') {
 		struct parameter one = read_parameter(++p);
 
 		if (is_search_key(&one) && one.value_len) {

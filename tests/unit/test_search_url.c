@@ -32,6 +32,7 @@ static void test_what_is_searched_for_is_found(void)
 	texts("/s?%71=x&search=%2", 2, "x\n%2\n");
 	texts("/s?q=%zz%4&q=a%00b", 2, "%zz%4\na b\n");
 	texts("/q=x", 0, "");
+	texts("/#?q=x", 0, "");
 	texts("/s?", 0, "");
 	texts("/s?q=&q&other=q&", 0, "");
 	texts("/s?&&q=x", 1, "x\n");
