@@ -298,9 +298,8 @@ YES = "getComputedStyle(document.querySelector('.trust-yes')).display"
 NO = "getComputedStyle(document.querySelector('.trust-no')).display"
 
 
-@pytest.mark.parametrize("script", [True, False])
-@pytest.mark.parametrize("trusts", [True, False])
-@pytest.mark.parametrize("proxy", [PROXY, DIRECT])
+@pytest.mark.parametrize("trusts, script, proxy", [(True, False, PROXY), (False, False, DIRECT),
+                                                   (True, True, DIRECT), (False, True, PROXY)])
 def test_set_up_page_tells_whether_the_certificate_is_trusted(world, tmp_path, trusts, script, proxy):
     one = open_browser(world, tmp_path, trusts, proxy)
     try:
