@@ -239,6 +239,17 @@ def test_the_provisioning_api_serves_the_machine_and_nobody_else(machine, up, ph
     assert done == ""
 
 
+def test_the_setup_link_makes_the_first_account(machine, up):
+    url, ca = re.fullmatch(r"(https://\S+) \(certificate: (\S+)\)", up.rows["Administration"]).groups()
+    link, token = re.match(r"(https://\S+)/setup#(\S+)", up.rows["Setup link"]).groups()
+    assert link == url
+    body = json.dumps({"token": token, "user": "anna", "password": "correct horse battery"})
+    ask = ["curl", "-sS", "--noproxy", "*", "--cacert", ca, "-H", "Content-Type: application/json", "-d", body,
+           url + "/auth/setup"]
+    assert json.loads(machine.host.run(ask))["role"] == "owner"
+    assert json.loads(machine.host.run(ask))["status"] == 410
+
+
 def test_the_gateway_does_not_reach_into_the_machine(machine, up):
     server = machine.host.popen(["nc", "-l", "-p", "7777"], stdin=-1)
     try:
