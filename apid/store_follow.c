@@ -89,17 +89,31 @@ static bool add_item(struct follow *f, struct db_batch *b, const char *topic, co
 	return true;
 }
 
-/* The first change must be the one after the last, else some were purged meanwhile. */
+/* How many rows are about changes written here since the question was put. */
+static size_t count_known(const struct follow *f, const struct db_rows *rows)
+{
+	size_t n = 0;
+
+	while (n < rows->n && atoll(db_cell(rows, n, 0)) <= f->s->seq)
+		n++;
+	return n;
+}
+
+/* The first change must be the one after the last, else some were purged meanwhile. False: all has
+ * to be read. */
 static bool add_items(struct follow *f, struct db_batch *b)
 {
 	const struct db_rows *rows = db_batch_rows(b, f->changes);
+	size_t known = count_known(f, rows);
 
-	if (rows->n > ITEMS_MAX || atoll(db_cell(rows, 0, 0)) != f->s->seq + 1)
+	if (known == rows->n)
+		return rows->n <= ITEMS_MAX;
+	if (rows->n > ITEMS_MAX || atoll(db_cell(rows, known, 0)) != f->s->seq + 1)
 		return false;
 	f->items = calloc(rows->n, sizeof(*f->items));
 	if (!f->items)
 		return false;
-	for (size_t i = 0; i < rows->n; i++) {
+	for (size_t i = known; i < rows->n; i++) {
 		f->seq = atoll(db_cell(rows, i, 0));
 		if (!add_item(f, b, db_cell(rows, i, 1), db_cell(rows, i, 2)))
 			return false;
