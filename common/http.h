@@ -172,6 +172,9 @@ int http_response_end(struct http_request *req, const struct http_head *trailers
 /* Tells the client that it broke: closes without a proper end. */
 void http_response_abort(struct http_request *req);
 bool http_response_started(const struct http_request *req);
+/* Of the response, 0 before it began, and how much of its body was written. Valid in on_end too. */
+int http_response_status(const struct http_request *req);
+uint64_t http_response_sent(const struct http_request *req);
 /* What is written from here to http_response_flush, or to the end, goes out as one. */
 void http_response_cork(struct http_request *req);
 void http_response_flush(struct http_request *req);

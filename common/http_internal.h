@@ -109,6 +109,7 @@ struct http_body_out {
 	enum http_framing framing;
 	uint64_t left;	   /* LENGTH */
 	bool is_swallowed; /* HEAD, 204, 304 */
+	uint64_t sent;	   /* bytes of the body, not of its framing */
 };
 
 /* What the connection adds to a head. */

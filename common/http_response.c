@@ -26,6 +26,7 @@ static void plan(struct http_request *req, const struct http_head *head, enum ht
 		framing = HTTP_BODY_CLOSE;
 	req->out = (struct http_body_out){ .framing = framing, .left = len };
 	req->out.is_swallowed = has_no_body(req, head->status);
+	req->status = head->status;
 	if (framing == HTTP_BODY_CLOSE && !req->out.is_swallowed)
 		c->close_after = true;
 	if (http_head_has_token(head, "connection", "close") || !req->body_done || c->is_draining)
@@ -153,6 +154,16 @@ bool http_response_started(const struct http_request *req)
 	return req->head_sent;
 }
 
+int http_response_status(const struct http_request *req)
+{
+	return req->status;
+}
+
+uint64_t http_response_sent(const struct http_request *req)
+{
+	return req->out.sent;
+}
+
 bool http_response_is_full(const struct http_request *req)
 {
 	return req->conn->stream && stream_is_full(req->conn->stream);
@@ -181,8 +192,10 @@ int http_respond_with(struct http_request *req, int status, const struct http_he
 		plan(req, &h, HTTP_BODY_LENGTH, len, &f);
 		err = http_encode_head(&b, &h, &f);
 	}
-	if (!err && len && !req->out.is_swallowed)
+	if (!err && len && !req->out.is_swallowed) {
 		err = buf_append(&b, body, len);
+		req->out.sent = len;
+	}
 	if (!err) {
 		/* One write: one segment, one TLS record. */
 		uint8_t *data = buf_release(&b, &len);

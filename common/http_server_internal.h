@@ -19,6 +19,7 @@ struct http_request {
 	bool head_sent;
 	bool continue_sent;
 	bool continue_held; /* the owner says when */
+	int status;	    /* of the response, 0 before it began */
 	struct http_body_out out;
 };
 

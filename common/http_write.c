@@ -136,6 +136,8 @@ int http_body_write(struct http_body_out *o, struct stream *s, const void *data,
 {
 	if (!len)
 		return 0;
+	if (!o->is_swallowed)
+		o->sent += len;
 	switch (o->framing) {
 	case HTTP_BODY_NONE:
 		return o->is_swallowed ? 0 : -EMSGSIZE;

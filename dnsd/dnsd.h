@@ -4,6 +4,7 @@
 #include "common/daemon.h"
 #include "common/policy/canary.h"
 #include "common/policy/policy.h"
+#include "common/policy/watches.h"
 #include "dnsd/clients.h"
 #include "dnsd/conf.h"
 #include "dnsd/feeder.h"
@@ -13,7 +14,6 @@
 #include "dnsd/listen_tcp.h"
 #include "dnsd/listen_udp.h"
 #include "dnsd/uplink.h"
-#include "dnsd/watches.h"
 
 /* The daemon's state; everything hangs off it. */
 struct query;

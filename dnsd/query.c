@@ -5,6 +5,7 @@
 #include "dnsd/cookie.h"
 #include "dnsd/hold.h"
 #include "dnsd/judge.h"
+#include "dnsd/tell.h"
 #include <errno.h>
 
 #define STALE_TTL_S	   30
@@ -36,10 +37,10 @@ static void tell(
 	const struct settings *s = directory_settings(d->directory);
 	struct question memory;
 
-	if (!d->watches.records.count && !s->query_log)
+	if (!watches_are_any(&d->watches, s))
 		return;
 	if (watches_has(&d->watches, v, s, clock_wall_ms()))
-		watches_tell(&d->watches, v, asked_of(q, &memory), verdicts[what], rule);
+		tell_query(&d->watches, v, asked_of(q, &memory), verdicts[what], rule);
 }
 
 static void count(struct query *q, struct device_view *v, enum count_of what, const char *rule)

@@ -127,6 +127,7 @@ int splice_flush(struct splice *s, enum splice_side from)
 		if (n < 0)
 			return (int)n;
 		s->splicer->bytes += (size_t)n;
+		way->bytes += (size_t)n;
 		way->rest_at += (size_t)n;
 		if (way->rest_at == way->rest_len) {
 			free(way->rest);
@@ -148,6 +149,7 @@ static int flush_pipe(struct splice *s, enum splice_side from)
 		if (n < 0)
 			return (int)n;
 		s->splicer->bytes += (size_t)n;
+		way->bytes += (size_t)n;
 		way->pipe->in_use -= (size_t)n;
 	}
 	return 0;
@@ -185,6 +187,7 @@ static ssize_t copy(struct splice *s, enum splice_side from)
 	if (m < 0)
 		m = 0;
 	s->splicer->bytes += (size_t)m;
+	s->ways[from].bytes += (size_t)m;
 	if (m < n) {
 		int err = splice_put(s, from, buffer + m, (size_t)(n - m));
 		if (err)

@@ -54,6 +54,7 @@ struct splice_way {
 	size_t rest_at, rest_len;
 	struct pipe *pipe; /* NULL = none needed */
 	bool is_bulk;
+	uint64_t bytes; /* moved so far */
 };
 
 enum splice_side { SPLICE_CLIENT, SPLICE_SERVER };

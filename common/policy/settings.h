@@ -35,8 +35,8 @@ struct settings {
 	/* Names that may lead to private addresses (D7), with all below them; default: none. */
 	struct rec_strs rebind_exceptions;
 	char *portal_host; /* the name that stands for the gateway itself (D5); NULL = none */
-	bool query_log;	   /* DNS queries of every device are told, as its privacy allows; default
-			      false */
+	bool query_log;	   /* what every device asks for is told (DNS queries, websites), as its
+			      privacy allows; default false */
 	/* F13, each as port_spec_parse takes it: what egress `deny_tunnels` refuses besides tunnel
 	 * protocols, what `web` allows. A wrong value is the default. */
 	struct rec_strs egress_denied_ports, egress_web_ports;
