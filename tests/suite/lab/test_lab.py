@@ -235,10 +235,9 @@ def test_daemon_is_started_stopped_and_killed(tmp_path):
 def test_two_labs_from_clones_below_private_directories(bare, tmp_path):
     """Another clone below a 0700 directory, at the same time; down leaves nothing of it."""
     tmp_path.chmod(0o700)
-    shutil.copytree(os.path.join(TOP, "tests", "labfiles"), tmp_path / "c/tests/labfiles",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(os.path.join(TOP, "deploy/launcher"), tmp_path / "c/deploy/launcher",
-                    ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("tests/labfiles", "deploy/launcher", "deploy/texts"):
+        shutil.copytree(os.path.join(TOP, part), tmp_path / "c" / part,
+                        ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(LAB, tmp_path / "c/tests/lab")
     script = str(tmp_path / "c/tests/lab")
     env = {k: v for k, v in bare.env.items() if k not in ("B", "LAB_DIR")}
