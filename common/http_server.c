@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/http2_server.h"
 #include "common/http_server_internal.h"
 
 #define RATE_WINDOW_MS 10000
@@ -12,7 +13,7 @@
 
 static void on_timer(uv_timer_t *timer);
 
-static void set_wait(struct http_conn *c, enum conn_wait wait)
+static void set_wait(struct http1_conn *c, enum conn_wait wait)
 {
 	const struct http_limits *l = &c->parser.limits;
 	uint64_t ms = 0;
@@ -35,7 +36,7 @@ static void set_wait(struct http_conn *c, enum conn_wait wait)
 		c->rate_mark = c->parser.received;
 		break;
 	}
-	if (c->is_closing || c->is_handed || !ms)
+	if (c->base.is_closing || c->base.is_handed || !ms)
 		uv_timer_stop(&c->timer);
 	else
 		uv_timer_start(&c->timer, on_timer, ms, 0);
@@ -43,56 +44,47 @@ static void set_wait(struct http_conn *c, enum conn_wait wait)
 
 /* -- Ends -- */
 
-void http_conn_end_request(struct http_conn *c, int why)
+void http1_conn_on_timer_closed(uv_handle_t *handle)
 {
-	if (!c->req.is_live)
-		return;
-	c->req.is_live = false;
-	if (c->ops->on_end)
-		c->ops->on_end(&c->req, why);
-}
+	struct http1_conn *c = handle->data;
 
-void http_conn_on_timer_closed(uv_handle_t *handle)
-{
-	struct http_conn *c = handle->data;
-
-	if (!c->is_handed && c->ops->on_close)
-		c->ops->on_close(c, c->why);
+	if (!c->base.is_handed && c->base.ops->on_close)
+		c->base.ops->on_close(&c->base, c->base.why);
 	http_parser_fini(&c->parser);
 	free(c);
 }
 
 static void on_stream_close(struct stream *s, int why)
 {
-	struct http_conn *c = stream_data(s);
+	struct http1_conn *c = stream_data(s);
 
-	c->is_closing = true;
-	http_conn_end_request(c, why ? why : -ECONNRESET);
-	c->stream = NULL;
-	c->why = why;
-	uv_close((uv_handle_t *)&c->timer, http_conn_on_timer_closed);
+	c->base.is_closing = true;
+	http_request_finish(&c->req, why ? why : -ECONNRESET);
+	c->base.stream = NULL;
+	c->base.why = why;
+	uv_close((uv_handle_t *)&c->timer, http1_conn_on_timer_closed);
 }
 
-void http_conn_close(struct http_conn *c, int why)
+void http1_conn_close(struct http1_conn *c, int why)
 {
-	if (c->is_closing || c->is_handed)
+	if (c->base.is_closing || c->base.is_handed)
 		return;
-	c->is_closing = true;
+	c->base.is_closing = true;
 	set_wait(c, WAIT_NOTHING);
-	http_conn_end_request(c, why ? why : -ECANCELED);
-	stream_close(c->stream, why);
+	http_request_finish(&c->req, why ? why : -ECANCELED);
+	stream_close(c->base.stream, why);
 }
 
-void http_conn_finish(struct http_conn *c, int why)
+void http1_conn_finish(struct http1_conn *c, int why)
 {
-	if (c->is_closing)
+	if (c->base.is_closing)
 		return;
-	c->is_closing = true;
+	c->base.is_closing = true;
 	set_wait(c, WAIT_NOTHING);
-	stream_finish(c->stream, why);
+	stream_finish(c->base.stream, why);
 }
 
-static void write_refusal(struct http_conn *c, int status)
+static void write_refusal(struct http1_conn *c, int status)
 {
 	struct http_framing_lines f = {
 		.framing = HTTP_BODY_LENGTH,
@@ -109,47 +101,47 @@ static void write_refusal(struct http_conn *c, int status)
 	if (!http_head_set_status(&h, status) &&
 		!http_head_add(&h, "Content-Type", "text/plain; charset=utf-8") &&
 		!http_encode_head(&b, &h, &f) && !buf_printf(&b, "%s\n", text))
-		stream_write(c->stream, b.data, b.len);
+		stream_write(c->base.stream, b.data, b.len);
 	buf_fini(&b);
 	http_head_fini(&h);
 }
 
 /* A request that cannot be served, or whose body went wrong. */
-static void refuse(struct http_conn *c, int status, const char *reason, int why)
+static void refuse(struct http1_conn *c, int status, const char *reason, int why)
 {
 	bool answer = !c->req.is_live || !c->req.head_sent;
 
-	if (c->is_closing)
+	if (c->base.is_closing)
 		return;
-	if (!c->req.is_live && c->ops->on_refused)
-		c->ops->on_refused(c, status, reason);
-	http_conn_end_request(c, why);
-	if (c->is_closing)
+	if (!c->req.is_live && c->base.ops->on_refused)
+		c->base.ops->on_refused(&c->base, status, reason);
+	http_request_finish(&c->req, why);
+	if (c->base.is_closing)
 		return;
 	if (answer) {
 		write_refusal(c, status);
-		http_conn_finish(c, why);
+		http1_conn_finish(c, why);
 	} else {
-		http_conn_close(c, why);
+		http1_conn_close(c, why);
 	}
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct http_conn *c = timer->data;
+	struct http1_conn *c = timer->data;
 	uint64_t got = c->parser.received - c->rate_mark;
 
 	switch (c->wait) {
 	case WAIT_NOTHING:
 		return;
 	case WAIT_IDLE:
-		http_conn_close(c, 0);
+		http1_conn_close(c, 0);
 		return;
 	case WAIT_HEAD:
 		if (http_parser_is_partial(&c->parser))
 			refuse(c, 408, "head too slow", -ETIMEDOUT);
 		else
-			http_conn_close(c, -ETIMEDOUT);
+			http1_conn_close(c, -ETIMEDOUT);
 		return;
 	case WAIT_CONTINUE:
 		http_request_continue(&c->req);
@@ -165,44 +157,47 @@ static void on_timer(uv_timer_t *timer)
 
 /* -- Requests -- */
 
-static void begin_request(struct http_conn *c)
+static void begin_request(struct http1_conn *c)
 {
 	struct http_request *req = &c->req;
 
 	memset(req, 0, sizeof(*req));
-	req->conn = c;
+	req->conn = &c->base;
+	req->head = &c->parser.head;
+	req->trailers = &c->parser.trailers;
+	req->length = c->parser.length;
 	req->is_live = true;
 	req->body_done = c->parser.length == 0;
 	c->close_after = !c->parser.keep_alive;
 	set_wait(c, req->body_done ? WAIT_NOTHING : WAIT_BODY);
-	c->ops->on_request(req);
+	c->base.ops->on_request(req);
 	if (req->is_live && !req->head_sent && !req->is_paused && !req->body_done &&
 		!req->continue_held)
 		http_request_continue(req);
 }
 
-void http_conn_next(struct http_conn *c)
+void http1_conn_next(struct http1_conn *c)
 {
 	http_parser_reset(&c->parser);
 	set_wait(c, WAIT_IDLE);
 	if (c->eof)
-		http_conn_finish(c, 0);
+		http1_conn_finish(c, 0);
 	else if (!c->is_running)
-		stream_resume(c->stream);
+		stream_resume(c->base.stream);
 }
 
 /* Nothing may be parsed now. */
-static bool is_blocked(const struct http_conn *c)
+static bool is_blocked(const struct http1_conn *c)
 {
 	enum http_phase phase = c->parser.phase;
 
 	/* The end is told also in a pause: no byte may come that could tell it later. */
-	return c->is_closing || c->is_handed ||
+	return c->base.is_closing || c->base.is_handed ||
 	       (c->req.is_live &&
 		       (phase == HTTP_PHASE_OVER || (c->req.is_paused && phase != HTTP_PHASE_END)));
 }
 
-static void on_event(struct http_conn *c, enum http_event ev)
+static void on_event(struct http1_conn *c, enum http_event ev)
 {
 	struct http_parser *p = &c->parser;
 
@@ -217,14 +212,14 @@ static void on_event(struct http_conn *c, enum http_event ev)
 		c->req.continue_sent = true;
 		if (c->wait == WAIT_CONTINUE)
 			set_wait(c, WAIT_BODY);
-		if (c->req.is_live && c->ops->on_body)
-			c->ops->on_body(&c->req, p->body, p->body_len);
+		if (c->req.is_live && c->base.ops->on_body)
+			c->base.ops->on_body(&c->req, p->body, p->body_len);
 		break;
 	case HTTP_EVENT_END:
 		c->req.body_done = true;
 		set_wait(c, WAIT_NOTHING);
-		if (c->ops->on_body_end)
-			c->ops->on_body_end(&c->req);
+		if (c->base.ops->on_body_end)
+			c->base.ops->on_body_end(&c->req);
 		break;
 	case HTTP_EVENT_ERROR:
 		refuse(c, p->status, p->reason, p->status == 413 ? -EMSGSIZE : -EBADMSG);
@@ -232,7 +227,7 @@ static void on_event(struct http_conn *c, enum http_event ev)
 	}
 }
 
-static void run(struct http_conn *c, const char *data, size_t len)
+static void run(struct http1_conn *c, const char *data, size_t len)
 {
 	enum http_event ev = HTTP_EVENT_END;
 	size_t used;
@@ -247,67 +242,67 @@ static void run(struct http_conn *c, const char *data, size_t len)
 		on_event(c, ev);
 	}
 	c->is_running = false;
-	if (c->is_closing || c->is_handed)
+	if (c->base.is_closing || c->base.is_handed)
 		return;
 	if (is_blocked(c)) {
 		/* With nothing to hold back, the peer's end is to be seen. */
 		if (c->rest_len || (c->req.is_paused && !c->req.body_done))
-			stream_pause(c->stream);
-		if (c->rest_len && stream_unread(c->stream, c->rest, c->rest_len))
-			http_conn_close(c, -ENOMEM);
+			stream_pause(c->base.stream);
+		if (c->rest_len && stream_unread(c->base.stream, c->rest, c->rest_len))
+			http1_conn_close(c, -ENOMEM);
 		return;
 	}
 	if (c->wait == WAIT_IDLE && http_parser_is_partial(&c->parser))
 		set_wait(c, WAIT_HEAD);
 	/* By a request that is over. */
-	stream_resume(c->stream);
+	stream_resume(c->base.stream);
 }
 
 static void on_stream_read(struct stream *s, const void *data, size_t len)
 {
-	struct http_conn *c = stream_data(s);
+	struct http1_conn *c = stream_data(s);
 
-	if (!c->is_closing)
+	if (!c->base.is_closing)
 		run(c, data, len);
 }
 
 static void on_stream_eof(struct stream *s)
 {
-	struct http_conn *c = stream_data(s);
+	struct http1_conn *c = stream_data(s);
 	struct tls_info tls;
 
 	c->eof = true;
-	if (c->is_closing)
+	if (c->base.is_closing)
 		return;
 	if (stream_tls_info(s, &tls)) {
 		/* Whoever says close_notify reads no more. */
-		http_conn_close(c, c->req.is_live ? -ECONNRESET : 0);
+		http1_conn_close(c, c->req.is_live ? -ECONNRESET : 0);
 	} else if (c->req.is_live && c->req.body_done) {
 		/* Half-closed: the response still has somewhere to go. */
 		c->close_after = true;
 	} else if (c->req.is_live) {
-		http_conn_close(c, -ECONNRESET);
+		http1_conn_close(c, -ECONNRESET);
 	} else if (http_parser_is_partial(&c->parser)) {
 		refuse(c, 400, "ended in the middle of a head", -ECONNRESET);
 	} else {
-		http_conn_finish(c, 0);
+		http1_conn_finish(c, 0);
 	}
 }
 
 static void on_stream_open(struct stream *s)
 {
-	struct http_conn *c = stream_data(s);
+	struct http1_conn *c = stream_data(s);
 
-	if (!c->is_closing)
+	if (!c->base.is_closing)
 		set_wait(c, WAIT_HEAD);
 }
 
 static void on_stream_drain(struct stream *s)
 {
-	struct http_conn *c = stream_data(s);
+	struct http1_conn *c = stream_data(s);
 
-	if (c->req.is_live && c->ops->on_drain)
-		c->ops->on_drain(&c->req);
+	if (c->req.is_live && c->base.ops->on_drain)
+		c->base.ops->on_drain(&c->req);
 }
 
 static const struct stream_ops stream_ops = {
@@ -318,22 +313,106 @@ static const struct stream_ops stream_ops = {
 	.on_close = on_stream_close,
 };
 
+static void close_conn(struct http_conn *base, int why)
+{
+	http1_conn_close(http1_conn_of(base), why);
+}
+
+static void drain(struct http_conn *base)
+{
+	struct http1_conn *c = http1_conn_of(base);
+
+	c->close_after = true;
+	if (!c->req.is_live && !base->is_closing && !base->is_handed && base->stream)
+		http1_conn_finish(c, 0);
+}
+
+static void say_continue(struct http_request *req)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct http1_conn *c = http1_conn_of(req->conn);
+
+	if (c->wait == WAIT_CONTINUE)
+		set_wait(c, WAIT_BODY);
+	stream_write(c->base.stream, text, sizeof(text) - 1);
+}
+
+static void pause_body(struct http_request *req)
+{
+	struct http1_conn *c = http1_conn_of(req->conn);
+
+	if (!req->body_done) {
+		set_wait(c, WAIT_NOTHING);
+		stream_pause(c->base.stream);
+	}
+}
+
+/* It may come now. */
+static void await_body(struct http_request *req)
+{
+	bool held = req->continue_held && !req->continue_sent && !req->head_sent &&
+		    http_request_expects_continue(req);
+
+	set_wait(http1_conn_of(req->conn), held ? WAIT_CONTINUE : WAIT_BODY);
+	if (!held && !req->head_sent)
+		http_request_continue(req);
+}
+
+static void resume_body(struct http_request *req)
+{
+	if (!req->body_done)
+		await_body(req);
+	/* A pause inside run() that is taken back there has stopped nothing. */
+	stream_resume(req->conn->stream);
+}
+
+/* -- Life -- */
+
+static const struct http_conn_impl impl = {
+	.close = close_conn,
+	.drain = drain,
+	.pause = pause_body,
+	.resume = resume_body,
+	.say_continue = say_continue,
+	.interim = http1_response_interim,
+	.start = http1_response_start,
+	.write = http1_response_write,
+	.end = http1_response_end,
+	.abort = http1_response_abort,
+	.respond = http1_respond,
+	.cork = http1_response_cork,
+	.flush = http1_response_flush,
+	.is_full = http1_response_is_full,
+	.handover = http1_request_handover,
+};
+
+static bool is_http2(const struct stream *s)
+{
+	struct tls_info tls;
+
+	return stream_is_open(s) && stream_tls_info(s, &tls) && tls.alpn && !strcmp(tls.alpn, "h2");
+}
+
 struct http_conn *http_conn_new(struct stream *s, const struct http_server_ops *ops,
 	const struct http_limits *limits, void *data)
 {
 	static const struct stream_ops silent;
-	struct http_conn *c = calloc(1, sizeof(*c));
+	struct http1_conn *c;
 	struct stream_limits sl;
 
+	if (is_http2(s))
+		return http2_conn_new(s, ops, limits, data);
+	c = calloc(1, sizeof(*c));
 	if (!c || http_parser_init(&c->parser, false, limits)) {
 		free(c);
 		stream_set_ops(s, &silent, NULL);
 		stream_close(s, -ENOMEM);
 		return NULL;
 	}
-	c->stream = s;
-	c->ops = ops;
-	c->data = data;
+	c->base.impl = &impl;
+	c->base.stream = s;
+	c->base.ops = ops;
+	c->base.data = data;
 	uv_timer_init(stream_loop(s), &c->timer);
 	c->timer.data = c;
 	/* Idling is judged here, where it is known what is awaited. */
@@ -345,129 +424,5 @@ struct http_conn *http_conn_new(struct stream *s, const struct http_server_ops *
 		set_wait(c, WAIT_HEAD);
 		stream_resume(s);
 	}
-	return c;
-}
-
-void *http_conn_data(const struct http_conn *c)
-{
-	return c->data;
-}
-
-struct stream *http_conn_stream(const struct http_conn *c)
-{
-	return c->stream;
-}
-
-void http_conn_drain(struct http_conn *c)
-{
-	c->is_draining = true;
-	c->close_after = true;
-	if (!c->req.is_live && !c->is_closing && !c->is_handed && c->stream)
-		http_conn_finish(c, 0);
-}
-
-/* -- Looking at a request -- */
-
-const struct http_head *http_request_head(const struct http_request *req)
-{
-	return &req->conn->parser.head;
-}
-
-const struct http_head *http_request_trailers(const struct http_request *req)
-{
-	return &req->conn->parser.trailers;
-}
-
-struct http_conn *http_request_conn(const struct http_request *req)
-{
-	return req->conn;
-}
-
-void http_request_set_data(struct http_request *req, void *data)
-{
-	req->data = data;
-}
-
-void *http_request_data(const struct http_request *req)
-{
-	return req->data;
-}
-
-uint64_t http_request_length(const struct http_request *req)
-{
-	return req->conn->parser.length;
-}
-
-bool http_request_expects_continue(const struct http_request *req)
-{
-	const struct http_head *h = http_request_head(req);
-
-	return h->minor && http_head_get(h, "expect") && !req->body_done;
-}
-
-bool http_request_is_connect(const struct http_request *req)
-{
-	return !strcmp(http_request_head(req)->method, "CONNECT");
-}
-
-bool http_request_wants_upgrade(const struct http_request *req)
-{
-	const struct http_head *h = http_request_head(req);
-
-	return h->minor && http_head_get(h, "upgrade") &&
-	       http_head_has_token(h, "connection", "upgrade");
-}
-
-void http_request_continue(struct http_request *req)
-{
-	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-	if (req->continue_sent || req->head_sent || !http_request_expects_continue(req))
-		return;
-	req->continue_sent = true;
-	if (req->conn->wait == WAIT_CONTINUE)
-		set_wait(req->conn, WAIT_BODY);
-	stream_write(req->conn->stream, text, sizeof(text) - 1);
-}
-
-void http_request_hold_continue(struct http_request *req)
-{
-	req->continue_held = true;
-}
-
-void http_request_pause(struct http_request *req)
-{
-	struct http_conn *c = req->conn;
-
-	if (req->is_paused || !req->is_live || c->is_closing)
-		return;
-	req->is_paused = true;
-	if (!req->body_done) {
-		set_wait(c, WAIT_NOTHING);
-		stream_pause(c->stream);
-	}
-}
-
-/* It may come now. */
-static void await_body(struct http_request *req)
-{
-	bool held = req->continue_held && !req->continue_sent && !req->head_sent &&
-		    http_request_expects_continue(req);
-
-	set_wait(req->conn, held ? WAIT_CONTINUE : WAIT_BODY);
-	if (!held && !req->head_sent)
-		http_request_continue(req);
-}
-
-void http_request_resume(struct http_request *req)
-{
-	struct http_conn *c = req->conn;
-
-	if (!req->is_paused || !req->is_live || c->is_closing)
-		return;
-	req->is_paused = false;
-	if (!req->body_done)
-		await_body(req);
-	/* A pause inside run() that is taken back there has stopped nothing. */
-	stream_resume(c->stream);
+	return &c->base;
 }

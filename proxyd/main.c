@@ -32,7 +32,7 @@ static void ca_path(const struct proxyd_conf *conf, char out[static 4096])
 
 static int open_ca(struct proxy *p)
 {
-	static const char *const alpn[] = { "http/1.1", NULL };
+	static const char *const alpn[] = { "h2", "http/1.1", NULL };
 	struct tls_config cfg = {
 		.is_server = true,
 		.select_cert = session_select_cert,

@@ -254,7 +254,7 @@ void portal_accept_https(struct proxy *p, int fd, const struct addr *device)
 
 int portal_open(struct proxy *p)
 {
-	static const char *const alpn[] = { "http/1.1", NULL };
+	static const char *const alpn[] = { "h2", "http/1.1", NULL };
 	struct tls_config cfg = {
 		.is_server = true,
 		.select_cert = select_cert,
