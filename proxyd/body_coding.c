@@ -47,7 +47,7 @@ int codings_parse(const char *value, enum body_coding out[static CODINGS_MAX])
 		if (!len)
 			break;
 		if (count == CODINGS_MAX)
-			return -EPROTO;
+			return -E2BIG;
 		err = coding_parse(value, len, &out[count]);
 		if (err == -EPROTO)
 			return err;

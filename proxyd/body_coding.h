@@ -14,7 +14,7 @@ const char *coding_text(enum body_coding coding);
 /* One element of a list, without blanks: -EPROTO unknown; "identity" is no coding: -ENOENT. */
 int coding_parse(const char *text, size_t len, enum body_coding *out);
 /* The whole value of Content-Encoding, in the order in which they were applied. How many, or
- * -EPROTO: one is unknown, or there are too many. */
+ * -EPROTO: one is unknown, or -E2BIG: there are too many. */
 int codings_parse(const char *value, enum body_coding out[static CODINGS_MAX]);
 
 /*

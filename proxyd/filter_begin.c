@@ -36,13 +36,18 @@ static struct words *words_of(const struct exchange *x)
 	return filtering_words(x->p->filtering);
 }
 
-/* Is there anything to be masked, as far as the request tells? */
-static bool may_mask(const struct exchange *x)
+/* Is there anything that could be masked? */
+static bool masks_any(const struct exchange *x)
 {
 	const struct words *w = words_of(x);
 
-	return x->masks_words && (!w || words_count(w)) &&
-	       filter_head_may_have_words(http_request_head(x->req));
+	return x->masks_words && (!w || words_count(w));
+}
+
+/* As far as the request tells. */
+static bool may_mask(const struct exchange *x)
+{
+	return masks_any(x) && filter_head_may_have_words(http_request_head(x->req));
 }
 
 static bool may_hide(const struct exchange *x)
@@ -148,7 +153,7 @@ static bool has_script_hashes(const struct http_head *answer)
 static struct body_stage *make_words(
 	struct filter *f, const struct http_head *answer, enum media_kind kind)
 {
-	const char *type = http_head_get(answer, "Content-Type");
+	const char *type = filter_head_type(answer);
 	char charset[CHARSET_LEN] = "";
 	struct words_options opt = {
 		.words = words_of(f->x),
@@ -164,13 +169,16 @@ static struct body_stage *make_words(
 
 static int read_codings(const struct http_head *answer, enum body_coding out[static CODINGS_MAX])
 {
-	const char *value = http_head_get(answer, "Content-Encoding");
-	size_t first = http_head_find(answer, "Content-Encoding", 0);
+	static const char name[] = "Content-Encoding";
+	struct buf all; /* lines are a list, too (RFC 9110 5.3) */
+	int n;
 
-	/* Several lines of it are as rare as they are hard to follow. */
-	if (value && http_head_find(answer, "Content-Encoding", first + 1) < answer->n_headers)
-		return -EPROTO;
-	return value ? codings_parse(value, out) : 0;
+	buf_init(&all, 0);
+	for (size_t i = 0; (i = http_head_find(answer, name, i)) < answer->n_headers; i++)
+		buf_printf(&all, "%s,", answer->headers[i].value);
+	n = all.failed ? all.failed : all.len ? codings_parse((const char *)all.data, out) : 0;
+	buf_fini(&all);
+	return n;
 }
 
 static int add_decoders(struct filter *f, const enum body_coding *codings, int n)
@@ -195,6 +203,9 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 	const enum body_coding *encode;
 	int n = read_codings(answer, codings), err;
 
+	/* What browsers would undo, and we do not. */
+	if (n < 0 && n != -EPROTO)
+		return FILTER_REFUSE;
 	if (n < 0) {
 		x->p->filtering->unknown_codings++;
 		log_debug("body not filtered host=%s error=coding", x->target.host);
@@ -220,7 +231,7 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 /* decode → image. What cannot be decoded has no size that could be known. */
 static int start_image(struct exchange *x, const struct http_head *answer, struct http_head *out)
 {
-	const char *type = http_head_get(answer, "Content-Type");
+	const char *type = filter_head_type(answer);
 	struct image_options opt = {
 		.is_svg = type && !strncasecmp(type, "image/svg+xml", 13),
 		.limit = (size_t)x->p->conf->image_parse_limit,
@@ -243,10 +254,22 @@ static int start_image(struct exchange *x, const struct http_head *answer, struc
 
 /* ---- both ---- */
 
+/* Several parts of a body: of what, each says for itself (RFC 9110 14.6). */
+static bool has_parts(const struct http_head *answer)
+{
+	static const char parts[] = "multipart/byteranges";
+	const char *type = filter_head_type(answer);
+
+	return answer->status == 206 && type && !strncasecmp(type, parts, sizeof(parts) - 1);
+}
+
+/* What the request says it is for may be untrue; what the answer is, is not asked of it. */
 static int begin_body(struct exchange *x, const struct http_head *answer, struct http_head *out)
 {
 	enum media_kind kind = filter_head_kind(http_request_head(x->req), answer);
-	bool hides = may_hide(x) && is_image(x, kind), masks = may_mask(x) && has_words(x, kind);
+	bool parts = has_parts(answer);
+	bool hides = x->hides_images && (parts || is_image(x, kind));
+	bool masks = masks_any(x) && (parts || has_words(x, kind));
 
 	if (!hides && !masks)
 		return FILTER_PASS;

@@ -41,8 +41,12 @@ bool filter_head_may_be_image(const struct http_head *request)
 bool filter_head_wants_image(const struct http_head *request)
 {
 	static const char *const image[] = { "image", NULL };
+	const char *accept = http_head_get(request, "Accept");
 
-	return is_dest_among(request, image);
+	if (http_head_get(request, "Sec-Fetch-Dest"))
+		return is_dest_among(request, image);
+	/* Browsers do not tell plain HTTP what it is for. */
+	return accept && !strncasecmp(accept, "image/", 6);
 }
 
 bool filter_head_is_shown(const struct http_head *request)
@@ -52,9 +56,30 @@ bool filter_head_is_shown(const struct http_head *request)
 	return is_dest_among(request, pages);
 }
 
+const char *filter_head_type(const struct http_head *answer)
+{
+	const char *type = NULL;
+
+	for (size_t i = 0; (i = http_head_find(answer, "Content-Type", i)) < answer->n_headers;
+		i++) {
+		const char *last = media_last(answer->headers[i].value);
+
+		type = last ? last : type;
+	}
+	return type;
+}
+
+/* Scripts run whatever type they are said to be. */
+static bool wants_script(const struct http_head *request)
+{
+	static const char *const script[] = { "script", NULL };
+
+	return is_dest_among(request, script);
+}
+
 enum media_kind filter_head_kind(const struct http_head *request, const struct http_head *answer)
 {
-	const char *type = http_head_get(answer, "Content-Type");
+	const char *type = filter_head_type(answer);
 	const char *options = http_head_get(answer, "X-Content-Type-Options");
 	enum media_kind kind = type ? media_kind_of(type) : MEDIA_OTHER;
 
@@ -62,6 +87,8 @@ enum media_kind filter_head_kind(const struct http_head *request, const struct h
 	if (!type && !(options && !strcasecmp(options, "nosniff")) &&
 		(filter_head_is_shown(request) || !http_head_get(request, "Sec-Fetch-Dest")))
 		return MEDIA_HTML;
+	if ((kind == MEDIA_OTHER || kind == MEDIA_TEXT) && wants_script(request))
+		return MEDIA_JS;
 	/* For who fetches text, it is data. */
 	return kind == MEDIA_TEXT && !filter_head_is_shown(request) ? MEDIA_OTHER : kind;
 }

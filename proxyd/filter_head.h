@@ -14,14 +14,16 @@
  * keeps is never older than the terms. Last-Modified goes.
  */
 
-/* Can the answer to that request be one with words, or an image? By what the browser says it is
- * for. */
+/* Can the answer to that request be expected to be one with words, or an image? By what the browser
+ * says it is for; what the answer is, is for the answer to say. */
 bool filter_head_may_have_words(const struct http_head *request);
 bool filter_head_may_be_image(const struct http_head *request);
-/* It is for an image, whatever the answer says of itself. */
+/* It is for an image, as far as the browser says, whatever the answer says of itself. */
 bool filter_head_wants_image(const struct http_head *request);
 /* The browser is going to show it by itself. */
 bool filter_head_is_shown(const struct http_head *request);
+/* Of its Content-Types the one that browsers take; NULL: none that they believe. */
+const char *filter_head_type(const struct http_head *answer);
 /* What the answer's body is to the filters. */
 enum media_kind filter_head_kind(const struct http_head *request, const struct http_head *answer);
 

@@ -86,7 +86,9 @@ const char *judge_target(struct exchange *x, const struct http_head *head, int *
 	why = find_target(x, head, status);
 	if (why)
 		return why;
-	x->path = strdup(x->target.path);
+	/* A fragment is for the browser; servers do not agree on what one that is sent belongs to.
+	 */
+	x->path = strndup(x->target.path, strcspn(x->target.path, "#"));
 	x->target.path = NULL;
 	*status = 503;
 	return x->path ? NULL : "The gateway has no memory left.";

@@ -22,6 +22,7 @@ static const struct {
 	{ "application/x-json", MEDIA_JSON },
 	{ "application/x-ndjson", MEDIA_JSON },
 	{ "text/plain", MEDIA_TEXT },
+	{ "multipart/x-mixed-replace", MEDIA_IMAGE },
 };
 
 enum media_kind media_kind_of(const char *content_type)
@@ -37,6 +38,47 @@ enum media_kind media_kind_of(const char *content_type)
 	if (len > 5 && !strncasecmp(content_type + len - 5, "+json", 5))
 		return MEDIA_JSON;
 	return len > 6 && !strncasecmp(content_type, "image/", 6) ? MEDIA_IMAGE : MEDIA_OTHER;
+}
+
+/* Where one element of a list ends: at a comma outside of quotes, or at the end of all. */
+static const char *find_end(const char *p)
+{
+	for (bool is_quoted = false; *p && (is_quoted || *p != ','); p++) {
+		if (is_quoted && *p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			is_quoted = !is_quoted;
+	}
+	return p;
+}
+
+/* Is it a type that says something? (MIME Sniffing, "unknown MIME type") */
+static bool is_believed(const char *text)
+{
+	static const char *const unknown[] = { "unknown/unknown", "application/unknown", "*/*" };
+	size_t len = strcspn(text, "; \t,");
+	const char *slash = memchr(text, '/', len);
+
+	if (!slash || slash == text || slash + 1 == text + len)
+		return false;
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
+		if (strlen(unknown[i]) == len && !strncasecmp(unknown[i], text, len))
+			return false;
+	}
+	return true;
+}
+
+const char *media_last(const char *value)
+{
+	const char *last = NULL;
+
+	while (*value) {
+		value += strspn(value, ", \t");
+		if (is_believed(value))
+			last = value;
+		value = find_end(value);
+	}
+	return last;
 }
 
 /* Copies a token or quoted string; where it ends. */

@@ -145,11 +145,18 @@ static void test_what_a_body_is(void)
 {
 	INT_IS(kind(NULL, "text/html; charset=x", false), MEDIA_HTML);
 	INT_IS(kind(NULL, " Application/LD+JSON", false), MEDIA_JSON);
+	INT_IS(kind(NULL, "image/png, text/html; a=\"b,c\", nonsense, */*", false), MEDIA_HTML);
+	INT_IS(kind(NULL, "text/html, x/y; a=\"\\\", text/html", false), MEDIA_OTHER);
+	INT_IS(kind(NULL, "nonsense", false), MEDIA_HTML);
+	INT_IS(kind(NULL, "nonsense", true), MEDIA_OTHER);
+	INT_IS(kind("script", "application/octet-stream", false), MEDIA_JS);
+	INT_IS(kind("script", "text/plain", true), MEDIA_JS);
+	INT_IS(kind("script", "application/json", false), MEDIA_JSON);
 	INT_IS(kind("empty", "text/plain", false), MEDIA_OTHER);
 	INT_IS(kind("iframe", "text/plain", false), MEDIA_TEXT);
 	INT_IS(kind(NULL, NULL, false), MEDIA_HTML);
 	INT_IS(kind("document", NULL, true), MEDIA_OTHER);
-	INT_IS(kind("script", NULL, false), MEDIA_OTHER);
+	INT_IS(kind("script", NULL, false), MEDIA_JS);
 	INT_IS(kind(NULL, "image/avif", false), MEDIA_IMAGE);
 	INT_IS(kind(NULL, "text/javascriptx", false), MEDIA_OTHER);
 }
