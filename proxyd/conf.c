@@ -55,6 +55,9 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "sni_log_ttl_s", CONF_INT, AT(sni_log_ttl_s), "30", .min = 0, .max = 86400,
 		.env = "SNI_LOG_TTL",
 		.help = "Seconds before the same client's same name is logged again." },
+	{ "proxyd", "access_log", CONF_PATH, AT(access_log), "",
+		.help = "File that what devices ask for is written to, as each device's privacy "
+			"allows; GoAccess reads it as VCOMBINED. Empty: none." },
 	{ "proxyd", "ca_dir", CONF_PATH, AT(ca_dir), "",
 		.help = "Directory of root.pem, intermediate.pem and their keys; default "
 			"state_dir/proxyd/ca." },

@@ -12,7 +12,8 @@ struct proxyd_conf {
 	int64_t tunnel_idle_s;
 	struct conf_strings sni_log_ips;
 	int64_t sni_log_ttl_s;
-	char *ca_dir; /* empty: <state_dir>/ca */
+	char *access_log; /* empty: none */
+	char *ca_dir;	  /* empty: <state_dir>/ca */
 	char *upstream_ca;
 	char *portal_host;	   /* empty: none */
 	int64_t image_parse_limit; /* bytes */

@@ -19,6 +19,7 @@ void exchange_free_if_over(struct exchange *x)
 		return;
 	flow_remove(&x->flow);
 	list_remove(&x->node);
+	access_drop(&x->access);
 	own_free(x->own);
 	free(x->path);
 	free(x);
@@ -34,6 +35,9 @@ void exchange_fail(struct exchange *x, int status, const char *title, const char
 	struct http_request *req = x->req;
 
 	x->p->failed++;
+	if (x->access.verdict == ACCESS_NONE)
+		access_refuse(&x->access, x->p, title);
+	x->access.has_failed = x->access.verdict == ACCESS_ALLOW;
 	if (exchange_is_answered(x) ||
 		page_send_error(&x->p->pages, req, status, title, message, x->url))
 		http_response_abort(req);
@@ -96,15 +100,20 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	/* What is blocked still completes TLS, so that the page can be shown. */
 	x->wants_tunnel =
 		judge_is_allowed(&d) && d.no_decrypt && !gateway_is_host(x->p, x->target.host);
-	if (x->wants_tunnel)
+	if (x->wants_tunnel) {
+		access_judge(&x->access, x->p, &d);
 		upstream_start(x);
-	else
-		s->target = x->target; /* and on from on_body_end */
+		return;
+	}
+	access_begin(&s->access, x->p, &s->device);
+	access_judge(&s->access, x->p, &d);
+	s->target = x->target; /* and on from on_body_end */
 }
 
 static void block_dns(struct exchange *x)
 {
 	x->p->blocked++;
+	access_refuse(&x->access, x->p, "encrypted dns");
 	page_send_error(
 		&x->p->pages, x->req, 451, "Site Blocked", "DNS over HTTPS is blocked.", x->url);
 }
@@ -146,6 +155,7 @@ static bool block_search(struct exchange *x, const struct decision *d)
 	case SEARCH_PASSES:
 		return false;
 	case SEARCH_BLOCKED:
+		access_refuse(&x->access, x->p, "search");
 		send_blocked(x, d, term);
 		break;
 	case SEARCH_UNKNOWN:
@@ -197,7 +207,9 @@ static void cut(struct flow *f)
 	flow_remove(f);
 	judge_decide(x, false, &d);
 	upstream_stop(x, 0);
+	access_judge(&x->access, x->p, &d);
 	if (judge_is_allowed(&d)) {
+		access_refuse(&x->access, x->p, "address");
 		exchange_fail(x, 403, "Connection Refused",
 			"This device may not connect there any more.");
 		return;
@@ -240,6 +252,7 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 		return;
 	}
 	judge_decide(x, false, &d);
+	access_judge(&x->access, p, &d);
 	if (!judge_is_allowed(&d)) {
 		send_blocked(x, &d, NULL);
 		return;
@@ -273,6 +286,7 @@ void exchange_begin(struct session *s, struct http_request *req)
 	x->s = s;
 	x->req = req;
 	http_request_set_data(req, x);
+	access_begin(&x->access, s->p, &s->device);
 	list_add(&s->p->exchanges, &x->node);
 	if (!proxy_device(s->p, &s->device))
 		exchange_fail(x, 403, "Unknown Device", "This device is not known here.");
@@ -317,6 +331,22 @@ void exchange_on_drain(struct http_request *req)
 		upstream_resume(x);
 }
 
+static void tell(struct exchange *x)
+{
+	const struct access_facts facts = {
+		.device = &x->s->device,
+		.method = http_request_head(x->req)->method,
+		.host = x->target.host,
+		.port = x->target.port,
+		.is_https = x->target.is_https,
+		.path = x->path,
+		.status = http_response_status(x->req),
+		.bytes = http_response_sent(x->req),
+	};
+
+	access_end(&x->access, x->p, &facts);
+}
+
 void exchange_on_end(struct http_request *req, int why)
 {
 	struct exchange *x = http_request_data(req);
@@ -324,6 +354,7 @@ void exchange_on_end(struct http_request *req, int why)
 	(void)why;
 	if (!x)
 		return;
+	tell(x);
 	x->req = NULL;
 	flow_remove(&x->flow);
 	upstream_stop(x, 0);

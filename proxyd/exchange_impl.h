@@ -17,6 +17,7 @@
 struct exchange {
 	struct list node;
 	struct flow flow; /* from the verdict on, while req is set */
+	struct access access;
 	struct proxy *p;
 	struct session *s;
 	struct http_request *req;   /* the client's leg; NULL after its on_end */

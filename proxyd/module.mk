@@ -1,5 +1,5 @@
 proxyd_SRCS = $(sort $(wildcard proxyd/*.c))
-proxyd_LIBS =
+proxyd_LIBS = -lpsl
 # Stages of bodies and the word filter, which unit tests, fuzzers and tools link alone.
 BODY_SRCS := $(addprefix proxyd/,body.c body_brotli.c body_coding.c body_zlib.c body_zstd.c)
 BODY_LIBS := -lz -lbrotlidec -lbrotlienc -lzstd

@@ -31,6 +31,7 @@ struct peek {
 	struct list node;
 	struct proxy *p;
 	struct flow flow; /* from the verdict on */
+	struct access access;
 	struct load *load;
 	struct endpoint original;
 	struct sni_question question; /* host is owned, NULL before the hello */
@@ -44,8 +45,31 @@ struct peek {
 	size_t held_len;
 };
 
+static void tell(struct peek *k)
+{
+	char address[ADDR_STRLEN];
+	struct access_facts facts = {
+		.device = &k->question.device,
+		.method = "CONNECT",
+		.host = k->question.host,
+		.port = k->original.port,
+		.is_https = true,
+		.status = k->access.verdict != ACCESS_ALLOW ? 403
+			  : k->access.has_failed	    ? 502
+							    : 200,
+		.bytes = k->splice.ways[SPLICE_SERVER].bytes,
+	};
+
+	if (!facts.host) {
+		addr_format(&k->original.addr, address);
+		facts.host = address;
+	}
+	access_end(&k->access, k->p, &facts);
+}
+
 static void end(struct peek *k, bool reset)
 {
+	tell(k);
 	if (k->reach)
 		reach_cancel(k->reach);
 	if (k->connect)
@@ -82,6 +106,7 @@ static void on_reach_again(void *arg, bool may_go)
 	k->reach = NULL;
 	if (may_go)
 		return;
+	access_refuse(&k->access, k->p, "address");
 	k->p->flows.cut++;
 	end(k, true);
 }
@@ -113,7 +138,10 @@ static bool is_allowed(struct flow *f)
 
 static void cut(struct flow *f)
 {
-	end(container_of(f, struct peek, flow), true);
+	struct peek *k = container_of(f, struct peek, flow);
+
+	access_refuse(&k->access, k->p, "policy changed");
+	end(k, true);
 }
 
 /* The hello's name, or where the device wanted to go. 0 or -ENOMEM. */
@@ -193,6 +221,7 @@ static void on_connected(void *arg, int fd, const struct addr *to, const struct 
 		log_debug("intercepted connection failed host=%s reason=\"%s\"", k->question.host,
 			err->message);
 		k->p->failed++;
+		k->access.has_failed = true;
 		end(k, true);
 		return;
 	}
@@ -228,10 +257,12 @@ static void on_reach(void *arg, bool may_go)
 	int err = -EACCES;
 
 	k->reach = NULL;
-	if (may_go)
+	if (may_go) {
 		err = start_connect(k);
-	else
+	} else {
+		access_refuse(&k->access, k->p, "address");
 		k->p->blocked++;
+	}
 	if (err != -EAGAIN)
 		end(k, true);
 }
@@ -255,13 +286,15 @@ static int on_hello(struct peek *k)
 	bool is_fine;
 	int err = read_hello(k, client_hello_parse, &hello);
 
+	if (err == -EPROTO)
+		access_refuse(&k->access, p, "no tls hello");
 	if (!err)
 		err = hold(k, hello.len);
 	if (!err)
 		err = take_question(k, &hello);
 	if (err)
 		return err;
-	is_fine = sni_is_allowed(p, &k->question);
+	is_fine = sni_judge(p, &k->question, &k->access);
 	sni_log_tell(p, &k->question, hello.alpn, is_fine);
 	if (!is_fine) {
 		p->blocked++;
@@ -319,6 +352,7 @@ static int on_second(struct peek *k)
 		return err;
 	if (strcmp(hello.sni, k->has_name ? k->question.host : "") != 0) {
 		log_info("second hello for another name than the first one's refused");
+		access_refuse(&k->access, k->p, "second hello for another name");
 		return -EACCES;
 	}
 	return go_on(k, false);
@@ -387,6 +421,7 @@ void peek_accept(struct proxy *p, int fd, const struct addr *device)
 	k->load = load;
 	k->original = original;
 	k->question.device = *device;
+	access_begin(&k->access, p, device);
 	k->splice.on_ready = on_ready;
 	k->splice.on_end = on_end;
 	list_add(&p->peeks, &k->node);

@@ -8,6 +8,7 @@
 #include "common/policy/policy.h"
 #include "common/resolver.h"
 #include "common/stream.h"
+#include "proxyd/access.h"
 #include "proxyd/ca.h"
 #include "proxyd/conf.h"
 #include "proxyd/flow.h"
@@ -54,6 +55,7 @@ struct proxy {
 	struct splicer splicer;
 	struct flows flows;
 	struct sni_log *sni_log;
+	struct accesses accesses;
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;

@@ -45,6 +45,7 @@ static void drop_idle(struct session *s)
 static void free_session(struct session *s)
 {
 	drop_idle(s);
+	access_drop(&s->access);
 	if (s->load)
 		load_release(s->p, s->load);
 	list_remove(&s->node);
@@ -111,6 +112,7 @@ static const struct http_server_ops http_ops = {
 
 static void start_http(struct session *s, struct stream *stream)
 {
+	access_drop(&s->access);
 	s->state = SESSION_HTTP;
 	s->stream = NULL;
 	s->conn = http_conn_new(stream, &http_ops, NULL, s);
@@ -147,6 +149,23 @@ static void on_first_bytes(struct stream *stream, const void *data, size_t len)
 		stream_close(stream, err);
 }
 
+/* After CONNECT nothing came that could be decrypted: most often an app that trusts its own CAs
+ * alone. */
+static void tell_connect(struct session *s)
+{
+	const struct access_facts facts = {
+		.device = &s->device,
+		.method = "CONNECT",
+		.host = s->target.host,
+		.port = s->target.port,
+		.is_https = true,
+		.status = 200,
+	};
+
+	s->access.has_failed = s->access.verdict == ACCESS_ALLOW;
+	access_end(&s->access, s->p, &facts);
+}
+
 static void on_inner_close(struct stream *stream, int why)
 {
 	struct session *s = stream_data(stream);
@@ -155,6 +174,7 @@ static void on_inner_close(struct stream *stream, int why)
 		log_debug("handshake with a client failed host=%s error=\"%s\"", s->target.host,
 			stream_error(stream));
 	s->stream = NULL;
+	tell_connect(s);
 	free_session(s);
 }
 

@@ -30,6 +30,7 @@ struct session {
 	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
 	bool is_inner;	       /* after CONNECT: target is fixed */
 	struct target target;  /* of CONNECT */
+	struct access access;  /* of CONNECT, until there is a request in it */
 	bool is_mismatched;    /* the SNI was another name */
 	/* A connection to a web server that knows this client (NTLM, Negotiate: it is the
 	 * connection that is authenticated), idle, for the next request to the same place and for

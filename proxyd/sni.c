@@ -26,25 +26,46 @@ bool sni_is_ech_public(const struct proxy *p, const char *host)
 	return false;
 }
 
-bool sni_is_allowed(struct proxy *p, const struct sni_question *q)
+/* NULL: it may; else why not, "" when *d says it. */
+static const char *find_obstacle(struct proxy *p, const struct sni_question *q, struct decision *d)
 {
-	struct policy_query query = {
+	const struct policy_query query = {
 		.path = POLICY_PATH_INTERCEPT,
 		.host = q->host,
 		.host_len = strlen(q->host),
 	};
 	struct device_view *dev = proxy_device(p, &q->device);
-	struct decision d;
 
-	if (!dev || q->has_dot)
-		return false;
-	policy_decide(p->policy, dev, &query, clock_wall_ms(), &d);
-	if (d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS)
-		return false;
-	if (d.reason != REASON_CONNECTIVITY && canary_find(&p->canary, q->host, query.host_len))
-		return false;
+	if (!dev)
+		return "unknown device";
+	if (q->has_dot)
+		return "encrypted dns";
+	policy_decide(p->policy, dev, &query, clock_wall_ms(), d);
+	if (d->verdict != VERDICT_ALLOW && d->verdict != VERDICT_PASS)
+		return "";
+	if (d->reason != REASON_CONNECTIVITY && canary_find(&p->canary, q->host, query.host_len))
+		return "encrypted dns";
 	if (!q->has_ech ||
 		(dev->site_scope != SITE_SCOPE_ALL && !policy_has_lists_on(p->policy, dev)))
-		return true;
-	return !sni_is_ech_public(p, q->host);
+		return NULL;
+	return sni_is_ech_public(p, q->host) ? "hidden name" : NULL;
+}
+
+bool sni_is_allowed(struct proxy *p, const struct sni_question *q)
+{
+	struct decision d;
+
+	return !find_obstacle(p, q, &d);
+}
+
+bool sni_judge(struct proxy *p, const struct sni_question *q, struct access *access)
+{
+	struct decision d;
+	const char *obstacle = find_obstacle(p, q, &d);
+
+	if (obstacle && *obstacle)
+		access_refuse(access, p, obstacle);
+	else
+		access_judge(access, p, &d);
+	return !obstacle;
 }

@@ -20,6 +20,8 @@ struct sni_question {
  * other outer name is judged as the name, since browsers send the extension to everybody (GREASE).
  */
 bool sni_is_allowed(struct proxy *p, const struct sni_question *q);
+/* The same, and notes the verdict. */
+bool sni_judge(struct proxy *p, const struct sni_question *q, struct access *access);
 /* Is it a name that providers put outside of an encrypted hello: the table's, or the list `ech`'s?
  */
 bool sni_is_ech_public(const struct proxy *p, const char *host);

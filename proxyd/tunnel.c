@@ -20,6 +20,7 @@ struct side {
 	struct tunnel *tunnel;
 	struct stream *stream; /* NULL once closed */
 	struct side *other;
+	bool has_ended; /* it sends no more */
 };
 
 /* What is waited for; nothing of the client's goes on before. */
@@ -36,6 +37,7 @@ struct tunnel {
 	struct load *load;
 	struct side client, server;
 	enum tunnel_state state;
+	uint64_t bytes;		 /* to the client */
 	char *tls_host;		 /* NULL: anything may pass */
 	struct buf held, answer; /* of the client and the server, not passed on yet */
 	struct flow flow;
@@ -57,8 +59,27 @@ static const struct stream_limits hello_limits = {
 	.write_ms = 60000,
 };
 
+/* Its end, once. */
+static void tell(struct tunnel *t)
+{
+	const struct tunnel_terms *terms = &t->terms;
+	const struct access_facts facts = {
+		.device = &terms->device,
+		.method = terms->rest ? "GET" : "CONNECT",
+		.host = terms->host,
+		.port = terms->port,
+		.is_https = terms->is_https,
+		.path = terms->rest,
+		.status = terms->rest ? 101 : 200,
+		.bytes = t->bytes,
+	};
+
+	access_end(&t->terms.access, t->p, &facts);
+}
+
 static void free_tunnel(struct tunnel *t)
 {
+	tell(t);
 	load_release(t->p, t->load);
 	buf_fini(&t->held);
 	buf_fini(&t->answer);
@@ -104,6 +125,7 @@ static void cut(struct flow *f)
 {
 	struct tunnel *t = container_of(f, struct tunnel, flow);
 
+	access_refuse(&t->terms.access, t->p, "policy changed");
 	flow_remove(f);
 	close_both(t, -EACCES);
 }
@@ -213,6 +235,8 @@ static void on_read(struct stream *s, const void *data, size_t len)
 	struct tunnel *t = from->tunnel;
 	int err = to ? 0 : -EPIPE;
 
+	if (from == &t->server)
+		t->bytes += len;
 	if (!err)
 		err = t->state == TUNNEL_OPEN ? stream_write(to, data, len)
 					      : hold(t, from, data, len);
@@ -226,10 +250,16 @@ static void on_read(struct stream *s, const void *data, size_t len)
 
 static void on_eof(struct stream *s)
 {
-	struct side *from = stream_data(s);
+	struct side *from = stream_data(s), *to = from->other;
 
-	if (from->other->stream)
-		stream_shutdown(from->other->stream);
+	from->has_ended = true;
+	if (!to->stream)
+		return;
+	/* When both have ended all is over, as soon as it is sent. */
+	if (to->has_ended)
+		stream_finish(to->stream, 0);
+	else
+		stream_shutdown(to->stream);
 }
 
 static void on_drain(struct stream *s)
@@ -270,6 +300,7 @@ void tunnel_start(struct proxy *p, struct stream *client, struct stream *server,
 	struct tunnel *t = calloc(1, sizeof(*t));
 
 	if (!t) {
+		access_drop(&(struct access){ .rule = terms->access.rule });
 		load_release(p, load);
 		stream_close(client, -ENOMEM);
 		stream_close(server, -ENOMEM);
@@ -301,6 +332,7 @@ void tunnel_close_all(struct proxy *p)
 {
 	list_foreach_safe (&p->tunnels, it) {
 		struct tunnel *t = container_of(it, struct tunnel, node);
+		tell(t);
 		close_both(t, -ECANCELED);
 	}
 }

@@ -9,6 +9,9 @@ struct tunnel_terms {
 	struct addr device;
 	enum policy_path path;
 	const char *host;
+	uint16_t port;
+	bool is_https;
+	struct access access; /* taken over */
 	const char *rest; /* path and query of an upgrade; NULL: CONNECT, which is not decrypted */
 };
 

@@ -98,6 +98,7 @@ void upstream_on_response(struct http_client *c)
 	}
 	if (judge_is_dns_message(http_client_head(c))) {
 		x->p->blocked++;
+		access_refuse(&x->access, x->p, "encrypted dns");
 		page_send_error(&x->p->pages, x->req, 451, "Site Blocked",
 			"DNS over HTTPS is blocked.", x->url);
 		return;

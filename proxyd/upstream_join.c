@@ -6,12 +6,17 @@
 
 /* What it was judged by; the path is NULL for CONNECT. */
 static struct tunnel_terms terms_of(
-	const struct session *s, const struct target *t, const char *path)
+	const struct exchange *x, const struct target *t, const char *path)
 {
+	const struct session *s = x->s;
+
 	return (struct tunnel_terms){
 		.device = s->device,
 		.path = session_is_intercepted(s) ? POLICY_PATH_INTERCEPT : POLICY_PATH_PROXY,
 		.host = t->host,
+		.port = t->port,
+		.is_https = t->is_https,
+		.access = x->access,
 		.rest = path,
 	};
 }
@@ -22,7 +27,7 @@ static void join_upgrade_of(struct exchange *x, const char *path)
 	struct proxy *p = x->p;
 	struct session *s = x->s;
 	struct target target = x->target;
-	struct tunnel_terms terms = terms_of(s, &target, path);
+	struct tunnel_terms terms = terms_of(x, &target, path);
 	struct stream *client, *server;
 	struct http_head head;
 	int err;
@@ -33,9 +38,11 @@ static void join_upgrade_of(struct exchange *x, const char *path)
 	server = err ? NULL : http_client_handover(x->client);
 	if (server)
 		x->client = NULL;
+	x->access = (struct access){ 0 };
 	client = server ? http_request_handover(x->req, &head) : NULL;
 	http_head_fini(&head);
 	if (!client) {
+		x->access = terms.access;
 		if (server)
 			stream_close(server, -EPROTO);
 		http_conn_close(s->conn, -EPROTO);
@@ -59,15 +66,17 @@ void upstream_join_connect(struct exchange *x, struct stream *server)
 	struct proxy *p = x->p;
 	struct session *s = x->s;
 	struct target target = x->target;
-	struct tunnel_terms terms = terms_of(s, &target, NULL);
+	struct tunnel_terms terms = terms_of(x, &target, NULL);
 	struct http_head ok;
 	struct stream *client = NULL;
 
+	x->access = (struct access){ 0 };
 	http_head_init(&ok);
 	if (!http_head_set_status(&ok, 200))
 		client = http_request_handover(x->req, &ok);
 	http_head_fini(&ok);
 	if (!client) {
+		x->access = terms.access;
 		stream_close(server, -EPROTO);
 		http_conn_close(s->conn, -EPROTO);
 		return;

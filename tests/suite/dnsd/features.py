@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of dnsd's features share: fwd's place on the bus, listeners to events, requests in apid's name."""
 import json
-import queue
 import secrets
 import threading
 import time
 
-from support.wait import wait_until
+from support import events
 
 
 class FakeFwd:
@@ -57,28 +56,11 @@ class FakeFwd:
         self.thread.join()
 
 
-class Events:
+class Events(events.Events):
     """What dnsd says on one of its event channels."""
 
     def __init__(self, redis, kind):
-        self.client, self.got = redis.connect(), queue.Queue()
-        self.seen = []
-        self.client("SUBSCRIBE", f"culvert:event:dnsd:{kind}")
-        self.client.socket.settimeout(None)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        try:
-            while True:
-                self.seen += json.loads(self.client.read()[2])["batch"]
-        except (OSError, ValueError):
-            pass
-
-    def wait(self, test, what="an event"):
-        return wait_until(lambda: next((e for e in self.seen if test(e)), None), what)
-
-    def close(self):
-        self.client.socket.shutdown(2)
+        super().__init__(redis, "dnsd", kind)
 
 
 def request(redis, op, args, daemon="dnsd", caller="apid"):
