@@ -2,6 +2,7 @@
 #include "apid/accounts.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/timer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -338,4 +339,23 @@ int accounts_device_take(
 		return take_device_token(a, rows, 0);
 	hmap_remove_str(&a->device_tokens, hash);
 	return 0;
+}
+
+void accounts_device_end_add(struct db_batch *b, const char *device)
+{
+	db_add(b,
+		"INSERT IGNORE INTO changes (seq, topic, id, at) SELECT s.seq, 'device_tokens', "
+		"t.hash, ? FROM change_seq s JOIN device_tokens t ON t.device = ?",
+		"is", clock_wall_ms(), device);
+	db_add(b, "DELETE FROM device_tokens WHERE device = ?", "s", device);
+}
+
+void accounts_device_end(struct accounts *a, const char *device, const char *except)
+{
+	hmap_foreach (&a->device_tokens, it) {
+		const struct device_token *t = it.value;
+
+		if (!strcmp(t->device, device) && (!except || strcmp(it.key, except)))
+			hmap_remove(&a->device_tokens, it.key, it.len);
+	}
 }

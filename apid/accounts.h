@@ -98,6 +98,11 @@ int accounts_take(struct accounts *a, const struct db_batch *b, const struct acc
 size_t accounts_device_add(struct db_batch *b, const char *hash);
 int accounts_device_take(
 	struct accounts *a, const struct db_batch *b, size_t statement, const char *hash);
+/* A device's tokens and links end: accounts_device_end_add in the database, and noted for the other
+ * apid; accounts_device_end in memory, once that is committed: all but the one whose hash is
+ * except (NULL: all). */
+void accounts_device_end_add(struct db_batch *b, const char *device);
+void accounts_device_end(struct accounts *a, const char *device, const char *except);
 
 /* Hex of the SHA-256 of what a client shows. */
 int accounts_hash(const void *data, size_t len, char out[static 2 * DIGEST_LEN + 1]);

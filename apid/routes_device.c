@@ -143,12 +143,13 @@ static int enrol_step(void *arg, struct db_batch *b, unsigned number)
 		return -ENOENT;
 	call_by(e->d.c, &by);
 	snprintf(by.name, sizeof(by.name), "device:%s", e->d.id);
-	db_add(b, "DELETE FROM device_tokens WHERE hash = ?", "s", e->link);
+	/* The link too; and what a lost device has is worth nothing once another takes its place.
+	 */
+	accounts_device_end_add(b, e->d.id);
 	db_add(b,
 		"INSERT INTO device_tokens (hash, device, kind, created_at) VALUES (?, ?, 'token', "
 		"?)",
 		"ssi", e->token_hash, e->d.id, clock_wall_ms());
-	write_note(b, "device_tokens", e->link);
 	write_audit(b, &by, "device_enrol", e->d.id, NULL, NULL);
 	return 0;
 }
@@ -175,7 +176,7 @@ static void on_enrolled(void *arg, int status)
 	} else if (status) {
 		call_failed(c, status, NULL);
 	} else {
-		hmap_remove_str(&store_accounts(c->api->store)->device_tokens, e->link);
+		accounts_device_end(store_accounts(c->api->store), e->d.id, e->token_hash);
 		e->d.on_success = answer_enrolled;
 		device_change_start(&e->d);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/deed.h"
 #include "apid/device_body.h"
 #include "apid/device_change.h"
 #include "apid/identify.h"
@@ -296,6 +297,34 @@ static void handle_token(struct call *c)
 	start_credential(c, false);
 }
 
+static int end_tokens_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+
+	(void)number;
+	accounts_device_end_add(b, d->name);
+	write_audit(b, &d->by, "device_tokens_end", d->name, NULL, NULL);
+	return 0;
+}
+
+static void answer_ended(struct deed *d)
+{
+	accounts_device_end(store_accounts(d->c->api->store), d->name, NULL);
+	call_empty(d->c, 204);
+}
+
+static void handle_end_tokens(struct call *c)
+{
+	const struct table_row *row = device_row(c, c->args[0]);
+	struct deed *d = row ? deed_new(c, end_tokens_step, answer_ended) : NULL;
+
+	if (!d)
+		return;
+	d->topic = "device_tokens";
+	snprintf(d->name, sizeof(d->name), "%s", row->id);
+	deed_start(d);
+}
+
 static const struct body_field enrolment_fields[] = {
 	{ .name = "url", .type = BODY_TEXT, .is_read_only = true, .max = 512 },
 	{ .name = "expires_at", .type = BODY_INT, .is_read_only = true },
@@ -350,6 +379,9 @@ static const struct route routes[] = {
 	{ ROUTE("POST", DEVICES "/{id}/token", BY_ADMINS), .response = &token_schema, .status = 201,
 		.summary = "Make a token with which the device reads its document",
 		.handle = handle_token },
+	{ ROUTE("DELETE", DEVICES "/{id}/token", BY_ADMINS), .status = 204,
+		.summary = "End the device's tokens and enrolment links",
+		.handle = handle_end_tokens },
 };
 
 struct route_set routes_devices(void)

@@ -178,6 +178,9 @@ int store_apply(struct store *s, int table, const char *id, const char *text)
 		r = table_set(t, id, text);
 	else if (!r && !table_remove(t, id))
 		return 0;
+	/* Another device may get this id. */
+	if (!r && !text && table == TOPIC_devices)
+		accounts_device_end(&s->accounts, id, NULL);
 	row = table_find(t, id);
 	if (!r && row && table == TOPIC_devices)
 		r = note_addresses(s, row, true);

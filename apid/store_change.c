@@ -132,10 +132,12 @@ static void add_writes(struct change *c, struct db_batch *b)
 {
 	char *old = audit_text(c, &c->before), *new = audit_text(c, &c->wanted);
 
-	if (!c->wanted.exists)
+	if (!c->wanted.exists) {
+		accounts_device_end_add(b, c->id);
 		db_add(b, "DELETE FROM devices WHERE id = ?", "s", c->id);
-	else
+	} else {
 		add_upsert(c, b);
+	}
 	write_audit(b, &c->by,
 		!c->wanted.exists  ? "device_remove"
 		: c->before.exists ? "device_change"
