@@ -63,6 +63,18 @@ static const char *check_dns_rule(const struct api *a, const cJSON *record, cons
 	return check_scope_text(a, json_get(record, "scope"));
 }
 
+static const char *check_setting(const struct api *a, const cJSON *record, const char **pointer)
+{
+	const char *id = cJSON_GetStringValue(json_get(record, "id"));
+	const cJSON *value = json_get(record, "value");
+
+	(void)a;
+	*pointer = "/value";
+	if (!value || !id)
+		return "is missing";
+	return settings_check(id, value) ? "is not what this setting takes" : NULL;
+}
+
 /* ---- schemas ---- */
 
 static const struct body_field user_fields[] = {
@@ -153,7 +165,7 @@ static const struct resource resources[] = {
 	{ "/api/v1/list-sources", TOPIC_list_sources, &list_source_schema, RESOURCE_GLOBAL,
 		BY_ADMINS, SCOPE_POLICY, "lists", "source of a list", "sources of lists", NULL },
 	{ "/api/v1/settings", TOPIC_settings, &setting_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_SYSTEM, "settings", "setting", "settings", NULL },
+		SCOPE_SYSTEM, "settings", "setting", "settings", check_setting },
 };
 enum { RESOURCES = sizeof(resources) / sizeof(resources[0]), PER_RESOURCE = 6 };
 

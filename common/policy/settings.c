@@ -112,9 +112,29 @@ static int set_text(char **out, const cJSON *value)
 	return 0;
 }
 
+/* It stands in configurations that devices' root reads: nothing but a name or an address. */
+static bool is_host(const char *text)
+{
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+	size_t len = strspn(text, good);
+	struct addr a;
+
+	return (len && len <= 253 && !text[len] && text[0] != '-') || !addr_parse(text, &a);
+}
+
+static int set_host(char **out, const cJSON *value)
+{
+	if (!value || (cJSON_IsString(value) && is_host(value->valuestring)))
+		return set_text(out, value);
+	free(*out);
+	*out = NULL;
+	return -EINVAL;
+}
+
 static int set_endpoint(struct settings *s, const cJSON *value)
 {
-	return set_text(&s->endpoint, value);
+	return set_host(&s->endpoint, value);
 }
 
 static int set_lan_prefixes(struct settings *s, const cJSON *value)
@@ -167,7 +187,7 @@ static int set_rebind_exceptions(struct settings *s, const cJSON *value)
 
 static int set_portal_host(struct settings *s, const cJSON *value)
 {
-	return set_text(&s->portal_host, value);
+	return set_host(&s->portal_host, value);
 }
 
 static int set_device_defaults(struct settings *s, const cJSON *value)
@@ -378,6 +398,20 @@ void settings_fini(struct settings *s)
 	strs_fini(&s->egress_denied_ports);
 	strs_fini(&s->egress_web_ports);
 	*s = (struct settings){ 0 };
+}
+
+int settings_check(const char *id, const cJSON *value)
+{
+	struct settings s;
+	int err = 0;
+
+	settings_init(&s);
+	for (size_t i = 0; i < sizeof(setters) / sizeof(*setters); i++) {
+		if (!strcmp(setters[i].key, id))
+			err = setters[i].set(&s, value);
+	}
+	settings_fini(&s);
+	return err;
 }
 
 bool settings_apply(struct settings *s, const char *id, const struct rec_setting *rec)

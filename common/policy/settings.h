@@ -51,5 +51,8 @@ int port_spec_parse(const char *text, struct port_spec *out);
 
 void settings_init(struct settings *s); /* the defaults */
 void settings_fini(struct settings *s);
+/* Has value the form that the key asks for? 0, also for a key of another version; -EINVAL, -ENOMEM.
+ */
+int settings_check(const char *id, const cJSON *value);
 /* One record of the topic; rec NULL = back to the default. Returns true when something changed. */
 bool settings_apply(struct settings *s, const char *id, const struct rec_setting *rec);
