@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/client_hello.h"
+#include "common/addr.h"
+#include "proxyd/target.h"
 #include "proxyd/tls_message.h"
 #include <ctype.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 static int copy_name(struct tls_span name, char out[static CLIENT_HELLO_HOST_LEN])
 {
 	size_t len = (size_t)(name.end - name.at);
+	struct addr address;
 
 	if (len && name.at[len - 1] == '.')
 		len--;
@@ -31,7 +34,8 @@ static int copy_name(struct tls_span name, char out[static CLIENT_HELLO_HOST_LEN
 			return -EPROTO;
 	}
 	out[len] = '\0';
-	return 0;
+	/* Libraries differ in which numbers are addresses; one is. */
+	return target_is_number(out) && addr_parse(out, &address) ? -EPROTO : 0;
 }
 
 /* One name of the type host_name, and nothing else: what else is there could be read in two ways.

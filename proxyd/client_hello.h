@@ -12,7 +12,8 @@
 
 /* What a TLS client says first (RFC 8446 4.1.2, RFC 6066 3, RFC 7301). */
 struct client_hello {
-	char sni[CLIENT_HELLO_HOST_LEN]; /* lower-case, no final dot; "" = none was sent */
+	char sni[CLIENT_HELLO_HOST_LEN]; /* lower-case, no final dot; "" = none was sent; may
+					    be an address in its usual spelling */
 	/* Protocols, each followed by a comma, as many as fit whole; bytes that are no printable
 	 * ASCII, commas and blanks (GREASE) as "?". */
 	char alpn[CLIENT_HELLO_ALPN_LEN];

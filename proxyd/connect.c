@@ -2,6 +2,7 @@
 #include "proxyd/connect.h"
 #include "common/timer.h"
 #include "proxyd/pool.h"
+#include "proxyd/reach.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@ struct connect {
 	connect_on_done on_done;
 	void *arg;
 	struct names_query *query; /* while resolving */
+	struct reach *reach;	   /* while the firewall is asked */
 	struct timer timer;	   /* the next attempt, or the end of all */
 	uint64_t give_up_at;	   /* monotonic ms */
 	struct attempt attempts[RESOLVER_MAX_ADDRS];
@@ -312,6 +314,32 @@ static void set_unresolved(struct connect *c, int status)
 			c->host);
 }
 
+static void start_first(struct connect *c)
+{
+	c->give_up_at = clock_mono_ms() + (uint64_t)c->p->conf->connect_s * 1000;
+	start_more(c);
+}
+
+static void on_reach(void *arg, bool is_allowed)
+{
+	struct connect *c = arg;
+
+	c->reach = NULL;
+	if (is_allowed) {
+		start_first(c);
+		return;
+	}
+	set_refused(c, "the address is not one that it may reach without a name");
+	fail(c);
+}
+
+bool connect_needs_reach(struct proxy *p, const struct addr *device, const char *host)
+{
+	struct addr a;
+
+	return !addr_parse(host, &a) && reach_is_needed(p, device);
+}
+
 static void on_resolved(void *arg, int status, const struct addr *addrs, size_t n)
 {
 	struct connect *c = arg;
@@ -323,8 +351,13 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 		return;
 	}
 	order_addresses(c, addrs, n);
-	c->give_up_at = clock_mono_ms() + (uint64_t)c->p->conf->connect_s * 1000;
-	start_more(c);
+	if (!connect_needs_reach(c->p, &c->device, c->host)) {
+		start_first(c);
+		return;
+	}
+	c->reach = reach_start(c->p, &c->device, &c->attempts[0].to, on_reach, c);
+	if (!c->reach)
+		on_reach(c, false);
 }
 
 struct connect *connect_start(
@@ -356,5 +389,7 @@ void connect_cancel(struct connect *c)
 {
 	if (c->query)
 		names_cancel(c->query);
+	if (c->reach)
+		reach_cancel(c->reach);
 	stop(c);
 }

@@ -7,11 +7,15 @@
  * TCP connections to websites: the name is resolved through dnsd, each address must pass the guard
  * for the device (SPEC P15), then "happy eyeballs" (RFC 8305): IPv6 first, families in turn, a new
  * attempt every 250 ms or as soon as one failed; the first that is connected wins, the others are
- * closed. The address that was connected is checked once more.
+ * closed. The address that was connected is checked once more. Of a host that is an address the
+ * firewall is asked before, where it knows more than the guard (reach.h).
  */
 
 /* May the device connect there now? NULL = yes, else why not. */
 const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to);
+
+/* Is the host an address of which the firewall must be asked (reach.h), each time? */
+bool connect_needs_reach(struct proxy *p, const struct addr *device, const char *host);
 
 /* The same of where a connection that was made before leads. */
 bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream *s);

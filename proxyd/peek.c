@@ -19,7 +19,6 @@
 
 enum peek_state {
 	PEEK_HELLO,
-	PEEK_REACH, /* the firewall's word on an address without a name */
 	PEEK_CONNECT,
 	PEEK_ANSWER, /* the server's first record */
 	PEEK_SECOND, /* the hello after a HelloRetryRequest */
@@ -37,7 +36,7 @@ struct peek {
 	struct sni_question question; /* host is owned, NULL before the hello */
 	bool has_name;
 	enum peek_state state;
-	struct reach *reach;
+	struct reach *reach; /* of a live connection without a name */
 	struct connect *connect;
 	struct endpoint to; /* where it is connected, family 0 = nowhere yet */
 	/* What the client sent right behind its hello, until it may go on. */
@@ -144,14 +143,23 @@ static void cut(struct flow *f)
 	end(k, true);
 }
 
+/* A name that is an address says nothing: it is no name (RFC 6066 3). */
+static const char *name_of(const struct client_hello *hello)
+{
+	struct addr a;
+
+	return addr_parse(hello->sni, &a) ? hello->sni : "";
+}
+
 /* The hello's name, or where the device wanted to go. 0 or -ENOMEM. */
 static int take_question(struct peek *k, const struct client_hello *hello)
 {
+	const char *name = name_of(hello);
 	char address[ADDR_STRLEN];
 
 	addr_format(&k->original.addr, address);
-	k->has_name = *hello->sni;
-	k->question.host = strdup(k->has_name ? hello->sni : address);
+	k->has_name = *name;
+	k->question.host = strdup(k->has_name ? name : address);
 	k->question.has_ech = hello->has_ech;
 	k->question.has_dot = client_hello_offers(hello, "dot");
 	return k->question.host ? 0 : -ENOMEM;
@@ -220,8 +228,13 @@ static void on_connected(void *arg, int fd, const struct addr *to, const struct 
 	if (err) {
 		log_debug("intercepted connection failed host=%s reason=\"%s\"", k->question.host,
 			err->message);
-		k->p->failed++;
-		k->access.has_failed = true;
+		if (err->status == 403) {
+			access_refuse(&k->access, k->p, "address");
+			k->p->blocked++;
+		} else {
+			k->p->failed++;
+			k->access.has_failed = true;
+		}
 		end(k, true);
 		return;
 	}
@@ -251,33 +264,6 @@ static int start_connect(struct peek *k)
 	return k->connect ? -EAGAIN : -ENOMEM;
 }
 
-static void on_reach(void *arg, bool may_go)
-{
-	struct peek *k = arg;
-	int err = -EACCES;
-
-	k->reach = NULL;
-	if (may_go) {
-		err = start_connect(k);
-	} else {
-		access_refuse(&k->access, k->p, "address");
-		k->p->blocked++;
-	}
-	if (err != -EAGAIN)
-		end(k, true);
-}
-
-/* Where only the address says where it goes, lists by address have their word. */
-static int go_there(struct peek *k)
-{
-	if (k->has_name || !reach_is_needed(k->p, &k->question.device))
-		return start_connect(k);
-	k->state = PEEK_REACH;
-	splice_set_wait(&k->splice, SPLICE_WAIT_CONNECT);
-	k->reach = reach_start(k->p, &k->question.device, &k->original.addr, on_reach, k);
-	return k->reach ? -EAGAIN : -ENOMEM;
-}
-
 static int on_hello(struct peek *k)
 {
 	static const struct flow_ops ops = { is_allowed, cut };
@@ -302,7 +288,7 @@ static int on_hello(struct peek *k)
 	}
 	p->allowed++;
 	flow_add(&p->flows, &k->flow, &ops);
-	return go_there(k);
+	return start_connect(k);
 }
 
 /* ---- the server's answer ---- */
@@ -350,7 +336,7 @@ static int on_second(struct peek *k)
 	err = read_hello(k, client_hello_parse_second, &hello);
 	if (err)
 		return err;
-	if (strcmp(hello.sni, k->has_name ? k->question.host : "") != 0) {
+	if (strcmp(name_of(&hello), k->has_name ? k->question.host : "") != 0) {
 		log_info("second hello for another name than the first one's refused");
 		access_refuse(&k->access, k->p, "second hello for another name");
 		return -EACCES;
@@ -369,7 +355,6 @@ static void step(struct peek *k)
 		case PEEK_HELLO:
 			err = on_hello(k);
 			break;
-		case PEEK_REACH:
 		case PEEK_CONNECT:
 			/* Who closes before there was an answer wants none. */
 			err = k->splice.ends[SPLICE_CLIENT].is_ending ? -ECONNRESET : -EAGAIN;

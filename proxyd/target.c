@@ -6,9 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Would a browser take it for an IPv4 address, in whatever spelling? (WHATWG URL, "ends in a
- * number") */
-static bool ends_in_number(const char *host)
+bool target_is_number(const char *host)
 {
 	const char *dot = strrchr(host, '.');
 	const char *last = dot ? dot + 1 : host;
@@ -60,7 +58,7 @@ static int copy_host(const char *text, size_t len, char out[static TARGET_HOST_L
 		out[i] = (char)tolower(c);
 	}
 	out[len] = '\0';
-	if (bracketed || ends_in_number(out))
+	if (bracketed || target_is_number(out))
 		return copy_address(out);
 	return has_empty_label(out) ? -EINVAL : 0;
 }

@@ -19,6 +19,9 @@ struct target {
  * that no host has (letters, digits, - _ . only), an IPv4 address in any but the usual spelling, a
  * bad port, another scheme than http and https.
  */
+/* Would a browser take the lower-case host for an IPv4 address, in whatever spelling? (WHATWG URL,
+ * "ends in a number") */
+bool target_is_number(const char *host);
 /* authority-form of CONNECT: the port is required. path is "". */
 int target_parse_authority(const char *text, struct target *out);
 /* absolute-form; path points into text. */

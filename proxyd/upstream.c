@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/connect.h"
 #include "proxyd/filter.h"
 #include "proxyd/judge.h"
 #include "proxyd/pool.h"
@@ -220,7 +221,7 @@ static struct http_client *take_client(struct exchange *x)
 	struct http_client *c = session_take_idle(x->s, &x->target);
 
 	x->is_bound = c;
-	if (c || x->is_upgrade)
+	if (c || x->is_upgrade || connect_needs_reach(x->p, &x->s->device, x->target.host))
 		return c;
 	return pool_take(x->p->pool, &x->target, &x->s->device, is_repeatable(x) ? 0 : FRESH_MS);
 }

@@ -49,7 +49,7 @@ TOOLS += bus-probe
 bus-probe_SRCS := tests/suite/bus/probe.c
 # What proxyd reads in hellos, for tests/suite/proxyd.
 TOOLS += hello-probe
-hello-probe_SRCS := tests/suite/proxyd/hello_probe.c proxyd/client_hello.c proxyd/tls_message.c
+hello-probe_SRCS := tests/suite/proxyd/hello_probe.c proxyd/client_hello.c proxyd/target.c proxyd/tls_message.c
 # Small packets at a steady rate, for tests/suite/fwd.
 TOOLS += packet-flood
 packet-flood_SRCS := tests/suite/fwd/flood.c
