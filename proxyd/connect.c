@@ -142,18 +142,23 @@ static void set_failed(struct connect *c, int err)
 
 static void start_more(struct connect *c);
 
-/* The address that the kernel says it is connected to, checked by the policy of now. */
+/* The address that the kernel says it is connected to, checked by the policy of now. What a route
+ * alone makes this host's own shows in that its address is our own, too. */
 static int check_connected(struct connect *c, const struct attempt *a)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct addr peer;
+	struct sockaddr_storage ss, local;
+	socklen_t len = sizeof(ss), local_len = sizeof(local);
+	struct addr peer, own;
 	const char *why;
 
-	if (getpeername(a->watch.fd, (struct sockaddr *)&ss, &len))
+	if (getpeername(a->watch.fd, (struct sockaddr *)&ss, &len) ||
+		getsockname(a->watch.fd, (struct sockaddr *)&local, &local_len))
 		return -errno;
 	peer = addr_from_sockaddr((const struct sockaddr *)&ss);
-	why = addr_equal(&peer, &a->to) ? check(c, &peer) : "the address is another";
+	own = addr_from_sockaddr((const struct sockaddr *)&local);
+	why = addr_equal(&peer, &own)	  ? "the address is the gateway's own"
+	      : addr_equal(&peer, &a->to) ? check(c, &peer)
+					  : "the address is another";
 	if (!why)
 		return 0;
 	set_refused(c, why);

@@ -2,9 +2,9 @@
 #include "proxyd/guard.h"
 #include "common/timer.h"
 #include <errno.h>
+#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 /* How long the list of own addresses is used, ms. */
 #define OWN_AGE_MS 2000
@@ -55,25 +55,33 @@ static uint8_t mask_len(const struct sockaddr *mask)
 	return len;
 }
 
+/* Of all interfaces, without a carrier too: the kernel takes what is sent there for its own. */
 static void read_own(struct guard *g)
 {
-	uv_interface_address_t *list;
-	int count;
+	struct ifaddrs *list;
+	size_t count = 0;
 
 	g->read_at = clock_mono_ms();
-	if (uv_interface_addresses(&list, &count))
+	if (getifaddrs(&list))
 		return;
-	struct prefix *own = calloc((size_t)count + 1, sizeof(*own));
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next)
+		count++;
+	struct prefix *own = calloc(count + 1, sizeof(*own));
+	count = 0;
+	for (const struct ifaddrs *i = own ? list : NULL; i; i = i->ifa_next) {
+		struct addr a = { 0 };
+
+		if (i->ifa_addr && i->ifa_netmask)
+			a = addr_from_sockaddr(i->ifa_addr);
+		if (a.family)
+			own[count++] = (struct prefix){ a, mask_len(i->ifa_netmask) };
+	}
 	if (own) {
-		for (int i = 0; i < count; i++) {
-			own[i].addr = addr_from_sockaddr((const struct sockaddr *)&list[i].address);
-			own[i].len = mask_len((const struct sockaddr *)&list[i].netmask);
-		}
 		free(g->own);
 		g->own = own;
-		g->own_count = (size_t)count;
+		g->own_count = count;
 	}
-	uv_free_interface_addresses(list, count);
+	freeifaddrs(list);
 }
 
 static bool is_own(const struct guard *g, const struct addr *a)

@@ -110,3 +110,31 @@ def test_ports_of_plain_http_are_configured(new_world):
     assert "configuration" in w.get("http://s1.test.example/").text
     w.dns.names["s1.test.example"] = [SITE6]
     assert _status(w, "http://s1.test.example:25/") == 502
+
+@pytest.mark.parametrize("way", ["of an interface without a carrier", "by a route alone"])
+def test_address_of_the_gateway_that_no_running_interface_has_is_not_reached(world, way):
+    """The kernel takes what is sent there for its own all the same."""
+    address = "192.0.2.77"
+    gw = world.gw.run
+    if way == "by a route alone":
+        gw("ip", "route", "add", "local", address + "/32", "dev", "lo")
+    else:
+        gw("ip", "link", "add", "idle0", "type", "veth", "peer", "name", "idle1")
+        gw("ip", "address", "add", address + "/32", "dev", "idle0")
+        gw("ip", "link", "set", "idle0", "up")
+    try:
+        with world.gw_place.listen("0.0.0.0", 8090) as listener:
+            listener.settimeout(0.2)
+            r = world.get("http://%s:8090/" % address, who="passing")
+            assert r.status == 403, r
+            try:
+                s, _ = listener.accept()
+                assert s.recv(1) == b""  # nothing was sent
+                s.close()
+            except TimeoutError:
+                pass
+    finally:
+        if way == "by a route alone":
+            gw("ip", "route", "del", "local", address + "/32", "dev", "lo")
+        else:
+            gw("ip", "link", "del", "idle0")
