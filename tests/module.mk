@@ -89,7 +89,7 @@ $(addprefix bench-,$(BENCHES)): bench-%: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)mkdir -p $(B)/bench && B=$(B) tests/bench/$*
 # proxyd with both TLS libraries beside the peers; one that does not build is told of by the benchmark.
-bench-proxyd: bench-proxyd-programs
+bench-proxyd bench-filters: bench-proxyd-programs
 bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd

@@ -17,7 +17,7 @@ class Peer(Side):
 
     def __init__(self, net):
         self.net = net
-        number = PEERS.index(type(self)) + 1
+        number = next(i for i, peer in enumerate(PEERS, 1) if isinstance(self, peer))
         self.source = "10.9.0.%d" % (PEER_FIRST + number)
         self.dir = net.dir / self.label
         self.dir.mkdir()

@@ -60,6 +60,8 @@ struct conn {
 	enum step step;
 	bool is_ready;	   /* has had its first answer */
 	bool is_head_done; /* of the response */
+	bool is_chunked;
+	char tail[7]; /* of a chunked body, the last bytes that came */
 	unsigned host;
 	SSL *ssl;
 	uint64_t begun;
@@ -310,6 +312,27 @@ static size_t take_head(const struct load *l, struct conn *c, const char *data, 
 	return c->head_len - before;
 }
 
+static void take_framing(const struct load *l, struct conn *c)
+{
+	const char *length = strcasestr(c->head, "\r\ncontent-length:");
+	c->is_chunked = strcasestr(c->head, "\r\ntransfer-encoding: chunked");
+	memset(c->tail, 0, sizeof(c->tail));
+	if (!length && !c->is_chunked)
+		die(l, c, "no length");
+	if (length)
+		c->left = strtoul(length + strlen("\r\ncontent-length:"), NULL, 10);
+}
+
+/* Nothing is asked for before an answer is whole, and its bodies are text that holds no such line:
+ * it ends where what came does. */
+static bool has_last_chunk(struct conn *c, const char *data, size_t len)
+{
+	size_t n = sizeof(c->tail), more = len < n ? len : n;
+	memmove(c->tail, c->tail + more, n - more);
+	memcpy(c->tail + n - more, data + len - more, more);
+	return !memcmp(c->tail, "\r\n0\r\n\r\n", n);
+}
+
 /* False when the answer is whole; c may be gone then. */
 static bool take_response(struct load *l, struct conn *c, const char *data, size_t len)
 {
@@ -317,11 +340,16 @@ static bool take_response(struct load *l, struct conn *c, const char *data, size
 		size_t used = take_head(l, c, data, len);
 		if (!c->is_head_done)
 			return true;
-		const char *length = strcasestr(c->head, "\r\ncontent-length:");
-		if (!length)
-			die(l, c, "no length");
-		c->left = strtoul(length + strlen("\r\ncontent-length:"), NULL, 10);
+		take_framing(l, c);
+		data += used;
 		len -= used;
+	}
+	if (c->is_chunked) {
+		l->bytes += len;
+		if (!has_last_chunk(c, data, len))
+			return true;
+		on_answer(l, c);
+		return false;
 	}
 	if (len > c->left)
 		die(l, c, "longer than it said");

@@ -5,9 +5,9 @@
  * The web behind the proxies of tests/bench/proxyd, one thread. In the network namespace of
  * INET_PID: HTTP on ADDRESS:80, HTTPS on ADDRESS:443, and CANNED_ADDRESS:443, which answers a
  * ClientHello with WEB_FLIGHT_LEN bytes and then speaks plain HTTP. Every host has the pages / (100
- * bytes), /10k and /10m. In that of GATEWAY_PID: DNS on 127.0.0.1, ports 53 and 5300; names ending
- * in "canned.example" have CANNED_ADDRESS, all others ADDRESS, none an IPv6 address. Prints
- * "ready"; ends by a signal.
+ * bytes), /10k, /10m and /news (10 KB). In that of GATEWAY_PID: DNS on 127.0.0.1, ports 53 and
+ * 5300; names ending in "canned.example" have CANNED_ADDRESS, all others ADDRESS, none an IPv6
+ * address. Prints "ready"; ends by a signal.
  */
 #include "tests/bench/tools/dns-question.h"
 #include "tests/bench/tools/web.h"
@@ -55,6 +55,7 @@ struct page {
 	size_t body_len;
 	char *data; /* the whole response */
 	size_t len;
+	const char *text; /* over and over; NULL: a short plain one */
 };
 
 struct origin {
@@ -62,15 +63,30 @@ struct origin {
 	struct conn *conns[FDS_MAX]; /* by descriptor */
 	SSL_CTX *tls;
 	struct in_addr address, canned;
-	struct page pages[3];
+	struct page pages[4];
 	char flight[WEB_FLIGHT_LEN];
 };
 
 /* ---- pages ---- */
 
+/* What a page of news looks like to filters; one word of it is masked by tests/bench/filters. */
+static const char news[] =
+	"<article class=\"story story--wide\" id=\"s4711\"><h2><a "
+	"href=\"/news/4711?from=home&amp;n=3\">Of "
+	"rivers and harbours</a></h2><img src=\"/img/4711.jpg\" alt=\"A harbour\" width=\"640\">"
+	"<p>What is carried down by the rivers, year after year, settles where nobody looks for "
+	"it; the ports&rsquo; own accounts, which begin in 1871, say little of it. <em>Whoever "
+	"reads them</em> finds weights, wages, a forbiddenword, and the weather.</p>\n"
+	"<script>window.stories = window.stories || []; stories.push({id: 4711, title: \"Of rivers "
+	"and harbours\", seen: false, tags: [\"water\", 'trade']});</script><!-- end of story -->\n"
+	"<p>There was no bridge before the second war, and the ferry, as those remember who were "
+	"children then, took cattle first and people afterwards.</p></article>\n";
+
 static void page_make(struct page *p)
 {
-	static const char text[] = "<p>A page to be measured with, of no interest otherwise.\n";
+	static const char plain[] = "<p>A page to be measured with, of no interest otherwise.\n";
+	const char *text = p->text ? p->text : plain;
+	size_t text_len = strlen(text);
 	char date[64];
 	time_t now = time(NULL);
 	struct tm tm;
@@ -83,7 +99,7 @@ static void page_make(struct page *p)
 		"Cache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
 		date, p->body_len);
 	for (size_t i = 0; i < p->body_len; i++)
-		p->data[(size_t)n + i] = text[i % (sizeof(text) - 1)];
+		p->data[(size_t)n + i] = text[i % text_len];
 	p->len = (size_t)n + p->body_len;
 }
 
@@ -330,8 +346,10 @@ static void serve(struct origin *o)
 
 int main(int argc, char **argv)
 {
-	static struct origin o = { .pages = { { "/", 100, NULL, 0 }, { "/10k", 10240, NULL, 0 },
-					   { "/10m", 10 << 20, NULL, 0 } } };
+	static struct origin o = {
+		.pages = { { "/", 100, NULL, 0, NULL }, { "/10k", 10240, NULL, 0, NULL },
+			{ "/10m", 10 << 20, NULL, 0, NULL }, { "/news", 10240, NULL, 0, news } }
+	};
 	if (argc != 7)
 		errx(2, "usage: web-origin INET_PID GATEWAY_PID ADDRESS CANNED_ADDRESS CHAIN KEY");
 	signal(SIGPIPE, SIG_IGN);

@@ -38,9 +38,9 @@ class Filter:
         length, self.masked, self.lost = map(int, self.process.stdout.readline().split())
         return self.process.stdout.read(length)
 
-    def time_ns(self, times=5):
-        """CPU time for the last body."""
-        self.process.stdin.write(b"time - %d 0\n" % times)
+    def time_ns(self, times=5, kind=b"time"):
+        """CPU time for the last body; kind raw: for searching it alone."""
+        self.process.stdin.write(b"%s - %d 0\n" % (kind, times))
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 

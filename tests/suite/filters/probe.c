@@ -4,7 +4,7 @@
  * (whole word) or "~" before it. On stdin: lines `KIND CHARSET PIECE LEN` (charset "-": none; fed
  * in pieces of PIECE bytes), each followed by LEN bytes; on stdout for each `LEN MASKED LOST` and
  * the bytes. With KIND "time" the answer is the nanoseconds that the last body takes, repeated
- * PIECE times.
+ * PIECE times; with "raw" those of searching it alone, folded beforehand.
  */
 #include "proxyd/words_stage.h"
 #include <errno.h>
@@ -104,6 +104,30 @@ static void measure(const struct words_options *opt, const struct buf *in, size_
 	buf_fini(&out);
 }
 
+static void on_match(void *arg, size_t end, size_t len, bool is_exact)
+{
+	size_t *found = arg;
+
+	(void)end;
+	(void)len;
+	(void)is_exact;
+	++*found;
+}
+
+static void measure_raw(const struct words *words, const struct buf *in, size_t times)
+{
+	uint8_t *folded = malloc(2 * in->len + 1);
+	size_t found = 0, len = folded ? words_fold(in->data, in->len, folded) : 0;
+	uint64_t start = now_ns();
+
+	for (size_t i = 0; i < times; i++) {
+		struct words_cursor cursor = { 0 };
+		words_scan(words, &cursor, folded, 0, len, on_match, &found);
+	}
+	printf("%" PRIu64 "\n", (now_ns() - start) / (times ? times : 1));
+	free(folded);
+}
+
 static void answer(const struct words_options *opt, const struct buf *in, size_t piece)
 {
 	struct words_result result;
@@ -130,6 +154,8 @@ int main(int argc, char **argv)
 	while (scanf("%15s %63s %zu %zu", kind, charset, &piece, &len) == 4 && getchar() == '\n') {
 		if (!strcmp(kind, "time")) {
 			measure(&opt, &in, piece);
+		} else if (!strcmp(kind, "raw")) {
+			measure_raw(opt.words, &in, piece);
 		} else {
 			buf_reset(&in);
 			if (buf_reserve(&in, len) || fread(in.data, 1, len, stdin) != len)
