@@ -84,6 +84,12 @@ static size_t find_end(struct html_scan *h, const uint8_t *p, size_t len, bool i
 	while (i < len) {
 		int n = 1;
 
+		if (h->escape == SCRIPT_PLAIN) {
+			const uint8_t *less = memchr(p + i, '<', len - i);
+			i = less ? (size_t)(less - p) : len;
+			if (!less)
+				break;
+		}
 		if (p[i] == '<' || (p[i] == '-' && h->escape != SCRIPT_PLAIN))
 			n = step(h, p + i, len - i);
 		if (n < 0 && is_last)

@@ -40,28 +40,25 @@ static bool is_name_byte(uint8_t c)
 	       c == '_' || c == '$' || c == '\\' || c == '#';
 }
 
-static bool is_one_of(const char *word, const char *list)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; (p = strstr(p, word)); p += len) {
-		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
-			return true;
-	}
-	return false;
-}
-
 static enum js_token token_of(const char *word)
 {
-	if (is_one_of(word, "if for while with"))
-		return JS_COND_KEYWORD;
-	if (is_one_of(word, "else do try finally"))
-		return JS_BLOCK_KEYWORD;
-	if (is_one_of(
-		    word, "return typeof case in of delete void throw new instanceof yield await"))
-		return JS_KEYWORD;
-	if (is_one_of(word, "import from require"))
-		return JS_IMPORT;
+	static const struct {
+		char word[11];
+		enum js_token token;
+	} keywords[] = { { "if", JS_COND_KEYWORD }, { "for", JS_COND_KEYWORD },
+		{ "while", JS_COND_KEYWORD }, { "with", JS_COND_KEYWORD },
+		{ "else", JS_BLOCK_KEYWORD }, { "do", JS_BLOCK_KEYWORD },
+		{ "try", JS_BLOCK_KEYWORD }, { "finally", JS_BLOCK_KEYWORD },
+		{ "return", JS_KEYWORD }, { "typeof", JS_KEYWORD }, { "case", JS_KEYWORD },
+		{ "in", JS_KEYWORD }, { "of", JS_KEYWORD }, { "delete", JS_KEYWORD },
+		{ "void", JS_KEYWORD }, { "throw", JS_KEYWORD }, { "new", JS_KEYWORD },
+		{ "instanceof", JS_KEYWORD }, { "yield", JS_KEYWORD }, { "await", JS_KEYWORD },
+		{ "import", JS_IMPORT }, { "from", JS_IMPORT }, { "require", JS_IMPORT } };
+
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+		if (keywords[i].word[0] == *word && !strcmp(keywords[i].word, word))
+			return keywords[i].token;
+	}
 	return JS_NAME;
 }
 

@@ -9,8 +9,8 @@
 
 struct words_hyperscan {
 	hs_database_t *database;
-	hs_scratch_t *scratch; /* one search at a time: there is one loop */
-	size_t longest;
+	hs_scratch_t *scratch;	  /* one search at a time: there is one loop */
+	size_t longest, shortest; /* bytes of a term */
 };
 
 struct search {
@@ -68,9 +68,12 @@ int words_hyperscan_new(const struct words *w, struct words_hyperscan **out)
 		words_hyperscan_free(h);
 		return err;
 	}
+	h->shortest = w->count ? SIZE_MAX : 0;
 	for (size_t i = 0; i < w->count; i++) {
-		if (w->literals[i].len > h->longest)
-			h->longest = w->literals[i].len;
+		size_t len = w->literals[i].len;
+
+		h->longest = len > h->longest ? len : h->longest;
+		h->shortest = len < h->shortest ? len : h->shortest;
 	}
 	*out = h;
 	return 0;
@@ -107,9 +110,11 @@ size_t words_hyperscan_scan(const struct words *w, const uint8_t *folded, size_t
 	size_t base = from > keep ? from - keep : 0;
 	struct search s = { w, folded, base, from, on_match, arg };
 
-	/* It fails only for arguments that are wrong. */
-	if (hs_scan(h->database, (const char *)folded + base, (unsigned)(len - base), 0, h->scratch,
-		    on_hit, &s) != HS_SUCCESS)
+	/* Pages are full of texts that are shorter than any term. It fails only for arguments that
+	 * are wrong. */
+	if (len - base >= h->shortest &&
+		hs_scan(h->database, (const char *)folded + base, (unsigned)(len - base), 0,
+			h->scratch, on_hit, &s) != HS_SUCCESS)
 		abort();
 	keep = keep < len ? keep : len;
 	while (keep && (folded[len - keep] & 0xc0) == 0x80)
