@@ -139,6 +139,7 @@ struct change {
 	enum { CHANGE_PUT, CHANGE_POST, CHANGE_PATCH, CHANGE_DELETE } kind;
 	bool existed;
 	bool is_wrong; /* err says what */
+	const char *conflict;
 	struct body_error err;
 };
 
@@ -212,6 +213,8 @@ static int decide(void *arg, const char *old_text, char **out)
 		r = -ENOENT;
 	if (!r && ch->kind != CHANGE_DELETE)
 		r = decide_new(ch, old, out);
+	else if (!r && ch->r->needed && (ch->conflict = ch->r->needed(ch->c->api, ch->id)))
+		r = -EEXIST;
 	cJSON_Delete(old);
 	return r;
 }
@@ -240,7 +243,10 @@ static void on_changed(void *arg, int status, const char *text)
 	if (ch->is_wrong)
 		call_invalid(c, ch->err.pointer, ch->err.reason);
 	else if (status)
-		call_failed(c, status, status == -EEXIST ? "there is one with this id" : NULL);
+		call_failed(c, status,
+			status != -EEXIST ? NULL
+			: ch->conflict	  ? ch->conflict
+					  : "there is one with this id");
 	else if (text)
 		answer_new(ch, text);
 	else

@@ -25,6 +25,8 @@ struct resource {
 	/* What body and tables together must be; NULL, or what is wrong with which field. May be
 	 * NULL. */
 	const char *(*check)(const struct api *a, const cJSON *record, const char **pointer);
+	/* NULL, or why the record cannot go. May be NULL. */
+	const char *(*needed)(const struct api *a, const char *id);
 };
 
 /* Room for that many routes … */
