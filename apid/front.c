@@ -28,6 +28,14 @@ struct connection {
 
 /* ---- who asks ---- */
 
+/* What is counted for an address. */
+static struct addr host_of(const struct front *f, const struct addr *a)
+{
+	struct prefix p = { .addr = *a, .len = f->options.v6_len };
+
+	return a->family == AF_INET6 && p.len ? prefix_network(&p).addr : *a;
+}
+
 static bool is_trusted(const struct front *f, const struct addr *a)
 {
 	const struct conf_prefixes *trusted = f->options.trusted;
@@ -180,8 +188,9 @@ static void on_request(struct http_request *req)
 	x->body_max = f->options.body_max;
 	http_request_set_data(req, x);
 	find_client(x, conn);
+	x->host = host_of(f, &x->client);
 	exchange_begin_work(x);
-	wait = limiter_take(&f->limiter, &x->client, sizeof(x->client));
+	wait = limiter_take(&f->limiter, &x->host, sizeof(x->host));
 	if (wait)
 		refuse(x, 429, "too many requests from this address", wait);
 	else
@@ -235,12 +244,13 @@ static void on_end(struct http_request *req, int why)
 
 static void count_address(struct front *f, const struct addr *a, int by)
 {
-	intptr_t n = (intptr_t)hmap_find(&f->per_address, a, sizeof(*a)) + by;
+	struct addr host = host_of(f, a);
+	intptr_t n = (intptr_t)hmap_find(&f->per_address, &host, sizeof(host)) + by;
 
 	if (n > 0)
-		hmap_set(&f->per_address, a, sizeof(*a), (void *)n);
+		hmap_set(&f->per_address, &host, sizeof(host), (void *)n);
 	else
-		hmap_take(&f->per_address, a, sizeof(*a));
+		hmap_take(&f->per_address, &host, sizeof(host));
 }
 
 static void on_close(struct http_conn *http, int why)
@@ -265,11 +275,12 @@ static const struct http_server_ops server_ops = {
 static bool is_full(const struct front *f, const struct addr *peer)
 {
 	size_t max = f->options.connections_per_address;
+	struct addr host = host_of(f, peer);
 
 	if (f->connection_count >= f->options.connections_max)
 		return true;
 	return max && !is_trusted(f, peer) &&
-	       (size_t)(uintptr_t)hmap_find(&f->per_address, peer, sizeof(*peer)) >= max;
+	       (size_t)(uintptr_t)hmap_find(&f->per_address, &host, sizeof(host)) >= max;
 }
 
 static void on_accept(struct listener *l, int fd, const struct sockaddr *from, void *data)

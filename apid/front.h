@@ -21,6 +21,7 @@ struct exchange {
 	void *owner;		  /* front_options.arg */
 	struct http_request *req; /* NULL: answered, or the client is gone */
 	struct addr client;	  /* who asks; behind a trusted proxy, whom that names */
+	struct addr host;	  /* the same for what counts per address (v6_len) */
 	bool is_secure;		  /* the client speaks TLS, to us or to a trusted proxy */
 	struct buf body;
 	size_t body_max; /* bytes; the owner may change it in on_head */
@@ -48,6 +49,9 @@ struct front_options {
 	struct tls_ctx *tls; /* NULL = plain; kept, not taken over */
 	size_t connections_max;
 	size_t connections_per_address; /* 0 = no limit of its own */
+	/* How many bits of an IPv6 address tell clients apart for what counts per address: 64 on
+	 * the Internet, where one host has as many addresses as it likes. 0 = all. */
+	uint8_t v6_len;
 	size_t body_max;
 	uint32_t rate, burst; /* requests per second and address; 0 = no limit */
 	/* Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Kept, not copied. */

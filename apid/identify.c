@@ -96,19 +96,18 @@ static int session_hash(
 	return 0;
 }
 
-/* The value of our cookie; NULL = none. Of two the first is taken: __Host- lets nobody else set it.
- */
-static const char *find_cookie(const struct http_head *head, size_t *len)
+const char *cookie_find(const struct http_head *head, const char *name, size_t *len)
 {
-	static const char name[] = SESSION_COOKIE "=";
 	const char *text = http_head_get(head, "cookie");
+	size_t name_len = strlen(name);
 
 	while (text && *text) {
 		text += strspn(text, " \t;");
 		*len = strcspn(text, ";");
-		if (*len > sizeof(name) - 1 && !strncmp(text, name, sizeof(name) - 1)) {
-			*len -= sizeof(name) - 1;
-			return text + sizeof(name) - 1;
+		if (*len > name_len + 1 && !strncmp(text, name, name_len) &&
+			text[name_len] == '=') {
+			*len -= name_len + 1;
+			return text + name_len + 1;
 		}
 		text += *len;
 	}
@@ -134,7 +133,7 @@ static int by_session(struct call *c, const struct http_head *head, const char *
 	const struct admin *admin;
 	struct session *s;
 	size_t len;
-	const char *value = find_cookie(head, &len);
+	const char *value = cookie_find(head, SESSION_COOKIE, &len);
 	struct actor *a = &c->actor;
 
 	*why = "log in first";

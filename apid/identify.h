@@ -21,6 +21,10 @@ int identify_csrf(const struct call *c, const char **why);
 /* Is Origin, where there is one, ours? */
 bool identify_origin(const struct call *c);
 
+/* The value of a cookie, not terminated; NULL = none. Of two the first is taken: __Host- lets
+ * nobody else set it. */
+const char *cookie_find(const struct http_head *head, const char *name, size_t *len);
+
 /* A new token: text and its hash. 0 or -EIO. */
 int token_make(
 	const char *prefix, char text[static TOKEN_TEXT], char hash[static 2 * DIGEST_LEN + 1]);

@@ -84,8 +84,12 @@ unsigned lockout_left(struct lockout *l, const void *key, size_t len)
 	return f && f->until > now ? (unsigned)((f->until - now + 999) / 1000) : 0;
 }
 
+/* At most once a second. */
 static void forget_old(struct lockout *l, uint64_t now)
 {
+	if (now - l->swept < 1000)
+		return;
+	l->swept = now;
 	hmap_foreach (&l->entries, it) {
 		struct failures *f = it.value;
 
@@ -102,7 +106,7 @@ bool lockout_fail(struct lockout *l, const void *key, size_t len)
 	if (!f) {
 		if (l->entries.count >= KEYS_MAX)
 			forget_old(l, now);
-		f = calloc(1, sizeof(*f));
+		f = l->entries.count < KEYS_MAX ? calloc(1, sizeof(*f)) : NULL;
 		if (!f || hmap_set(&l->entries, key, len, f)) {
 			free(f);
 			return false;
@@ -121,4 +125,16 @@ bool lockout_fail(struct lockout *l, const void *key, size_t len)
 void lockout_clear(struct lockout *l, const void *key, size_t len)
 {
 	hmap_remove(&l->entries, key, len);
+}
+
+void lockout_undo(struct lockout *l, const void *key, size_t len)
+{
+	struct failures *f = find(l, key, len, clock_mono_ms());
+
+	if (!f)
+		return;
+	if (f->n)
+		f->n--;
+	if (f->n < LOCKOUT_FREE)
+		f->until = 0;
 }

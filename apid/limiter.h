@@ -25,7 +25,8 @@ unsigned limiter_take(struct limiter *l, const void *key, size_t len);
  */
 enum { LOCKOUT_FREE = 5 };
 struct lockout {
-	struct hmap entries;
+	struct hmap entries; /* at most 20,000: who is new when all are locked is not counted */
+	uint64_t swept;	     /* monotonic ms; when those that are not locked were taken out last */
 };
 void lockout_init(struct lockout *l);
 void lockout_fini(struct lockout *l);
@@ -33,4 +34,6 @@ void lockout_fini(struct lockout *l);
 unsigned lockout_left(struct lockout *l, const void *key, size_t len);
 /* Counts a failure; true when it locked. */
 bool lockout_fail(struct lockout *l, const void *key, size_t len);
+/* One failure was none after all. */
+void lockout_undo(struct lockout *l, const void *key, size_t len);
 void lockout_clear(struct lockout *l, const void *key, size_t len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/login.h"
-#include "apid/identify.h"
+#include "apid/known.h"
 #include "apid/totp.h"
 #include "common/timer.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AGENT_MAX = 256 };
+enum { AGENT_MAX = 256, SESSIONS_MAX = 100 };
 
 /* ---- the code ---- */
 
@@ -88,8 +88,14 @@ static void add_session(struct login *l, struct db_batch *b)
 	for (; agent && *agent && n + 1 < sizeof(text); agent++)
 		text[n++] = *agent >= 0x20 && *agent < 0x7f ? *agent : '?';
 	text[n] = '\0';
-	db_add(b, "DELETE FROM sessions WHERE hash = ? OR seen_at < ? OR created_at < ?", "sii",
-		l->old, now - c->api->session_idle_ms, now - c->api->session_max_ms);
+	db_add(b, "DELETE FROM sessions WHERE seen_at < ? OR created_at < ?", "ii",
+		now - c->api->session_idle_ms, now - c->api->session_max_ms);
+	/* Of one account; the one that was idle longest goes. */
+	db_add(b,
+		"DELETE FROM sessions WHERE admin = ? AND hash NOT IN (SELECT hash FROM (SELECT "
+		"hash FROM sessions WHERE admin = ? ORDER BY seen_at DESC, hash LIMIT ?) AS "
+		"newest)",
+		"ssi", l->user, l->user, (int64_t)SESSIONS_MAX - 1);
 	db_add(b,
 		"INSERT INTO sessions (hash, admin, created_at, seen_at, address, agent) VALUES "
 		"(?, "
@@ -143,21 +149,24 @@ cJSON *login_account(const struct api *a, const char *user)
 	return json;
 }
 
-void login_answer(struct call *c, const char *user, const char *value, const char *hash)
+void login_answer(const struct login *l)
 {
-	char cookie[256], csrf[BASE64URL_TEXT + 1], *text;
-	cJSON *json = login_account(c->api, user);
+	struct call *c = l->c;
+	char cookie[256], known[256], csrf[BASE64URL_TEXT + 1], *text;
+	cJSON *json = login_account(c->api, l->user);
 	struct http_head extra;
 
-	if (!json || session_csrf(&c->api->secret, hash, csrf)) {
+	if (!json || session_csrf(&c->api->secret, l->hash, csrf)) {
 		cJSON_Delete(json);
 		call_problem(c, 503, "the account is gone");
 		return;
 	}
 	cJSON_AddStringToObject(json, "csrf", csrf);
-	session_cookie(value, c->api->session_max_ms / 1000, cookie);
+	session_cookie(l->value, c->api->session_max_ms / 1000, cookie);
 	http_head_init(&extra);
 	http_head_add(&extra, "Set-Cookie", cookie);
+	if (!known_cookie(&c->api->secret, l->user, l->known, known))
+		http_head_add(&extra, "Set-Cookie", known);
 	text = json_format(json);
 	cJSON_Delete(json);
 	call_text_with(c, 200, "application/json", text ? text : "{}", text ? strlen(text) : 2,

@@ -12,16 +12,18 @@ struct login {
 	char user[65], code[65]; /* code "" = none was given */
 	char checked[64];	 /* the hash that the password was right for */
 	char value[256];	 /* of the cookie, once it is made */
-	char hash[2 * DIGEST_LEN + 1], old[2 * DIGEST_LEN + 1];
-	size_t row; /* statement */
+	char hash[2 * DIGEST_LEN + 1];
+	char known[BASE64URL_TEXT +
+		   1]; /* number of a browser that logged in before; "" = it did not */
+	size_t row;    /* statement */
 	bool used_recovery;
 };
 
 /* store_step. -ENOKEY a code is needed; -EACCES the code is wrong or was used; -ESRCH the account
  * is not what it was. */
 int login_step(void *arg, struct db_batch *b, unsigned number);
-/* The answer after a login: who one is, and the cookie. */
-void login_answer(struct call *c, const char *user, const char *value, const char *hash);
+/* The answer after a login: who one is, and the cookies. */
+void login_answer(const struct login *l);
 extern const struct body_schema account_schema;
 /* A name that an account may have. */
 bool admin_name_is_good(const char *text);

@@ -192,6 +192,7 @@ static int open_admin(struct daemon *d, struct apid *a)
 		.at = conf->admin,
 		.connections_max = 2048,
 		.connections_per_address = 256,
+		.v6_len = 64,
 		.body_max = 65536,
 		.rate = (uint32_t)conf->rate_address,
 		.burst = (uint32_t)conf->rate_address * 5,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/call.h"
-#include "apid/identify.h"
+#include "apid/known.h"
 #include "apid/login.h"
 #include "apid/routes.h"
 #include "common/log.h"
@@ -57,42 +57,69 @@ static const struct body_field account_fields[] = {
 };
 const struct body_schema account_schema = { .name = "Account", .fields = account_fields };
 
-static const char lock_by_address[] = "address", lock_by_name[] = "name";
+enum lock { LOCK_NAME, LOCK_HOST, LOCK_BROWSER, LOCKS };
 
-/* The key of a lockout; of names the case is one. */
-static size_t lock_key(
-	const struct call *c, const char *kind, const char *user, char out[static 96])
+/* The key of a lockout; of names the case is one. 0: this one does not count for this login. */
+static size_t lock_key(const struct login *l, enum lock kind, char out[static 96])
 {
+	bool is_known = l->known[0];
 	char address[ADDR_STRLEN];
-	size_t len;
+	int len = 0;
 
-	addr_format(&c->x.client, address);
-	len = (size_t)snprintf(out, 96, "%s %.70s", kind, kind == lock_by_address ? address : user);
-	for (size_t i = 0; i < len; i++)
+	addr_format(&l->c->x.host, address);
+	if (kind == LOCK_BROWSER && is_known)
+		len = snprintf(out, 96, "browser %s", l->known);
+	else if (kind == LOCK_HOST && !is_known)
+		len = snprintf(out, 96, "address %s", address);
+	else if (kind == LOCK_NAME && !is_known)
+		len = snprintf(out, 96, "name %.64s", l->user);
+	for (int i = 0; kind == LOCK_NAME && i < len; i++)
 		out[i] = (char)tolower((unsigned char)out[i]);
-	return len;
+	return (size_t)len;
 }
 
 /* Seconds to wait. */
-static unsigned is_locked(struct call *c, const char *user)
+static unsigned is_locked(struct login *l)
 {
+	unsigned wait = 0;
 	char key[96];
-	size_t len = lock_key(c, lock_by_name, user, key);
-	unsigned by_name = lockout_left(&c->api->lockout, key, len), by_address;
 
-	len = lock_key(c, lock_by_address, user, key);
-	by_address = lockout_left(&c->api->lockout, key, len);
-	return by_name > by_address ? by_name : by_address;
+	for (int kind = 0; kind < LOCKS; kind++) {
+		size_t len = lock_key(l, (enum lock)kind, key);
+		unsigned left = len ? lockout_left(&l->c->api->lockout, key, len) : 0;
+
+		wait = left > wait ? left : wait;
+	}
+	return wait;
 }
 
 /* Every attempt counts as failed until it is not: many at once are no way round. */
-static void count_attempt(struct call *c, const char *user)
+static void count_attempt(struct login *l)
 {
 	char key[96];
 
-	if (lockout_fail(&c->api->lockout, key, lock_key(c, lock_by_name, user, key)))
-		log_warning("an account is locked after failed logins");
-	lockout_fail(&c->api->lockout, key, lock_key(c, lock_by_address, user, key));
+	for (int kind = 0; kind < LOCKS; kind++) {
+		size_t len = lock_key(l, (enum lock)kind, key);
+
+		if (len && lockout_fail(&l->c->api->lockout, key, len) && kind == LOCK_NAME)
+			log_warning("an account is locked after failed logins");
+	}
+}
+
+/* It was no failure. A success forgets all of the name's and browser's; of an address only this
+ * one, else who has an account could try others' for ever. */
+static void uncount_attempt(struct login *l, bool is_success)
+{
+	char key[96];
+
+	for (int kind = 0; kind < LOCKS; kind++) {
+		size_t len = lock_key(l, (enum lock)kind, key);
+
+		if (len && is_success && kind != LOCK_HOST)
+			lockout_clear(&l->c->api->lockout, key, len);
+		else if (len)
+			lockout_undo(&l->c->api->lockout, key, len);
+	}
 }
 
 static void note_failure(struct call *c, const char *user)
@@ -105,14 +132,6 @@ static void note_failure(struct call *c, const char *user)
 	call_by(c, &by);
 	write_audit(b, &by, "login_failed", user, NULL, NULL);
 	store_submit(c->api->store, b, NULL, NULL);
-}
-
-static void clear_failures(struct call *c, const char *user)
-{
-	char key[96];
-
-	lockout_clear(&c->api->lockout, key, lock_key(c, lock_by_name, user, key));
-	lockout_clear(&c->api->lockout, key, lock_key(c, lock_by_address, user, key));
 }
 
 static void refuse_login(struct call *c, const struct login *l)
@@ -131,10 +150,11 @@ static void on_logged_in(void *arg, int status)
 	} else if (status == -EACCES || status == -ESRCH) {
 		refuse_login(c, l);
 	} else if (status) {
+		uncount_attempt(l, false);
 		call_failed(c, status, NULL);
 	} else {
-		clear_failures(c, l->user);
-		login_answer(c, l->user, l->value, l->hash);
+		uncount_attempt(l, true);
+		login_answer(l);
 	}
 	exchange_end_work(&c->x);
 }
@@ -184,12 +204,13 @@ static void handle_login(struct call *c)
 		call_failed(c, -ENOTCONN, NULL);
 		return;
 	}
-	wait = is_locked(c, l->user);
+	known_find(c, l->user, l->known);
+	wait = is_locked(l);
 	if (wait) {
 		call_problem_later(c, 429, "too many failed logins", wait);
 		return;
 	}
-	count_attempt(c, l->user);
+	count_attempt(l);
 	admin = hmap_find_str(&store_accounts(c->api->store)->admins, l->user);
 	if (admin)
 		memcpy(l->checked, admin->password, sizeof(l->checked));
@@ -198,6 +219,7 @@ static void handle_login(struct call *c)
 		&c->api->passwords, password, admin ? l->checked : NULL, on_password, l);
 	if (!err)
 		return;
+	uncount_attempt(l, false);
 	call_problem_later(c, 503, "too many logins at once", 1);
 	exchange_end_work(&c->x);
 }

@@ -81,7 +81,7 @@ static const struct device_token *find_link(struct call *c, char hash[static 2 *
 {
 	struct accounts *accounts = store_accounts(c->api->store);
 	const struct device_token *t = NULL;
-	unsigned wait = lockout_left(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+	unsigned wait = lockout_left(&c->api->lockout, &c->x.host, sizeof(c->x.host));
 
 	if (wait) {
 		call_problem_later(c, 429, "too many tries", wait);
@@ -91,7 +91,7 @@ static const struct device_token *find_link(struct call *c, char hash[static 2 *
 		t = hmap_find_str(&accounts->device_tokens, hash);
 	if (t && t->is_enrolment && t->expires_at > clock_wall_ms())
 		return t;
-	lockout_fail(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+	lockout_fail(&c->api->lockout, &c->x.host, sizeof(c->x.host));
 	call_problem(c, 404, "the link is wrong, was used, or is older than 24 hours");
 	return NULL;
 }

@@ -97,7 +97,7 @@ static void on_set_up(void *arg, int status)
 		call_failed(c, status, NULL);
 	} else {
 		unlink(c->api->setup_file);
-		login_answer(c, o->l.user, o->l.value, o->l.hash);
+		login_answer(&o->l);
 	}
 	exchange_end_work(&c->x);
 }
@@ -124,7 +124,7 @@ static void free_owner(void *data)
 static void handle_setup(struct call *c)
 {
 	const char *token = json_get(c->body, "token")->valuestring;
-	unsigned wait = lockout_left(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+	unsigned wait = lockout_left(&c->api->lockout, &c->x.host, sizeof(c->x.host));
 	struct owner *o = calloc(1, sizeof(*o));
 
 	if (!o || !store_is_loaded(c->api->store)) {
@@ -139,7 +139,7 @@ static void handle_setup(struct call *c)
 		call_problem_later(c, 429, "too many tries", wait);
 		return;
 	}
-	lockout_fail(&c->api->lockout, &c->x.client, sizeof(c->x.client));
+	lockout_fail(&c->api->lockout, &c->x.host, sizeof(c->x.host));
 	if (store_accounts(c->api->store)->admins.count) {
 		call_problem(c, 410, "an account is there already: log in");
 		return;

@@ -193,6 +193,7 @@ static void prove(struct call *c, store_step step, void (*next)(struct deed *d))
 	if (!password_check(&c->api->passwords, json_get(c->body, "password")->valuestring,
 		    admin ? admin->password : NULL, on_checked, d))
 		return;
+	lockout_undo(&c->api->lockout, d->name, strlen(d->name));
 	call_problem_later(c, 503, "too many logins at once", 1);
 	exchange_end_work(&c->x);
 }

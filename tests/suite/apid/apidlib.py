@@ -30,7 +30,7 @@ SEED = {
 
 
 OWNER, PASSWORD = "olga", "correct horse battery"
-COOKIE = "__Host-culvert"
+COOKIE, KNOWN = "__Host-culvert", "__Host-culvert-known"
 
 
 def own(path, mode=None):
@@ -272,6 +272,7 @@ class Client:
         self.port = port or apid.admin_port
         self.ca = ca or apid.dir / "state" / "apid" / "admin-ca.pem"
         self.cookie = self.csrf = self.conn = self.headers = None
+        self.known = None  # of a browser that has logged in before
 
     def connect(self):
         context = ssl.create_default_context(cafile=str(self.ca))
@@ -280,8 +281,9 @@ class Client:
     def request(self, method, path, body=None, headers=None):
         """(status, decoded body); self.headers are the answer's. A header that is None is left out."""
         send = {"Content-Type": "application/json"} if body is not None else {}
-        if self.cookie:
-            send["Cookie"] = f"{COOKIE}={self.cookie}"
+        cookies = {COOKIE: self.cookie, KNOWN: self.known}
+        if self.cookie or self.known:
+            send["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items() if value)
         if self.token:
             send["Authorization"] = f"Bearer {self.token}"
         if self.csrf and method not in ("GET", "HEAD"):
@@ -305,7 +307,11 @@ class Client:
         if answer.headers.get("Connection") == "close":
             self.conn = None
         for line in answer.headers.get_all("Set-Cookie") or []:
-            self.cookie = line.split(";")[0].split("=", 1)[1] or None
+            name, value = line.split(";")[0].split("=", 1)
+            if name == COOKIE:
+                self.cookie = value or None
+            else:
+                self.known = value or None
         kind = answer.headers.get("Content-Type", "")
         return answer.status, json.loads(data) if "json" in kind and data else data.decode()
 
@@ -335,3 +341,17 @@ class Client:
 def own_dir(path):
     path.mkdir()
     return own(path, 0o700)
+
+
+def started(make_apid, more):
+    """An apid with the usual seed and more lines of [apid], running."""
+    apid = make_apid(SEED)
+    text = apid.conf.read_text() + more
+    for line in more.splitlines():  # a key of the test's own goes before the usual one
+        key = line.split(" =")[0]
+        lines = text.splitlines()
+        if sum(one.startswith(key + " =") for one in lines) > 1:
+            lines.remove(next(one for one in lines if one.startswith(key + " =")))
+            text = "\n".join(lines) + "\n"
+    owned_file(apid.conf, text, 0o444)
+    return apid.start()

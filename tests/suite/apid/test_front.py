@@ -7,20 +7,7 @@ import ssl
 import statistics
 import time
 
-from apidlib import OWNER, PASSWORD, SEED, owned_file, wait_until
-
-
-def started(make_apid, more):
-    apid = make_apid(SEED)
-    text = apid.conf.read_text() + more
-    for line in more.splitlines():  # a key of the test's own goes before the usual one
-        key = line.split(" =")[0]
-        lines = text.splitlines()
-        if sum(one.startswith(key + " =") for one in lines) > 1:
-            lines.remove(next(one for one in lines if one.startswith(key + " =")))
-            text = "\n".join(lines) + "\n"
-    owned_file(apid.conf, text, 0o444)
-    return apid.start()
+from apidlib import OWNER, PASSWORD, started, wait_until
 
 
 def failed_from(database):
