@@ -85,6 +85,16 @@ static const char *unknown_param(const struct call *c)
 	return NULL;
 }
 
+/* A device is no account, whatever its id. Seconds to wait. */
+static unsigned take_turn(struct call *c)
+{
+	char key[80];
+	int len = snprintf(key, sizeof(key), "%s %s",
+		c->actor.kind == ACTOR_DEVICE ? "device" : "account", c->actor.name);
+
+	return limiter_take(&c->api->accounts, key, (size_t)len);
+}
+
 static void check_head(struct call *c)
 {
 	const char *why = NULL;
@@ -105,7 +115,7 @@ static void check_head(struct call *c)
 		return;
 	}
 	if (c->actor.kind != ACTOR_NONE)
-		wait = limiter_take(&c->api->accounts, c->actor.name, strlen(c->actor.name));
+		wait = take_turn(c);
 	if (wait)
 		call_problem_later(c, 429, "too many requests of this account", wait);
 	else if ((why = role_refused(c)))
@@ -184,6 +194,7 @@ static bool take_body(struct call *c)
 		call_invalid(c, "", "is not one JSON object with each field once");
 		return false;
 	}
+	body_drop_read_only(r->request, c->body);
 	if (r->id_field && c->args[0] && !take_id(c))
 		return false;
 	if (!r->is_patch && body_check(r->request, c->body, &err)) {
@@ -259,6 +270,7 @@ void api_fini(struct api *a)
 	lockout_fini(&a->lockout);
 	hmap_fini(&a->cookies);
 	secret_fini(&a->secret);
+	free(a->document);
 	free(a->setup_file);
 	free(a->setup_hash);
 	free(a->admin_url);

@@ -31,6 +31,7 @@ struct api {
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */
 	int64_t session_idle_ms, session_max_ms;
+	char *document;	  /* of the API, once somebody has asked for it */
 	char *setup_file; /* where the setup link is written */
 	char *admin_url;  /* "https://127.0.0.1:8443" */
 	char *setup_hash; /* of the setup token that is in force; NULL = none */

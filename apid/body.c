@@ -242,3 +242,11 @@ int body_check(const struct body_schema *s, const cJSON *body, struct body_error
 {
 	return check_object(s, body, "", err);
 }
+
+void body_drop_read_only(const struct body_schema *s, cJSON *body)
+{
+	for (const struct body_field *f = s->fields; f && f->name; f++) {
+		if (f->is_read_only)
+			cJSON_DeleteItemFromObjectCaseSensitive(body, f->name);
+	}
+}

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_MAX_S = 60, WAITING_MAX = 4096, TICK_MS = 5000 };
+enum { WAIT_MAX_S = 60, WAITING_MAX = 4096, WAITS_PER_DEVICE = 4, TICK_MS = 5000 };
 
 struct wait {
 	struct list node;
@@ -169,11 +169,28 @@ static void look(struct wait *w, bool is_over)
 		end_wait(w);
 }
 
+/* The oldest wait of a device that has as many as it may; NULL = it has fewer. */
+static struct wait *find_excess(struct device_docs *d, const char *device)
+{
+	struct wait *oldest = NULL;
+	size_t n = 0;
+
+	list_foreach_safe (&d->waiting, it) {
+		struct wait *w = container_of(it, struct wait, node);
+
+		if (strcmp(w->c->actor.name, device))
+			continue;
+		if (!n++)
+			oldest = w;
+	}
+	return n < WAITS_PER_DEVICE ? NULL : oldest;
+}
+
 void device_doc_answer(struct call *c)
 {
 	struct device_docs *d = c->api->docs;
+	struct wait *w, *excess;
 	int64_t seconds = 0;
-	struct wait *w;
 
 	if (!call_param_int(c, "wait", 0, WAIT_MAX_S, &seconds) ||
 		answer(c, seconds && d->count < WAITING_MAX))
@@ -183,6 +200,9 @@ void device_doc_answer(struct call *c)
 		answer(c, false);
 		return;
 	}
+	/* So that no device takes the others' places. */
+	while ((excess = find_excess(d, c->actor.name)))
+		look(excess, true);
 	w->c = c;
 	w->docs = d;
 	w->until = clock_mono_ms() + (uint64_t)seconds * 1000;

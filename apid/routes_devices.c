@@ -186,11 +186,33 @@ static int make_keys(struct device_change *d)
 	return err;
 }
 
+/* Else the device would lose the keys it has, and nobody get the new ones. */
+static bool has_config(const struct call *c, const struct table_row *row)
+{
+	cJSON *json = json_parse(row->text, row->len);
+	struct buf out;
+	bool has;
+
+	buf_init(&out, 8192);
+	has = json && !tunnels_config(c->api, json, NULL, NULL, &out);
+	buf_fini(&out);
+	cJSON_Delete(json);
+	return has;
+}
+
 static void handle_make_config(struct call *c)
 {
 	const struct table_row *row = device_row(c, c->args[0]);
-	struct device_change *d = row ? device_change_new(c, c->args[0], DEVICE_KEY) : NULL;
+	struct device_change *d;
 
+	if (!row)
+		return;
+	if (!has_config(c, row)) {
+		call_problem_later(
+			c, 503, "the setting endpoint or the tunnel is not known yet", 5);
+		return;
+	}
+	d = device_change_new(c, c->args[0], DEVICE_KEY);
 	if (!d)
 		return;
 	if (make_keys(d)) {
@@ -209,17 +231,28 @@ struct credential {
 	char text[TOKEN_TEXT], hash[2 * DIGEST_LEN + 1];
 	bool is_enrolment;
 	int64_t expires_at;
+	size_t count; /* statement */
 };
+
+/* Of one device: every apid keeps all in memory. */
+enum { CREDENTIALS_MAX = 32 };
 
 static int credential_step(void *arg, struct db_batch *b, unsigned number)
 {
 	struct credential *k = arg;
 	struct store_actor by;
 
-	(void)number;
+	if (number == 0) {
+		db_add(b,
+			"DELETE FROM device_tokens WHERE expires_at IS NOT NULL AND expires_at < ?",
+			"i", clock_wall_ms());
+		k->count = db_add(
+			b, "SELECT COUNT(*) FROM device_tokens WHERE device = ?", "s", k->device);
+		return 1;
+	}
+	if (atoll(db_cell(db_batch_rows(b, k->count), 0, 0)) >= CREDENTIALS_MAX)
+		return -EEXIST;
 	call_by(k->c, &by);
-	db_add(b, "DELETE FROM device_tokens WHERE expires_at IS NOT NULL AND expires_at < ?", "i",
-		clock_wall_ms());
 	db_add(b,
 		"INSERT INTO device_tokens (hash, device, kind, created_at, expires_at) VALUES (?, "
 		"?, "
@@ -239,7 +272,9 @@ static void on_credential(void *arg, int status)
 	cJSON *json;
 
 	if (status) {
-		call_failed(c, status, NULL);
+		call_failed(c, status,
+			status == -EEXIST ? "the device has 32 tokens and links: end them first"
+					  : NULL);
 		exchange_end_work(&c->x);
 		return;
 	}

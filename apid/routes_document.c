@@ -3,13 +3,33 @@
 #include "apid/openapi.h"
 #include "apid/routes.h"
 
-/* GET /api/openapi.json: open to all; the document is no secret. */
-static void handle_document(struct call *c)
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *make_document(const struct api *a)
 {
 	size_t n;
-	const struct route *routes_of = router_routes(c->api->router, &n);
+	const struct route *routes_of = router_routes(a->router, &n);
+	cJSON *json = openapi_make(routes_of, n);
+	char *text = json ? json_format(json) : NULL;
 
-	call_json(c, 200, openapi_make(routes_of, n));
+	cJSON_Delete(json);
+	return text;
+}
+
+/* GET /api/openapi.json: open to all; the document is no secret. It is made once, since anyone may
+ * ask as often as the limit of an address allows. */
+static void handle_document(struct call *c)
+{
+	struct api *a = c->api;
+
+	if (!a->document)
+		a->document = make_document(a);
+	if (a->document)
+		call_text(c, 200, "application/json", a->document, strlen(a->document));
+	else
+		call_failed(c, -ENOMEM, NULL);
 }
 
 static const struct route routes[] = {

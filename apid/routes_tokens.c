@@ -56,14 +56,15 @@ static const struct body_schema token_schema = { .name = "Token", .fields = toke
 
 /* ---- making a token ---- */
 
-static int token_step(void *arg, struct db_batch *b, unsigned number)
+/* Every apid keeps all of them in memory. */
+enum { TOKENS_MAX = 100 };
+
+static void add_token(struct deed *d, struct db_batch *b)
 {
-	struct deed *d = arg;
 	const cJSON *body = d->c->body, *groups = json_get(body, "groups");
 	char *scopes = json_format(json_get(body, "scopes")), *audit = json_format(body);
 	int64_t expires = 0;
 
-	(void)number;
 	json_get_int(json_get(body, "expires_at"), &expires);
 	d->text = cJSON_IsArray(groups) ? json_format(groups) : NULL;
 	db_add(b,
@@ -76,6 +77,20 @@ static int token_step(void *arg, struct db_batch *b, unsigned number)
 	write_audit(b, &d->by, "token_add", d->name, NULL, audit);
 	free(scopes);
 	free(audit);
+}
+
+static int token_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct deed *d = arg;
+
+	if (number == 0) {
+		d->row = db_add(
+			b, "SELECT COUNT(*) FROM tokens WHERE admin = ?", "s", d->c->actor.name);
+		return 1;
+	}
+	if (atoll(db_cell(db_batch_rows(b, d->row), 0, 0)) >= TOKENS_MAX)
+		return -EEXIST;
+	add_token(d, b);
 	return 0;
 }
 
@@ -103,6 +118,7 @@ static void handle_make_token(struct call *c)
 	d = deed_new(c, token_step, answer_token);
 	if (!d)
 		return;
+	d->conflict = "the account has 100 tokens: end one first";
 	if (token_make(TOKEN_PREFIX, d->secret, d->hash) ||
 		accounts_hash(d->hash, strlen(d->hash), id)) {
 		call_problem(c, 503, NULL);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an outsider, an account with little and a device tried, and must not get (SPEC A2-A4, A9, A12)."""
+import select
+
 import pytest
 
-from apidlib import KEYS, Apid, own_dir, owned_file, wait_until
+from apidlib import KEYS, OWNER, PASSWORD, Apid, own_dir, owned_file, started, wait_until
 
 DEVICES = "/api/v1/devices"
 
@@ -73,15 +75,149 @@ def test_a_device_s_tokens_and_links_can_be_ended(owner, apid):
     assert apid.client().post(url[url.index("/enrol/"):], {"public_key": KEYS[0]})[0] == 404
 
 
-@pytest.mark.parametrize("value", ["gw.example\nPostUp = id", "gw.example:1", "gw example", "-x", "", 5, None])
-def test_an_endpoint_cannot_bring_lines_into_a_device_s_configuration(owner, value):
+def test_an_endpoint_cannot_bring_lines_into_a_device_s_configuration(owner):
     before = owner.get("/api/v1/settings/endpoint")[1]
-    status, body = owner.put("/api/v1/settings/endpoint", {"value": value})
-    assert status == 400 and body["errors"][0]["pointer"] == "/value"
+    for value in ("gw.example\nPostUp = id", "gw.example:1", "gw example", "-x", "", 5, None):
+        status, body = owner.put("/api/v1/settings/endpoint", {"value": value})
+        assert status == 400 and body["errors"][0]["pointer"] == "/value", value
     assert owner.get("/api/v1/settings/endpoint")[1] == before
 
 
-@pytest.mark.parametrize("key,value", [("policy_source", "everybody"), ("lan_prefixes", ["x"]), ("offline_vpn", "no"),
-                                       ("egress_web_ports", ["tcp:0"]), ("portal_host", "a\nb")])
-def test_a_setting_that_no_daemon_can_read_is_refused(owner, key, value):
-    assert owner.put(f"/api/v1/settings/{key}", {"value": value})[0] == 400
+def test_a_setting_that_no_daemon_can_read_is_refused(owner):
+    for key, value in (("policy_source", "everybody"), ("lan_prefixes", ["x"]), ("offline_vpn", "no"),
+                       ("egress_web_ports", ["tcp:0"]), ("portal_host", "a\nb")):
+        assert owner.put(f"/api/v1/settings/{key}", {"value": value})[0] == 400, key
+
+
+def test_a_suspended_user_cannot_be_removed_so_that_the_devices_work_again(owner):
+    owner.put("/api/v1/users/u", {"active": False})
+    owner.put(f"{DEVICES}/d1", {"user": "u"})
+    assert owner.get(f"{DEVICES}/d1/status")[1]["entitled"] is False
+    assert owner.delete("/api/v1/users/u")[0] == 409
+    assert owner.get(f"{DEVICES}/d1/status")[1]["entitled"] is False
+    owner.delete(f"{DEVICES}/d1")
+    assert owner.delete("/api/v1/users/u")[0] == 204
+
+
+def test_a_group_with_devices_cannot_be_removed_so_that_they_lose_its_limits(owner):
+    owner.put("/api/v1/groups/kids", {"unknown_sites": "block"})
+    owner.put(f"{DEVICES}/d1", {"group": "kids"})
+    assert owner.delete("/api/v1/groups/kids")[0] == 409
+    owner.patch(f"{DEVICES}/d1", {"group": None})
+    assert owner.delete("/api/v1/groups/kids")[0] == 204
+
+
+def test_a_viewer_cannot_fill_memory_with_tokens(owner, apid):
+    owner.post("/api/v1/admins", {"name": "vic", "password": PASSWORD, "role": "viewer"})
+    vic = apid.client("vic", PASSWORD)
+    body = {"name": "t", "role": "viewer", "scopes": ["devices:read"]}
+    statuses = [vic.post("/api/v1/tokens", body)[0] for _ in range(103)]
+    assert statuses == [201] * 100 + [409] * 3
+    assert owner.post("/api/v1/tokens", body)[0] == 201
+
+
+def test_an_account_has_so_many_sessions_and_no_more(owner, database):
+    database.sql("INSERT INTO sessions SELECT SHA2(seq, 256), 'olga', UNIX_TIMESTAMP() * 1000, "
+                 "UNIX_TIMESTAMP() * 1000 - seq, '', '' FROM seq_1000_to_1200", "culvert")
+    assert owner.apid.client().login()[0] == 200
+    assert database.sql("SELECT COUNT(*) FROM sessions", "culvert") == [["100"]]
+    assert owner.get("/auth/me")[0] == 200
+
+
+def test_a_device_has_so_many_tokens_and_no_more(owner):
+    owner.put(f"{DEVICES}/d1", {})
+    assert [owner.post(f"{DEVICES}/d1/{kind}")[0] for kind in ("token", "enrolment") * 17] == [201] * 32 + [409] * 2
+
+
+def test_what_only_answers_have_is_neither_kept_nor_audited(owner, database):
+    body = {"name": "t", "role": "viewer", "scopes": ["devices"], "token": "cvt_forged", "admin": "eve", "id": "mine"}
+    status, made = owner.post("/api/v1/tokens", body)
+    assert status == 201 and made["token"] != "cvt_forged" and made["admin"] == "olga" and made["id"] != "mine"
+    assert "forged" not in str(database.sql("SELECT new FROM audit", "culvert"))
+
+
+def test_a_device_that_waits_often_takes_no_place_of_others(owner, apid):
+    owner.put(f"{DEVICES}/d1", {})
+    device = apid.client(token=owner.post(f"{DEVICES}/d1/token")[1]["token"])
+    device.get("/device")
+    headers = {"Authorization": f"Bearer {device.token}", "If-None-Match": device.headers["ETag"]}
+    waiting = []
+    for _ in range(7):
+        waiting.append(device.connect())
+        waiting[-1].request("GET", "/device?wait=60", headers=headers)
+    wait_until(lambda: len(select.select([c.sock for c in waiting], [], [], 0)[0]) >= 3, "the oldest are answered")
+    assert len(select.select([c.sock for c in waiting], [], [], 0)[0]) == 3
+    for one in waiting:
+        one.close()
+
+
+def test_a_device_named_like_an_account_does_not_use_up_its_requests(make_apid, wgd):
+    apid = started(make_apid, "rate_account = 2\n")
+    owner = apid.owner()
+    assert owner.put(f"{DEVICES}/olga", {})[0] == 201
+    device = apid.client(token=owner.post(f"{DEVICES}/olga/token")[1]["token"])
+    wait_until(lambda: device.get("/device")[0] == 429, "the device has asked too often")
+    assert owner.get("/auth/me")[0] == 200
+
+
+def test_guessing_does_not_lock_out_the_browser_in_which_one_logged_in(owner, apid):
+    eve, other = apid.client(), apid.client()
+    while eve.login(OWNER, "a guess")[0] != 429:
+        pass
+    assert other.login()[0] == 429
+    other.known = owner.known
+    assert other.login()[0] == 200
+    other.known = owner.known[:-1] + ("A" if owner.known[-1] != "A" else "B")
+    assert other.login()[0] == 429
+
+
+def test_a_known_browser_is_locked_by_its_own_failures_and_known_for_one_account_only(owner, apid):
+    owner.post("/api/v1/admins", {"name": "adam", "password": PASSWORD, "role": "admin"})
+    one = apid.client()
+    one.known = owner.known
+    while one.login(OWNER, "a guess")[0] != 429:
+        pass
+    assert one.login()[0] == 429
+    assert apid.client().login()[0] == 200  # what it failed at is its own
+    eve = apid.client()
+    while eve.login("adam", "a guess")[0] != 429:
+        pass
+    eve.known = owner.known
+    assert eve.login("adam")[0] == 429
+
+
+def test_an_account_of_ones_own_is_no_way_to_guess_others_for_ever(owner, apid):
+    owner.post("/api/v1/admins", {"name": "eve", "password": PASSWORD, "role": "viewer"})
+    eve = apid.client()
+
+    def guess(number):
+        status = eve.login(f"victim{number}", "a guess")[0]
+        eve.login("eve")
+        eve.known = None
+        return status
+    assert 429 in [guess(n) for n in range(8)]
+
+
+def test_logins_that_the_database_does_not_answer_are_no_failures(owner, apid, database):
+    one = apid.client()
+    database.kill()
+    assert {one.login()[0] for _ in range(7)} == {503}
+    database.start()
+    wait_until(lambda: one.login()[0] == 200, "the database is back")
+
+
+def test_many_addresses_of_one_ipv6_host_count_as_one(make_apid, wgd):
+    apid = started(make_apid, "trusted_proxies = 127.0.0.1\n")
+    apid.owner()
+
+    def login(number, address):
+        return apid.client().request("POST", "/auth/login", {"user": f"n{number}", "password": "a guess"},
+                                     headers={"X-Forwarded-For": address})[0]
+    assert [login(n, f"2001:db8::{n + 1:x}") for n in range(6)][-1] == 429
+    assert login(9, "2001:db8:0:1::1") == 401
+
+
+def test_keys_are_not_replaced_when_their_configuration_cannot_be_told(owner):
+    owner.put(f"{DEVICES}/d1", {"public_key": KEYS[0]})
+    assert owner.post(f"{DEVICES}/d1/config")[0] == 503
+    assert owner.get(f"{DEVICES}/d1")[1]["public_key"] == KEYS[0]
