@@ -4,6 +4,7 @@
 #include "common/http.h"
 #include "proxyd/dial.h"
 #include "proxyd/exchange.h"
+#include "proxyd/search_form.h"
 #include "proxyd/session.h"
 #include "proxyd/target.h"
 
@@ -25,6 +26,7 @@ struct exchange {
 	struct dial *dial;	    /* while connecting */
 	struct target target;	    /* its path is not used: */
 	struct own *own;	    /* a form of our own that is being sent */
+	struct search_form *form;   /* that is searched by; NULL: none */
 	char *path;		    /* origin-form of the target */
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
 	bool is_connect;

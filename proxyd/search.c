@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- terms ---- */
 
@@ -55,23 +56,67 @@ static bool find_term(const struct words *w, const struct buf *texts, char *term
 	return s.found_len;
 }
 
+/* count: of the texts, or -errno. */
+static enum search_verdict judge_texts(
+	const struct exchange *x, int count, const struct buf *texts, char *term, size_t term_len)
+{
+	const struct words *w = filtering_search_words(x->p->filtering);
+
+	if (count < 0 || (count && !w))
+		return SEARCH_UNKNOWN;
+	return count && find_term(w, texts, term, term_len) ? SEARCH_BLOCKED : SEARCH_PASSES;
+}
+
+/* May what is searched for be judged? */
+static bool is_judged(const struct exchange *x, const struct decision *d)
+{
+	return d->reason != REASON_OVERRIDE && !session_is_intercepted(x->s) && x->path &&
+	       search_is_host(x->target.host);
+}
+
 enum search_verdict search_judge(
 	const struct exchange *x, const struct decision *d, char *term, size_t term_len)
 {
-	const struct words *w = filtering_search_words(x->p->filtering);
-	enum search_verdict verdict = SEARCH_PASSES;
+	enum search_verdict verdict;
 	struct buf texts;
-	int count;
 
-	if (d->reason == REASON_OVERRIDE || session_is_intercepted(x->s) || !x->path ||
-		!search_is_host(x->target.host))
+	if (!is_judged(x, d))
 		return SEARCH_PASSES;
 	buf_init(&texts, 0);
-	count = search_texts(x->path, &texts);
-	if (count < 0 || (count && !w))
-		verdict = SEARCH_UNKNOWN;
-	else if (count && find_term(w, &texts, term, term_len))
-		verdict = SEARCH_BLOCKED;
+	verdict = judge_texts(x, search_texts(x->path, &texts), &texts, term, term_len);
+	buf_fini(&texts);
+	return verdict;
+}
+
+/* ---- forms ---- */
+
+int search_begin_form(struct exchange *x, const struct decision *d)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	const char *type = http_head_get(http_request_head(x->req), "Content-Type");
+
+	if (!is_judged(x, d) || !http_request_length(x->req) || !type ||
+		strncasecmp(type, form, sizeof(form) - 1) != 0)
+		return 0;
+	x->form = malloc(sizeof(*x->form));
+	if (!x->form)
+		return -ENOMEM;
+	search_form_init(x->form);
+	return 0;
+}
+
+enum search_verdict search_judge_form(struct exchange *x, const void *data, size_t len,
+	bool is_last, size_t *ready, char *term, size_t term_len)
+{
+	int err = search_form_take(x->form, data, len, is_last, ready);
+	enum search_verdict verdict;
+	struct buf texts;
+
+	if (err)
+		return err == -EMSGSIZE ? SEARCH_TOO_LONG : SEARCH_UNKNOWN;
+	buf_init(&texts, 0);
+	verdict =
+		judge_texts(x, search_form_texts(x->form, *ready, &texts), &texts, term, term_len);
 	buf_fini(&texts);
 	return verdict;
 }

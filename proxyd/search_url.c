@@ -93,6 +93,13 @@ static bool is_search_key(const struct parameter *p)
 	return false;
 }
 
+bool search_is_key(const char *parameters)
+{
+	struct parameter one = read_parameter(parameters);
+
+	return is_search_key(&one);
+}
+
 int search_texts(const char *path, struct buf *out)
 {
 	const char *p = path + strcspn(path, "?#");

@@ -12,5 +12,7 @@ bool search_is_host(const char *host);
 /* Appends what is searched for: the values of the keys q, query, search, p, text (and what engines
  * call them otherwise), each followed by a newline. How many, or -ENOMEM. */
 int search_texts(const char *path, struct buf *out);
+/* Does that text of parameters begin with one of those keys? */
+bool search_is_key(const char *parameters);
 /* Appends the path with that key set once to that value, behind all others. 0 or -ENOMEM. */
 int search_set(const char *path, const char *key, const char *value, struct buf *out);

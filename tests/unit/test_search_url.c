@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* URLs of search engines (SPEC P11). */
+#include "proxyd/search_form.h"
 #include "proxyd/search_url.h"
 #include "tests/unit/tap.h"
+#include <errno.h>
+#include <string.h>
 
 static void test_hosts_of_search_engines(void)
 {
@@ -59,10 +62,56 @@ static void test_a_key_is_set_once(void)
 	set("/search?unsafe=1&q=%26safe=off", "/search?unsafe=1&q=%26safe=off&safe=active");
 }
 
+/* Takes one piece of a form; how much of it may go on, and what is searched for by that. */
+static void take(
+	struct search_form *f, const char *piece, bool is_last, size_t want, const char *want_texts)
+{
+	struct buf texts;
+	size_t ready;
+
+	buf_init(&texts, 0);
+	INT_IS(search_form_take(f, piece, strlen(piece), is_last, &ready), 0);
+	INT_IS((int)ready, (int)want);
+	OK(search_form_texts(f, ready, &texts) >= 0);
+	STR_IS(texts.len ? (char *)texts.data : "", want_texts);
+	buf_consume(&f->held, ready);
+	buf_fini(&texts);
+}
+
+static void test_a_form_goes_on_by_whole_parameters(void)
+{
+	struct search_form f;
+
+	search_form_init(&f);
+	take(&f, "a=1&q=two", false, 4, "");
+	take(&f, "+words", false, 0, "");
+	take(&f, ";b=#&%71=x?y", false, 16, "two words\n");
+	take(&f, "", true, 7, "x?y\n");
+	search_form_fini(&f);
+}
+
+static void test_only_what_is_searched_for_has_a_bound(void)
+{
+	static char much[SEARCH_FORM_HELD_MAX + 1];
+	struct search_form f;
+	size_t ready;
+
+	memset(much, 'x', sizeof(much) - 1);
+	search_form_init(&f);
+	take(&f, "abc=", false, 0, "");
+	take(&f, much, false, sizeof(much) + 3, "");
+	take(&f, "xyz", false, 3, "");
+	take(&f, "xyz&q=", false, 4, "");
+	INT_IS(search_form_take(&f, much, sizeof(much) - 1, false, &ready), -EMSGSIZE);
+	search_form_fini(&f);
+}
+
 int main(void)
 {
 	TAP_RUN(test_hosts_of_search_engines);
 	TAP_RUN(test_what_is_searched_for_is_found);
 	TAP_RUN(test_a_key_is_set_once);
+	TAP_RUN(test_a_form_goes_on_by_whole_parameters);
+	TAP_RUN(test_only_what_is_searched_for_has_a_bound);
 	return tap_done();
 }

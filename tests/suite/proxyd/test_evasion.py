@@ -133,3 +133,43 @@ def test_a_fragment_does_not_hide_a_path_from_its_rule(net):
                                   "match": "exact", "action": "block"})
     assert net.get("http://allowed.example/secret").status == 451
     assert net.get("http://allowed.example/secret#x").status == 451
+@pytest.mark.parametrize("fields", [
+    "q=forbidden+word", "b=&q=a+Forbidden%20%20WORD&kl=", "%71=forbidden%20word"])
+def test_a_search_by_a_form_that_is_sent_is_judged(net, fields):
+    net.site.routes["/html/"] = lambda r: r.answer(body=r.body)
+    form = [("Content-Type", "application/x-www-form-urlencoded")]
+    seen = len(net.site.requests)
+    r = net.get("http://%s/html/" % ENGINE, method="POST", headers=form, body=fields.encode())
+    assert r.status == 451 and "forbidden word" in r.text.lower()
+    assert all(b"orbidden" not in r.body for r in net.site.requests[seen:])
+    r = net.get("http://%s/html/" % ENGINE, method="POST", headers=form, body=b"q=another+word&b=")
+    assert r.status == 200 and r.text == "q=another+word&b="
+
+
+def test_a_form_in_pieces_is_judged_before_the_server_has_it(net):
+    net.site.routes["/html/"] = lambda r: r.answer(body=r.body)
+    head = ("POST http://%s/html/ HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n" % (ENGINE, ENGINE))
+    for body, status in ((b"a=1&q=forbidden+word&b=2", 451), (b"a=1;q=forbidden+word", 451),
+                         (b"a=1&q=forbidden&w=word", 200), (b"", 200), (b"a" * 50000 + b"&q=x", 200),
+                         (b"q=" + b"a" * 50000, 413)):
+        with net.connect() as c:
+            c.send(head)
+            try:
+                for i in range(0, len(body), max(1, len(body) // 50)):
+                    piece = body[i:i + max(1, len(body) // 50)]
+                    c.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+                c.send("0\r\n\r\n")
+            except OSError:
+                pass  # refused before the end
+            r = c.read()
+            assert r.status == status
+            assert status != 200 or r.body == body
+
+
+def test_forms_for_others_than_search_engines_and_of_other_types_pass(net):
+    net.site.routes["/form"] = lambda r: r.answer(body=r.body)
+    for host, kind in (("allowed.example", "application/x-www-form-urlencoded"), (ENGINE, "text/csv")):
+        r = net.get("http://%s/form" % host, method="POST", headers=[("Content-Type", kind)],
+                    body=b"q=forbidden+word")
+        assert r.status == 200 and r.body == b"q=forbidden+word"
