@@ -13,8 +13,7 @@ static int hex_digit(char c)
 					    : -1;
 }
 
-/* The byte at text, as it is meant; returns how many characters it takes. */
-static size_t decode_byte(const char *text, size_t len, uint8_t *out)
+size_t form_decode_byte(const char *text, size_t len, uint8_t *out)
 {
 	bool is_escape = *text == '%' && len >= 3;
 	int high = is_escape ? hex_digit(text[1]) : -1, low = is_escape ? hex_digit(text[2]) : -1;
@@ -33,7 +32,7 @@ static bool is_name(const char *text, size_t len, const char *name)
 	uint8_t byte;
 
 	for (; i < len && *name; name++) {
-		i += decode_byte(text + i, len - i, &byte);
+		i += form_decode_byte(text + i, len - i, &byte);
 		if (byte != (uint8_t)*name)
 			return false;
 	}
@@ -46,7 +45,7 @@ static int decode_value(const char *text, size_t len, char *out, size_t size)
 	uint8_t byte;
 
 	for (size_t i = 0; i < len;) {
-		i += decode_byte(text + i, len - i, &byte);
+		i += form_decode_byte(text + i, len - i, &byte);
 		if (n + 1 >= size)
 			return -EMSGSIZE;
 		out[n++] = (char)byte;

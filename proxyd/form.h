@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Fields of a form as browsers send it, in a query or a body (application/x-www-form-urlencoded,
@@ -12,3 +13,6 @@
  * character but tab, CR, LF; -EMSGSIZE: longer than size - 1.
  */
 int form_get(const char *text, size_t len, const char *name, char *out, size_t size);
+/* The byte that text (len > 0) begins with, as it is meant; returns how many characters it takes.
+ */
+size_t form_decode_byte(const char *text, size_t len, uint8_t *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/search_url.h"
 #include "common/policy/safe_search.h"
+#include "proxyd/form.h"
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -29,27 +30,15 @@ bool search_is_host(const char *host)
 	return false;
 }
 
-static int hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 32;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* Longer ones are none of those that are looked for. */
+#define KEY_LEN 16
 
 static void append_decoded(struct buf *out, const char *p, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		bool is_escape = p[i] == '%' && i + 2 < len && hex_of(p[i + 1]) >= 0 &&
-				 hex_of(p[i + 2]) >= 0;
-		uint8_t byte = (uint8_t)p[i];
+	uint8_t byte;
 
-		if (is_escape) {
-			byte = (uint8_t)(hex_of(p[i + 1]) * 16 + hex_of(p[i + 2]));
-			i += 2;
-		} else if (byte == '+') {
-			byte = ' ';
-		}
+	for (size_t i = 0; i < len;) {
+		i += form_decode_byte(p + i, len - i, &byte);
 		buf_append_byte(out, byte ? byte : ' ');
 	}
 }
@@ -71,23 +60,38 @@ static struct parameter read_parameter(const char *p)
 	return one;
 }
 
-/* Is that its key, whatever way it is written? */
+/* Its key, whatever way it is written; "" where that is too long. */
+static void read_key(const struct parameter *p, char out[static KEY_LEN])
+{
+	size_t n = 0;
+	uint8_t byte;
+
+	for (size_t i = 0; i < p->key_len;) {
+		i += form_decode_byte(p->key + i, p->key_len - i, &byte);
+		if (n == KEY_LEN - 1) {
+			n = 0;
+			break;
+		}
+		out[n++] = (char)byte;
+	}
+	out[n] = '\0';
+}
+
 static bool has_key(const struct parameter *p, const char *key)
 {
-	struct buf name;
-	bool is;
+	char own[KEY_LEN];
 
-	buf_init(&name, 4096);
-	append_decoded(&name, p->key, p->key_len < 100 ? p->key_len : 100);
-	is = name.len && !strcasecmp((const char *)name.data, key);
-	buf_fini(&name);
-	return is;
+	read_key(p, own);
+	return !strcasecmp(own, key);
 }
 
 static bool is_search_key(const struct parameter *p)
 {
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		if (has_key(p, keys[i]))
+	char own[KEY_LEN];
+
+	read_key(p, own);
+	for (size_t i = 0; *own && i < sizeof(keys) / sizeof(*keys); i++) {
+		if (!strcasecmp(own, keys[i]))
 			return true;
 	}
 	return false;

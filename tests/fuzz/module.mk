@@ -37,4 +37,4 @@ FUZZ_SRCS_appeal_form = $(UNIT_SRCS_appeal)
 FUZZERS += image search_url
 FUZZ_SRCS_image = $(IMAGE_SRCS)
 FUZZ_LIBS_image = -lz -lunistring
-FUZZ_SRCS_search_url = proxyd/search_form.c proxyd/search_url.c
+FUZZ_SRCS_search_url = proxyd/form.c proxyd/search_form.c proxyd/search_url.c
