@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/bus_directus.h"
 #include "syncd/syncd.h"
 
 #include "common/log.h"
@@ -15,9 +16,7 @@ static void on_source(
 	struct syncd *s = arg;
 
 	(void)topic, (void)owner;
-	lists_set(&s->lists, id, rec);
-	if (!rec && s->published)
-		bus_state_del(s->daemon->bus, TOPIC_lists, id);
+	syncd_directus_choose_list(s, id, rec);
 }
 
 static void on_sources_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -66,6 +65,7 @@ static void on_settings_end(void *arg, enum bus_topic topic, enum bus_daemon own
 	struct syncd *s = arg;
 
 	websites_set_source(&s->websites, (enum policy_source)s->settings.policy_source);
+	syncd_directus_choose_all(s);
 	bus_topic_applied(s->daemon->bus, topic, owner, gen);
 }
 
@@ -189,7 +189,7 @@ static void on_in_force(void *arg, const struct list_version *v)
 	lists_in_force(&s->lists, v);
 }
 
-static void send_alarm(struct syncd *s, const char *what, const char *detail)
+void syncd_send_alarm(struct syncd *s, const char *what, const char *detail)
 {
 	cJSON *record = cJSON_CreateObject();
 
@@ -202,13 +202,13 @@ static void on_refused(void *arg, const char *why)
 {
 	struct syncd *s = arg;
 
-	send_alarm(s, "domainset", why);
+	syncd_send_alarm(s, "domainset", why);
 	lists_refused(&s->lists, &s->staging.good);
 }
 
 static void on_stuck(void *arg, const char *why)
 {
-	send_alarm(arg, "domainset", why);
+	syncd_send_alarm(arg, "domainset", why);
 }
 
 static bool is_settled(void *arg)
@@ -227,7 +227,7 @@ static void on_alarm(void *arg, const char *what, const char *detail)
 	char text[448];
 
 	snprintf(text, sizeof(text), "%s: %s", what, detail);
-	send_alarm(arg, "list", text);
+	syncd_send_alarm(arg, "list", text);
 }
 
 const struct lists_ops syncd_lists_ops = { on_image, on_same, on_records, on_alarm };
@@ -242,6 +242,8 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 	cJSON *result;
 
 	(void)caller;
+	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))
+		directus_sync(&s->directus, true);
 	if (request->list && !n) {
 		bus_call_fail(call, "not_found", "no such list");
 		return;
@@ -270,6 +272,8 @@ static void fill_status(void *arg, cJSON *status)
 	cJSON *lists = cJSON_AddObjectToObject(status, "lists");
 
 	staging_report(&s->staging, status);
+	if (s->has_directus)
+		directus_report(&s->directus, status);
 	if (s->lists.save_err)
 		cJSON_AddStringToObject(status, "state_error", strerror(-s->lists.save_err));
 	hmap_foreach (&s->lists.sources, it) {
@@ -308,6 +312,8 @@ int syncd_bus_start(struct syncd *s)
 		err = bus_subscribe(b, TOPIC_settings, BUS_APID, &setting_ops, s);
 	if (!err)
 		err = bus_subscribe(b, TOPIC_websites, BUS_APID, &website_ops, s);
+	if (!err && s->has_directus)
+		err = bus_subscribe(b, TOPIC_websites, BUS_SYNCD, &website_ops, s);
 	if (err)
 		log_error("bus not usable error=%s", strerror(-err));
 	return err;

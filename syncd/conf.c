@@ -1,6 +1,41 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/conf.h"
 
+#include "syncd/list_url.h"
+#include "syncd/mapping.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_url(const void *value, char *why, size_t why_len)
+{
+	const char *url = *(char *const *)value;
+	struct list_url_parts parts;
+	bool is_tls;
+
+	if (!*url || !list_url_parse_any(url, &parts, &is_tls))
+		return 0;
+	snprintf(why, why_len, "%.200s is no http or https URL", url);
+	return -EINVAL;
+}
+
+static int check_map(const void *value, char *why, size_t why_len)
+{
+	const struct conf_strings *map = value;
+	struct mapping m;
+	int err = 0;
+
+	mapping_init(&m);
+	for (size_t i = 0; i < map->n && !err; i++) {
+		char *copy = strdup(map->v[i]);
+
+		err = copy ? mapping_set(&m, copy, why, why_len) : -ENOMEM;
+		free(copy);
+	}
+	return err;
+}
+
 #define AT(field) offsetof(struct syncd_conf, field)
 /* clang-format off */
 const struct conf_row syncd_conf_rows[] = {
@@ -19,6 +54,25 @@ const struct conf_row syncd_conf_rows[] = {
 			" done so makes syncd publish the last good set again." },
 	{ "syncd", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
 		.help = "Where names of list servers are resolved: dnsd's system listener." },
+	{ "syncd", "directus_url", CONF_STRING, AT(directus_url), "", .max = 2048, .check = check_url, .env = "DIRECTUS_URL",
+		.help = "Where Directus is, http or https; empty: no Directus." },
+	{ "syncd", "directus_token_file", CONF_SECRET, AT(directus_token), "",
+		.help = "File with a static token of Directus. The environment's DIRECTUS_TOKEN goes before it." },
+	{ "syncd", "directus_email", CONF_STRING, AT(directus_email), "", .max = 255,
+		.help = "Without a token: the account to log in with." },
+	{ "syncd", "directus_password_file", CONF_SECRET, AT(directus_password), "",
+		.help = "File with that account's password." },
+	{ "syncd", "directus_ca", CONF_PATH, AT(directus_ca), "",
+		.help = "CAs in PEM that Directus is verified with; empty: those of list_ca." },
+	{ "syncd", "directus_poll_s", CONF_INT, AT(directus_poll_s), "30", .min = 1, .max = 3600, .env = "WEBSITES_TTL",
+		.help = "Seconds after which Directus is asked whether something has changed." },
+	{ "syncd", "directus_full_s", CONF_INT, AT(directus_full_s), "600", .min = 10, .max = 86400,
+		.help = "Seconds after which everything is read again, changed or not." },
+	{ "syncd", "directus_page", CONF_INT, AT(directus_page), "1000", .min = 1, .max = 10000,
+		.help = "Rows asked for at a time; less where Directus' QUERY_LIMIT_MAX is below it." },
+	{ "syncd", "directus_map", CONF_STRINGS, AT(directus_map), "", .check = check_map,
+		.help = "Other names of collections and fields than usual: websites=my_sites, websites.pattern=address,"
+			" gifs= (no such collection)." },
 };
 /* clang-format on */
 const size_t syncd_conf_count = sizeof(syncd_conf_rows) / sizeof(syncd_conf_rows[0]);

@@ -10,6 +10,10 @@ struct syncd_conf {
 	bool allow_private;
 	int64_t list_max_mib, list_timeout_s, ack_s;
 	struct endpoint resolver;
+	char *directus_url, *directus_email, *directus_ca;
+	struct conf_secret directus_token, directus_password;
+	struct conf_strings directus_map;
+	int64_t directus_poll_s, directus_full_s, directus_page;
 };
 
 extern const struct conf_row syncd_conf_rows[];

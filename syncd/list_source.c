@@ -24,6 +24,11 @@ static const char *file_name(const struct list_source *s)
 	return strncmp(s->rec.source, "file:", 5) ? NULL : s->rec.source + 5;
 }
 
+bool list_source_is_directus(const struct list_source *s)
+{
+	return !strncmp(s->rec.source, LIST_SOURCE_DIRECTUS, strlen(LIST_SOURCE_DIRECTUS));
+}
+
 static void unref(struct list_source *s)
 {
 	if (--s->refs)
@@ -32,6 +37,7 @@ static void unref(struct list_source *s)
 	list_kept_fini(&s->kept);
 	list_content_unref(s->content);
 	free(s->error);
+	free(s->given);
 	free(s);
 }
 
@@ -300,6 +306,16 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 	}
 }
 
+static void take_given(struct list_source *s)
+{
+	struct list_url_result res = { .body = s->given, .len = s->given_len };
+
+	s->given = NULL;
+	s->accept_shrunk = true;
+	start_take(s, LIST_TAKE_BODY, &res);
+	free(res.body);
+}
+
 static void on_taken(struct list_take *t)
 {
 	struct list_source *s = t->arg;
@@ -315,6 +331,8 @@ static void on_taken(struct list_take *t)
 			on_source_taken(s, t);
 		if (!s->busy && has_other_options(s))
 			start_take(s, LIST_TAKE_CACHE, NULL);
+		else if (s->given && !s->busy)
+			take_given(s);
 		else if (again)
 			schedule(s, 0);
 	}
@@ -404,6 +422,9 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk)
 	timer_stop(&s->timer);
 	if (s->busy) {
 		s->again = true;
+	} else if (list_source_is_directus(s)) {
+		if (s->given)
+			take_given(s);
 	} else if (!file_name(s)) {
 		start_download(s);
 	} else {
@@ -411,6 +432,15 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk)
 		start_watch(s);
 		start_take(s, LIST_TAKE_FILE, NULL);
 	}
+}
+
+void list_source_give(struct list_source *s, uint8_t *text, size_t len)
+{
+	free(s->given);
+	s->given = text;
+	s->given_len = len;
+	if (!s->busy)
+		take_given(s);
 }
 
 /* ---- life ---- */

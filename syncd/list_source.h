@@ -15,6 +15,8 @@
  */
 struct list_source;
 
+#define LIST_SOURCE_DIRECTUS "directus:"
+
 /* What all lists share; outlives them. */
 struct list_env {
 	uv_loop_t *loop;
@@ -48,6 +50,8 @@ struct list_source {
 	uint64_t touched_at; /* monotonic ms of the first event not yet followed, 0 = none */
 	bool busy, again, accept_shrunk, closing;
 	struct list_url *url;
+	uint8_t *given; /* text not taken in yet; NULL = none */
+	size_t given_len;
 	unsigned refs; /* handles and jobs */
 };
 
@@ -60,5 +64,9 @@ void list_source_start(struct list_source *s);
 int list_source_set(struct list_source *s, const struct rec_list_source *rec);
 /* Looks at the source now; accept_shrunk: an admin asks, the shrink guard is silent this once. */
 void list_source_fetch(struct list_source *s, bool accept_shrunk);
+/* For a source "directus:NAME", which is never fetched: its text, whole for certain (no shrink
+ * guard). Takes over text (malloc'ed). */
+void list_source_give(struct list_source *s, uint8_t *text, size_t len);
+bool list_source_is_directus(const struct list_source *s);
 /* Frees itself when handles and jobs have ended. */
 void list_source_close(struct list_source *s);

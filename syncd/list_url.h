@@ -38,7 +38,7 @@ int list_url_start(const struct list_url_env *env, const char *url, const char *
 /* Ends it without on_done. */
 void list_url_cancel(struct list_url *u);
 
-/* The parts of an https URL; strings are zero-terminated. */
+/* The parts of a URL; strings are zero-terminated. */
 struct list_url_parts {
 	char host[256];	     /* lower-case name or address without brackets */
 	char authority[272]; /* for the Host header */
@@ -46,6 +46,8 @@ struct list_url_parts {
 	unsigned port;
 };
 int list_url_parse(const char *url, struct list_url_parts *out);
+/* The same for http, too. */
+int list_url_parse_any(const char *url, struct list_url_parts *out, bool *is_tls);
 /* May it be connected to? Never link-local, multicast, unspecified; private and loopback if
  * allowed. */
 bool list_url_is_allowed(const struct addr *a, bool allow_private);

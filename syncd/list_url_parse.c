@@ -24,14 +24,13 @@ static bool take_host(const char *host, size_t len, bool literal, char *out, siz
 	return true;
 }
 
+/* *out is the scheme's own one before. */
 static bool take_port(const char *text, size_t len, unsigned *out)
 {
 	unsigned port = 0;
 
-	if (!len) {
-		*out = 443;
+	if (!len)
 		return true;
-	}
 	if (*text != ':' || len < 2 || len > 6)
 		return false;
 	for (size_t i = 1; i < len; i++) {
@@ -43,14 +42,14 @@ static bool take_port(const char *text, size_t len, unsigned *out)
 	return port && port < 65536;
 }
 
-int list_url_parse(const char *url, struct list_url_parts *out)
+/* host: behind the scheme. */
+static int parse_rest(const char *host, unsigned own_port, struct list_url_parts *out)
 {
-	const char *host = url + 8, *end, *host_end, *fragment;
+	const char *end, *host_end, *fragment;
 	bool literal;
 	int n;
 
-	if (strncasecmp(url, "https://", 8))
-		return -EINVAL;
+	out->port = own_port;
 	end = host + strcspn(host, "/?#");
 	literal = *host == '[';
 	if (literal) {
@@ -69,8 +68,9 @@ int list_url_parse(const char *url, struct list_url_parts *out)
 	}
 	if (!take_port(host_end, (size_t)(end - host_end), &out->port))
 		return -EINVAL;
-	snprintf(out->authority, sizeof(out->authority), out->port == 443 ? "%s%s%s" : "%s%s%s:%u",
-		literal ? "[" : "", out->host, literal ? "]" : "", out->port);
+	snprintf(out->authority, sizeof(out->authority),
+		out->port == own_port ? "%s%s%s" : "%s%s%s:%u", literal ? "[" : "", out->host,
+		literal ? "]" : "", out->port);
 	fragment = end + strcspn(end, "#");
 	n = snprintf(out->target, sizeof(out->target), "%s%.*s", *end == '/' ? "" : "/",
 		(int)(fragment - end), end);
@@ -81,6 +81,17 @@ int list_url_parse(const char *url, struct list_url_parts *out)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+int list_url_parse(const char *url, struct list_url_parts *out)
+{
+	return strncasecmp(url, "https://", 8) ? -EINVAL : parse_rest(url + 8, 443, out);
+}
+
+int list_url_parse_any(const char *url, struct list_url_parts *out, bool *is_tls)
+{
+	*is_tls = strncasecmp(url, "http://", 7) != 0;
+	return *is_tls ? list_url_parse(url, out) : parse_rest(url + 7, 80, out);
 }
 
 static bool is_in(const struct addr *a, const char *text)

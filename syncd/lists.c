@@ -372,6 +372,34 @@ void lists_set(struct lists *l, const char *id, const struct rec_list_source *re
 		log_error("list not changed, out of memory id=%s", id);
 }
 
+void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len)
+{
+	struct list_source *s;
+
+	lists_set(l, rec->id, rec);
+	s = lists_find(l, rec->id);
+	if (s)
+		list_source_give(s, text, len);
+	else
+		free(text);
+	schedule(l, GATHER_MS);
+}
+
+void lists_each_directus(const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg)
+{
+	const cJSON *it;
+
+	cJSON_ArrayForEach (it, l->store.lists) {
+		struct list_kept kept;
+
+		list_kept_decode(it, &kept);
+		if (kept.source &&
+			!strncmp(kept.source, LIST_SOURCE_DIRECTUS, strlen(LIST_SOURCE_DIRECTUS)))
+			on_id(arg, it->string);
+		list_kept_fini(&kept);
+	}
+}
+
 void lists_set_end(struct lists *l)
 {
 	if (!l->known) {

@@ -53,6 +53,12 @@ void lists_fini(struct lists *l);
 
 /* One source is there, or another. rec NULL: gone. */
 void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec);
+/* The text of one of Directus' lists, which comes into being with it where it is not there; rec's
+ * source says so. Takes over text (malloc'ed). */
+void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len);
+/* Calls on_id for each list that an earlier run had from Directus. */
+void lists_each_directus(
+	const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg);
 /* lists_set was called for all there are. */
 void lists_set_end(struct lists *l);
 /* The image of on_image is with the consumers (0), or could not be given to them: it comes again.

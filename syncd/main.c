@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/bus_directus.h"
 #include "syncd/syncd.h"
 
 #include "common/log.h"
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int make_tls(const char *ca_file, struct tls_ctx **out)
+int syncd_make_tls(const char *ca_file, struct tls_ctx **out)
 {
 	static const char *const alpn[] = { "http/1.1", NULL };
 	const struct tls_config config = { .ca_file = ca_file, .alpn = alpn };
@@ -29,7 +30,7 @@ static int start(struct daemon *d)
 	d->state = s;
 	s->daemon = d;
 	s->conf = d->conf;
-	err = make_tls(s->conf->list_ca, &s->tls);
+	err = syncd_make_tls(s->conf->list_ca, &s->tls);
 	if (err)
 		return err;
 	s->resolver = resolver_open(&d->loop, &s->conf->resolver);
@@ -50,7 +51,12 @@ static int start(struct daemon *d)
 	websites_open(&s->websites, &d->loop, d->bus, s->lists.store.key);
 	settings_init(&s->settings);
 	s->started = true;
-	return syncd_bus_start(s);
+	err = syncd_directus_open(s);
+	if (!err)
+		err = syncd_bus_start(s);
+	if (!err)
+		syncd_directus_start(s);
+	return err;
 }
 
 /* Lists and CAs are read again; other keys need a restart. */
@@ -61,11 +67,13 @@ static void reload(struct daemon *d, void *next)
 	struct tls_ctx *tls;
 
 	s->lists.env.url.allow_private = conf->allow_private;
-	if (!make_tls(conf->list_ca, &tls)) {
+	if (!syncd_make_tls(conf->list_ca, &tls)) {
 		tls_ctx_free(s->tls);
 		s->tls = s->lists.env.url.tls = tls;
 	}
 	lists_fetch(&s->lists, NULL);
+	if (s->has_directus)
+		directus_sync(&s->directus, true);
 }
 
 static void stop(struct daemon *d)
@@ -75,6 +83,7 @@ static void stop(struct daemon *d)
 	if (!s)
 		return;
 	if (s->started) {
+		syncd_directus_close(s);
 		staging_close(&s->staging);
 		lists_close(&s->lists);
 		websites_close(&s->websites);
@@ -94,6 +103,7 @@ static void fini(struct daemon *d)
 		lists_fini(&s->lists);
 		websites_fini(&s->websites);
 		settings_fini(&s->settings);
+		syncd_directus_fini(s);
 	}
 	tls_ctx_free(s->tls);
 	free(s);

@@ -6,6 +6,8 @@
 #include "common/resolver.h"
 #include "common/tls.h"
 #include "syncd/conf.h"
+#include "syncd/directus.h"
+#include "syncd/directus_publish.h"
 #include "syncd/list_staging.h"
 #include "syncd/lists.h"
 #include "syncd/websites.h"
@@ -20,6 +22,11 @@ struct syncd {
 	struct staging staging;
 	struct websites websites;
 	struct settings settings; /* for policy_source */
+	struct directus directus;
+	struct directus_publish directus_topics;
+	struct tls_ctx *directus_tls; /* NULL = tls */
+	char **directus_names;	      /* the entries of directus_map, cut up */
+	bool has_directus;
 	bool started;
 	bool published;	      /* the topics are ours: replaced whole once since start */
 	bool has_set;	      /* the bus has a domain set, maybe an earlier run's */
@@ -28,5 +35,8 @@ struct syncd {
 
 /* Publishes what lists give. */
 extern const struct lists_ops syncd_lists_ops;
+/* 0 or -errno (logged). */
+int syncd_make_tls(const char *ca_file, struct tls_ctx **out);
+void syncd_send_alarm(struct syncd *s, const char *what, const char *detail);
 /* Subscribes and serves. 0 or -errno (logged). */
 int syncd_bus_start(struct syncd *s);

@@ -52,6 +52,8 @@ static void end_publishing(struct websites *w, int err)
 		w->due = true;
 	} else {
 		bus_topic_applied(w->bus, TOPIC_websites, BUS_APID, w->job_gens[0]);
+		if (w->job_gens[1])
+			bus_topic_applied(w->bus, TOPIC_websites, BUS_SYNCD, w->job_gens[1]);
 	}
 	if (w->due)
 		schedule(w, err ? RETRY_MS : GATHER_MS);

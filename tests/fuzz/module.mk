@@ -9,6 +9,9 @@ FUZZERS += pattern url
 FUZZ_SRCS_list_parse = $(LIST_PARSE_SRCS) syncd/list_decode.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl -lz
 
+FUZZERS += directus
+FUZZ_SRCS_directus = syncd/directus_answer.c syncd/mapping.c
+
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
 FUZZERS += wgd_usage

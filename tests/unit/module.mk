@@ -20,6 +20,10 @@ UNIT_SRCS_list_timing = syncd/list_timing.c
 UNIT_SRCS_list_decode = syncd/list_decode.c
 UNIT_LIBS_list_decode = -lz
 
+UNITS += directus_answer mapping
+UNIT_SRCS_directus_answer = syncd/directus_answer.c
+UNIT_SRCS_mapping = syncd/mapping.c
+
 UNITS += wgd_genl wgd_key wgd_peers wgd_reconcile wgd_uapi
 UNIT_SRCS_wgd_genl = wgd/device.c wgd/genl.c wgd/key.c
 UNIT_SRCS_wgd_key = wgd/key.c

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/bus_directus.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lists ---- */
+
+/* As K has them: on for everyone, a name and all below it. */
+static struct rec_list_source list_record(const char *id, char source[static 80])
+{
+	struct rec_list_source rec = { .id = (char *)(uintptr_t)id,
+		.source = source,
+		.kind = (char *)(uintptr_t)id,
+		.default_on = true,
+		.subtree = true };
+
+	snprintf(source, 80, LIST_SOURCE_DIRECTUS "%s", id);
+	/* The kind has 32 bytes at most. */
+	if (strlen(id) > 32)
+		rec.kind = NULL;
+	rec_mark(&rec, list_source, id);
+	rec_mark(&rec, list_source, source);
+	rec_mark(&rec, list_source, default_on);
+	rec_mark(&rec, list_source, subtree);
+	return rec;
+}
+
+static bool is_local(const struct syncd *s, const char *id)
+{
+	return bus_topic_find(s->daemon->bus, TOPIC_list_sources, BUS_APID, id) != NULL;
+}
+
+/* Both may have a list of that id. */
+static bool wins(const struct syncd *s, const char *id, bool local)
+{
+	return s->has_directus && directus_has_list(&s->directus, id) &&
+	       (!local || s->settings.policy_source == POLICY_SOURCE_DIRECTUS);
+}
+
+static void on_list(void *arg, const char *id, uint8_t *text, size_t len)
+{
+	struct syncd *s = arg;
+	char source[80];
+	struct rec_list_source rec = list_record(id, source);
+
+	if (wins(s, id, is_local(s, id)))
+		lists_give(&s->lists, &rec, text, len);
+	else
+		free(text);
+}
+
+static void on_list_gone(void *arg, const char *id)
+{
+	struct syncd *s = arg;
+	const struct list_source *have = lists_find(&s->lists, id);
+	cJSON *json;
+	struct rec_list_source rec;
+	const char *local = bus_topic_find(s->daemon->bus, TOPIC_list_sources, BUS_APID, id);
+
+	if (!have || !list_source_is_directus(have))
+		return;
+	json = local ? json_parse(local, strlen(local)) : NULL;
+	if (json && !codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0)) {
+		lists_set(&s->lists, id, &rec);
+		rec_fini(REC_list_source, &rec);
+	} else {
+		lists_set(&s->lists, id, NULL);
+		if (s->published)
+			bus_state_del(s->daemon->bus, TOPIC_lists, id);
+	}
+	cJSON_Delete(json);
+}
+
+void syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec)
+{
+	char source[80];
+	struct rec_list_source directus = list_record(id, source);
+	const struct list_source *have = lists_find(&s->lists, id);
+
+	if (!wins(s, id, rec != NULL)) {
+		lists_set(&s->lists, id, rec);
+		if (!rec && s->published)
+			bus_state_del(s->daemon->bus, TOPIC_lists, id);
+		return;
+	}
+	if (have && list_source_is_directus(have))
+		return;
+	lists_set(&s->lists, id, &directus);
+	directus_forget(&s->directus, id);
+	directus_sync(&s->directus, false);
+}
+
+static void choose(struct syncd *s, const char *id)
+{
+	const char *local = bus_topic_find(s->daemon->bus, TOPIC_list_sources, BUS_APID, id);
+	cJSON *json = local ? json_parse(local, strlen(local)) : NULL;
+	struct rec_list_source rec;
+
+	if (json && !codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0)) {
+		syncd_directus_choose_list(s, id, &rec);
+		rec_fini(REC_list_source, &rec);
+	}
+	cJSON_Delete(json);
+}
+
+void syncd_directus_choose_all(struct syncd *s)
+{
+	for (size_t i = 0; s->has_directus && i < s->directus.count; i++) {
+		if (s->directus.units[i]->is_list)
+			choose(s, s->directus.units[i]->id);
+	}
+}
+
+/* ---- topics ---- */
+
+static void on_records(void *arg, enum bus_topic topic, struct hmap *records)
+{
+	struct syncd *s = arg;
+	int err = directus_publish_set(&s->directus_topics, topic, records);
+
+	if (err)
+		log_error("policy of Directus not published topic=%s error=%s",
+			bus_topic_name(topic), strerror(-err));
+}
+
+static void on_alarm(void *arg, const char *what, const char *detail)
+{
+	syncd_send_alarm(arg, what, detail);
+}
+
+static const struct directus_ops ops = { on_records, on_list, on_list_gone, on_alarm };
+
+/* ---- life ---- */
+
+static const char *value_or_null(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
+/* The names live in the configuration's strings and, cut up, in directus_names. */
+static int make_mapping(struct syncd *s, struct mapping *m)
+{
+	const struct conf_strings *map = &s->conf->directus_map;
+	char why[160];
+	int err = 0;
+
+	mapping_init(m);
+	s->directus_names = calloc(map->n + 1, sizeof(*s->directus_names));
+	if (!s->directus_names)
+		return -ENOMEM;
+	for (size_t i = 0; i < map->n && !err; i++) {
+		s->directus_names[i] = strdup(map->v[i]);
+		err = s->directus_names[i] ? mapping_set(m, s->directus_names[i], why, sizeof(why))
+					   : -ENOMEM;
+	}
+	return err;
+}
+
+static int make_access(const struct syncd_conf *conf, struct directus_access *a)
+{
+	const char *token = value_or_null(getenv("DIRECTUS_TOKEN"));
+
+	*a = (struct directus_access){ .url = conf->directus_url,
+		.token = token ? token : conf->directus_token.value,
+		.email = value_or_null(conf->directus_email),
+		.password = conf->directus_password.value };
+	if (a->token || (a->email && a->password))
+		return 0;
+	log_error("Directus needs directus_token_file, or directus_email and "
+		  "directus_password_file");
+	return -EINVAL;
+}
+
+static void add_kept_list(void *arg, const char *id)
+{
+	struct syncd *s = arg;
+	char source[80];
+	struct rec_list_source rec = list_record(id, source);
+
+	if (!directus_add_list(&s->directus, id))
+		lists_set(&s->lists, id, &rec);
+}
+
+int syncd_directus_open(struct syncd *s)
+{
+	struct directus_conf conf = { .poll_s = (unsigned)s->conf->directus_poll_s,
+		.full_s = (unsigned)s->conf->directus_full_s,
+		.page = (unsigned)s->conf->directus_page,
+		.text_max = (size_t)s->conf->list_max_mib << 20 };
+	struct directus_access access;
+	int err;
+
+	if (!*s->conf->directus_url)
+		return 0;
+	err = make_access(s->conf, &access);
+	if (!err)
+		err = make_mapping(s, &conf.mapping);
+	if (!err && *s->conf->directus_ca)
+		err = syncd_make_tls(s->conf->directus_ca, &s->directus_tls);
+	if (err)
+		return err;
+	directus_publish_init(&s->directus_topics, s->daemon->bus);
+	s->has_directus = true;
+	err = directus_open(&s->directus, &conf, &access, &s->daemon->loop, s->resolver,
+		s->directus_tls ? s->directus_tls : s->tls, &ops, s);
+	if (err)
+		log_error("Directus cannot be asked error=%s", strerror(-err));
+	else
+		lists_each_directus(&s->lists, add_kept_list, s);
+	return err;
+}
+
+void syncd_directus_start(struct syncd *s)
+{
+	if (s->has_directus)
+		directus_start(&s->directus);
+}
+
+void syncd_directus_close(struct syncd *s)
+{
+	if (s->has_directus)
+		directus_close(&s->directus);
+}
+
+void syncd_directus_fini(struct syncd *s)
+{
+	if (s->has_directus) {
+		directus_fini(&s->directus);
+		directus_publish_fini(&s->directus_topics);
+	}
+	tls_ctx_free(s->directus_tls);
+	for (size_t i = 0; s->directus_names && i < s->conf->directus_map.n; i++)
+		free(s->directus_names[i]);
+	free(s->directus_names);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/syncd.h"
+
+/* Directus as the configuration has it: its topics go to the bus, its lists to the lists. Nothing
+ * without directus_url. 0 or -errno (logged). After lists_open. */
+int syncd_directus_open(struct syncd *s);
+/* Once the bus is subscribed to. */
+void syncd_directus_start(struct syncd *s);
+void syncd_directus_close(struct syncd *s);
+void syncd_directus_fini(struct syncd *s);
+
+/* A source of apid's is there, or gone (rec NULL): the lists' source of that id is it, or Directus'
+ * where both have one and settings.policy_source says so. */
+void syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec);
+/* policy_source has changed. */
+void syncd_directus_choose_all(struct syncd *s);

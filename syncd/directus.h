@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/directus_unit.h"
+
+/*
+ * The policy that Directus holds (S1, S3, S6): looked at every poll_s, and read where it has
+ * changed; read whole every full_s, whatever the stamps say. What cannot be read keeps its last
+ * good state. One round at a time, one question at a time.
+ */
+struct directus_ops {
+	/* The topic's records, all of them (id → cJSON; what is taken out is the callee's). */
+	void (*on_records)(void *arg, enum bus_topic topic, struct hmap *records);
+	/* The list's text, malloc'ed and the callee's. */
+	void (*on_list)(void *arg, const char *id, uint8_t *text, size_t len);
+	void (*on_list_gone)(void *arg, const char *id);
+	/* Something new is wrong. */
+	void (*on_alarm)(void *arg, const char *what, const char *detail);
+};
+
+struct directus_conf {
+	unsigned poll_s, full_s, page;
+	size_t text_max; /* bytes of a list */
+	struct mapping mapping;
+};
+
+struct directus {
+	struct directus_client client;
+	struct directus_conf conf;
+	const struct directus_ops *ops;
+	void *arg;
+	struct directus_unit **units;
+	size_t count;
+	struct timer timer;
+	bool closing, busy;
+	bool again, full; /* another round is wanted, and one that reads everything */
+	bool told_empty;  /* the parts without a collection */
+	uint64_t full_at; /* monotonic ms of the last whole one, 0 = none */
+	/* the round under way */
+	bool round_full;
+	size_t at;
+	unsigned part;
+	struct directus_read read;
+	/* how it stands */
+	char error[192]; /* "" = the last round was good */
+	unsigned failures;
+	int64_t good_at; /* epoch ms, 0 = never */
+	uint64_t rounds;
+};
+
+/* -EINVAL: no URL; -ENOMEM. */
+int directus_open(struct directus *d, const struct directus_conf *conf,
+	const struct directus_access *access, uv_loop_t *loop, struct resolver *resolver,
+	struct tls_ctx *tls, const struct directus_ops *ops, void *arg);
+void directus_start(struct directus *d);
+/* Looks now; full: reads everything. */
+void directus_sync(struct directus *d, bool full);
+/* Is that a list of Directus? */
+bool directus_has_list(const struct directus *d, const char *id);
+/* A list that was read in an earlier run: it is Directus' until Directus says otherwise. -ENOMEM.
+ */
+int directus_add_list(struct directus *d, const char *id);
+/* The unit is read again in the next round. */
+void directus_forget(struct directus *d, const char *id);
+/* How it stands, for the status. */
+void directus_report(const struct directus *d, cJSON *status);
+void directus_close(struct directus *d);
+/* After the loop's end. */
+void directus_fini(struct directus *d);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/directus_client.h"
+
+/*
+ * Reads a collection whole, page by page by its key, so that neither the default of 100 rows nor
+ * QUERY_LIMIT_MAX nor rows that come and go meanwhile lose one (S6). A page that is refused as too
+ * large is asked for by half; the end is a page without rows.
+ */
+#define DIRECTUS_NAME_MAX 128 /* of a collection or field */
+
+struct directus_read {
+	struct directus_client *client;
+	char collection[DIRECTUS_NAME_MAX];
+	unsigned page; /* rows asked for at a time */
+	char *key;     /* the last row's, as text; NULL before the first */
+	int64_t number;
+	uint64_t rows;
+	/* Row by row; not 0 ends the reading with that, as DIRECTUS_FAILED. */
+	int (*on_row)(void *arg, const cJSON *row);
+	/* Once: OK and all rows were told, or what went wrong. */
+	void (*on_end)(void *arg, const struct directus_answer *a);
+	void *arg;
+};
+
+/* client, collection, page, callbacks and arg are set. Nothing else may be done with the client's
+ * read until on_end. -ENOMEM. */
+int directus_read_start(struct directus_read *r);
+/* What is kept of a reading that will not end (the client is closed). */
+void directus_read_fini(struct directus_read *r);
+/* Is it a name that may stand in a target as it is? Letters, digits, _ and -. */
+bool directus_is_name(const char *name);

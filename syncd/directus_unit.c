@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/directus_unit.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_record(void *value)
+{
+	cJSON_Delete(value);
+}
+
+struct directus_unit *directus_unit_new(const char *id)
+{
+	struct directus_unit *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	snprintf(u->id, sizeof(u->id), "%s", id);
+	hmap_init(&u->records, free_record);
+	buf_init(&u->text, 0);
+	return u;
+}
+
+void directus_unit_free(struct directus_unit *u)
+{
+	hmap_fini(&u->records);
+	buf_fini(&u->text);
+	free(u);
+}
+
+void directus_unit_reset(struct directus_unit *u, size_t text_max)
+{
+	hmap_clear(&u->records);
+	buf_fini(&u->text);
+	buf_init(&u->text, text_max);
+	u->next_skipped = 0;
+	u->rows = 0;
+	/* An empty list is a text with a line (SPEC S4: one without was cut off). */
+	if (u->is_list)
+		buf_append_str(&u->text, "# from Directus\n");
+}
+
+static int add_record(struct directus_unit *u, const struct mapping *m, enum mapping_part part,
+	const cJSON *row, char *why, size_t why_len)
+{
+	char id[132];
+	cJSON *record;
+	int err;
+
+	if (u->part_count > 1)
+		return mapping_add_pref(m, part, row, &u->records, why, why_len);
+	err = mapping_make(m, part, row, id, &record, why, why_len);
+	if (err)
+		return err;
+	err = hmap_set_str(&u->records, id, record);
+	if (err)
+		cJSON_Delete(record);
+	return err;
+}
+
+int directus_unit_add(
+	struct directus_unit *u, const struct mapping *m, unsigned part, const cJSON *row)
+{
+	char why[160] = "";
+	int err;
+
+	u->rows++;
+	if (u->is_list)
+		return mapping_add_entries(m, u->parts[part], row, &u->text);
+	err = add_record(u, m, u->parts[part], row, why, sizeof(why));
+	if (err != -EINVAL)
+		return err;
+	if (!u->next_skipped++)
+		log_warning("row of Directus left out collection=%s reason=\"%s\"",
+			u->collections[part], why);
+	return 0;
+}
+
+bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data)
+{
+	char *text = data ? json_format(data) : NULL;
+	bool good = text && strlen(text) < sizeof(u->next_stamps[part]);
+
+	snprintf(u->next_stamps[part], sizeof(u->next_stamps[part]), "%s", good ? text : "");
+	free(text);
+	return good;
+}
+
+bool directus_unit_is_changed(const struct directus_unit *u)
+{
+	for (unsigned i = 0; i < u->part_count; i++) {
+		/* Without a stamp nothing is known. */
+		if (*u->collections[i] &&
+			(!*u->next_stamps[i] || strcmp(u->next_stamps[i], u->stamps[i]) != 0))
+			return true;
+	}
+	return !u->known || *u->error;
+}

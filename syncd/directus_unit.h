@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/directus_read.h"
+#include "syncd/mapping.h"
+
+/*
+ * What is read and published as one: a topic, or a list. device_prefs is made of two collections.
+ * The stamp of a collection (how many rows, the highest key, the last change) tells cheaply whether
+ * it has changed; it is taken before the rows are read, so that what changes meanwhile is seen next
+ * time.
+ */
+#define UNIT_PARTS 2
+
+struct directus_unit {
+	char id[65]; /* of the list, or the topic's name */
+	bool is_list;
+	enum bus_topic topic;
+	enum mapping_part parts[UNIT_PARTS];
+	char collections[UNIT_PARTS][DIRECTUS_NAME_MAX]; /* "" = none: no rows */
+	unsigned part_count;
+	bool known; /* read since the start */
+	bool seen;  /* PART_APPS: the collection is still there */
+	uint64_t rows, skipped;
+	int64_t read_at; /* epoch ms, 0 = never */
+	char error[192]; /* "" = the last attempt was good */
+	char stamps[UNIT_PARTS][256], next_stamps[UNIT_PARTS][256];
+	/* being read */
+	struct hmap records; /* id → cJSON, for topics */
+	struct buf text;     /* for lists */
+	uint64_t next_skipped;
+};
+
+struct directus_unit *directus_unit_new(const char *id); /* NULL without memory */
+void directus_unit_free(struct directus_unit *u);
+/* Empties what was read. */
+void directus_unit_reset(struct directus_unit *u, size_t text_max);
+/* Takes a row of its part in. 0; -errno ends the reading. A row that cannot be used is counted. */
+int directus_unit_add(
+	struct directus_unit *u, const struct mapping *m, unsigned part, const cJSON *row);
+/* The stamp in the answer to the question of directus_unit_stamp_target; false: it has none. */
+bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data);
+bool directus_unit_is_changed(const struct directus_unit *u);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/buf.h"
+#include "common/bus.h"
+#include "common/hmap.h"
+
+/*
+ * Rows of Directus as records of the bus: which collection and which of its fields stand for what.
+ * The names are K's; each can be changed (syncd.directus_map):
+ *   websites=my_sites             the collection of that part
+ *   websites.pattern=address      a field of it
+ *   search_words=                 no collection: the part is empty
+ */
+enum mapping_part {
+	PART_MAPS,
+	PART_GIFS,
+	PART_GENERAL,
+	PART_APP_URLS,
+	PART_APPS, /* every collection of the group `apps`; its fields are theirs */
+	PART_LIST_PREFS,
+	PART_SWITCHES,
+	PART_CATEGORIES,
+	PART_WEBSITES,
+	PART_WORDS,
+	PART_SEARCH_WORDS,
+	PART_CATEGORY_PREFS,
+	PART_SITE_OVERRIDES,
+	PART_SNI_BLOCK,
+	PART_MITM_IGNORE,
+	PART_IMAGE_IGNORE,
+	PARTS
+};
+
+#define MAPPING_FIELDS 8
+
+struct mapping {
+	const char *collections[PARTS];		    /* "" = none */
+	const char *columns[PARTS][MAPPING_FIELDS]; /* in the order of the part's table */
+};
+
+/* K's names. The strings are not the mapping's. */
+void mapping_init(struct mapping *m);
+/* One "part=collection" or "part.field=column", which has to live as long as the mapping. *room
+ * (strlen + 1) is a copy that the mapping cuts up. -EINVAL with why. */
+int mapping_set(struct mapping *m, char *room, char *why, size_t why_len);
+const char *mapping_part_name(enum mapping_part part);
+/* The topic of parts whose rows are records; false for lists and the halves of device_prefs. */
+bool mapping_topic(enum mapping_part part, enum bus_topic *out);
+
+/*
+ * A row as a record with its id (both the caller's). -EINVAL with why: it has not what it needs and
+ * is left out. What restricts and is not understood stays as it is in the record, which closes it.
+ */
+int mapping_make(const struct mapping *m, enum mapping_part part, const cJSON *row,
+	char id[static 132], cJSON **out, char *why, size_t why_len);
+/* Adds a row of PART_LIST_PREFS or PART_SWITCHES to the records of device_prefs (id → cJSON). Rows
+ * of one device are OR-ed. As mapping_make. */
+int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSON *row,
+	struct hmap *records, char *why, size_t why_len);
+/* Adds the entries of a row of a list to its text, a line each. The field may hold a text of many
+ * lines or an array. -ENOMEM, -ENOSPC. */
+int mapping_add_entries(
+	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text);

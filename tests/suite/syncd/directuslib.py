@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for Directus that answers as a real one (11.3) was seen to: 100 rows by default, QUERY_LIMIT_MAX,
+403 for what is missing or forbidden, tokens and logins, unique values."""
+import http.server
+import json
+import threading
+import time
+import urllib.parse
+
+TOKEN = "static-token-for-tests"
+LISTS = {"maps": "url", "gifs": "url", "squid-general_block": "url", "app_urls": "urls"}
+POLICY = ("vpn_squid_prefs", "vpn_master_controls", "website_categories", "websites", "bad_words",
+          "vpn_category_prefs", "vpn_site_overrides", "mitm_block_domains", "mitm_ignore_domains")
+MESSAGES = {"FORBIDDEN": (403, "You don't have permission to access this."),
+            "INVALID_CREDENTIALS": (401, "Invalid user credentials."),
+            "TOKEN_EXPIRED": (401, "Token expired."),
+            "INVALID_QUERY": (400, "Invalid query. \"limit\" must be less than or equal to the maximum."),
+            "RECORD_NOT_UNIQUE": (400, "Value for field \"uuid\" has to be unique."),
+            "REQUESTS_EXCEEDED": (429, "Too many requests, retry after 1s."),
+            "SERVICE_UNAVAILABLE": (503, "Service \"api\" is unavailable. Under pressure."),
+            "INTERNAL_SERVER_ERROR": (500, "An unexpected error occurred.")}
+
+
+class Refusal(Exception):
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+class Directus(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, port=0):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.port = self.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.lock = threading.RLock()
+        self.rows = {name: {} for name in (*LISTS, *POLICY)}
+        self.groups = {}  # collection → group
+        self.folders = {"apps"}
+        self.next_id, self.clock = {}, 1_790_000_000_000
+        self.tokens = {TOKEN}
+        self.login, self.sessions, self.expires_ms = None, 0, 900_000
+        self.refreshes = {}
+        self.forbidden, self.unstamped = set(), set()
+        self.limit_max = None
+        self.failing = []  # codes for the next requests
+        self.requests = []  # (method, path)
+        self.on_read = None  # called with (collection, query) before rows are given
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+    # ---- as its administrators change it ----
+
+    def _now(self):
+        self.clock += 1
+        return self.clock
+
+    def add(self, collection, *rows):
+        with self.lock:
+            ids = []
+            for row in rows:
+                n = row.get("id") or self.next_id.get(collection, 0) + 1
+                self.next_id[collection] = max(n, self.next_id.get(collection, 0))
+                self.rows.setdefault(collection, {})[n] = {
+                    "date_created": self._now(), "date_updated": None, **row, "id": n}
+                ids.append(n)
+            return ids
+
+    def update(self, collection, n, **fields):
+        with self.lock:
+            self.rows[collection][n].update(fields, date_updated=self._now())
+
+    def remove(self, collection, *ids):
+        with self.lock:
+            for n in ids:
+                del self.rows[collection][n]
+
+    def make_collection(self, name, group=None):
+        with self.lock:
+            self.rows[name] = {}
+            if group:
+                self.groups[name] = group
+
+    def drop_collection(self, name):
+        with self.lock:
+            del self.rows[name]
+            self.groups.pop(name, None)
+
+    def asked(self, text):
+        return [p for _, p in self.requests if text in p]
+
+    # ---- as it answers ----
+
+    def check_token(self, header):
+        token = (header or "").removeprefix("Bearer ")
+        if not token:
+            raise Refusal("FORBIDDEN")
+        until = self.refreshes.get(token)
+        if token in self.tokens:
+            return
+        if until is None:
+            raise Refusal("INVALID_CREDENTIALS")
+        if time.monotonic() > until:
+            raise Refusal("TOKEN_EXPIRED")
+
+    def give_session(self):
+        self.sessions += 1
+        access, refresh = f"access-{self.sessions}", f"refresh-{self.sessions}"
+        self.refreshes[access] = time.monotonic() + self.expires_ms / 1000
+        self.refresh = refresh
+        return {"data": {"expires": self.expires_ms, "refresh_token": refresh, "access_token": access}}
+
+    def authenticate(self, path, body):
+        if path == "/auth/login" and self.login and body == dict(zip(("email", "password"), self.login)):
+            return self.give_session()
+        if path == "/auth/refresh" and body == {"refresh_token": getattr(self, "refresh", None), "mode": "json"}:
+            return self.give_session()
+        raise Refusal("INVALID_CREDENTIALS")
+
+    def collections(self):
+        seen = [{"collection": f, "meta": {"group": None}, "schema": None} for f in sorted(self.folders)]
+        for name in sorted(self.rows):
+            if name not in self.forbidden:
+                seen.append({"collection": name, "schema": {"name": name},
+                             "meta": {"group": self.groups.get(name)}})
+        return {"data": seen + [{"collection": "directus_collections", "meta": None, "schema": {"name": "x"}}]}
+
+    def read(self, collection, query):
+        if collection not in self.rows or collection in self.forbidden:
+            raise Refusal("FORBIDDEN")
+        rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
+        if "aggregate[count]" in query:
+            columns = query["aggregate[max]"][0].split(",")
+            if collection in self.unstamped and "date_updated" in columns:
+                raise Refusal("FORBIDDEN")
+            return {"data": [{"count": len(rows), "max": {
+                c: max((r[c] for r in rows if r[c]), default=None) for c in columns}}]}
+        limit = int(query.get("limit", ["100"])[0])
+        if self.limit_max is not None and limit > self.limit_max:
+            raise Refusal("INVALID_QUERY")
+        if self.on_read:
+            self.on_read(collection, query)
+            rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
+        after = int(query.get("filter[id][_gt]", ["0"])[0])
+        rows = [r for r in rows if r["id"] > after]
+        return {"data": rows if limit < 0 else rows[:limit]}
+
+    def create(self, collection, row):
+        if collection not in self.rows or collection in self.forbidden:
+            raise Refusal("FORBIDDEN")
+        if row.get("uuid") and any(r.get("uuid") == row["uuid"] for r in self.rows[collection].values()):
+            raise Refusal("RECORD_NOT_UNIQUE")
+        self.add(collection, row)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, method, body=None):
+        server, url = self.server, urllib.parse.urlsplit(self.path)
+        with server.lock:
+            server.requests.append((method, self.path))
+            if server.failing:
+                raise Refusal(server.failing.pop(0))
+            if url.path.startswith("/auth/"):
+                return server.authenticate(url.path, body)
+            server.check_token(self.headers.get("Authorization"))
+            if url.path == "/collections":
+                return server.collections()
+            collection = url.path.removeprefix("/items/")
+            if method == "POST":
+                return server.create(collection, body)
+            return server.read(collection, urllib.parse.parse_qs(url.query))
+
+    def reply(self, method, body=None):
+        extra = {}
+        try:
+            answer = self.answer(method, body)
+            status = 200 if answer else 204
+        except Refusal as e:
+            status, message = MESSAGES[e.code]
+            answer = {"errors": [{"message": message, "extensions": {"code": e.code}}]}
+            if status in (429, 503):
+                extra["Retry-After"] = "1"
+        data = json.dumps(answer).encode() if answer else b""
+        self.send_response(status)
+        for name, value in extra.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        self.reply("GET")
+
+    def do_POST(self):
+        self.reply("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def log_message(self, *_):
+        pass
