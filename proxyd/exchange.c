@@ -4,6 +4,7 @@
 #include "proxyd/filter.h"
 #include "proxyd/gateway.h"
 #include "proxyd/judge.h"
+#include "proxyd/load.h"
 #include "proxyd/own.h"
 #include "proxyd/page.h"
 #include "proxyd/search.h"
@@ -21,6 +22,8 @@ void exchange_free_if_over(struct exchange *x)
 	list_remove(&x->node);
 	access_drop(&x->access);
 	own_free(x->own);
+	if (x->load)
+		load_release_request(x->p, x->load);
 	if (x->form)
 		search_form_fini(x->form);
 	free(x->form);

@@ -24,8 +24,9 @@ struct exchange {
 	struct http_request *req;   /* the client's leg; NULL after its on_end */
 	struct http_client *client; /* the server's leg; NULL before it and after its end */
 	struct dial *dial;	    /* while connecting */
-	struct target target;	    /* its path is not used: */
-	struct own *own;	    /* a form of our own that is being sent */
+	struct load *load;    /* its place among the device's requests, from upstream_start on */
+	struct target target; /* its path is not used: */
+	struct own *own;      /* a form of our own that is being sent */
 	struct search_form *form;   /* that is searched by; NULL: none */
 	char *path;		    /* origin-form of the target */
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */

@@ -4,8 +4,16 @@
 
 struct load {
 	struct addr device;
-	unsigned count;
+	unsigned connections, requests;
 };
+
+static void free_if_none(struct proxy *p, struct load *l)
+{
+	if (l->connections || l->requests)
+		return;
+	hmap_take(&p->loads, &l->device, sizeof(l->device));
+	free(l);
+}
 
 struct load *load_take(struct proxy *p, const struct addr *device)
 {
@@ -19,16 +27,28 @@ struct load *load_take(struct proxy *p, const struct addr *device)
 		}
 		l->device = *device;
 	}
-	if (l->count >= LOAD_MAX)
+	if (l->connections >= LOAD_MAX)
 		return NULL;
-	l->count++;
+	l->connections++;
 	return l;
 }
 
 void load_release(struct proxy *p, struct load *l)
 {
-	if (--l->count)
-		return;
-	hmap_take(&p->loads, &l->device, sizeof(l->device));
-	free(l);
+	l->connections--;
+	free_if_none(p, l);
+}
+
+struct load *load_take_request(struct load *l)
+{
+	if (l->requests >= LOAD_REQUESTS_MAX)
+		return NULL;
+	l->requests++;
+	return l;
+}
+
+void load_release_request(struct proxy *p, struct load *l)
+{
+	l->requests--;
+	free_if_none(p, l);
 }

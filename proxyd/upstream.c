@@ -2,6 +2,7 @@
 #include "proxyd/connect.h"
 #include "proxyd/filter.h"
 #include "proxyd/judge.h"
+#include "proxyd/load.h"
 #include "proxyd/pool.h"
 #include "proxyd/upstream_impl.h"
 #include <errno.h>
@@ -228,6 +229,12 @@ static struct http_client *take_client(struct exchange *x)
 
 void upstream_start(struct exchange *x)
 {
+	x->load = load_take_request(x->s->load);
+	if (!x->load) {
+		exchange_fail(x, 503, "Too Many Requests",
+			"This device has too many requests under way.");
+		return;
+	}
 	if (!x->wants_tunnel)
 		x->client = take_client(x);
 	if (!x->client) {

@@ -118,3 +118,18 @@ def test_head_that_dribbles_is_hung_up_on(world, client):
     client.send(head[:4] + bytes([head[4] & ~4]) + head[5:])
     assert n and client.wait_closed() in (0, None)
     assert client.is_closed
+
+
+def test_one_device_cannot_have_any_number_of_requests_under_way(world):
+    """P17: a hundred streams a connection would be so many connections to web servers."""
+    host = "silent.test.example"  # is never resolved
+    clients = [Client(world, host) for _ in range(11)]
+    try:
+        for client in clients:
+            client.send(b"".join(head for _, head in heads(client, 100)))
+        clients[-1].until(lambda: sum(a.status == 503 for a in clients[-1].answers.values()) >= 11 * 100 - 1024)
+        with Client(world, who="full") as other:
+            assert other.get("/").status == 200
+    finally:
+        for client in clients:
+            client.socket.close()
