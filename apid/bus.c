@@ -166,6 +166,12 @@ int publisher_publish_all(struct publisher *p, const struct table *tables, publi
 	return 0;
 }
 
+void publisher_set_fence(struct publisher *p, uint64_t number,
+	void (*on_fenced)(void *arg, uint64_t in_force), void *arg)
+{
+	bus_state_set_fence(p->bus, number, on_fenced, arg);
+}
+
 void publisher_yield(struct publisher *p)
 {
 	if (!p->is_holder)

@@ -24,6 +24,10 @@ void publisher_free(struct publisher *p);
 typedef cJSON *(*publisher_make)(void *arg, enum bus_topic topic, const struct table_row *row);
 int publisher_publish_all(struct publisher *p, const struct table *tables, publisher_make make,
 	void *arg, int64_t seq);
+/* What is published from now on has that fence (bus_state_set_fence); on_fenced must lead to
+ * publisher_yield. */
+void publisher_set_fence(struct publisher *p, uint64_t number,
+	void (*on_fenced)(void *arg, uint64_t in_force), void *arg);
 /* It is the holder no more: nothing is published. */
 void publisher_yield(struct publisher *p);
 /* Does this process publish? */

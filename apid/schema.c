@@ -16,6 +16,7 @@ enum { MIGRATE_MS = 60000 };
 
 SCHEMA_FILE(schema_001_base, "001_base.sql");
 SCHEMA_FILE(schema_002_accounts, "002_accounts.sql");
+SCHEMA_FILE(schema_003_publisher, "003_publisher.sql");
 
 static const struct migration {
 	int version;
@@ -23,6 +24,7 @@ static const struct migration {
 } migrations[] = {
 	{ 1, schema_001_base },
 	{ 2, schema_002_accounts },
+	{ 3, schema_003_publisher },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 
@@ -95,7 +97,8 @@ static void on_batch(void *arg, struct db_batch *b, int status)
 void schema_session(struct db_batch *b)
 {
 	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-		       "innodb_lock_wait_timeout = 2, time_zone = '+00:00'");
+		       "innodb_lock_wait_timeout = 2, idle_transaction_timeout = 5, "
+		       "time_zone = '+00:00'");
 }
 
 int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *arg)

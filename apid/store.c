@@ -18,8 +18,9 @@ struct setup {
 	enum { SETUP_LOOK, SETUP_READ } turn;
 	bool has_seed; /* a seed is written in this batch */
 	char seed_digest[65];
-	unsigned seed_number;	 /* of the store's seed when the batch was made */
-	size_t key, seed, lease; /* statements */
+	unsigned seed_number; /* of the store's seed when the batch was made */
+	size_t key, seed;     /* statements */
+	struct lease_try lease;
 	struct store_load load;
 };
 
@@ -130,7 +131,7 @@ static void setup_done(struct setup *u, const struct db_batch *b)
 {
 	struct store *s = u->s;
 
-	s->is_publisher = store_lease_take(b, u->lease);
+	store_lease_take(s, b, &u->lease);
 	if (store_load_take(s, b, &u->load)) {
 		log_error("state could not be taken over");
 		db_reset(s->db);
@@ -158,7 +159,7 @@ static void on_setup(void *arg, struct db_batch *b, int status)
 	case SETUP_LOOK:
 		add_setup_writes(u, b);
 		schema_unlock(b);
-		u->lease = store_lease_add(b);
+		lease_add(&u->s->lease, b, uv_now(u->s->loop), &u->lease);
 		store_load_add(b, &u->load);
 		u->turn = SETUP_READ;
 		break;
@@ -194,14 +195,13 @@ static void on_connect(void *arg)
 		db_reset(s->db);
 }
 
-/* The lock is gone with the connection: somebody else may publish. */
+/* The lock is gone with the connection: somebody else may publish at once. */
 static void on_down(void *arg)
 {
 	struct store *s = arg;
 
 	store_follow_stop(s);
-	s->is_publisher = false;
-	publisher_yield(s->publisher);
+	store_lease_lose(s, 0);
 }
 
 /* ---- a seed at run time ---- */
@@ -396,7 +396,8 @@ struct store *store_open(uv_loop_t *loop, struct publisher *p, const struct stor
 	accounts_init(&s->accounts);
 	s->api_key = options->api_key ? strdup(options->api_key) : NULL;
 	timer_init(loop, &s->follow, NULL, s);
-	if ((s->api_key || !options->api_key) && !open_connections(s, options))
+	if ((s->api_key || !options->api_key) && !lease_init(&s->lease) &&
+		!open_connections(s, options))
 		return s;
 	store_close(s);
 	return NULL; /* without memory; what is left goes with the process */
@@ -445,7 +446,7 @@ bool store_is_loaded(const struct store *s)
 
 bool store_is_publisher(const struct store *s)
 {
-	return s->is_publisher;
+	return lease_is_held(&s->lease, uv_now(s->loop));
 }
 
 void store_set_api_key(struct store *s, const char *api_key)

@@ -200,7 +200,7 @@ int store_publish_all(struct store *s)
 	hmap_clear(&s->device_at);
 	for (size_t i = 0; i < devices->n && !r; i++)
 		r = note_addresses(s, devices->sorted[i], true);
-	if (r || !s->is_publisher)
+	if (r || !s->lease.number)
 		return r;
 	return publisher_publish_all(s->publisher, s->tables, make_record, s, s->seq);
 }

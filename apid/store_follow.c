@@ -10,8 +10,6 @@
  * again, a few times a second. */
 enum { FOLLOW_MS = 120, ITEMS_MAX = 256 };
 
-#define LEASE "CONCAT('culvert.', DATABASE(), '.publisher')"
-
 struct item {
 	int table; /* of a record; TABLES: what `kind` says */
 	enum { KIND_RECORD, KIND_DEVICE, KIND_ACCOUNTS, KIND_DEVICE_TOKEN } kind;
@@ -23,7 +21,8 @@ struct item {
 struct follow {
 	struct store *s;
 	enum { FOLLOW_LOOK, FOLLOW_READ } turn;
-	size_t lease, changes; /* statements; lease when has_lease_try */
+	size_t changes; /* statement */
+	struct lease_try lease;
 	bool has_lease_try, is_whole;
 	struct store_load load;
 	struct accounts_load accounts;
@@ -32,17 +31,23 @@ struct follow {
 	int64_t seq;
 };
 
-size_t store_lease_add(struct db_batch *b)
+static void on_fenced(void *arg, uint64_t in_force)
 {
-	return db_add(b, "SELECT GET_LOCK(" LEASE ", 0)", "");
+	store_lease_lose(arg, in_force);
 }
 
-bool store_lease_take(const struct db_batch *b, size_t statement)
+void store_lease_take(struct store *s, const struct db_batch *b, const struct lease_try *t)
 {
-	const struct db_rows *rows = db_batch_rows(b, statement);
-	const char *got = rows->n ? db_cell(rows, 0, 0) : NULL;
+	if (lease_take(&s->lease, b, t))
+		publisher_set_fence(s->publisher, s->lease.number, on_fenced, s);
+	else
+		publisher_yield(s->publisher);
+}
 
-	return got && !strcmp(got, "1");
+void store_lease_lose(struct store *s, uint64_t floor)
+{
+	lease_lose(&s->lease, floor);
+	publisher_yield(s->publisher);
 }
 
 static void free_follow(struct follow *f)
@@ -162,7 +167,7 @@ static int take_items(struct follow *f, const struct db_batch *b)
 static void done(struct follow *f, const struct db_batch *b)
 {
 	struct store *s = f->s;
-	bool is_new = s->is_publisher && !publisher_is_holder(s->publisher);
+	bool is_new = s->lease.number && !publisher_is_holder(s->publisher);
 	int r;
 
 	if (f->is_whole) {
@@ -189,7 +194,7 @@ static void on_follow(void *arg, struct db_batch *b, int status)
 
 	if (!status && f->turn == FOLLOW_LOOK) {
 		if (f->has_lease_try)
-			s->is_publisher = store_lease_take(b, f->lease);
+			store_lease_take(s, b, &f->lease);
 		f->turn = FOLLOW_READ;
 		if (db_batch_rows(b, f->changes)->n && !add_items(f, b)) {
 			f->is_whole = true;
@@ -221,7 +226,10 @@ static void on_timer(struct timer *t)
 	struct store *s = t->data;
 	struct db_batch *b;
 	struct follow *f;
+	uint64_t now = uv_now(s->loop);
 
+	if (s->lease.number && !lease_is_held(&s->lease, now))
+		store_lease_lose(s, 0);
 	if (s->is_following || !store_is_ready(s))
 		return;
 	b = db_batch_new();
@@ -232,9 +240,9 @@ static void on_timer(struct timer *t)
 		return;
 	}
 	f->s = s;
-	f->has_lease_try = !s->is_publisher;
+	f->has_lease_try = lease_is_due(&s->lease, now);
 	if (f->has_lease_try)
-		f->lease = store_lease_add(b);
+		lease_add(&s->lease, b, now, &f->lease);
 	f->changes =
 		db_add(b, "SELECT seq, topic, id FROM changes WHERE seq > ? ORDER BY seq LIMIT 257",
 			"i", s->seq);

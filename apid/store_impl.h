@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "apid/lease.h"
 #include "apid/store.h"
 #include "common/timer.h"
 
@@ -28,8 +29,8 @@ struct store {
 
 	struct timer follow;
 	bool is_following;
-	bool is_publisher; /* holds the lock, on the connection that stands */
-	int64_t seq;	   /* the change that the tables are at */
+	struct lease lease; /* who publishes */
+	int64_t seq;	    /* the change that the tables are at */
 
 	struct table tables[TABLES];
 	struct hmap device_at; /* address → its row's id, a copy */
@@ -69,9 +70,10 @@ int store_api_keys_take(struct store *s, const struct db_batch *b, size_t statem
 /* store_follow.c */
 void store_follow_start(struct store *s);
 void store_follow_stop(struct store *s);
-/* Adds the statement that tries to get the lock; store_lease_take tells whether we have it. */
-size_t store_lease_add(struct db_batch *b);
-bool store_lease_take(const struct db_batch *b, size_t statement);
+/* What came of a try: the number becomes the fence of what is published. */
+void store_lease_take(struct store *s, const struct db_batch *b, const struct lease_try *t);
+/* Somebody else publishes, or may. */
+void store_lease_lose(struct store *s, uint64_t floor);
 
 /* Adds the statements that write a seed, without the transaction around them. */
 void store_seed_add(struct db_batch *b, const struct seed *seed);

@@ -142,6 +142,14 @@ int bus_state_flush(struct bus *b, enum bus_topic topic,
 /* Another process owns the topics from now on: nothing is published until bus_state_replace
  * declares them again; waiting flushes end with -ECANCELED. What Redis has stays. */
 void bus_state_release(struct bus *b);
+/*
+ * Of several processes that may own the topics one after another each has a number, a later one the
+ * higher. Redis keeps the highest that has published; from a process with a lower one nothing is
+ * taken any more: its topics are released and on_fenced tells the number that is in force, from
+ * within the loop. 0, as it is at first: no numbers are looked at. At most 2^53.
+ */
+void bus_state_set_fence(
+	struct bus *b, uint64_t number, void (*on_fenced)(void *arg, uint64_t in_force), void *arg);
 
 /* ---- events ---- */
 /* Batched (≤ 250 ms, ≤ 64 KiB), at most once. Takes over record. One subscriber per event: -EEXIST.

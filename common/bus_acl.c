@@ -79,8 +79,9 @@ static void print_own_state(unsigned d, const char *self)
 		return;
 	printf(" (+evalsha +eval +get +set +hget +hgetall +hset +hdel +hlen +unlink +rename "
 	       "+persist"
-	       " +expire +publish ~culvert:epoch:%s ~culvert:gen:%s ~culvert:gens:%s",
-		self, self, self);
+	       " +expire +publish ~culvert:epoch:%s ~culvert:gen:%s ~culvert:gens:%s"
+	       " ~culvert:fence:%s",
+		self, self, self, self);
 	for (int t = 0; t < BUS_TOPICS; t++) {
 		if (bus_topics[t].owners & BIT(d))
 			printf(" ~culvert:state:%s:%s ~culvert:stage:%s:%s:* &culvert:state:%s:%s",

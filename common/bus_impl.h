@@ -149,6 +149,9 @@ struct bus {
 	struct own_topic *own[BUS_TOPICS];
 	char epoch[33]; /* of this daemon's own state in Redis, "" = unknown */
 	bool own_checking;
+	uint64_t fence; /* of this process's publications, 0 = none */
+	void (*on_fenced)(void *arg, uint64_t in_force);
+	void *fenced_arg;
 
 	struct mirror *mirrors[BUS_TOPICS][BUS_DAEMONS];
 	struct mirror *reader;	 /* the one that reads or applies now */

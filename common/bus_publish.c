@@ -14,16 +14,19 @@
 #define CHUNKS	    4 /* under way at once */
 
 /*
- * KEYS: epoch, gen, gens, state, stage. ARGV: mode, topic, wid, epoch to use when there is none,
- * known epoch, known stamp, lowest generation, body of the announcement, count of records, then for
- * a delta id and record of each, then the ids to remove. Everything is checked before the first
- * write; RENAME makes a staged whole visible at once.
+ * KEYS: epoch, gen, gens, state, stage, fence. ARGV: mode, topic, wid, epoch to use when there is
+ * none, known epoch, known stamp, lowest generation, body of the announcement, count of records,
+ * fence, then for a delta id and record of each, then the ids to remove. Everything is checked
+ * before the first write; RENAME makes a staged whole visible at once.
  */
 static const char script[] =
 	"local epoch = redis.call('GET', KEYS[1])\n"
 	"local prev = redis.call('HGET', KEYS[3], ARGV[2])\n"
 	"local full = ARGV[1] == 'full'\n"
 	"local n = tonumber(ARGV[9])\n"
+	"local fence = tonumber(ARGV[10])\n"
+	"local seen = fence > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') or 0\n"
+	"if fence < seen then return {'fenced', string.format('%.0f', seen)} end\n"
 	"if full then\n"
 	"  if redis.call('HLEN', KEYS[5]) ~= n then return {'stage'} end\n"
 	"elseif epoch ~= ARGV[5] or prev ~= ARGV[6] then return {'stale'} end\n"
@@ -35,6 +38,7 @@ static const char script[] =
 	"  redis.call('SET', KEYS[1], epoch)\n"
 	"end\n"
 	"redis.call('SET', KEYS[2], gen)\n"
+	"if fence > seen then redis.call('SET', KEYS[6], ARGV[10]) end\n"
 	"local base = gen\n"
 	"if full then\n"
 	"  redis.call('UNLINK', KEYS[4])\n"
@@ -44,8 +48,8 @@ static const char script[] =
 	"  end\n"
 	"else\n"
 	"  base = string.match(prev, '\"full\":(%d+)') or '0'\n"
-	"  for i = 10, 9 + 2 * n, 2 do redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1]) end\n"
-	"  for i = 10 + 2 * n, #ARGV do redis.call('HDEL', KEYS[4], ARGV[i]) end\n"
+	"  for i = 11, 10 + 2 * n, 2 do redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1]) end\n"
+	"  for i = 11 + 2 * n, #ARGV do redis.call('HDEL', KEYS[4], ARGV[i]) end\n"
 	"end\n"
 	"local now = '\"gen\":' .. gen .. ',\"wid\":\"' .. ARGV[3] .. '\"'\n"
 	"local stored = '{' .. now .. ',\"full\":' .. base .. '}'\n"
@@ -64,8 +68,9 @@ struct publication {
 	unsigned inflight; /* commands without an answer */
 	bool committing;
 	int failed;
+	uint64_t in_force; /* fence of another process */
 	char wid[33], new_epoch[33];
-	char key[5][BUS_NAME_MAX];
+	char key[6][BUS_NAME_MAX];
 	char *body;
 };
 
@@ -85,11 +90,13 @@ static void finish(struct publication *p)
 {
 	struct own_topic *own = p->own;
 	int status = p->failed;
-	uint64_t seq = p->seq;
+	uint64_t seq = p->seq, in_force = p->in_force;
 
 	own->pub = NULL;
 	free_publication(p);
 	bus_published(own, status, seq);
+	if (in_force)
+		bus_state_fenced(own->bus, in_force);
 }
 
 static void release(struct publication *p)
@@ -193,14 +200,14 @@ static void add_str(struct args *a, const char *text)
 }
 
 static void fill_commit(struct args *a, const struct publication *p, const char *sha,
-	const char *floor, const char *count)
+	const char *floor, const char *count, const char *fence)
 {
 	const struct own_topic *own = p->own;
 
 	add_str(a, p->by_text ? "EVAL" : "EVALSHA");
 	add_str(a, p->by_text ? script : sha);
-	add_str(a, "5");
-	for (int i = 0; i < 5; i++)
+	add_str(a, "6");
+	for (int i = 0; i < 6; i++)
 		add_str(a, p->key[i]);
 	add_str(a, p->full ? "full" : "delta");
 	add_str(a, bus_topics[own->topic].name);
@@ -211,6 +218,7 @@ static void fill_commit(struct args *a, const struct publication *p, const char 
 	add_str(a, floor);
 	add_str(a, p->body);
 	add_str(a, count);
+	add_str(a, fence);
 	if (p->full)
 		return;
 	for (size_t i = 0; i < p->sets; i++) {
@@ -223,16 +231,17 @@ static void fill_commit(struct args *a, const struct publication *p, const char 
 
 static void commit(struct publication *p)
 {
-	size_t max = 17 + (p->full ? 0 : 2 * p->count);
+	size_t max = 19 + (p->full ? 0 : 2 * p->count);
 	struct args a = { calloc(max, sizeof(char *)), calloc(max, sizeof(size_t)), 0 };
-	char sha[41], floor[24], count[24];
+	char sha[41], floor[24], count[24], fence[24];
 
 	p->committing = true;
 	script_sha(sha);
 	snprintf(floor, sizeof(floor), "%llu", (unsigned long long)p->own->stamp.gen);
 	snprintf(count, sizeof(count), "%zu", p->sets);
+	snprintf(fence, sizeof(fence), "%llu", (unsigned long long)p->own->bus->fence);
 	if (a.v && a.lens && p->body) {
-		fill_commit(&a, p, sha, floor, count);
+		fill_commit(&a, p, sha, floor, count, fence);
 		send_one(p, on_committed, a.n, a.v, a.lens);
 	} else {
 		p->failed = -ENOMEM;
@@ -273,6 +282,9 @@ static void on_committed(void *arg, const redisReply *r)
 		p->failed = -EIO;
 	} else if (r->type != REDIS_REPLY_ARRAY || !r->elements) {
 		p->failed = -EPROTO;
+	} else if (!strcmp(r->element[0]->str, "fenced") && r->elements == 2) {
+		p->in_force = strtoull(r->element[1]->str, NULL, 10);
+		p->failed = -EOWNERDEAD;
 	} else if (strcmp(r->element[0]->str, "ok")) {
 		log_notice("bus: publication is %s, publishing everything topic=%s",
 			r->element[0]->str, topic);
@@ -404,6 +416,7 @@ static void name_keys(struct publication *p)
 	snprintf(p->key[2], BUS_NAME_MAX, "culvert:gens:%s", self);
 	snprintf(p->key[3], BUS_NAME_MAX, "culvert:state:%s:%s", topic, self);
 	snprintf(p->key[4], BUS_NAME_MAX, "culvert:stage:%s:%s:%s", topic, self, p->wid);
+	snprintf(p->key[5], BUS_NAME_MAX, "culvert:fence:%s", self);
 }
 
 void bus_publish(struct own_topic *own)

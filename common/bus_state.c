@@ -338,6 +338,25 @@ void bus_state_release(struct bus *b)
 	bus_state_cancel(b);
 }
 
+void bus_state_set_fence(
+	struct bus *b, uint64_t number, void (*on_fenced)(void *arg, uint64_t in_force), void *arg)
+{
+	b->fence = number;
+	b->on_fenced = on_fenced;
+	b->fenced_arg = arg;
+}
+
+void bus_state_fenced(struct bus *b, uint64_t in_force)
+{
+	/* Another topic's answer may have told it, or it was asked before the fence of now. */
+	if (in_force <= b->fence || b->closing)
+		return;
+	log_notice("bus: another process publishes now fence=%llu in_force=%llu",
+		(unsigned long long)b->fence, (unsigned long long)in_force);
+	bus_state_release(b);
+	b->on_fenced(b->fenced_arg, in_force);
+}
+
 void bus_state_fini(struct bus *b)
 {
 	for (int t = 0; t < BUS_TOPICS; t++) {

@@ -38,3 +38,5 @@ void own_rec_unref(void *rec);
 void bus_publish(struct own_topic *own);
 /* The publication ended: 0, or -errno and everything has to be published again. */
 void bus_published(struct own_topic *own, int status, uint64_t seq);
+/* A process with a higher fence has published. */
+void bus_state_fenced(struct bus *b, uint64_t in_force);

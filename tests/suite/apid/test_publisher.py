@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C3: of several apid on one database one publishes, and nothing old is published after something new."""
+import json
+import signal
+import threading
+import time
+
+import apidlib
+from apidlib import KEYS, SEED, wait_until
+import pytest
+
+PUBLISHES = "this process publishes\n"
+
+
+@pytest.fixture
+def two(make_apid, wgd, place, redis, database):
+    """(the one that publishes, the other)"""
+    first = make_apid(SEED).start()
+    wait_until(lambda: PUBLISHES in first.log(), "it publishes")
+    other_dir = place / "second"
+    other_dir.mkdir()
+    second = apidlib.Apid(other_dir, redis, database, SEED)
+    yield first, second.start()
+    for one in (first, second):
+        if one.is_running():
+            one.send(signal.SIGCONT)
+    second.stop()
+
+
+def heard_by(client):
+    """What a subscriber to all of apid's topics hears until the word `end`: full announcements by their channel."""
+    full = []
+    while True:
+        kind, _, channel, text = client.read()
+        if kind == "pmessage" and channel.endswith(":end:apid"):
+            return full
+        if kind == "pmessage" and json.loads(text).get("full"):
+            full.append(channel)
+
+
+def test_one_that_was_stopped_publishes_nothing_old(two, redis):
+    old, new = two
+    old.send(signal.SIGSTOP)
+    wait_until(lambda: PUBLISHES in new.log(), "the other publishes")
+    assert new.upsert("b", KEYS[1], "10.9.0.6")[0] == 200
+    assert new.remove("phone")[0] == 200
+    listener = redis.connect()
+    listener("PSUBSCRIBE", "culvert:state:*:apid")
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(old.upsert("c", KEYS[2], "10.9.0.7")))
+    asking.start()
+    old.send(signal.SIGCONT)
+    wait_until(lambda: "this process publishes no more" in old.log(), "it knows")
+    asking.join()
+    assert answers[0][0] in (200, 503), answers
+    assert old.upsert("c", KEYS[2], "10.9.0.7")[0] == 200
+    assert set(new.state("devices")) == {"b", "c"} == set(new.state("device_keys"))
+    redis("PUBLISH", "culvert:state:end:apid", "{}")
+    assert heard_by(listener) == [], "nothing was published as a whole, by whoever had not read it"
+    assert old.log().count(PUBLISHES) == 1 == new.log().count(PUBLISHES)
+
+
+def test_one_that_is_killed_is_followed_without_waiting_for_its_lease(two):
+    old, new = two
+    start = time.monotonic()
+    old.kill()
+    wait_until(lambda: PUBLISHES in new.log(), "the other publishes")
+    seconds = time.monotonic() - start
+    print(f"taken over after {seconds:.3f} s")
+    assert seconds < 2.5
+    assert new.upsert()[0] == 200 and "a" in new.state("devices")
+
+
+def test_what_is_published_with_a_lower_number_is_refused(apid, redis):
+    """As when another one published after this one was last told that it may."""
+    wait_until(lambda: redis("GET", "culvert:fence:apid"), "a number")
+    redis("SET", "culvert:fence:apid", str(int(time.time() * 1000) + 10**9))
+    assert apid.upsert()[0] in (200, 503)
+    wait_until(lambda: "another process publishes now fence=" in apid.log(), "it was refused")
+    # The database says that it is the one: with a higher number it goes on.
+    assert apid.upsert()[0] == 200
+    assert "a" in apid.state("devices")
+
+
+def test_a_database_that_was_put_back_publishes_again(apid, redis):
+    """Its numbers are lower than what Redis has seen."""
+    apid.stop()
+    ahead = int(time.time() * 1000) + 10**9
+    redis("SET", "culvert:fence:apid", str(ahead))
+    apid.start()
+    assert apid.upsert()[0] == 200
+    assert "a" in apid.state("devices")
+    assert int(redis("GET", "culvert:fence:apid")) > ahead
+
+
+def test_the_numbers_of_publishers_rise(apid, redis):
+    numbers = [int(redis("GET", "culvert:fence:apid"))]
+    for _ in range(2):
+        apid.stop()
+        apid.start()
+        wait_until(lambda: int(redis("GET", "culvert:fence:apid")) > numbers[-1], "a new number")
+        numbers.append(int(redis("GET", "culvert:fence:apid")))
