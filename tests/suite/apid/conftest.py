@@ -10,20 +10,33 @@ import pytest
 @pytest.fixture(scope="session")
 def mariadb():
     # A short path: a unix socket's name has 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="cvdb") as d:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="cvdb", dir=memory) as d:
         os.chmod(d, 0o755)
         database = apidlib.MariaDB(pathlib.Path(d)).start()
         yield database
         database.stop()
 
 
-@pytest.fixture
-def database(mariadb):
-    mariadb.create()
+def lent(mariadb):
     yield mariadb
     mariadb.resume()
     if mariadb.process.poll() is not None:
         mariadb.start()
+
+
+@pytest.fixture
+def database(mariadb):
+    """With tables, without rows."""
+    mariadb.clear()
+    yield from lent(mariadb)
+
+
+@pytest.fixture
+def empty_database(mariadb):
+    """Without tables."""
+    mariadb.create()
+    yield from lent(mariadb)
 
 
 @pytest.fixture

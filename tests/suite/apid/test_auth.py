@@ -134,7 +134,8 @@ def test_logins_and_failures_are_audited(owner, apid, database):
         ["nobody", "127.0.0.1"]]
 
 
-def test_nothing_secret_is_stored_in_the_clear(owner, apid, database):
+def test_nothing_secret_is_stored_in_the_clear(apid, database):
+    owner = apid.set_up()
     hashes = database.sql("SELECT password FROM admins", "culvert")
     assert hashes[0][0].startswith("$2b$12$")
     stored = database.sql("SELECT * FROM sessions", "culvert")

@@ -38,7 +38,7 @@ def test_without_a_trusted_proxy_nobody_is_believed(make_apid, wgd, database):
 
 def test_the_name_of_an_account_is_not_told_by_time(make_apid, wgd):
     apid = started(make_apid, "trusted_proxies = 127.0.0.1\n")
-    apid.owner()
+    apid.set_up()
     one = apid.client()
 
     def seconds(user, number):

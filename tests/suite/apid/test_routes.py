@@ -23,7 +23,7 @@ def world(mariadb, tmp_path_factory):
     from support.redis import Redis
     with tempfile.TemporaryDirectory(prefix="culvert-") as d:
         os.chmod(d, 0o755)
-        mariadb.create()
+        mariadb.clear()
         place = pathlib.Path(d)
         redis = Redis(place).start()
         wgd = apidlib.Wgd(redis)

@@ -57,7 +57,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_seed_is_a_start_up_error(make_apid, database, name):
+def test_a_bad_seed_is_a_start_up_error(empty_database, make_apid, database, name):
     content, message = BAD[name]
     apid = make_apid(content)
     apid.launch()

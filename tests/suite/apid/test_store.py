@@ -27,7 +27,7 @@ def test_a_restart_publishes_what_was_there(apid):
     assert apid.upsert() == SUCCESS
 
 
-def test_migrations_run_once(apid, database):
+def test_migrations_run_once(empty_database, apid, database):
     versions = database.sql("SELECT version FROM schema_versions ORDER BY version", "culvert")
     assert versions == [[str(n + 1)] for n in range(len(versions))] != []
     apid.stop()
@@ -109,7 +109,7 @@ def test_changes_are_audited(apid, database):
     assert rows == [["device_add", "a"], ["device_change", "a"], ["device_remove", "a"]]
 
 
-def test_two_apids_start_at_once(make_apid, wgd, place, redis, database):
+def test_two_apids_start_at_once(empty_database, make_apid, wgd, place, redis, database):
     """Migrations run under a lock (C3: several apid processes)."""
     import apidlib
     one = make_apid(SEED)
