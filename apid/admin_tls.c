@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static int make_ca(const char *cert, const char *key)
@@ -25,7 +26,9 @@ static int make_ca(const char *cert, const char *key)
 
 static int issue(const struct admin_tls *t, struct tls_cert **out)
 {
-	struct cert_spec spec = { .host = t->host };
+	struct cert_spec spec = { .host = t->names[0],
+		.also = (const char *const *)t->names + 1,
+		.n_also = t->n_names - 1 };
 	char cert[4096], key[4096], *cert_pem = NULL, *key_pem = NULL;
 	struct cert_ca *ca;
 	int err = 0;
@@ -81,7 +84,7 @@ int admin_tls_renew(struct admin_tls *t)
 		err = tls_ctx_new(&cfg, &ctx);
 	tls_cert_free(cert);
 	if (err) {
-		log_error("no certificate for the administration host=%s error=%s", t->host,
+		log_error("no certificate for the administration name=%s error=%s", t->names[0],
 			strerror(-err));
 		return err;
 	}
@@ -90,8 +93,66 @@ int admin_tls_renew(struct admin_tls *t)
 	return 0;
 }
 
+/* ---- names ---- */
+
+static void drop_names(struct admin_tls *t, size_t from)
+{
+	while (t->n_names > from)
+		free(t->names[--t->n_names]);
+}
+
+static int add_name(struct admin_tls *t, const char *name)
+{
+	if (t->n_names > CERT_ALSO_MAX)
+		return -E2BIG;
+	t->names[t->n_names] = strdup(name);
+	return t->names[t->n_names] ? (int)(t->n_names++, 0) : -ENOMEM;
+}
+
+int admin_tls_set_names(
+	struct admin_tls *t, const struct conf_strings *hosts, const struct endpoint *at)
+{
+	char address[ADDR_STRLEN];
+	int err = 0;
+
+	drop_names(t, 0);
+	for (size_t i = 0; i < hosts->n && !err; i++)
+		err = add_name(t, hosts->v[i]);
+	if (!hosts->n) {
+		addr_format(&at->addr, address);
+		err = add_name(t, address);
+	}
+	t->n_own = t->n_names;
+	if (err)
+		log_error("apid.admin_host cannot be used error=%s", strerror(-err));
+	return err;
+}
+
+static bool has_name(const struct admin_tls *t, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!strcasecmp(t->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+bool admin_tls_set_endpoint(struct admin_tls *t, const char *endpoint)
+{
+	bool is_name = endpoint && cert_is_host(endpoint) && !has_name(t, t->n_own, endpoint);
+
+	if (t->n_names - t->n_own == (size_t)is_name &&
+		(!is_name || !strcasecmp(t->names[t->n_own], endpoint)))
+		return false;
+	drop_names(t, t->n_own);
+	if (is_name && add_name(t, endpoint))
+		log_warning("the endpoint is not in the certificate of the administration");
+	return true;
+}
+
 void admin_tls_close(struct admin_tls *t)
 {
+	drop_names(t, 0);
 	tls_ctx_free(t->ctx);
 	t->ctx = NULL;
 }

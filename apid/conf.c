@@ -60,12 +60,12 @@ const struct conf_row apid_conf_rows[] = {
 		.help = "where the API and UI of the administration listen; empty: nowhere" },
 	{ .section = "apid",
 		.key = "admin_host",
-		.type = CONF_STRING,
+		.type = CONF_STRINGS,
 		.offset = AT(admin_host),
 		.def = "",
-		.max = 253,
-		.help = "name or address in the administration's links and certificate; empty: the "
-			"address of `admin`" },
+		.help = "names and addresses in the administration's certificate, to which that of "
+			"the setting endpoint is added; the first is the one in its links; empty: "
+			"the address of `admin`" },
 	{ .section = "apid",
 		.key = "admin_tls",
 		.type = CONF_BOOL,

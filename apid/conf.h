@@ -14,7 +14,7 @@ struct apid_conf {
 	struct conf_secret db_password;
 	char *seed_file; /* NULL or "" = none */
 	struct endpoint admin;
-	char *admin_host;
+	struct conf_strings admin_host;
 	bool admin_tls;
 	char *admin_cert_file, *admin_key_file;
 	struct conf_prefixes trusted_proxies;

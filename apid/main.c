@@ -30,7 +30,6 @@ struct apid {
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
-	char host[256]; /* in links and certificate of the administration */
 	struct timer renew;
 	struct device_request device_request;
 };
@@ -74,6 +73,24 @@ static void fill_status(void *arg, cJSON *status)
 	publisher_fill_status(a->publisher, status);
 }
 
+static void renew(struct apid *a)
+{
+	if (a->admin_tls.ctx && a->api.admin && !admin_tls_renew(&a->admin_tls))
+		front_set_tls(a->api.admin, a->admin_tls.ctx);
+}
+
+static const char *endpoint_of(const struct apid *a)
+{
+	return publisher_settings(a->publisher)->endpoint;
+}
+
+/* What devices reach is what administrators type. */
+static void name_endpoint(struct apid *a)
+{
+	if (a->admin_tls.ctx && admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a)))
+		renew(a);
+}
+
 static void on_loaded(void *arg)
 {
 	struct daemon *d = arg;
@@ -81,6 +98,7 @@ static void on_loaded(void *arg)
 
 	setup_check(&a->api);
 	purge_now(&a->purge);
+	name_endpoint(a);
 }
 
 static void on_change(void *arg, const char *topic, const char *id)
@@ -90,6 +108,8 @@ static void on_change(void *arg, const char *topic, const char *id)
 
 	if (a->docs.api)
 		device_docs_changed(&a->docs, topic, id);
+	if (!strcmp(topic, "settings") && !strcmp(id, "endpoint"))
+		name_endpoint(a);
 }
 
 static struct store *open_store(struct daemon *d, struct apid *a, struct seed *seed)
@@ -118,10 +138,11 @@ static const char *state_path(const struct daemon *d, const char *name, char out
 	return out;
 }
 
+/* The one in links. */
 static void admin_host(const struct apid_conf *conf, char out[static 256])
 {
-	if (conf->admin_host && conf->admin_host[0])
-		snprintf(out, 256, "%s", conf->admin_host);
+	if (conf->admin_host.n)
+		snprintf(out, 256, "%s", conf->admin_host.v[0]);
 	else
 		addr_format(&conf->admin.addr, out);
 }
@@ -173,12 +194,6 @@ static int open_api(struct daemon *d, struct apid *a)
 	return r;
 }
 
-static void renew(struct apid *a)
-{
-	if (a->admin_tls.ctx && a->api.admin && !admin_tls_renew(&a->admin_tls))
-		front_set_tls(a->api.admin, a->admin_tls.ctx);
-}
-
 static void on_renew(struct timer *t)
 {
 	renew(t->data);
@@ -205,12 +220,11 @@ static int open_admin(struct daemon *d, struct apid *a)
 
 	if (!conf->admin.port)
 		return 0;
-	admin_host(conf, a->host);
 	a->admin_tls = (struct admin_tls){ .dir = d->shared->state_dir,
-		.host = a->host,
 		.cert_file = has_files ? conf->admin_cert_file : NULL,
 		.key_file = conf->admin_key_file };
-	if (conf->admin_tls)
+	r = admin_tls_set_names(&a->admin_tls, &conf->admin_host, &conf->admin);
+	if (!r && conf->admin_tls)
 		r = admin_tls_renew(&a->admin_tls);
 	timer_init(&d->loop, &a->renew, on_renew, a);
 	timer_start(&a->renew, RENEW_MS, RENEW_MS);
@@ -281,7 +295,11 @@ static void reload(struct daemon *d, void *next)
 	struct seed *seed;
 
 	store_set_api_key(a->store, api_key(next));
-	renew(a);
+	if (!admin_tls_set_names(&a->admin_tls, &((struct apid_conf *)next)->admin_host,
+		    &((struct apid_conf *)d->conf)->admin)) {
+		admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a));
+		renew(a);
+	}
 	/* The tunnels are those in force, not those of the new file. */
 	if (!read_seed(next, d->shared, &seed) && seed)
 		store_seed(a->store, seed);

@@ -229,6 +229,13 @@ time_t cert_ca_not_after(const struct cert_ca *ca)
 
 /* -- Leaves -- */
 
+bool cert_is_host(const char *host)
+{
+	char text[CERT_HOST_MAX + 1];
+
+	return !cert_host_normal(host, text);
+}
+
 const char *cert_leaf_name(const char *host)
 {
 	return strlen(host) > CERT_COMMON_NAME_MAX ? "culvert" : host;
@@ -276,22 +283,38 @@ static int leaf_pem(const struct cert_ca *issuer, const unsigned char *der, size
 	return err;
 }
 
+/* The other names as by cert_host_normal, in `text`. 0 or -EINVAL. */
+static int take_also(const struct cert_spec *spec, char text[][CERT_HOST_MAX + 1], const char **out)
+{
+	int err = spec->n_also <= CERT_ALSO_MAX ? 0 : -EINVAL;
+
+	for (size_t i = 0; i < spec->n_also && !err; i++) {
+		err = cert_host_normal(spec->also[i], text[i]);
+		out[i] = text[i];
+	}
+	return err;
+}
+
 int cert_issue(
 	const struct cert_ca *issuer, const struct cert_spec *spec, char **cert_pem, char **key_out)
 {
 	unsigned char der[CERT_DER_MAX];
-	char host[CERT_HOST_MAX + 1];
+	char host[CERT_HOST_MAX + 1], text[CERT_ALSO_MAX][CERT_HOST_MAX + 1];
+	const char *also[CERT_ALSO_MAX];
 	mbedtls_pk_context key;
 	struct cert_template t = {
 		.issuer = issuer,
 		.key = &key,
 		.host = host,
+		.also = also,
+		.n_also = spec->n_also,
 		.not_before = spec->not_before,
 		.not_after = spec->not_after,
 	};
 	int ret;
 
-	if ((issuer && !issuer->has_key) || cert_host_normal(spec->host, host))
+	if ((issuer && !issuer->has_key) || cert_host_normal(spec->host, host) ||
+		take_also(spec, text, also))
 		return -EINVAL;
 	t.common_name = cert_leaf_name(host);
 	cert_leaf_validity(issuer, time(NULL), &t.not_before, &t.not_after);

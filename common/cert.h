@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -17,6 +18,7 @@
 #define CERT_INTERMEDIATE_DAYS 90
 #define CERT_LEAF_DAYS	       47
 #define CERT_FINGERPRINT_LEN   32
+#define CERT_ALSO_MAX	       7
 
 /* A CA certificate; with its private key it can sign. */
 struct cert_ca;
@@ -43,11 +45,16 @@ const uint8_t *cert_ca_der(const struct cert_ca *ca, size_t *len);
 void cert_ca_fingerprint(const struct cert_ca *ca, uint8_t sha256[static CERT_FINGERPRINT_LEN]);
 time_t cert_ca_not_after(const struct cert_ca *ca);
 
+/* Is it a DNS name or an address, as a certificate can be for? */
+bool cert_is_host(const char *host);
+
 /* A leaf with a key of its own, for a server's own name (apid) and for tests. */
 struct cert_spec {
-	const char *host;  /* DNS name, or IPv4/IPv6 address as text */
-	time_t not_before; /* 0 = one day before now */
-	time_t not_after;  /* 0 = the longest allowed */
+	const char *host;	 /* DNS name, or IPv4/IPv6 address as text */
+	const char *const *also; /* others that it is for, of the same form; cert_issue alone */
+	size_t n_also;		 /* at most CERT_ALSO_MAX */
+	time_t not_before;	 /* 0 = one day before now */
+	time_t not_after;	 /* 0 = the longest allowed */
 };
 /* `issuer` NULL: self-signed. The PEM holds the leaf and, unless the issuer is a root, the issuer.
  * Both texts are the caller's to free; wipe the key. */

@@ -86,14 +86,12 @@ static int set_issuer(mbedtls_x509write_cert *w, const mbedtls_x509_crt *issuer)
 
 /* -- Extensions -- */
 
-/* GeneralNames with one dNSName [2] or iPAddress [7] (RFC 5280 4.2.1.6). */
-static int set_alt_name(mbedtls_x509write_cert *w, const char *host)
+/* Writes one dNSName [2] or iPAddress [7] before *p; its length or a negative error. */
+static int write_name(unsigned char **p, unsigned char *start, const char *host)
 {
-	unsigned char der[CERT_HOST_MAX + 16], ip[16];
-	unsigned char *p = der + sizeof(der);
 	const unsigned char *value = (const unsigned char *)host;
+	unsigned char ip[16], tag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
 	size_t value_len = strlen(host), len = 0;
-	unsigned char tag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
 	int ret;
 
 	if (inet_pton(AF_INET, host, ip) == 1)
@@ -105,15 +103,28 @@ static int set_alt_name(mbedtls_x509write_cert *w, const char *host)
 	value = ip;
 	tag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
 write:
-	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_raw_buffer(&p, der, value, value_len));
-	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_len(&p, der, len));
-	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_tag(&p, der, tag));
+	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_raw_buffer(p, start, value, value_len));
+	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_len(p, start, len));
+	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_tag(p, start, tag));
+	return (int)len;
+}
+
+/* GeneralNames (RFC 5280 4.2.1.6), the host first. */
+static int set_alt_names(mbedtls_x509write_cert *w, const struct cert_template *t)
+{
+	unsigned char der[(CERT_ALSO_MAX + 1) * (CERT_HOST_MAX + 4) + 8];
+	unsigned char *p = der + sizeof(der);
+	size_t len = 0;
+	int ret;
+
+	for (size_t i = t->n_also; i--;)
+		MBEDTLS_ASN1_CHK_ADD(len, write_name(&p, der, t->also[i]));
+	MBEDTLS_ASN1_CHK_ADD(len, write_name(&p, der, t->host));
 	MBEDTLS_ASN1_CHK_ADD(len, mbedtls_asn1_write_len(&p, der, len));
 	MBEDTLS_ASN1_CHK_ADD(len,
 		mbedtls_asn1_write_tag(&p, der, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE));
-	ret = mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_SUBJECT_ALT_NAME,
+	return mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_SUBJECT_ALT_NAME,
 		MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0, p, len);
-	return ret;
 }
 
 /* SEQUENCE OF one KeyPurposeId, serverAuth. */
@@ -151,7 +162,7 @@ static int set_extensions(mbedtls_x509write_cert *w, const struct cert_template 
 	/* A root is not restricted; what it signs is. */
 	if ((t->issuer || t->host) && set_server_auth(w))
 		return -EIO;
-	return t->host && set_alt_name(w, t->host) ? -EIO : 0;
+	return t->host && set_alt_names(w, t) ? -EIO : 0;
 }
 
 int cert_make_serial(unsigned char serial[static CERT_SERIAL_LEN])

@@ -36,7 +36,9 @@ struct cert_template {
 	const struct cert_ca *issuer; /* NULL: self-signed */
 	mbedtls_pk_context *key;
 	const char *common_name;
-	const char *host; /* leaf: subjectAltName; NULL: a CA */
+	const char *host;	 /* leaf: subjectAltName; NULL: a CA */
+	const char *const *also; /* leaf: more of them */
+	size_t n_also;
 	int path_len;
 	time_t not_before, not_after;
 };

@@ -54,7 +54,8 @@ def write_config(places, *extra):
               encoding="utf-8") as src:
         text = merge_config(src.read(), *extra)
     for name, value in (("RUN", places.run), ("KEPT", places.kept),
-                        ("PROVISION", "%s:%d" % places.provision), ("ADMIN", "%s:%d" % places.admin)):
+                        ("PROVISION", "%s:%d" % places.provision), ("ADMIN", "%s:%d" % places.admin),
+                        ("ADMIN_HOST", ", ".join(places.admin_hosts))):
         text = text.replace("@%s@" % name, value)
     write_file(places.in_run("etc", "culvert.conf"), text)
 

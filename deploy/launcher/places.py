@@ -32,6 +32,7 @@ class Places:
     hosts = ("gw",)
     provision = ("127.0.0.1", 8000)
     admin = ("127.0.0.1", 8443)
+    admin_hosts = ("127.0.0.1",)  # in its certificate, the first in its links
 
     def __init__(self, build, run, kept, logs):
         self.top = TOP

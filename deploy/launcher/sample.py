@@ -56,7 +56,7 @@ def gateway_key(host, interface="wg0"):
     return None if key in ("", "(none)") else key
 
 
-def _bracket(endpoint):
+def bracket(endpoint):
     """An IPv6 address needs brackets before its port, names and IPv4 addresses do not."""
     try:
         return "[%s]" % endpoint if ipaddress.ip_address(endpoint).version == 6 else endpoint
@@ -79,5 +79,5 @@ def make(places, host, endpoint):
         return Device(None, str(exc))
     write_file(config, CONFIG.format(
         private=private, v4=ADDRESSES[0], v6=ADDRESSES[1], dns=GATEWAY[0], server=server,
-        endpoint=_bracket(endpoint), port=WG_PORT), 0o600)
+        endpoint=bracket(endpoint), port=WG_PORT), 0o600)
     return Device(config)

@@ -146,6 +146,8 @@ def _start_gateway(places, link, endpoint):
     uplink.connect(places, host, link)
     places.provision = (link["inside"], 8000)
     places.admin = (link["inside"], 8443)
+    # A name is for others; from this machine an address always leads there.
+    places.admin_hosts = tuple(dict.fromkeys((endpoint, link["address"], link["inside"])))
     stores.make_secrets(places)
     gateway.install(places, DAEMONS, places.in_kept("policy", "lists"), _seed(places, endpoint))
     uplink.check_internet(host, link, _write_config(places))
@@ -162,6 +164,10 @@ def _start_gateway(places, link, endpoint):
     _tell(places, endpoint, device)
 
 
+def admin_url(host):
+    return "https://%s:%d" % (sample.bracket(host), uplink.ADMIN_PORT)
+
+
 def _tell(places, endpoint, device):
     rows = []
     if device.config:
@@ -174,7 +180,8 @@ def _tell(places, endpoint, device):
         ("CA to install", places.ca),
         ("Set-up page", "http://%s/ (from a device: certificate, proxy, policies of browsers)" % GATEWAY[0]),
         ("Explicit proxy", "http://%s:8080 (from a device, through its tunnel)" % GATEWAY[0]),
-        ("Administration", "https://%s:%d (certificate: %s)" % (*places.admin, gateway.admin_ca(places))),
+        ("Administration", "%s (certificate: %s)" % (
+            admin_url(endpoint), gateway.admin_ca(places))),
     ]
     setup = gateway.setup_link(places)
     if setup:

@@ -30,6 +30,10 @@ RULES = string.Template("""table inet $table {
 		iifname "$uplink" fib daddr type local udp dport $wg dnat ip to $inside
 		iifname "$uplink" fib daddr type local tcp dport $admin dnat ip to $inside
 	}
+	chain local {
+		type nat hook output priority -100; policy accept;
+		oifname "lo" ip daddr $address tcp dport $admin dnat ip to $inside
+	}
 	chain leave {
 		type nat hook postrouting priority srcnat; policy accept;
 		ip saddr $inside oifname "$uplink" masquerade
@@ -149,7 +153,7 @@ def connect(places, host, link):
                     "link set uplink up", "route add default via " + link["outside"]])
     _run("nft", "-f", "-", text=RULES.substitute(
         table=TABLE, uplink=link["device"], wg=WG_PORT, admin=ADMIN_PORT, inside=link["inside"],
-        link=LINK,
+        link=LINK, address=link["address"],
         rest="meta nfproto ipv4 drop" if is_ours else NO_REST))
     if is_ours:
         write_sysctl(FORWARD, "1")

@@ -156,6 +156,35 @@ static void test_address_becomes_ip_alternative_name(void)
 	cert_ca_free(r);
 }
 
+static void test_one_leaf_is_for_several_names(void)
+{
+	static const char *const also[] = { "GW.example.", "192.0.2.1", "fd09::1" };
+	static const char *const bad[] = { "a b" };
+	struct cert_ca *r = root();
+	struct cert_spec spec = { .host = "admin.example", .also = also, .n_also = 3 };
+	char *pem = NULL, *key = NULL;
+	size_t n = 0;
+	mbedtls_x509_crt c;
+
+	INT_IS(cert_issue(r, &spec, &pem, &key), 0);
+	INT_IS(verify(cert_ca_pem(r), pem, "admin.example"), 0);
+	INT_IS(verify(cert_ca_pem(r), pem, "gw.example"), 0);
+	OK(verify(cert_ca_pem(r), pem, "other.example") != 0);
+	c = parse(pem);
+	for (const mbedtls_x509_sequence *s = &c.subject_alt_names; s; s = s->next)
+		n++;
+	INT_IS(n, 4);
+	mbedtls_x509_crt_free(&c);
+	free(pem);
+	free(key);
+	spec.also = bad;
+	spec.n_also = 1;
+	INT_IS(cert_issue(r, &spec, &pem, &key), -EINVAL);
+	spec.n_also = CERT_ALSO_MAX + 1;
+	INT_IS(cert_issue(r, &spec, &pem, &key), -EINVAL);
+	cert_ca_free(r);
+}
+
 static void test_refuses_names_that_are_none(void)
 {
 	static const char *const bad[] = { "", ".", "a..b", "a b", "a/b", "*.example", "a,CN=b",
@@ -251,6 +280,7 @@ int main(void)
 	TAP_RUN(test_intermediate_lives_90_days_and_verifies);
 	TAP_RUN(test_leaf_is_for_one_host_with_server_auth);
 	TAP_RUN(test_address_becomes_ip_alternative_name);
+	TAP_RUN(test_one_leaf_is_for_several_names);
 	TAP_RUN(test_refuses_names_that_are_none);
 	TAP_RUN(test_long_name_gets_a_leaf);
 	TAP_RUN(test_files_keep_pair_and_modes);

@@ -2,12 +2,13 @@
 """SPEC A0, A4, A12: listeners, who a request is from, how often one may ask, and what time tells."""
 import http.client
 import re
+import signal
 import socket
 import ssl
 import statistics
 import time
 
-from apidlib import OWNER, PASSWORD, started, wait_until
+from apidlib import OWNER, PASSWORD, SEED, owned_file, started, wait_until
 
 
 def failed_from(database):
@@ -90,6 +91,31 @@ def test_behind_a_proxy_that_speaks_tls(make_apid, wgd):
     answer.read()
     assert answer.status == 200 and "Secure" in answer.headers["Set-Cookie"]
     assert answer.headers["Strict-Transport-Security"]
+
+
+def names(apid, name):
+    """What the administration's certificate is for; name: must be among it, None: any."""
+    context = ssl.create_default_context(cafile=str(apid.dir / "state/apid/admin-ca.pem"))
+    context.check_hostname = name is not None
+    with socket.create_connection(("127.0.0.1", apid.admin_port), 20) as plain:
+        with context.wrap_socket(plain, server_hostname=name) as s:
+            return [value for _, value in s.getpeercert()["subjectAltName"]]
+
+
+def test_the_certificate_is_for_what_administrators_type(make_apid, wgd):
+    """The configured names and the endpoint, also when they change."""
+    apid = started(make_apid, "admin_host = admin.example, 192.0.2.7\n")
+    assert apid.setup_link().startswith(f"https://admin.example:{apid.admin_port}/")
+    wait_until(lambda: names(apid, "admin.example") == ["admin.example", "192.0.2.7", "gw.example"], "the endpoint")
+    for endpoint, now in (("198.51.100.3", ["admin.example", "192.0.2.7", "198.51.100.3"]),
+                          ("Admin.example", ["admin.example", "192.0.2.7"])):
+        apid.seed({**SEED, "settings": [{"id": "endpoint", "value": endpoint}]})
+        apid.reload()
+        wait_until(lambda now=now: names(apid, "admin.example") == now, now)
+    text = apid.conf.read_text().replace("admin_host = admin.example, 192.0.2.7", "admin_host = other.example")
+    owned_file(apid.conf, text, 0o444)
+    apid.send(signal.SIGHUP)
+    wait_until(lambda: names(apid, None) == ["other.example", "admin.example"], "other names after SIGHUP")
 
 
 def test_keep_alive_and_pipelining_answer_in_order(apid):

@@ -242,12 +242,21 @@ def test_the_provisioning_api_serves_the_machine_and_nobody_else(machine, up, ph
 def test_the_setup_link_makes_the_first_account(machine, up):
     url, ca = re.fullmatch(r"(https://\S+) \(certificate: (\S+)\)", up.rows["Administration"]).groups()
     link, token = re.match(r"(https://\S+)/setup#(\S+)", up.rows["Setup link"]).groups()
-    assert link == url
+    assert link == url == "https://%s:8443" % MACHINE
     body = json.dumps({"token": token, "user": "anna", "password": "correct horse battery"})
     ask = ["curl", "-sS", "--noproxy", "*", "--cacert", ca, "-H", "Content-Type: application/json", "-d", body,
            url + "/auth/setup"]
     assert json.loads(machine.host.run(ask))["role"] == "owner"
     assert json.loads(machine.host.run(ask))["status"] == 410
+
+
+def test_the_administration_is_reached_from_elsewhere_under_the_printed_address(machine, up):
+    url, ca = re.match(r"(\S+) \(certificate: (\S+)\)", up.rows["Administration"]).groups()
+    copy = machine.land.in_run("admin-ca.pem")
+    with open(copy, "w", encoding="ascii") as out:
+        out.write(machine.host.run(["cat", ca]))
+    assert json.loads(machine.inet.run(["curl", "-sS", "--noproxy", "*", "--cacert", copy, url + "/auth/me"]))[
+        "status"] == 401
 
 
 def test_the_gateway_does_not_reach_into_the_machine(machine, up):
@@ -300,6 +309,11 @@ def test_down_leaves_no_trace_and_up_finds_all_again(machine, up, phone):
     done = machine.make("up", "HOST=gateway.example")
     assert done.returncode == 0, done.stdout
     assert "gateway.example, UDP port 51820" in done.stdout
+    url, ca = re.search(r"Administration +(\S+) \(certificate: (\S+)\)", done.stdout).groups()
+    assert url == "https://gateway.example:8443"
+    assert json.loads(machine.host.run([
+        "curl", "-sS", "--noproxy", "*", "--cacert", ca, "--resolve", "gateway.example:8443:" + MACHINE,
+        url + "/auth/me"]))["status"] == 401
     assert machine.setting("endpoint") == "gateway.example"
     after = kept()
     assert after[1:] == before[1:]
