@@ -124,4 +124,4 @@ def test_two_apids_start_at_once(empty_database, make_apid, wgd, place, redis, d
             assert a.is_running(), a.log()
     finally:
         other.stop()
-    assert len(SEED["devices"]) == len(one.state("devices"))
+    wait_until(lambda: set(one.state("devices")) == {"phone"}, "it is published")
