@@ -40,15 +40,22 @@ static void end_name(struct html_tag *t)
 					   html_tag_is(t, "base") || html_tag_is(t, "meta"));
 }
 
-static void take_name(struct html_tag *t, uint8_t c)
+/* The rest of the tag's name, and what ends it. */
+static size_t take_name(struct html_tag *t, const uint8_t *p, size_t len)
 {
-	if (is_blank(c) || c == '/' || c == '>') {
-		end_name(t);
-		t->state = c == '>' ? TAG_DONE : TAG_BEFORE_ATTRIBUTE;
-		t->is_self_closing = c == '/';
-	} else if (t->name_len < HTML_NAME_LEN - 1) {
-		t->name[t->name_len++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+	size_t n = 0;
+
+	for (; n < len && !is_blank(p[n]) && p[n] != '/' && p[n] != '>'; n++) {
+		if (t->name_len < HTML_NAME_LEN - 1)
+			t->name[t->name_len++] =
+				(char)(p[n] >= 'A' && p[n] <= 'Z' ? p[n] + 32 : p[n]);
 	}
+	if (n == len)
+		return n;
+	end_name(t);
+	t->state = p[n] == '>' ? TAG_DONE : TAG_BEFORE_ATTRIBUTE;
+	t->is_self_closing = p[n] == '/';
+	return n + 1;
 }
 
 /* Between attributes, and within their names. */
@@ -112,8 +119,7 @@ static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
 {
 	switch (t->state) {
 	case TAG_NAME:
-		take_name(t, *p);
-		return 1;
+		return take_name(t, p, len);
 	case TAG_ATTRIBUTE:
 		return take_attribute_bytes(t, p, len);
 	case TAG_BEFORE_ATTRIBUTE:

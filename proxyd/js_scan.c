@@ -34,11 +34,14 @@ static void push(struct js_scan *j, uint8_t kind)
 
 /* ---- names ---- */
 
-static bool is_name_byte(uint8_t c)
-{
-	return c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
-	       c == '_' || c == '$' || c == '\\' || c == '#';
-}
+static const bool is_name_byte[256] = { ['0' ... '9'] = true,
+	['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+	['_'] = true,
+	['$'] = true,
+	['\\'] = true,
+	['#'] = true,
+	[0x80 ... 0xff] = true };
 
 static enum js_token token_of(const char *word)
 {
@@ -71,12 +74,19 @@ static void end_name(struct js_scan *j)
 	j->word_len = 0;
 }
 
-static void add_to_name(struct js_scan *j, uint8_t c)
+/* All bytes of a name that are there. How many. */
+static size_t take_name(struct js_scan *j, const uint8_t *p, size_t len)
 {
-	if (j->word_len < sizeof(j->word) - 1)
-		j->word[j->word_len] = (char)c;
-	/* One that is cut is none of ours. */
-	j->word_len += j->word_len < sizeof(j->word);
+	size_t n = 0, room = sizeof(j->word), more;
+
+	while (n < len && is_name_byte[p[n]])
+		n++;
+	room -= j->word_len;
+	more = n < room ? n : room;
+	memcpy(j->word + j->word_len, p, more);
+	/* One that fills it is none of ours. */
+	j->word_len += more;
+	return n;
 }
 
 /* ---- code ---- */
@@ -274,10 +284,8 @@ static size_t take_code(struct js_scan *j, const uint8_t *p, size_t len, bool is
 {
 	size_t n = 1;
 
-	if (is_name_byte(*p)) {
-		add_to_name(j, *p);
-		return 1;
-	}
+	if (is_name_byte[*p])
+		return take_name(j, p, len);
 	end_name(j);
 	if (*p == '"' || *p == '\'' || *p == '`')
 		start_string(j, *p);

@@ -77,6 +77,12 @@ static void on_mask(void *arg, const uint8_t *p, size_t len, size_t asterisks)
 		w->raw_at += take_raw(w, p, len);
 		asterisk = charset_asterisk(w->charset, &width);
 	}
+	if (width == 1 && !buf_reserve(&w->out, asterisks)) {
+		memset(w->out.data + w->out.len, *asterisk, asterisks);
+		w->out.len += asterisks;
+		w->out.data[w->out.len] = '\0';
+		return;
+	}
 	while (asterisks--)
 		buf_append(&w->out, asterisk, width);
 }
