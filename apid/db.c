@@ -229,7 +229,7 @@ static int next_statement(struct db *db)
 			return end_active(db, 0);
 	}
 	if (!err) {
-		struct db_statement *s = &b->statements[b->next];
+		struct db_statement *s = b->statements[b->next];
 
 		wait = s->is_text ? db_op_begin_text(db, s->sql)
 				  : db_op_begin_prepared(db, s, &err);
@@ -243,7 +243,7 @@ static int next_statement(struct db *db)
 static int after_op(struct db *db, enum db_op ended)
 {
 	struct db_batch *b = db->active;
-	struct db_statement *s = b ? &b->statements[b->next] : NULL;
+	struct db_statement *s = b ? b->statements[b->next] : NULL;
 	int wait = 0, err = 0;
 
 	db_op_follow(db, ended, s, &wait, &err);

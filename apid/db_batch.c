@@ -53,7 +53,7 @@ static void rows_fini(struct db_rows *rows)
 	*rows = (struct db_rows){ 0 };
 }
 
-static void statement_fini(struct db_statement *s)
+static void statement_free(struct db_statement *s)
 {
 	for (size_t i = 0; i < s->n_params; i++) {
 		if (s->params[i].data)
@@ -64,12 +64,13 @@ static void statement_fini(struct db_statement *s)
 	free(s->sql);
 	free(s->label);
 	rows_fini(&s->rows);
+	free(s);
 }
 
 void db_batch_free(struct db_batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		statement_fini(&b->statements[i]);
+		statement_free(b->statements[i]);
 	free(b->statements);
 	free(b->label);
 	free(b->failed);
@@ -87,7 +88,7 @@ static struct db_statement *add_statement(struct db_batch *b, const char *sql)
 
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 16;
-		struct db_statement *more = realloc(b->statements, cap * sizeof(*more));
+		struct db_statement **more = realloc(b->statements, cap * sizeof(*more));
 
 		if (!more) {
 			b->no_memory = 1;
@@ -96,15 +97,19 @@ static struct db_statement *add_statement(struct db_batch *b, const char *sql)
 		b->statements = more;
 		b->cap = cap;
 	}
-	s = &b->statements[b->n];
-	*s = (struct db_statement){ .sql = strdup(sql),
-		.label = b->label ? strdup(b->label) : NULL };
-	if (!s->sql || (b->label && !s->label)) {
-		free(s->sql);
+	s = calloc(1, sizeof(*s));
+	if (!s) {
 		b->no_memory = 1;
 		return NULL;
 	}
-	b->n++;
+	s->sql = strdup(sql);
+	s->label = b->label ? strdup(b->label) : NULL;
+	if (!s->sql || (b->label && !s->label)) {
+		statement_free(s);
+		b->no_memory = 1;
+		return NULL;
+	}
+	b->statements[b->n++] = s;
 	return s;
 }
 
@@ -181,7 +186,7 @@ void db_label(struct db_batch *b, const char *label)
 
 const struct db_rows *db_batch_rows(const struct db_batch *b, size_t statement)
 {
-	return &b->statements[statement].rows;
+	return &b->statements[statement]->rows;
 }
 
 const char *db_batch_failed(const struct db_batch *b)

@@ -27,8 +27,8 @@ struct db_statement {
 };
 
 struct db_batch {
-	struct list node; /* in the queue, or alone while it runs */
-	struct db_statement *statements;
+	struct list node;		  /* in the queue, or alone while it runs */
+	struct db_statement **statements; /* each stays where it is: its rows are in use */
 	size_t n, cap;
 	size_t next; /* the statement to run */
 	char *label;
