@@ -2,13 +2,14 @@
 #include "apid/device_change.h"
 #include "apid/device_body.h"
 #include "apid/record.h"
+#include "common/random.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_MAX = 4 };
+enum { TRIES_MAX = 8 };
 
 bool device_may_see(const struct call *c, const struct table_row *row)
 {
@@ -164,8 +165,10 @@ static void on_changed(void *arg, const struct store_result *r)
 	struct device_change *d = arg;
 	struct call *c = d->c;
 
-	/* Another apid gave the address away a moment ago: the next one. */
-	if (r->status == -EEXIST && r->why && d->is_allocated && ++d->tries < TRIES_MAX) {
+	/* Another apid gave the address away a moment ago, and perhaps those after it: elsewhere.
+	 */
+	if (r->status == -EEXIST && r->why && d->is_allocated && ++d->tries < TRIES_MAX &&
+		!random_bytes(NULL, (unsigned char *)&d->host, sizeof(d->host))) {
 		device_change_start(d);
 		exchange_end_work(&c->x);
 		return;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an outsider, an account with little and a device tried, and must not get (SPEC A2-A4, A9, A12)."""
 import select
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -221,3 +222,15 @@ def test_keys_are_not_replaced_when_their_configuration_cannot_be_told(owner):
     owner.put(f"{DEVICES}/d1", {"public_key": KEYS[0]})
     assert owner.post(f"{DEVICES}/d1/config")[0] == 503
     assert owner.get(f"{DEVICES}/d1")[1]["public_key"] == KEYS[0]
+
+
+def test_two_apids_that_give_addresses_at_once_neither_end_nor_refuse_nor_give_one_twice(owner, second):
+    def make(number):
+        one = (owner if number % 2 else second).apid.client()
+        one.cookie, one.csrf = owner.cookie, owner.csrf
+        return [one.post(DEVICES, {"name": "x"}) for _ in range(12)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for some in pool.map(make, range(8)) for answer in some]
+    assert {status for status, _ in answers} == {201}
+    given = [address for _, device in answers for address in device["addresses"]]
+    assert len(given) == len(set(given)) == 2 * 8 * 12
