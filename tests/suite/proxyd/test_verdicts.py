@@ -315,6 +315,12 @@ def test_what_an_allowed_site_needs_is_allowed_as_a_part_of_it(new_world):
     assert status(Origin="https://allowed.example") == 200
     assert status(Referer="https://blocked.example/") == 451
     assert status(**{**page, "Sec-Fetch-Dest": "document"}) == 451
+    # Decrypted, too; of the site's other hosts' pages; not when the site needs nothing any more.
+    secure = [w.get_secure("https://unknown.example/x.js", headers=h).status for h in (
+        [], page.items(), [("Referer", "https://blocked.example/")], [("Referer", "https://www.allowed.example/a")])]
+    assert secure == [451, 200, 451, 200]
+    w.change("websites", w.website("allowed.example", "education"))
+    assert w.get_secure("https://unknown.example/x.js", headers=page.items()).status == 451
 
 
 # ---- changes ----
