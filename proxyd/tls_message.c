@@ -7,6 +7,8 @@
 #define RECORD_HEADER  5
 #define RECORD_MAX     16384
 #define MESSAGE_HEADER 4
+/* All that a message may be in: it is read from the start each time that more of it comes. */
+#define RECORDS_MAX 1024
 
 struct tls_span tls_take(struct tls_span *s, size_t len)
 {
@@ -73,12 +75,12 @@ static int join(
 
 int tls_message_parse(const uint8_t *data, size_t len, size_t limit, struct tls_message *out)
 {
-	size_t at = 0, end = len < limit ? len : limit, joined_len = 0;
+	size_t at = 0, end = len < limit ? len : limit, joined_len = 0, records = 0;
 	int more = len < limit ? -EAGAIN : -EPROTO;
 
 	*out = (struct tls_message){ .type = -1 };
 	while (at < end) {
-		if (data[at] != TLS_RECORD_HANDSHAKE)
+		if (data[at] != TLS_RECORD_HANDSHAKE || ++records > RECORDS_MAX)
 			return -EPROTO;
 		if (end - at < RECORD_HEADER)
 			return more;

@@ -20,7 +20,7 @@ struct tls_message {
 };
 
 /* Pure. 0; -EAGAIN: needs more; -EPROTO: no handshake record, or a malformed one, or a message that
- * is not whole within `limit` bytes; -ENOMEM. tls_message_fini in any case. */
+ * is not whole within `limit` bytes and 1024 records; -ENOMEM. tls_message_fini in any case. */
 int tls_message_parse(const uint8_t *data, size_t len, size_t limit, struct tls_message *out);
 void tls_message_fini(struct tls_message *m);
 

@@ -225,6 +225,46 @@ static void test_second_hello_may_follow_other_records(void)
 	buf_fini(&exts);
 }
 
+/* Each byte that comes has all of it read again. */
+static void test_refuses_a_hello_in_very_many_records(void)
+{
+	struct client_hello h;
+	struct buf exts, b;
+
+	for (size_t len = 900; len <= 1000; len += 100) {
+		buf_init(&exts, 0);
+		put(&exts, 21, 2); /* padding */
+		put(&exts, (unsigned)len, 2);
+		for (size_t i = 0; i < len; i++)
+			put(&exts, 0, 1);
+		make(&b, &exts, 1);
+		INT_IS(client_hello_parse(b.data, b.len, &h), len == 900 ? 0 : -EPROTO);
+		buf_fini(&b);
+		buf_fini(&exts);
+	}
+}
+
+static void test_a_number_is_no_name_unless_it_is_an_address(void)
+{
+	static const struct {
+		const char *name;
+		int want;
+	} tries[] = { { "192.0.2.1", 0 }, { "192.0.2.01", -EPROTO }, { "192.0.2", -EPROTO },
+		{ "3221225985", -EPROTO }, { "0xc0.0.2.1", -EPROTO }, { "a.0x1", -EPROTO },
+		{ "a.1b", 0 }, { "1.2.3.4.example", 0 } };
+	struct client_hello h;
+	struct buf exts, b;
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		buf_init(&exts, 0);
+		put_name(&exts, tries[i].name);
+		make(&b, &exts, 16384);
+		INT_IS(client_hello_parse(b.data, b.len, &h), tries[i].want);
+		buf_fini(&b);
+		buf_fini(&exts);
+	}
+}
+
 int main(void)
 {
 	TAP_RUN(test_tells_protocols_and_length);
@@ -236,5 +276,7 @@ int main(void)
 	TAP_RUN(test_refuses_two_names_and_bad_ones);
 	TAP_RUN(test_refuses_what_is_no_hello);
 	TAP_RUN(test_refuses_a_hello_over_the_limit);
+	TAP_RUN(test_refuses_a_hello_in_very_many_records);
+	TAP_RUN(test_a_number_is_no_name_unless_it_is_an_address);
 	return tap_done();
 }
