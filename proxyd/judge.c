@@ -145,13 +145,23 @@ bool judge_is_allowed(const struct decision *d)
 	return d->verdict == VERDICT_ALLOW || d->verdict == VERDICT_PASS;
 }
 
+/* RFC 8484, 8427 and 9230 (oblivious), and what resolvers call JSON. */
+static bool is_dns_type(const char *value)
+{
+	static const char *const types[] = { "application/dns-message", "application/dns-json",
+		"application/dns+json", "application/oblivious-dns-message" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		if (strcasestr(value, types[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool has_dns_type(const struct http_head *head, const char *name)
 {
 	for (size_t i = 0; (i = http_head_find(head, name, i)) < head->n_headers; i++) {
-		const char *value = head->headers[i].value;
-
-		if (strcasestr(value, "application/dns-message") ||
-			strcasestr(value, "application/dns-json"))
+		if (is_dns_type(head->headers[i].value))
 			return true;
 	}
 	return false;

@@ -109,14 +109,18 @@ def test_other_ways_to_a_site_are_not_told(client):
     assert r.get("Alt-Svc") is None and r.get("Alternate-Protocol") is None
 
 
-def test_dns_by_http_in_json_is_blocked(client):
-    """P15"""
+@pytest.mark.parametrize("kind", ["application/dns-json", "application/dns+json", "application/oblivious-dns-message"])
+def test_dns_by_http_in_another_form_is_blocked(client, kind):
+    """P15: in JSON, and by way of somebody who does not tell the resolver who asks."""
     c, origin, at = client
     before = len(origin.requests)
-    r = c.ask("GET", at + "/resolve?name=a.example", HOST, [("Accept", "application/dns-json")])
+    r = c.ask("GET", at + "/resolve?name=a.example", HOST, [("Accept", kind)])
     assert r.status == 451 and len(origin.requests) == before
-    origin.routes["/resolve"] = lambda r: r.answer(headers=[("Content-Type", "application/dns-json; charset=utf-8")], body="{}")
+    origin.routes["/resolve"] = lambda r: r.answer(headers=[("Content-Type", kind + "; charset=utf-8")], body="{}")
     assert c.ask("GET", at + "/resolve?name=a.example", HOST).status == 451
+    before = len(origin.requests)
+    r = c.ask("POST", at + "/resolve", HOST, [("Content-Type", kind)], body=b"{}")
+    assert r.status == 451 and len(origin.requests) == before
 
 
 # ---- methods and targets ----
