@@ -69,12 +69,12 @@ static void on_close(struct stream *s, int why)
 		set_error(d, 502, "Certificate Error",
 			"The website's certificate cannot be trusted: %s.",
 			tls_verify_text(info.verify));
-		log_info("upstream certificate refused host=%s reason=\"%s\"", d->host,
+		log_debug("upstream certificate refused host=%s reason=\"%s\"", d->host,
 			tls_verify_text(info.verify));
 	} else if (stream_tls_info(s, &info) && info.gap != TLS_GAP_NONE) {
 		set_error(d, 502, "No Secure Connection",
 			"No secure connection to the website is possible: %s.", info.error);
-		log_info("upstream has no TLS in common with us host=%s reason=\"%s\"", d->host,
+		log_debug("upstream has no TLS in common with us host=%s reason=\"%s\"", d->host,
 			info.error);
 	} else if (why == -ETIMEDOUT) {
 		set_error(d, 504, "No Answer", "The website did not answer in time.");

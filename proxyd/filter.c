@@ -76,7 +76,7 @@ static void count(const struct filter *f)
 static void break_off(struct filter *f, int err)
 {
 	f->p->filtering->broken++;
-	log_info("body broken off host=%s error=%s", f->x->target.host, strerror(-err));
+	log_debug("body broken off host=%s error=%s", f->x->target.host, strerror(-err));
 	http_response_abort(f->x->req);
 }
 

@@ -173,3 +173,23 @@ def test_forms_for_others_than_search_engines_and_of_other_types_pass(net):
         r = net.get("http://%s/form" % host, method="POST", headers=[("Content-Type", kind)],
                     body=b"q=forbidden+word")
         assert r.status == 200 and r.body == b"q=forbidden+word"
+
+
+# ---- the log ----
+
+
+def test_the_log_names_no_site_that_was_asked_for(new_world):
+    """Whatever went wrong there, at the level that is in force by default (D10, P16)."""
+    new_world.proxyd.stop()
+    new_world.conf.write_text(new_world.conf.read_text().replace("log_level = debug\n", ""))
+    new_world.start_proxyd()
+    for origin in new_world.origins:
+        origin.routes["/broken"] = lambda r: r.answer(
+            headers=[("Content-Type", "text/html"), ("Content-Encoding", "gzip")], body=b"no gzip")
+    new_world.wait_applied("words", new_world.publish("words", [{"id": "w1", "term": "forbiddenword"}]))
+    before = len(new_world.proxyd.log())
+    for name in ("expired", "untrusted", "selfsigned", "empty", "lan"):
+        assert new_world.get_secure("https://%s.test.example/" % name).status in (403, 502)
+    with pytest.raises((EOFError, ValueError)):
+        new_world.get("http://s1.test.example/broken")
+    assert "test.example" not in new_world.proxyd.log()[before:]
