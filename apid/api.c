@@ -233,6 +233,8 @@ static void on_free(struct exchange *x)
 	if (c->free_data)
 		c->free_data(c->data);
 	cJSON_Delete(c->body);
+	if (c->has_users)
+		hmap_fini(&c->users);
 	group_set_unref(c->actor.groups);
 }
 

@@ -38,6 +38,24 @@ bool call_may_see(const struct call *c, const char *group)
 	return group_set_has(c->actor.groups, group);
 }
 
+bool call_may_see_user(struct call *c, const char *user)
+{
+	const struct table *devices = store_table(c->api->store, TOPIC_devices);
+
+	if (!c->actor.groups)
+		return true;
+	if (!c->has_users)
+		hmap_init(&c->users, NULL);
+	for (size_t i = 0; !c->has_users && i < devices->n; i++) {
+		const struct table_row *row = devices->sorted[i];
+
+		if (row->user && call_may_see(c, row->group))
+			hmap_set_str(&c->users, row->user, c);
+	}
+	c->has_users = true;
+	return user && hmap_find_str(&c->users, user);
+}
+
 void call_by(const struct call *c, struct store_actor *by)
 {
 	*by = (struct store_actor){ 0 };

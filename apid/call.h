@@ -27,7 +27,9 @@ struct call {
 	struct actor actor;
 	cJSON *body;
 	char csrf[BASE64URL_TEXT + 1]; /* of the session; "" = none */
-	void *data;		       /* the handler's, freed with free_data */
+	struct hmap users;	       /* whose devices one may see, once has_users */
+	bool has_users;
+	void *data; /* the handler's, freed with free_data */
 	void (*free_data)(void *data);
 };
 
@@ -39,6 +41,8 @@ const char *call_param(const struct call *c, const char *name);
 bool call_param_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
 /* May who asks see and change what belongs to that group (NULL = to none)? */
 bool call_may_see(const struct call *c, const char *group);
+/* The same of a VPN user: is one of the user's devices one that one may see? */
+bool call_may_see_user(struct call *c, const char *user);
 /* For the audit. */
 void call_by(const struct call *c, struct store_actor *by);
 

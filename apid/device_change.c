@@ -11,7 +11,7 @@
 
 enum { TRIES_MAX = 8 };
 
-bool device_may_see(const struct call *c, const struct table_row *row)
+bool device_may_see(struct call *c, const struct table_row *row)
 {
 	return call_may_see(c, row->group);
 }
@@ -47,6 +47,18 @@ static cJSON *wanted_json(const struct device_change *d, const cJSON *old)
 	return out;
 }
 
+/* Who is limited to groups may give devices to those only whom one sees, else one would see
+ * anybody. */
+static int check_user(struct device_change *d, const cJSON *json)
+{
+	const char *user = cJSON_GetStringValue(json_get(json, "user"));
+
+	if (!user || call_may_see_user(d->c, user))
+		return 0;
+	body_wrong(&d->err, "/user", "is no user");
+	return wrong(d);
+}
+
 static int decide_new(struct device_change *d, const cJSON *old, struct device_state *wanted)
 {
 	cJSON *json = wanted_json(d, old);
@@ -61,6 +73,8 @@ static int decide_new(struct device_change *d, const cJSON *old, struct device_s
 	}
 	if (!r && !call_may_see(d->c, cJSON_GetStringValue(json_get(json, "group"))))
 		r = -EPERM;
+	if (!r)
+		r = check_user(d, json);
 	if (!r) {
 		d->is_allocated = !json_get(json, "addresses") && !wanted->address_count;
 		r = device_body_apply(d->c->api, json, wanted, &d->host, &d->err);

@@ -34,6 +34,6 @@ struct device_change *device_change_new(
 	struct call *c, const char *id, enum device_change_kind kind);
 void device_change_start(struct device_change *d);
 /* May the call's account see the device of that row? */
-bool device_may_see(const struct call *c, const struct table_row *row);
+bool device_may_see(struct call *c, const struct table_row *row);
 /* The device's row if it is there and may be seen; else answers. */
 const struct table_row *device_row(struct call *c, const char *id);

@@ -56,7 +56,7 @@ static void add_next(struct buf *out, const char *id)
 }
 
 void page_answer(struct call *c, const struct table *t,
-	bool (*may_see)(const struct call *c, const struct table_row *row))
+	bool (*may_see)(struct call *c, const struct table_row *row))
 {
 	const struct filter f = { call_param(c, "q"), call_param(c, "group"), call_param(c, "user"),
 		call_param(c, "device"), call_param(c, "active") };

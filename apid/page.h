@@ -14,7 +14,7 @@ extern const struct route_param page_params[];
 
 /* Answers with the rows that fit the query and that may_see (NULL = all) lets through. */
 void page_answer(struct call *c, const struct table *t,
-	bool (*may_see)(const struct call *c, const struct table_row *row));
+	bool (*may_see)(struct call *c, const struct table_row *row));
 
 /* A page made by hand: items is taken over; next NULL = the last one. */
 void page_answer_items(struct call *c, cJSON *items, const char *next);

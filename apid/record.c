@@ -44,7 +44,7 @@ static bool has_target(
 }
 
 /* May who asks see (or, to_change, change) it? */
-static bool may(const struct call *c, const struct resource *r, const cJSON *record, bool to_change)
+static bool may(struct call *c, const struct resource *r, const cJSON *record, bool to_change)
 {
 	const char *group;
 
@@ -53,6 +53,9 @@ static bool may(const struct call *c, const struct resource *r, const cJSON *rec
 	switch (r->reach) {
 	case RESOURCE_GLOBAL:
 		return !to_change;
+	case RESOURCE_USER:
+		return !to_change &&
+		       call_may_see_user(c, cJSON_GetStringValue(json_get(record, "id")));
 	case RESOURCE_GROUP:
 		return call_may_see(c, cJSON_GetStringValue(json_get(record, "id")));
 	case RESOURCE_TARGET:
@@ -61,7 +64,7 @@ static bool may(const struct call *c, const struct resource *r, const cJSON *rec
 	return false;
 }
 
-static bool may_see_row(const struct call *c, const struct table_row *row)
+static bool may_see_row(struct call *c, const struct table_row *row)
 {
 	const struct resource *r = c->route->data;
 	cJSON *record;
@@ -392,7 +395,7 @@ int record_make_routes(const struct resource *r, struct route out[static 6])
 	bool good = one;
 
 	for (int i = 0; i < 6; i++) {
-		bool is_global = r->reach == RESOURCE_GLOBAL;
+		bool is_global = r->reach == RESOURCE_GLOBAL || r->reach == RESOURCE_USER;
 
 		out[i] = (struct route){
 			.method = kinds[i].method,

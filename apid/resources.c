@@ -153,7 +153,7 @@ RECORD("ListSource", list_source,
 RECORD("Setting", setting, "{\"id\":\"endpoint\",\"value\":\"vpn.example.org\"}");
 
 static const struct resource resources[] = {
-	{ "/api/v1/users", TABLE_users, &user_schema, RESOURCE_GLOBAL, BY_ADMINS, SCOPE_DEVICES,
+	{ "/api/v1/users", TABLE_users, &user_schema, RESOURCE_USER, BY_ADMINS, SCOPE_DEVICES,
 		"users", "user", "users", NULL, user_needed },
 	{ "/api/v1/groups", TOPIC_groups, &group_schema, RESOURCE_GROUP, BY_ADMINS, SCOPE_DEVICES,
 		"groups", "group", "groups", NULL, group_needed },

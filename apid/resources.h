@@ -10,6 +10,8 @@ struct api;
 enum resource_reach {
 	RESOURCE_GLOBAL, /* everybody: read by all, changed by those without a limit */
 	RESOURCE_GROUP,	 /* the group that is its id */
+	RESOURCE_USER, /* a person: seen by those who may see a device of that person's, changed by
+			  those without a limit */
 	RESOURCE_TARGET, /* the device or group that its fields device, group, or its id or field
 			    scope (device:ID, group:ID) name; without: everybody */
 };

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an outsider, an account with little and a device tried, and must not get (SPEC A2-A4, A9, A12)."""
+import os
+import pathlib
 import select
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from apidlib import KEYS, OWNER, PASSWORD, Apid, own_dir, owned_file, started, wait_until
 
 DEVICES = "/api/v1/devices"
+ENROL = pathlib.Path(__file__).parents[3] / "deploy/client/culvert-enrol"
 
 
 @pytest.fixture
@@ -234,3 +238,77 @@ def test_two_apids_that_give_addresses_at_once_neither_end_nor_refuse_nor_give_o
     assert {status for status, _ in answers} == {201}
     given = [address for _, device in answers for address in device["addresses"]]
     assert len(given) == len(set(given)) == 2 * 8 * 12
+
+
+def test_an_account_of_a_group_does_not_read_other_groups_people(owner, apid):
+    for group, user in (("a", "ann"), ("b", "bob")):
+        owner.put(f"/api/v1/groups/{group}", {})
+        owner.put(f"/api/v1/users/{user}", {"email": f"{user}@home.example", "note": "private"})
+        owner.put(f"{DEVICES}/of-{user}", {"group": group, "user": user})
+    owner.post("/api/v1/admins", {"name": "vic", "password": PASSWORD, "role": "viewer", "groups": ["a"]})
+    vic = apid.client("vic", PASSWORD)
+    assert [user["id"] for user in vic.get("/api/v1/users")[1]["items"]] == ["ann"]
+    assert vic.get("/api/v1/users/ann")[0] == 200 and vic.get("/api/v1/users/bob")[0] == 404
+    owner.post("/api/v1/admins", {"name": "adam", "password": PASSWORD, "role": "admin", "groups": ["a"]})
+    adam = apid.client("adam", PASSWORD)
+    assert adam.patch("/api/v1/users/ann", {"active": True})[0] == 403
+    assert adam.put(f"{DEVICES}/mine", {"group": "a", "user": "bob"})[0] == 400
+    assert adam.patch(f"{DEVICES}/of-ann", {"name": "Ann's"})[0] == 200
+    assert adam.get("/api/v1/users/bob")[0] == 404
+
+
+def all_at_once(work, number=6):
+    with ThreadPoolExecutor(number) as pool:
+        return sorted(pool.map(work, range(number)))
+
+
+def test_one_enrolment_link_used_by_many_at_once_is_used_once(owner, apid):
+    owner.put(f"{DEVICES}/d1", {})
+    url = owner.post(f"{DEVICES}/d1/enrolment")[1]["url"]
+    path = url[url.index("/enrol/"):]
+    assert all_at_once(lambda n: apid.client().post(path, {"public_key": KEYS[n % 3]})[0]) == [200] + [404] * 5
+
+
+def test_one_setup_link_used_by_many_at_once_makes_one_account(apid, database):
+    token = apid.setup_token()
+    all_at_once(lambda n: apid.client().post("/auth/setup", {"token": token, "user": f"u{n}", "password": PASSWORD})[0], 4)
+    assert database.sql("SELECT COUNT(*) FROM admins", "culvert") == [["1"]]
+
+
+def test_of_many_changes_of_one_etag_one_is_made(owner, apid):
+    owner.put(f"{DEVICES}/d1", {})
+    match = {"If-Match": owner.headers["ETag"]}
+
+    def change(number):
+        one = apid.client()
+        one.cookie, one.csrf = owner.cookie, owner.csrf
+        return one.patch(f"{DEVICES}/d1", {"name": f"n{number}"}, headers=match)[0]
+    assert all_at_once(change) == [200] + [412] * 5
+
+
+def enrol(place, out):
+    """Runs culvert-enrol with programs that stand for wg and curl; curl notes that it was called."""
+    tools = place / "tools"
+    tools.mkdir()
+    answer = '{"wgAddresses":["10.9.0.2"],"wgPort":51820,"wgServerPublicKey":"S","wgEndpoint":"gw","token":"cvd_t"}'
+    for name, text in (("wg", "echo key"), ("curl", f"touch {place}/called; cat >/dev/null; echo '{answer}'")):
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    return subprocess.run([ENROL, "-o", out, "https://gw.example/enrol/cve_x"], capture_output=True, text=True,
+                          check=False, env={"PATH": f"{tools}:{os.environ['PATH']}"})
+
+
+def test_a_link_is_not_used_up_for_a_configuration_that_cannot_be_written(place):
+    assert enrol(place, place / "nowhere" / "wg.conf").returncode != 0
+    assert not (place / "called").exists()
+
+
+def test_a_private_key_is_not_written_into_a_file_that_others_may_read(place):
+    out = place / "wg.conf"
+    out.write_text("old")
+    out.chmod(0o644)
+    done = enrol(place, out)
+    assert done.returncode == 0, done.stderr
+    assert "PrivateKey = key" in out.read_text() and out.stat().st_mode & 0o777 == 0o600
+    assert (place / "wg.token").stat().st_mode & 0o777 == 0o600
+    assert {p.name for p in place.iterdir()} >= {"wg.conf", "wg.token"} and not list(place.glob("wg.*.*"))
