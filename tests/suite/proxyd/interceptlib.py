@@ -5,6 +5,7 @@ import struct
 
 from proxylib import SITE, Conn
 from support import DEADLINE_S
+from support.bus import Probe
 
 RULES = """
 table inet intercept {
@@ -23,6 +24,15 @@ table inet intercept {
 
 def redirect(world):
     world.gw.run("nft", "-f", "-", text=RULES)
+
+
+def firewall(world):
+    """Answers in fwd's place what proxyd asks."""
+    probe = Probe("fwd", "unix:%s" % world.redis.socket, world.dir)
+    world.probes.append(probe)
+    probe.do("serve", op="fwd.reach", result={"allowed": False})
+    probe.drain()
+    return probe
 
 
 def extension(kind, data):

@@ -11,7 +11,6 @@ import interceptlib as lib
 import pytest
 from interceptlib import RAW, RAW_NAME, alpn, hello, record, sni
 from proxylib import LAN, PROXY, SITE, SITE6
-from support.bus import Probe
 from support.wait import wait_until
 
 
@@ -129,12 +128,7 @@ def test_without_a_name_the_destination_is_judged_and_reached(net, raw):
 
 @pytest.fixture(name="firewall", scope="module")
 def _firewall(net):
-    """Answers in fwd's place what proxyd asks."""
-    probe = Probe("fwd", "unix:%s" % net.redis.socket, net.dir)
-    net.probes.append(probe)
-    probe.do("serve", op="fwd.reach", result={"allowed": False})
-    probe.drain()
-    return probe
+    return lib.firewall(net)
 
 
 def _by_address(net, on):

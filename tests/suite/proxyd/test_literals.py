@@ -5,7 +5,6 @@ import interceptlib as lib
 import pytest
 from interceptlib import RAW, hello, sni
 from proxylib import SITE, SITE6
-from support.bus import Probe
 
 
 @pytest.fixture(scope="module", name="net")
@@ -18,12 +17,7 @@ def _net(world):
 
 @pytest.fixture(scope="module", name="firewall")
 def _firewall(net):
-    """Answers in fwd's place what proxyd asks."""
-    probe = Probe("fwd", "unix:%s" % net.redis.socket, net.dir)
-    net.probes.append(probe)
-    probe.do("serve", op="fwd.reach", result={"allowed": False})
-    probe.drain()
-    return probe
+    return lib.firewall(net)
 
 
 @pytest.fixture(name="allowing")
