@@ -13,6 +13,7 @@
 
 struct tunnels;
 struct device_docs;
+struct peers;
 
 /* What the handlers share. */
 struct api {
@@ -27,6 +28,7 @@ struct api {
 	struct router *router;
 	struct tunnels *tunnel_infos;
 	struct device_docs *docs;
+	struct peers *peers;
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */

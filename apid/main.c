@@ -4,6 +4,7 @@
 #include "apid/device_doc.h"
 #include "apid/device_listeners.h"
 #include "apid/device_request.h"
+#include "apid/peers.h"
 #include "apid/provision.h"
 #include "apid/purge.h"
 #include "apid/setup.h"
@@ -27,6 +28,7 @@ struct apid {
 	struct api api;
 	struct tunnels tunnels;
 	struct device_docs docs;
+	struct peers peers;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -108,6 +110,8 @@ static void on_change(void *arg, const char *topic, const char *id)
 
 	if (a->docs.api)
 		device_docs_changed(&a->docs, topic, id);
+	if (!strcmp(topic, "devices") && !table_find(store_table(a->store, TOPIC_devices), id))
+		peers_forget(&a->peers, id);
 	if (!strcmp(topic, "settings") && !strcmp(id, "endpoint"))
 		name_endpoint(a);
 }
@@ -181,12 +185,15 @@ static int open_api(struct daemon *d, struct apid *a)
 		&api->accounts, (uint32_t)conf->rate_account, (uint32_t)conf->rate_account * 5);
 	api->tunnel_infos = &a->tunnels;
 	api->docs = &a->docs;
+	api->peers = &a->peers;
 	a->docs.turn_secret = conf->turn_secret.value;
 	a->docs.turn_uris = &conf->turn_uris;
 	a->docs.turn_ttl_s = conf->turn_ttl_s;
 	r = api_init(api);
 	if (!r)
 		r = tunnels_open(&a->tunnels, d->bus);
+	if (!r)
+		r = peers_open(&a->peers, d->bus, a->store);
 	if (!r)
 		r = device_docs_open(&a->docs, api);
 	if (!r)
@@ -335,6 +342,7 @@ static void fini(struct daemon *d)
 	device_listeners_free(a->devices);
 	api_fini(&a->api);
 	tunnels_fini(&a->tunnels);
+	peers_fini(&a->peers);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);

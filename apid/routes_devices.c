@@ -4,6 +4,7 @@
 #include "apid/device_change.h"
 #include "apid/identify.h"
 #include "apid/page.h"
+#include "apid/peers.h"
 #include "apid/qr.h"
 #include "apid/record.h"
 #include "apid/routes.h"
@@ -42,9 +43,68 @@ static const struct body_field status_fields[] = {
 		.is_read_only = true,
 		.max = 64,
 		.help = "why it is not entitled: inactive, expired, over quota …" },
+	{ .name = "online",
+		.type = BODY_BOOL,
+		.is_read_only = true,
+		.is_nullable = true,
+		.help = "has it a session? null, as all below: nothing was heard since the start" },
+	{ .name = "handshake_at",
+		.type = BODY_INT,
+		.is_read_only = true,
+		.is_nullable = true,
+		.help = "last handshake, epoch milliseconds" },
+	{ .name = "handshake_age_s", .type = BODY_INT, .is_read_only = true, .is_nullable = true },
+	{ .name = "endpoint",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.is_nullable = true,
+		.max = 64,
+		.help = "address and port that it was last heard from" },
+	{ .name = "rx_bytes",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.is_nullable = true,
+		.max = 20,
+		.help = "from the device, a number as text" },
+	{ .name = "tx_bytes",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.is_nullable = true,
+		.max = 20,
+		.help = "to the device" },
 	{ 0 },
 };
 static const struct body_schema status_schema = { .name = "DeviceStatus", .fields = status_fields };
+
+static void add_text(cJSON *json, const char *name, const char *text)
+{
+	if (text && text[0])
+		cJSON_AddStringToObject(json, name, text);
+	else
+		cJSON_AddNullToObject(json, name);
+}
+
+/* What wgd told of its session. */
+static void add_peer(cJSON *json, const struct peer_info *i)
+{
+	int64_t now = clock_wall_ms();
+
+	if (i)
+		cJSON_AddBoolToObject(json, "online", peer_is_online(i, now));
+	else
+		cJSON_AddNullToObject(json, "online");
+	if (i && i->handshake_at) {
+		cJSON_AddNumberToObject(json, "handshake_at", (double)i->handshake_at);
+		cJSON_AddNumberToObject(json, "handshake_age_s",
+			now > i->handshake_at ? (double)((now - i->handshake_at) / 1000) : 0);
+	} else {
+		cJSON_AddNullToObject(json, "handshake_at");
+		cJSON_AddNullToObject(json, "handshake_age_s");
+	}
+	add_text(json, "endpoint", i ? i->endpoint : NULL);
+	add_text(json, "rx_bytes", i ? i->rx_bytes : NULL);
+	add_text(json, "tx_bytes", i ? i->tx_bytes : NULL);
+}
 
 static void handle_status(struct call *c)
 {
@@ -59,6 +119,7 @@ static void handle_status(struct call *c)
 	cJSON_AddStringToObject(json, "id", row->id);
 	cJSON_AddBoolToObject(json, "entitled", e == ENTITLED);
 	cJSON_AddStringToObject(json, "reason", entitlement_text(e));
+	add_peer(json, peers_find(c->api->peers, row->id));
 	call_json(c, 200, json);
 }
 
@@ -400,7 +461,8 @@ static const struct route routes[] = {
 	{ ROUTE("DELETE", DEVICES "/{id}", BY_ADMINS), .status = 204,
 		.summary = "Remove a device, its keys and tokens", .handle = handle_delete },
 	{ ROUTE("GET", DEVICES "/{id}/status", BY_ALL), .response = &status_schema, .status = 200,
-		.summary = "Is the device entitled, and if not, why?", .handle = handle_status },
+		.summary = "Is the device entitled, and if not, why? Is it online?",
+		.handle = handle_status },
 	{ ROUTE("GET", DEVICES "/{id}/config", BY_ALL), .response_type = "text/plain",
 		.status = 200, .summary = "WireGuard configuration without the private key",
 		.handle = handle_config },

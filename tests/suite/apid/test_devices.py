@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import threading
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from apidlib import KEYS, PASSWORD, Apid, wait_until
 
 DEVICES = "/api/v1/devices"
+UNHEARD = dict.fromkeys(("online", "handshake_at", "handshake_age_s", "endpoint", "rx_bytes", "tx_bytes"))
 
 
 @pytest.fixture
@@ -48,7 +50,8 @@ def test_put_get_patch_delete(owner, apid):
     status, got = owner.patch(f"{DEVICES}/tablet", {"name": None, "active": False})
     assert status == 200 and "name" not in got and got["active"] is False and got["public_key"] == KEYS[0]
     wait_until(lambda: apid.state("devices").get("tablet", {}).get("active") is False, "published")
-    assert owner.get(f"{DEVICES}/tablet/status")[1] == {"id": "tablet", "entitled": False, "reason": "inactive"}
+    assert owner.get(f"{DEVICES}/tablet/status")[1] == {"id": "tablet", "entitled": False, "reason": "inactive",
+                                                        **UNHEARD}
     assert owner.delete(f"{DEVICES}/tablet") == (204, "")
     assert owner.get(f"{DEVICES}/tablet")[0] == 404 and owner.delete(f"{DEVICES}/tablet")[0] == 404
     wait_until(lambda: "tablet" not in apid.state("devices") and "tablet" not in apid.state("device_keys"), "gone")
@@ -233,3 +236,40 @@ def test_a_change_through_either_apid_is_in_force(owner, apid, place, redis, dat
         wait_until(lambda: {"one", "two", "three", "four", "phone"} <= set(other.state("devices")), "all is published")
     finally:
         other.stop()
+
+
+def tell(redis, kind, **event):
+    """As wgd does."""
+    redis("PUBLISH", f"culvert:event:wgd:{kind}", json.dumps({"v": 1, "batch": [event]}))
+
+
+def test_the_status_has_what_wgd_tells_of_the_session(owner, redis):
+    def status(device="phone"):
+        return owner.get(f"{DEVICES}/{device}/status")[1]
+    now = int(time.time() * 1000)
+    assert {k: status()[k] for k in UNHEARD} == UNHEARD
+    tell(redis, "stats", device="nobody", handshake_at=now)
+    tell(redis, "stats", device="phone", handshake_at=now - 100000, rx_bytes="9007199254740993", tx_bytes="5",
+         endpoint="192.0.2.9:7000")
+    wait_until(lambda: status()["online"] is not None, "it is heard")
+    got = status()
+    age = got.pop("handshake_age_s")
+    assert 100 <= age < 170
+    assert got == {"id": "phone", "entitled": True, "reason": "entitled", "online": True, "handshake_at": now - 100000,
+                   "endpoint": "192.0.2.9:7000", "rx_bytes": "9007199254740993", "tx_bytes": "5"}
+    tell(redis, "peer", device="phone", edge="offline")
+    wait_until(lambda: status()["online"] is False, "the end of the session")
+    tell(redis, "stats", device="phone", handshake_at=now - 50, rx_bytes="7", tx_bytes="5", endpoint="[2001:db8::1]:9")
+    wait_until(lambda: status()["online"] is True, "a new session")
+    assert status()["endpoint"] == "[2001:db8::1]:9"
+    tell(redis, "stats", device="phone", handshake_at=now + 1, rx_bytes="x" * 500)
+    tell(redis, "stats", device="phone", handshake_at=now + 2, rx_bytes="8")
+    wait_until(lambda: status()["rx_bytes"] == "8", "what is wrong is passed over")
+    owner.delete(f"{DEVICES}/phone")
+    owner.put(f"{DEVICES}/phone", {})
+    assert {k: status()[k] for k in UNHEARD} == UNHEARD
+
+
+def test_a_session_whose_handshake_is_old_is_none(owner, redis):
+    tell(redis, "stats", device="phone", handshake_at=int(time.time() * 1000) - 200000, rx_bytes="1", tx_bytes="1")
+    wait_until(lambda: owner.get(f"{DEVICES}/phone/status")[1]["online"] is False, "it is heard")

@@ -100,3 +100,27 @@ def test_the_numbers_of_publishers_rise(apid, redis):
         apid.start()
         wait_until(lambda: int(redis("GET", "culvert:fence:apid")) > numbers[-1], "a new number")
         numbers.append(int(redis("GET", "culvert:fence:apid")))
+
+
+def test_a_change_through_either_is_on_the_bus_within_a_second(two, redis):
+    """In force with the daemons, whose subscription hears it then. The bound is ten times the second."""
+    clients = [two[0].owner()]
+    clients.append(two[1].client())
+    clients[1].cookie, clients[1].csrf = clients[0].cookie, clients[0].csrf
+    secret = two[0].dir / "state/apid/secret"
+    two[1].stop()
+    apidlib.owned_file(two[1].dir / "state/apid/secret", secret.read_text())
+    two[1].start()
+    listener = redis.connect()
+    listener("PSUBSCRIBE", "culvert:state:groups:apid")
+    seconds = {0: [], 1: []}
+    for n in range(10):
+        which = n % 2
+        start = time.monotonic()
+        assert clients[which].put("/api/v1/groups/kids", {"name": f"round {n}"})[0] in (200, 201)
+        while f"round {n}" not in listener.read()[3]:
+            pass
+        seconds[which].append(time.monotonic() - start)
+    for which, name in enumerate(("the one that publishes", "the other")):
+        print(f"through {name}: {max(seconds[which]) * 1000:.0f} ms at most")
+        assert max(seconds[which]) < 10
