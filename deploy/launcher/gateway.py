@@ -217,23 +217,37 @@ def setup_link(places):
         return None
 
 
-def _set_up(where, ca, document):
+def _administer(where, ca, method, path, document, headers):
     context = ssl.create_default_context(cadata=ca)
     client = http.client.HTTPSConnection(*where, timeout=15, context=context)
-    client.request("POST", "/auth/setup", json.dumps(document), {"Content-Type": "application/json"})
+    client.request(method, path, None if document is None else json.dumps(document),
+                   dict(headers, **({} if document is None else {"Content-Type": "application/json"})))
     answer = client.getresponse()
-    return [answer.status, answer.read().decode("utf-8", "replace")]
+    return [answer.status, answer.read().decode("utf-8", "replace"), answer.headers.get_all("Set-Cookie") or []]
+
+
+def administer(places, host, method, path, document=None, session=None):
+    """One call of the administration's API: [HTTP status, body, cookies]. session is make_owner's."""
+    with open(admin_ca(places), encoding="ascii") as src:
+        return host.call(_administer, places.admin, src.read(), method, path, document, session or {})
 
 
 def make_owner(places, host, user, password):
-    """The first account, by the setup link."""
+    """The first account, by the setup link; gives the headers of its session."""
     link = wait_until("a setup link", lambda: setup_link(places), 10, places.log("apid"))
-    with open(admin_ca(places), encoding="ascii") as src:
-        ca = src.read()
-    status, text = host.call(_set_up, places.admin, ca, {
+    status, text, cookies = administer(places, host, "POST", "/auth/setup", {
         "token": link.split("#")[1], "user": user, "password": password})
     if status != 200:
         raise LaunchError("setup: %d %s" % (status, text), places.log("apid"))
+    return {"Cookie": "; ".join(cookie.split(";")[0] for cookie in cookies), "X-CSRF-Token": json.loads(text)["csrf"]}
+
+
+def enrolment_link(places, host, session, device):
+    """The one-time link of a device; None when there is no such device."""
+    status, text, _ = administer(places, host, "POST", "/api/v1/devices/%s/enrolment" % device, session=session)
+    if status not in (201, 404):
+        raise LaunchError("enrolment of %s: %d %s" % (device, status, text), places.log("apid"))
+    return json.loads(text)["url"] if status == 201 else None
 
 
 class Refused(LaunchError):

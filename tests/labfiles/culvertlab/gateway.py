@@ -5,8 +5,9 @@ import os
 import socket
 
 from launcher import gateway
-from launcher.gateway import (Daemon, admin_ca, await_policy, copy_binary, make_owner,  # noqa: F401
-                              provision, provision_device, start_wireguard_go, stop_daemons)
+from launcher.gateway import (Daemon, admin_ca, await_policy, copy_binary, enrolment_link,  # noqa: F401
+                              make_owner, provision, provision_device, start_wireguard_go,
+                              stop_daemons)
 from launcher.process import wait_until
 
 from .places import DAEMONS, GATEWAY, LabError

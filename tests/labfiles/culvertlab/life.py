@@ -21,7 +21,7 @@ TOOLS = {
     "redis-server": "redis-server", "redis-cli": "redis-tools", "mariadbd": "mariadb-server",
     "mariadb-install-db": "mariadb-server", "mariadb": "mariadb-client", "nginx": "nginx-light",
     "wg": "wireguard-tools", "ip": "iproute2", "setpriv": "util-linux", "openssl": "openssl",
-    "dig": "bind9-dnsutils",
+    "dig": "bind9-dnsutils", "curl": "curl", "wg-quick": "wireguard-tools",
 }
 MODULES = {"dns": "python3-dnspython", "PIL": "python3-pil"}
 
@@ -119,11 +119,12 @@ def _start(places):
         gateway.start_wireguard_go(hosts["gw"], "wg0", "wgd")
     stores.mariadb_ready(Process(hosts["gw"], "mariadb"))
     gateway.start_daemons(places, hosts["gw"], names)
+    session = None
     if "apid" in names:
-        gateway.make_owner(places, hosts["gw"], ADMIN_USER, admin_password)
+        session = gateway.make_owner(places, hosts["gw"], ADMIN_USER, admin_password)
         shutil.copyfile(gateway.admin_ca(places), os.path.join(places.lab_dir, "admin-ca.pem"))
     if "wgd" in names:
-        clients.connect_clients(places, hosts, "apid" in names)
+        clients.connect_clients(places, hosts, session)
     gateway.await_service(places, hosts, names)
     write_file(places.in_run("up"), "")
 

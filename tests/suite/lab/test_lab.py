@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab itself (DESIGN 8), without the daemons."""
+import json
 import os
 import shutil
 import stat
@@ -305,3 +306,13 @@ def test_clients_reach_the_gateway_through_a_tunnel_set_by_hand(tmp_path):
         assert one.http_requests()[-1]["src"] == "2001:db8:1::2"
     finally:
         one.down()
+
+
+def test_the_phone_has_its_tunnel_by_an_enrolment_link(lab):
+    """A3: with the reference client; the key never left the phone, its token reads the document."""
+    token = lab.run("phone", "cat", lab.places.in_run("wg", "phone.token")).stdout.strip()
+    document = json.loads(lab.run(
+        "phone", "curl", "-sS", "--noproxy", "*", "--cacert", os.path.join(lab.places.lab_dir, "admin-ca.pem"),
+        "-H", "Authorization: Bearer " + token, "https://203.0.113.2:8443/device").stdout)
+    assert document["wgPublicKey"] == lab.run("phone", "wg", "show", "wg-phone", "public-key").stdout.strip()
+    assert document["wgAddresses"] == ["10.9.0.2", "fd09::2"] and document["entitled"] is True
