@@ -80,8 +80,12 @@ static void test_names_why_a_certificate_is_refused(void)
 	time_t now = time(NULL);
 	struct cert_ca *ca = root(), *other = root();
 	struct cert_spec good = { .host = "h.example" };
-	struct cert_spec old = { "h.example", now - 40 * DAY, now - DAY };
-	struct cert_spec early = { "h.example", now + DAY, now + 40 * DAY };
+	struct cert_spec old = {
+		.host = "h.example", .not_before = now - 40 * DAY, .not_after = now - DAY
+	};
+	struct cert_spec early = {
+		.host = "h.example", .not_before = now + DAY, .not_after = now + 40 * DAY
+	};
 	struct cert_spec address = { .host = "10.0.0.1" };
 
 	expect_refused(ca, ca, &good, "other.example", TLS_VERIFY_WRONG_NAME);
