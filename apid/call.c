@@ -147,6 +147,34 @@ void call_json(struct call *c, int status, cJSON *json)
 	free(text);
 }
 
+bool call_wants_page(const struct call *c)
+{
+	const struct http_head *head = exchange_head(&c->x);
+	const char *accept = head ? http_head_get(head, "accept") : NULL;
+	const char *page = accept ? strstr(accept, "text/html") : NULL;
+	const char *json = accept ? strstr(accept, "application/json") : NULL;
+
+	return page && (!json || page < json);
+}
+
+void call_page(struct call *c, int status, const char *title, const char *body)
+{
+	struct buf out;
+
+	buf_init(&out, 16384);
+	buf_printf(&out,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n"
+		"</head>\n<body>\n<main>\n<h1>%s</h1>\n%s</main>\n</body>\n</html>\n",
+		title, title, body);
+	if (out.failed)
+		call_problem(c, 503, "no memory");
+	else
+		call_text(c, status, "text/html; charset=utf-8", (char *)out.data, out.len);
+	buf_fini(&out);
+}
+
 void call_empty(struct call *c, int status)
 {
 	call_text(c, status, NULL, NULL, 0);

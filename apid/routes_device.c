@@ -92,7 +92,12 @@ static const struct device_token *find_link(struct call *c, char hash[static 2 *
 	if (t && t->is_enrolment && t->expires_at > clock_wall_ms())
 		return t;
 	lockout_fail(&c->api->lockout, &c->x.host, sizeof(c->x.host));
-	call_problem(c, 404, "the link is wrong, was used, or is older than 24 hours");
+	if (call_wants_page(c))
+		call_page(c, 404, "This link is not good",
+			"<p>It is wrong, was used, or is older than 24 hours. Ask for a new "
+			"one.</p>\n");
+	else
+		call_problem(c, 404, "the link is wrong, was used, or is older than 24 hours");
 	return NULL;
 }
 
@@ -103,6 +108,26 @@ static const struct body_field link_fields[] = {
 };
 static const struct body_schema link_schema = { .name = "EnrolmentLink", .fields = link_fields };
 
+/* Ids and links hold no letter that means something in HTML. */
+static void show_page(struct call *c, const struct device_token *t)
+{
+	struct buf body;
+
+	buf_init(&body, 4096);
+	buf_printf(&body,
+		"<p>This link connects the device <strong>%s</strong>. It is good once, for 24 "
+		"hours; looking at this page does not use it up.</p>\n<p><label>On that device, "
+		"with WireGuard’s tools:<br>\n<textarea readonly rows=\"4\" cols=\"34\">"
+		"culvert-enrol %s/enrol/%s</textarea></label></p>\n<p>The private key is made "
+		"there and stays there.</p>\n",
+		t->device, c->api->admin_url, c->args[0]);
+	if (body.failed)
+		call_problem(c, 503, "no memory");
+	else
+		call_page(c, 200, "Connect a device", (char *)body.data);
+	buf_fini(&body);
+}
+
 /* Shows what the link is for, and leaves it good: programs that preview links do no harm. */
 static void handle_show(struct call *c)
 {
@@ -112,6 +137,10 @@ static void handle_show(struct call *c)
 
 	if (!t)
 		return;
+	if (call_wants_page(c)) {
+		show_page(c, t);
+		return;
+	}
 	json = cJSON_CreateObject();
 	cJSON_AddStringToObject(json, "device", t->device);
 	cJSON_AddNumberToObject(json, "expires_at", (double)t->expires_at);

@@ -153,6 +153,25 @@ def test_keys_made_here_leave_once(owner, database, apid):
     assert rows["PresharedKey"] not in str(database.sql("SELECT old, new FROM audit", "culvert"))
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def test_an_enrolment_link_in_a_browser_is_a_page_and_stays_good(owner, apid):
+    owner.put(f"{DEVICES}/t", {"addresses": ["10.9.0.9"]})
+    link = owner.post(f"{DEVICES}/t/enrolment")[1]["url"]
+    path = "/enrol/" + link.split("/enrol/")[1]
+    one = apid.client()
+    status, page = one.get(path, headers=BROWSER)
+    assert status == 200 and one.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert one.headers["Cache-Control"] == "no-store" and "script-src 'self'" in one.headers["Content-Security-Policy"]
+    assert f">culvert-enrol {link}</textarea></label>" in page and "<strong>t</strong>" in page
+    assert '<html lang="en">' in page and page.count("<h1>") == 1 and "viewport" in page
+    assert one.get(path, headers={"Accept": "application/json, text/html;q=0.5"})[1]["device"] == "t"
+    assert one.post(path, {"public_key": KEYS[0]})[0] == 200
+    status, page = one.get(path, headers=BROWSER)
+    assert status == 404 and "Ask for a new one" in page
+
+
 def test_an_enrolment_link_is_shown_often_and_used_once(owner, apid):
     owner.put(f"{DEVICES}/t", {"addresses": ["10.9.0.9"]})
     status, link = owner.post(f"{DEVICES}/t/enrolment")
