@@ -264,7 +264,9 @@ static void test_refused_certificates_are_named(void)
 {
 	time_t now = time(NULL);
 	struct cert_spec good = { .host = "h.example" };
-	struct cert_spec old = { "h.example", now - 40 * DAY, now - DAY };
+	struct cert_spec old = {
+		.host = "h.example", .not_before = now - 40 * DAY, .not_after = now - DAY
+	};
 
 	expect_refused(&good, "other.example", false, TLS_VERIFY_WRONG_NAME);
 	expect_refused(&old, "h.example", false, TLS_VERIFY_EXPIRED);
