@@ -88,6 +88,7 @@ static void add_text(cJSON *json, const char *name, const char *text)
 static void add_peer(cJSON *json, const struct peer_info *i)
 {
 	int64_t now = clock_wall_ms();
+	int64_t age_s = i && now > i->handshake_at ? (now - i->handshake_at) / 1000 : 0;
 
 	if (i)
 		cJSON_AddBoolToObject(json, "online", peer_is_online(i, now));
@@ -95,8 +96,7 @@ static void add_peer(cJSON *json, const struct peer_info *i)
 		cJSON_AddNullToObject(json, "online");
 	if (i && i->handshake_at) {
 		cJSON_AddNumberToObject(json, "handshake_at", (double)i->handshake_at);
-		cJSON_AddNumberToObject(json, "handshake_age_s",
-			now > i->handshake_at ? (double)((now - i->handshake_at) / 1000) : 0);
+		cJSON_AddNumberToObject(json, "handshake_age_s", (double)age_s);
 	} else {
 		cJSON_AddNullToObject(json, "handshake_at");
 		cJSON_AddNullToObject(json, "handshake_age_s");
