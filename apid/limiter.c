@@ -59,6 +59,7 @@ struct failures {
 void lockout_init(struct lockout *l)
 {
 	hmap_init(&l->entries, free);
+	l->swept = 0;
 }
 
 void lockout_fini(struct lockout *l)

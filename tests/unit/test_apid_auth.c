@@ -118,6 +118,36 @@ static void test_failures_lock_for_longer_and_longer(void)
 	lockout_fini(&l);
 }
 
+static void test_what_was_no_failure_locks_nobody(void)
+{
+	struct lockout l;
+
+	lockout_init(&l);
+	for (int i = 0; i < 3 * LOCKOUT_FREE; i++) {
+		lockout_fail(&l, "a", 1);
+		lockout_undo(&l, "a", 1);
+	}
+	INT_IS(lockout_left(&l, "a", 1), 0);
+	for (int i = 0; i < LOCKOUT_FREE; i++)
+		lockout_fail(&l, "a", 1);
+	OK(lockout_left(&l, "a", 1) > 0);
+	lockout_undo(&l, "a", 1);
+	INT_IS(lockout_left(&l, "a", 1), 0);
+	lockout_undo(&l, "never seen", 10);
+	lockout_fini(&l);
+}
+
+static void test_failures_are_bounded(void)
+{
+	struct lockout l;
+
+	lockout_init(&l);
+	for (uint32_t i = 0; i < 30000; i++)
+		lockout_fail(&l, &i, sizeof(i));
+	OK(l.entries.count <= 20000);
+	lockout_fini(&l);
+}
+
 static void test_passwords_have_10_characters_to_72_bytes(void)
 {
 	char text[80];
@@ -189,6 +219,8 @@ int main(void)
 	TAP_RUN(test_a_limiter_gives_its_burst_and_then_waits);
 	TAP_RUN(test_a_limiter_is_bounded);
 	TAP_RUN(test_failures_lock_for_longer_and_longer);
+	TAP_RUN(test_what_was_no_failure_locks_nobody);
+	TAP_RUN(test_failures_are_bounded);
 	TAP_RUN(test_passwords_have_10_characters_to_72_bytes);
 	TAP_RUN(test_a_table_stays_sorted);
 	TAP_RUN(test_preconditions);
