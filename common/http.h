@@ -236,6 +236,7 @@ bool http_client_is_idle(const struct http_client *c);
 uint64_t http_client_age_ms(const struct http_client *c);
 /* Has a byte of the answer to the last request come? Valid in on_close too. */
 bool http_client_is_answered(const struct http_client *c);
+bool http_client_is_http2(const struct http_client *c);
 const char *http_client_error(const struct http_client *c);
 /* What became of the peer's certificate; valid in on_close too. TLS_VERIFY_OK for a plain stream.
  */

@@ -25,6 +25,10 @@
 /* Waiting for the socket: little, so that what is urgent need not wait long. */
 #define SOCKET_HIGH (64 * 1024)
 
+/* Uploads, and downloads from servers that are farther away. */
+static const struct http2_windows server_windows = { 256 << 10, 1 << 20, 4 << 20 };
+static const struct http2_windows client_windows = { 1 << 20, 4 << 20, 16 << 20 };
+
 /* -- Budgets -- */
 
 void http2_budget_init(struct http2_budget *b, uint32_t burst, uint32_t per_s, uint64_t now)
@@ -355,7 +359,12 @@ static int on_stream_gone(nghttp2_session *session, int32_t id, uint32_t code, v
 
 	if (l->head_id == id)
 		l->head_since = 0;
-	if (s)
+	if (!s)
+		return 0;
+	if (!l->is_server && code == NGHTTP2_NO_ERROR && s->is_ended_in && !s->end_told &&
+		!s->is_dropped)
+		s->is_over = true;
+	else
 		http2_stream_leave(s, code);
 	return 0;
 }
@@ -450,13 +459,13 @@ static int submit_settings(struct http2_link *l)
 {
 	const nghttp2_settings_entry server[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX },
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->windows->stream },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)l->limits.max_head_bytes },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
 	const nghttp2_settings_entry client[] = {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->windows->stream },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)l->limits.max_head_bytes },
 	};
 	int err = nghttp2_submit_settings(l->session, NGHTTP2_FLAG_NONE,
@@ -465,7 +474,7 @@ static int submit_settings(struct http2_link *l)
 
 	if (!err)
 		err = nghttp2_session_set_local_window_size(
-			l->session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONN_WINDOW);
+			l->session, NGHTTP2_FLAG_NONE, 0, (int32_t)l->windows->conn);
 	return err ? -ENOMEM : 0;
 }
 
@@ -487,6 +496,7 @@ int http2_link_open(struct http2_link *l, struct stream *s, bool is_server,
 
 	memset(l, 0, sizeof(*l));
 	l->is_server = is_server;
+	l->windows = is_server ? &server_windows : &client_windows;
 	l->ops = ops;
 	l->limits = http_limits_filled(limits);
 	l->idle_ms = l->limits.idle_ms;

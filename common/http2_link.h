@@ -7,7 +7,7 @@
  * Flow control: each of a connection's streams has a window of its own that is given back as its
  * owner takes the bytes; one that is held back keeps at most its window, in memory, and does not
  * stop the others. The connection's window is given back at once, unless all streams together hold
- * HTTP2_HELD_MAX. Output is taken from the streams only while the socket takes it.
+ * too much. Output is taken from the streams only while the socket takes it.
  */
 #pragma once
 
@@ -21,10 +21,7 @@
 #include "common/list.h"
 #include "common/stream.h"
 
-#define HTTP2_STREAMS_MAX   100
-#define HTTP2_STREAM_WINDOW (256 * 1024)
-#define HTTP2_CONN_WINDOW   (1024 * 1024)
-#define HTTP2_HELD_MAX	    (1024 * 1024)
+#define HTTP2_STREAMS_MAX 100
 /* Of one stream's output: full above, to go on below. */
 #define HTTP2_OUT_HIGH (64 * 1024)
 #define HTTP2_OUT_LOW  (16 * 1024)
@@ -41,6 +38,12 @@ bool http2_budget_take(struct http2_budget *b, uint64_t now);
 
 struct http2_link;
 
+/* What a side lets the other send before it is taken. */
+struct http2_windows {
+	uint32_t stream, conn; /* bytes */
+	size_t held_max;       /* of all streams that hold theirs back */
+};
+
 struct http2_stream {
 	struct list node;
 	struct http2_link *link;
@@ -55,6 +58,8 @@ struct http2_stream {
 	bool is_ended_in; /* END_STREAM came */
 	bool end_told;
 	bool wants_telling; /* resumed: from the loop */
+	bool is_over;	    /* to nghttp2, but not all was told */
+	bool is_dropped;    /* it need not be */
 	struct buf out;	    /* written and not sent; out_at of it are */
 	size_t out_at;
 	bool is_full, wants_drain;
@@ -100,6 +105,7 @@ struct http2_link {
 	struct list streams;
 	size_t n_streams;
 	struct http_limits limits;
+	const struct http2_windows *windows;
 	uint32_t idle_ms;  /* without streams, 0 = no end */
 	uint32_t stall_ms; /* output that the peer does not take */
 	size_t held, owed; /* bytes in streams' `in`; connection window not given back */

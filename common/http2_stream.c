@@ -32,7 +32,7 @@ static void settle(struct http2_link *l)
 {
 	size_t owed = l->owed;
 
-	if (!owed || l->held > HTTP2_HELD_MAX || l->is_closing)
+	if (!owed || l->held > l->windows->held_max || l->is_closing)
 		return;
 	l->owed = 0;
 	nghttp2_session_consume_connection(l->session, owed);
@@ -54,7 +54,7 @@ void http2_stream_leave(struct http2_stream *s, uint32_t code)
 {
 	struct http2_link *l = s->link;
 
-	if (s->id)
+	if (s->id && !s->is_over)
 		nghttp2_session_set_stream_user_data(l->session, s->id, NULL);
 	list_remove(&s->node);
 	l->n_streams--;
@@ -154,6 +154,10 @@ void http2_stream_tell(struct http2_stream *s)
 	uint8_t *data;
 
 	s->wants_telling = false;
+	if (s->is_over && s->is_dropped) {
+		http2_stream_leave(s, NGHTTP2_CANCEL);
+		return;
+	}
 	if (s->is_paused)
 		return;
 	data = buf_release(&s->in, &len);
@@ -168,6 +172,8 @@ void http2_stream_tell(struct http2_stream *s)
 		return;
 	settle(l);
 	tell_end(s);
+	if (s->is_over && s->end_told && !l->is_closing)
+		http2_stream_leave(s, NGHTTP2_NO_ERROR);
 }
 
 void http2_stream_pause(struct http2_stream *s)
@@ -287,7 +293,11 @@ void http2_stream_reset(struct http2_stream *s, uint32_t code)
 {
 	if (s->link->is_closing)
 		return;
-	nghttp2_submit_rst_stream(s->link->session, NGHTTP2_FLAG_NONE, s->id, code);
+	s->is_dropped = true;
+	if (s->is_over)
+		s->wants_telling = true;
+	else
+		nghttp2_submit_rst_stream(s->link->session, NGHTTP2_FLAG_NONE, s->id, code);
 	http2_link_kick(s->link);
 }
 

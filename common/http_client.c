@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/http_client_internal.h"
 #include "common/http_internal.h"
 
 #define RATE_WINDOW_MS	 10000
@@ -17,20 +18,17 @@ enum client_wait {
 	CLIENT_WAIT_BODY,
 };
 
-struct http_client {
+struct http1_client {
+	struct http_client base;
 	struct stream *stream; /* NULL once it closed or was handed over */
 	uv_timer_t timer;
-	const struct http_client_ops *ops;
-	void *data;
 	struct http_parser parser;
 	struct stream_limits stream_limits;
 	enum client_wait wait;
 	uint64_t rate_mark;
 	unsigned interims; /* heads of 1xx since the request */
 	struct http_body_out out;
-	uint64_t born;	   /* loop time, ms */
 	bool is_busy;	   /* an exchange is under way */
-	bool is_answered;  /* a byte came since the request */
 	bool request_done; /* written whole */
 	bool keep_alive;
 	bool is_paused;
@@ -44,9 +42,15 @@ struct http_client {
 	size_t rest_len;
 };
 
-static void on_timer(uv_timer_t *timer);
+static struct http1_client *client_of(struct http_client *c)
+{
+	return container_of(c, struct http1_client, base);
+}
 
-static void set_wait(struct http_client *c, enum client_wait wait)
+static void on_timer(uv_timer_t *timer);
+static void close_client(struct http1_client *c, int why);
+
+static void set_wait(struct http1_client *c, enum client_wait wait)
 {
 	const struct http_limits *l = &c->parser.limits;
 	uint64_t ms = 0;
@@ -63,16 +67,16 @@ static void set_wait(struct http_client *c, enum client_wait wait)
 		uv_timer_start(&c->timer, on_timer, ms, 0);
 }
 
-static void fail(struct http_client *c, int why, const char *text)
+static void fail(struct http1_client *c, int why, const char *text)
 {
 	if (!c->error[0])
 		snprintf(c->error, sizeof(c->error), "http: %s", text);
-	http_client_close(c, why);
+	close_client(c, why);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct http_client *c = timer->data;
+	struct http1_client *c = timer->data;
 	const struct http_limits *l = &c->parser.limits;
 	uint64_t got = c->parser.received - c->rate_mark;
 
@@ -87,17 +91,17 @@ static void on_timer(uv_timer_t *timer)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct http_client *c = handle->data;
+	struct http1_client *c = handle->data;
 
-	if (!c->is_handed && c->ops->on_close)
-		c->ops->on_close(c, c->why);
+	if (!c->is_handed && c->base.ops->on_close)
+		c->base.ops->on_close(&c->base, c->why);
 	http_parser_fini(&c->parser);
 	free(c);
 }
 
 static void on_stream_close(struct stream *s, int why)
 {
-	struct http_client *c = stream_data(s);
+	struct http1_client *c = stream_data(s);
 	struct tls_info info;
 
 	c->is_closing = true;
@@ -111,7 +115,7 @@ static void on_stream_close(struct stream *s, int why)
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
-void http_client_close(struct http_client *c, int why)
+static void close_client(struct http1_client *c, int why)
 {
 	if (c->is_closing || c->is_handed)
 		return;
@@ -122,25 +126,25 @@ void http_client_close(struct http_client *c, int why)
 
 /* -- The response -- */
 
-static void begin_response(struct http_client *c)
+static void begin_response(struct http1_client *c)
 {
 	struct http_parser *p = &c->parser;
 
 	if (p->head.status < 200 && p->head.status != 101) {
 		if (++c->interims > INTERIM_MAX)
 			fail(c, -EBADMSG, "too many interim answers");
-		else if (c->ops->on_interim)
-			c->ops->on_interim(c, &p->head);
+		else if (c->base.ops->on_interim)
+			c->base.ops->on_interim(&c->base, &p->head);
 		return;
 	}
 	c->keep_alive = p->keep_alive && !p->upgraded;
 	set_wait(c, CLIENT_WAIT_BODY);
-	c->ops->on_response(c);
+	c->base.ops->on_response(&c->base);
 	if (p->upgraded && !c->is_handed && !c->is_closing)
 		fail(c, -EPROTO, "upgrade that nobody wanted");
 }
 
-static void end_message(struct http_client *c)
+static void end_message(struct http1_client *c)
 {
 	if (c->parser.head.status < 200) {
 		http_parser_reset(&c->parser);
@@ -157,18 +161,18 @@ static void end_message(struct http_client *c)
 	/* Answered before it was asked to the end: the rest would be taken for another request. */
 	if (!c->request_done)
 		c->keep_alive = false;
-	c->ops->on_response_end(c);
+	c->base.ops->on_response_end(&c->base);
 	if (!c->is_closing && !c->is_handed && !c->is_busy && !c->keep_alive)
-		http_client_close(c, 0);
+		close_client(c, 0);
 }
 
-static bool is_blocked(const struct http_client *c)
+static bool is_blocked(const struct http1_client *c)
 {
 	/* The end is told also in a pause: no byte may come that could tell it later. */
 	return c->is_closing || c->is_handed || (c->is_paused && c->parser.phase != HTTP_PHASE_END);
 }
 
-static void on_event(struct http_client *c, enum http_event ev)
+static void on_event(struct http1_client *c, enum http_event ev)
 {
 	switch (ev) {
 	case HTTP_EVENT_MORE:
@@ -177,8 +181,8 @@ static void on_event(struct http_client *c, enum http_event ev)
 		begin_response(c);
 		break;
 	case HTTP_EVENT_BODY:
-		if (c->ops->on_body)
-			c->ops->on_body(c, c->parser.body, c->parser.body_len);
+		if (c->base.ops->on_body)
+			c->base.ops->on_body(&c->base, c->parser.body, c->parser.body_len);
 		break;
 	case HTTP_EVENT_END:
 		end_message(c);
@@ -189,7 +193,7 @@ static void on_event(struct http_client *c, enum http_event ev)
 	}
 }
 
-static void run(struct http_client *c, const char *data, size_t len)
+static void run(struct http1_client *c, const char *data, size_t len)
 {
 	enum http_event ev = HTTP_EVENT_END;
 	size_t used;
@@ -206,8 +210,8 @@ static void run(struct http_client *c, const char *data, size_t len)
 	c->is_running = false;
 	if (c->is_closing || c->is_handed)
 		return;
-	if (c->ops->on_told)
-		c->ops->on_told(c);
+	if (c->base.ops->on_told)
+		c->base.ops->on_told(&c->base);
 	if (c->is_closing)
 		return;
 	if (c->is_paused) {
@@ -221,22 +225,22 @@ static void run(struct http_client *c, const char *data, size_t len)
 
 static void on_stream_read(struct stream *s, const void *data, size_t len)
 {
-	struct http_client *c = stream_data(s);
+	struct http1_client *c = stream_data(s);
 
 	if (c->is_closing)
 		return;
-	c->is_answered = true;
+	c->base.is_answered = true;
 	run(c, data, len);
 }
 
 static void on_stream_eof(struct stream *s)
 {
-	struct http_client *c = stream_data(s);
+	struct http1_client *c = stream_data(s);
 
 	if (c->is_closing)
 		return;
 	if (!c->is_busy) {
-		http_client_close(c, 0);
+		close_client(c, 0);
 		return;
 	}
 	if (c->parser.phase == HTTP_PHASE_HEAD && !http_parser_is_partial(&c->parser)) {
@@ -251,18 +255,18 @@ static void on_stream_eof(struct stream *s)
 
 static void on_stream_open(struct stream *s)
 {
-	struct http_client *c = stream_data(s);
+	struct http1_client *c = stream_data(s);
 
-	if (!c->is_closing && c->ops->on_open)
-		c->ops->on_open(c);
+	if (!c->is_closing && c->base.ops->on_open)
+		c->base.ops->on_open(&c->base);
 }
 
 static void on_stream_drain(struct stream *s)
 {
-	struct http_client *c = stream_data(s);
+	struct http1_client *c = stream_data(s);
 
-	if (!c->is_closing && c->ops->on_drain)
-		c->ops->on_drain(c);
+	if (!c->is_closing && c->base.ops->on_drain)
+		c->base.ops->on_drain(&c->base);
 }
 
 static const struct stream_ops stream_ops = {
@@ -273,77 +277,30 @@ static const struct stream_ops stream_ops = {
 	.on_close = on_stream_close,
 };
 
-struct http_client *http_client_new(struct stream *s, const struct http_client_ops *ops,
-	const struct http_limits *limits, void *data)
+static struct stream *get_stream(const struct http_client *c)
 {
-	static const struct stream_ops silent;
-	struct http_client *c = calloc(1, sizeof(*c));
-	struct stream_limits sl;
-
-	if (!c || http_parser_init(&c->parser, true, limits)) {
-		free(c);
-		stream_set_ops(s, &silent, NULL);
-		stream_close(s, -ENOMEM);
-		return NULL;
-	}
-	if (!limits)
-		c->parser.limits.header_ms = CLIENT_HEADER_MS;
-	c->stream = s;
-	c->ops = ops;
-	c->data = data;
-	c->request_done = true;
-	c->keep_alive = true;
-	uv_timer_init(stream_loop(s), &c->timer);
-	c->timer.data = c;
-	c->born = uv_now(c->timer.loop);
-	c->stream_limits = sl = *stream_limits(s);
-	sl.idle_ms = 0;
-	stream_set_limits(s, &sl);
-	stream_set_ops(s, &stream_ops, c);
-	if (stream_is_open(s))
-		stream_resume(s);
-	return c;
+	return container_of(c, const struct http1_client, base)->stream;
 }
 
-void *http_client_data(const struct http_client *c)
-{
-	return c->data;
-}
-
-void http_client_set_ops(struct http_client *c, const struct http_client_ops *ops, void *data)
-{
-	c->ops = ops;
-	c->data = data;
-}
-
-struct stream *http_client_stream(const struct http_client *c)
-{
-	return c->stream;
-}
-
-bool http_client_is_idle(const struct http_client *c)
+static bool is_idle(const struct http1_client *c)
 {
 	return !c->is_busy && !c->is_closing && !c->is_handed && c->keep_alive && c->request_done &&
 	       c->stream && stream_is_open(c->stream);
 }
 
-uint64_t http_client_age_ms(const struct http_client *c)
+static bool is_client_idle(const struct http_client *c)
 {
-	return uv_now(c->timer.loop) - c->born;
+	return is_idle(container_of(c, const struct http1_client, base));
 }
 
-bool http_client_is_answered(const struct http_client *c)
+static const char *get_error(const struct http_client *c)
 {
-	return c->is_answered;
+	return container_of(c, const struct http1_client, base)->error;
 }
 
-const char *http_client_error(const struct http_client *c)
+static enum tls_verify get_verify(const struct http_client *base)
 {
-	return c->error;
-}
-
-enum tls_verify http_client_verify(const struct http_client *c)
-{
+	const struct http1_client *c = container_of(base, const struct http1_client, base);
 	struct tls_info info;
 
 	return c->stream && stream_tls_info(c->stream, &info) ? info.verify : c->verify;
@@ -351,21 +308,22 @@ enum tls_verify http_client_verify(const struct http_client *c)
 
 /* -- The request -- */
 
-static void request_done(struct http_client *c)
+static void request_done(struct http1_client *c)
 {
 	c->request_done = true;
 	if (c->is_busy && c->wait == CLIENT_WAIT_NOTHING)
 		set_wait(c, CLIENT_WAIT_HEAD);
 }
 
-int http_client_send(struct http_client *c, const struct http_head *head, enum http_framing framing,
-	uint64_t len)
+static int send_request(struct http_client *base, const struct http_head *head,
+	enum http_framing framing, uint64_t len)
 {
+	struct http1_client *c = client_of(base);
 	struct http_framing_lines f = { .is_request = true, .framing = framing };
 	struct buf b;
 	int err;
 
-	if (!http_client_is_idle(c))
+	if (!is_idle(c))
 		return -EBUSY;
 	if (framing == HTTP_BODY_CLOSE || !head->method || !http_head_get(head, "host"))
 		return -EINVAL;
@@ -389,7 +347,7 @@ int http_client_send(struct http_client *c, const struct http_head *head, enum h
 	c->parser.to_connect = !strcmp(head->method, "CONNECT");
 	c->out = (struct http_body_out){ .framing = framing, .left = f.len };
 	c->is_busy = true;
-	c->is_answered = false;
+	c->base.is_answered = false;
 	c->interims = 0;
 	c->request_done = false;
 	set_wait(c, CLIENT_WAIT_NOTHING);
@@ -398,20 +356,22 @@ int http_client_send(struct http_client *c, const struct http_head *head, enum h
 	return 0;
 }
 
-static int check_writing(const struct http_client *c)
+static int check_writing(const struct http1_client *c)
 {
 	return c->is_closing || c->is_handed || c->request_done ? -EPIPE : 0;
 }
 
-int http_client_write(struct http_client *c, const void *data, size_t len)
+static int write_body(struct http_client *base, const void *data, size_t len)
 {
+	struct http1_client *c = client_of(base);
 	int err = check_writing(c);
 
 	return err ? err : http_body_write(&c->out, c->stream, data, len);
 }
 
-int http_client_end(struct http_client *c, const struct http_head *trailers)
+static int end_request(struct http_client *base, const struct http_head *trailers)
 {
+	struct http1_client *c = client_of(base);
 	int err;
 
 	if (c->request_done && c->is_busy && c->out.framing == HTTP_BODY_NONE)
@@ -427,30 +387,24 @@ int http_client_end(struct http_client *c, const struct http_head *trailers)
 	return err;
 }
 
-bool http_client_is_full(const struct http_client *c)
+static bool is_full(const struct http_client *base)
 {
+	const struct http1_client *c = container_of(base, const struct http1_client, base);
+
 	return c->stream && stream_is_full(c->stream);
 }
 
 /* -- Looking at the response -- */
 
-const struct http_head *http_client_head(const struct http_client *c)
+static uint64_t get_length(const struct http_client *c)
 {
-	return &c->parser.head;
+	return container_of(c, const struct http1_client, base)->parser.length;
 }
 
-const struct http_head *http_client_trailers(const struct http_client *c)
+static void pause_body(struct http_client *base)
 {
-	return &c->parser.trailers;
-}
+	struct http1_client *c = client_of(base);
 
-uint64_t http_client_length(const struct http_client *c)
-{
-	return c->parser.length;
-}
-
-void http_client_pause(struct http_client *c)
-{
 	if (c->is_paused || c->is_closing || c->is_handed)
 		return;
 	c->is_paused = true;
@@ -458,8 +412,10 @@ void http_client_pause(struct http_client *c)
 	stream_pause(c->stream);
 }
 
-void http_client_resume(struct http_client *c)
+static void resume_body(struct http_client *base)
 {
+	struct http1_client *c = client_of(base);
+
 	if (!c->is_paused || c->is_closing || c->is_handed)
 		return;
 	c->is_paused = false;
@@ -470,9 +426,10 @@ void http_client_resume(struct http_client *c)
 	stream_resume(c->stream);
 }
 
-struct stream *http_client_handover(struct http_client *c)
+static struct stream *handover(struct http_client *base)
 {
 	static const struct stream_ops silent;
+	struct http1_client *c = client_of(base);
 	struct stream *s = c->stream;
 
 	if (c->is_closing || c->is_handed || !c->is_running || !c->parser.upgraded)
@@ -488,4 +445,62 @@ struct stream *http_client_handover(struct http_client *c)
 	stream_set_limits(s, &c->stream_limits);
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 	return s;
+}
+
+/* -- Life -- */
+
+static void close_it(struct http_client *c, int why)
+{
+	close_client(client_of(c), why);
+}
+
+static const struct http_client_impl impl = {
+	.stream = get_stream,
+	.is_idle = is_client_idle,
+	.error = get_error,
+	.verify = get_verify,
+	.send = send_request,
+	.write = write_body,
+	.end = end_request,
+	.is_full = is_full,
+	.length = get_length,
+	.pause = pause_body,
+	.resume = resume_body,
+	.handover = handover,
+	.close = close_it,
+};
+
+struct http_client *http_client_new(struct stream *s, const struct http_client_ops *ops,
+	const struct http_limits *limits, void *data)
+{
+	static const struct stream_ops silent;
+	struct http1_client *c = calloc(1, sizeof(*c));
+	struct stream_limits sl;
+
+	if (!c || http_parser_init(&c->parser, true, limits)) {
+		free(c);
+		stream_set_ops(s, &silent, NULL);
+		stream_close(s, -ENOMEM);
+		return NULL;
+	}
+	if (!limits)
+		c->parser.limits.header_ms = CLIENT_HEADER_MS;
+	c->base.impl = &impl;
+	c->base.head = &c->parser.head;
+	c->base.trailers = &c->parser.trailers;
+	c->stream = s;
+	c->base.ops = ops;
+	c->base.data = data;
+	c->request_done = true;
+	c->keep_alive = true;
+	uv_timer_init(stream_loop(s), &c->timer);
+	c->timer.data = c;
+	c->base.born = uv_now(c->timer.loop);
+	c->stream_limits = sl = *stream_limits(s);
+	sl.idle_ms = 0;
+	stream_set_limits(s, &sl);
+	stream_set_ops(s, &stream_ops, c);
+	if (stream_is_open(s))
+		stream_resume(s);
+	return &c->base;
 }

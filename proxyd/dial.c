@@ -11,7 +11,7 @@ struct dial {
 	struct list node;
 	struct proxy *p;
 	char host[256];
-	bool use_tls;
+	struct tls_ctx *tls; /* NULL: plain */
 	dial_on_done on_done;
 	void *arg;
 	struct connect *connect; /* while connecting */
@@ -98,8 +98,7 @@ static void on_connected(void *arg, int fd, const struct addr *to, const struct 
 		end(d, NULL);
 		return;
 	}
-	code = stream_open_fd(&d->p->d->loop, fd, d->use_tls ? d->p->upstream_tls : NULL, d->host,
-		&limits, &ops, d, &d->stream);
+	code = stream_open_fd(&d->p->d->loop, fd, d->tls, d->host, &limits, &ops, d, &d->stream);
 	if (!code)
 		return;
 	set_error(
@@ -107,7 +106,7 @@ static void on_connected(void *arg, int fd, const struct addr *to, const struct 
 	end(d, NULL);
 }
 
-struct dial *dial_start(struct proxy *p, const struct connect_target *t, bool use_tls,
+struct dial *dial_start(struct proxy *p, const struct connect_target *t, struct tls_ctx *tls,
 	dial_on_done on_done, void *arg)
 {
 	struct dial *d = calloc(1, sizeof(*d));
@@ -115,7 +114,7 @@ struct dial *dial_start(struct proxy *p, const struct connect_target *t, bool us
 	if (!d)
 		return NULL;
 	d->p = p;
-	d->use_tls = use_tls;
+	d->tls = tls;
 	d->on_done = on_done;
 	d->arg = arg;
 	snprintf(d->host, sizeof(d->host), "%s", t->host);

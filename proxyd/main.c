@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "proxyd/appeals.h"
 #include "proxyd/bus.h"
+#include "proxyd/carriers.h"
 #include "proxyd/exchange.h"
 #include "proxyd/filtering.h"
 #include "proxyd/listeners.h"
@@ -58,7 +59,8 @@ static int open_ca(struct proxy *p)
 
 static int open_upstream(struct proxy *p)
 {
-	static const char *const alpn[] = { "http/1.1", NULL };
+	static const char *const alpn[] = { "h2", "http/1.1", NULL };
+	static const char *const http1[] = { "http/1.1", NULL };
 	struct tls_config cfg = {
 		.ca_file = p->conf->upstream_ca,
 		.session_cache = UPSTREAM_SESSIONS,
@@ -67,6 +69,9 @@ static int open_upstream(struct proxy *p)
 	};
 	int err = tls_ctx_new(&cfg, &p->upstream_tls);
 
+	cfg.alpn = http1;
+	if (!err)
+		err = tls_ctx_new(&cfg, &p->upstream_http1_tls);
 	if (err) {
 		log_error("cannot read upstream_ca file=%s error=%s", p->conf->upstream_ca,
 			strerror(-err));
@@ -100,6 +105,8 @@ static int on_start(struct daemon *d)
 	list_init(&p->dials);
 	list_init(&p->exchanges);
 	list_init(&p->peeks);
+	list_init(&p->carriers);
+	hmap_init(&p->berths, NULL);
 	flows_init(&p->flows, &d->loop);
 	p->sni_log = sni_log_new(&p->conf->sni_log_ips, (uint32_t)p->conf->sni_log_ttl_s);
 	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
@@ -159,6 +166,7 @@ static void on_stop(struct daemon *d)
 	p->stopping = true;
 	listeners_close(p);
 	exchange_close_all(p);
+	carriers_close(p);
 	list_foreach_safe (&p->sessions, it)
 		session_close(container_of(it, struct session, node));
 	portal_close(p);
@@ -186,6 +194,8 @@ static void on_fini(struct daemon *d)
 	pages_fini(&p->pages);
 	appeals_free(p->appeals);
 	tls_ctx_free(p->upstream_tls);
+	tls_ctx_free(p->upstream_http1_tls);
+	hmap_fini(&p->berths);
 	if (p->minter)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);

@@ -38,12 +38,16 @@ struct proxy {
 	struct cert_ca *root;
 	struct cert_minter *minter;
 	struct sign sign;
-	struct tls_ctx *mitm_tls;     /* towards clients */
-	struct tls_ctx *portal_tls;   /* towards clients of the portal */
-	struct tls_ctx *upstream_tls; /* towards web servers */
-	struct listening *listening;  /* listeners.c */
+	struct tls_ctx *mitm_tls;	    /* towards clients */
+	struct tls_ctx *portal_tls;	    /* towards clients of the portal */
+	struct tls_ctx *upstream_tls;	    /* towards web servers */
+	struct tls_ctx *upstream_http1_tls; /* without HTTP/2 */
+	struct listening *listening;	    /* listeners.c */
 	size_t listening_count;
-	struct pool *pool; /* idle connections to them */
+	struct pool *pool;  /* idle connections to them */
+	struct hmap berths; /* carriers.c: device and place → struct berth */
+	struct list carriers;
+	size_t carriers_count;
 	struct filtering *filtering;
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/carriers.h"
 #include "proxyd/connect.h"
 #include "proxyd/filter.h"
 #include "proxyd/judge.h"
@@ -37,6 +38,9 @@ static int build_request(struct exchange *x, struct http_head *out)
 		snprintf(hops, sizeof(hops), "%" PRId64, judge_hops_left(head) - 1);
 		err = http_head_set(out, "Max-Forwards", hops);
 	}
+	/* gRPC's servers look for it; to HTTP/1.1 it would be a promise about this connection. */
+	if (!err && http_client_is_http2(x->client) && http_head_has_token(head, "TE", "trailers"))
+		err = http_head_set(out, "TE", "trailers");
 	if (!err && x->is_upgrade)
 		err = http_head_set(out, "Connection", "Upgrade");
 	if (!err && x->is_upgrade)
@@ -146,6 +150,8 @@ static void on_client_close(struct http_client *c, int why)
 	/* The answer is whole, but still on its way through its stages. */
 	if (x->filter && filter_has_ended(x->filter))
 		return;
+	if (why == -EOPNOTSUPP && !x->needs_http1 && is_repeatable(x) && !exchange_is_answered(x))
+		x->needs_http1 = x->sends_again = true;
 	if (x->sends_again || may_repeat(x, c, why)) {
 		x->sends_again = false;
 		x->is_reused = x->is_bound = false;
@@ -173,6 +179,13 @@ static const struct http_client_ops client_ops = {
 
 /* ---- connecting ---- */
 
+static bool speaks_http2(const struct stream *s)
+{
+	struct tls_info tls;
+
+	return stream_tls_info(s, &tls) && tls.alpn && !strcmp(tls.alpn, "h2");
+}
+
 static void on_dialed(void *arg, struct stream *stream, const struct dial_error *err)
 {
 	struct exchange *x = arg;
@@ -190,17 +203,28 @@ static void on_dialed(void *arg, struct stream *stream, const struct dial_error 
 		upstream_join_connect(x, stream);
 		return;
 	}
-	x->client = http_client_new(stream, &client_ops, &limits, x);
+	if (speaks_http2(stream))
+		x->client = carriers_put(x->p, &x->target, &x->s->device, stream, &limits);
+	else
+		x->client = http_client_new(stream, &client_ops, &limits, x);
 	if (!x->client) {
 		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 		return;
 	}
+	http_client_set_ops(x->client, &client_ops, x);
 	send_request(x);
+}
+
+/* WebSocket takes a connection of its own. */
+static bool is_http1_only(const struct exchange *x)
+{
+	return x->is_upgrade || x->needs_http1;
 }
 
 static void start_dial(struct exchange *x)
 {
 	const struct session *s = x->s;
+	struct tls_ctx *tls = NULL;
 	struct connect_target to = {
 		.device = &s->device,
 		.host = x->target.host,
@@ -208,7 +232,9 @@ static void start_dial(struct exchange *x)
 		.original = session_is_intercepted(s) ? &s->original.addr : NULL,
 	};
 
-	x->dial = dial_start(x->p, &to, x->target.is_https && !x->wants_tunnel, on_dialed, x);
+	if (x->target.is_https && !x->wants_tunnel)
+		tls = is_http1_only(x) ? x->p->upstream_http1_tls : x->p->upstream_tls;
+	x->dial = dial_start(x->p, &to, tls, on_dialed, x);
 	if (!x->dial)
 		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 }
@@ -223,6 +249,10 @@ static struct http_client *take_client(struct exchange *x)
 
 	x->is_bound = c;
 	if (c || x->is_upgrade || connect_needs_reach(x->p, &x->s->device, x->target.host))
+		return c;
+	if (x->target.is_https)
+		c = carriers_take(x->p, &x->target, &x->s->device);
+	if (c)
 		return c;
 	return pool_take(x->p->pool, &x->target, &x->s->device, is_repeatable(x) ? 0 : FRESH_MS);
 }
