@@ -198,6 +198,12 @@ struct stream *http_request_handover(struct http_request *req, const struct http
 /* CONNECT, or Connection: upgrade with an Upgrade header. */
 bool http_request_is_connect(const struct http_request *req);
 bool http_request_wants_upgrade(const struct http_request *req);
+/*
+ * Then there is no handover. What asks for WebSocket there (RFC 8441) is a GET with Upgrade, as in
+ * HTTP/1.1 but without keys; a response of 200 and CHUNKED agrees to it, and bodies both ways are
+ * the tunnel. It is to be paused until then.
+ */
+bool http_request_is_http2(const struct http_request *req);
 
 /* -- Client -- */
 

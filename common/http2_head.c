@@ -11,6 +11,9 @@
 
 #include "common/http_internal.h"
 
+/* Of extended CONNECT (RFC 8441); among the headers until the head is whole. */
+#define PROTOCOL ":protocol"
+
 /* -- In -- */
 
 static bool is_name(const char *name, size_t len, const char *what)
@@ -55,6 +58,8 @@ static int add_pseudo(const struct http2_head_in *in, const char *name, size_t n
 		return add_host(h, value, len);
 	if (is_name(name, name_len, ":status"))
 		h->status = (int)strtol(value, NULL, 10);
+	if (is_name(name, name_len, PROTOCOL))
+		return add(h, PROTOCOL, strlen(PROTOCOL), value, len);
 	return 0; /* :scheme is the connection's */
 }
 
@@ -104,12 +109,33 @@ static bool is_target(const char *s)
 	return true;
 }
 
+/* Extended CONNECT is a GET that asks for an upgrade. */
+static int translate_connect(struct http_head *h)
+{
+	const char *protocol = http_head_get(h, PROTOCOL);
+	bool is_websocket = protocol && !strcmp(protocol, "websocket");
+
+	if (!protocol)
+		return 0;
+	http_head_remove(h, PROTOCOL);
+	if (!is_websocket || strcmp(h->method, "CONNECT") != 0 || !h->target)
+		return 501;
+	h->method = "GET";
+	return add(h, "Upgrade", 7, "websocket", 9) || add(h, "Connection", 10, "Upgrade", 7)
+		       ? -ENOMEM
+		       : 0;
+}
+
 int http2_head_finish_request(struct http_head *h)
 {
 	const char *host = http_head_get(h, "host");
+	int err;
 
 	if (!h->method || !host || !*host)
 		return 400;
+	err = translate_connect(h);
+	if (err)
+		return err;
 	/* CONNECT has no path: its target is the authority. */
 	if (!h->target && !strcmp(h->method, "CONNECT"))
 		h->target = host;

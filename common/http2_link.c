@@ -462,6 +462,7 @@ static int submit_settings(struct http2_link *l)
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->windows->stream },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)l->limits.max_head_bytes },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
+		{ NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
 	};
 	const nghttp2_settings_entry client[] = {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },

@@ -20,6 +20,7 @@ struct http2_conn {
 struct http2_request {
 	struct http_request base;
 	struct http2_stream stream;
+	bool is_tunnel; /* extended CONNECT: silence is no slowness */
 };
 
 static struct http2_conn *conn_of(struct http_conn *c)
@@ -207,6 +208,7 @@ static struct stream *handover(struct http_request *req, const struct http_head 
 }
 
 static const struct http_conn_impl impl = {
+	.is_http2 = true,
 	.close = close_conn,
 	.drain = drain,
 	.pause = pause_body,
@@ -289,7 +291,8 @@ static void on_head(struct http2_stream *s)
 	}
 	set_priority(s);
 	req->body_done = s->is_ended_in;
-	req->length = req->body_done ? 0 : declared_length(s);
+	r->is_tunnel = http_request_wants_upgrade(req);
+	req->length = req->body_done || r->is_tunnel ? 0 : declared_length(s);
 	req->is_live = true;
 	req->conn->ops->on_request(req);
 	if (req->is_live && !req->head_sent && !req->is_paused && !req->body_done &&
@@ -370,7 +373,7 @@ static void check(struct http2_request *r, uint64_t now)
 		fail(r, -ETIMEDOUT, NGHTTP2_CANCEL);
 		return;
 	}
-	if (!req->is_live)
+	if (!req->is_live || r->is_tunnel)
 		return;
 	if (req->continue_held && !req->is_paused && now - s->rate_since >= CONTINUE_MS)
 		http_request_continue(req);

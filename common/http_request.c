@@ -83,6 +83,11 @@ bool http_request_is_connect(const struct http_request *req)
 	return !strcmp(http_request_head(req)->method, "CONNECT");
 }
 
+bool http_request_is_http2(const struct http_request *req)
+{
+	return req->conn->impl->is_http2;
+}
+
 bool http_request_wants_upgrade(const struct http_request *req)
 {
 	const struct http_head *h = http_request_head(req);

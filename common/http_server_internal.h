@@ -18,6 +18,7 @@
 /* What a version does. Those on requests are called while the request is live and its connection is
  * not closing. */
 struct http_conn_impl {
+	bool is_http2;
 	void (*close)(struct http_conn *c, int why);
 	void (*drain)(struct http_conn *c);
 	/* is_paused is set already. */

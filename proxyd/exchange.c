@@ -16,7 +16,7 @@
 
 void exchange_free_if_over(struct exchange *x)
 {
-	if (x->req || x->client || x->dial)
+	if (x->req || x->client || x->dial || x->relay)
 		return;
 	flow_remove(&x->flow);
 	list_remove(&x->node);
@@ -208,7 +208,7 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 static bool is_still_allowed(struct flow *f)
 {
 	struct exchange *x = container_of(f, struct exchange, flow);
-	struct stream *s = x->client ? http_client_stream(x->client) : NULL;
+	struct stream *s = x->client ? http_client_stream(x->client) : x->relay;
 	struct decision d;
 
 	judge_decide(x, false, &d);

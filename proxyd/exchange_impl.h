@@ -7,6 +7,7 @@
 #include "proxyd/search_form.h"
 #include "proxyd/session.h"
 #include "proxyd/target.h"
+#include "proxyd/websocket.h"
 
 /* What the files of exchange.h's implementation share: exchange.c has the client's leg, upstream.c
  * the server's, judge.c what is read from the request. */
@@ -23,6 +24,7 @@ struct exchange {
 	struct session *s;
 	struct http_request *req;   /* the client's leg; NULL after its on_end */
 	struct http_client *client; /* the server's leg; NULL before it and after its end */
+	struct stream *relay;	    /* after 101 to a client of HTTP/2: the server's leg */
 	struct dial *dial;	    /* while connecting */
 	struct load *load;    /* its place among the device's requests, from upstream_start on */
 	struct target target; /* its path is not used: */
@@ -31,13 +33,14 @@ struct exchange {
 	char *path;		    /* origin-form of the target */
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
 	bool is_connect;
-	bool wants_tunnel;  /* CONNECT that is passed through undecrypted */
-	bool is_upgrade;    /* to WebSocket, the one protocol that may follow HTTP */
-	bool request_sent;  /* the head went to the server */
-	bool request_ended; /* the client's body is whole */
-	bool needs_http1;   /* the server wants it for this request */
-	bool is_reused;	    /* over a connection kept from before: one retry is due */
-	bool is_bound;	    /* the connection knows the client: nobody else may have it */
+	bool wants_tunnel; /* CONNECT that is passed through undecrypted */
+	bool is_upgrade;   /* to WebSocket, the one protocol that may follow HTTP */
+	char websocket_key[WEBSOCKET_KEY_LEN]; /* ours, for a client of HTTP/2 */
+	bool request_sent;		       /* the head went to the server */
+	bool request_ended;		       /* the client's body is whole */
+	bool needs_http1;		       /* the server wants it for this request */
+	bool is_reused; /* over a connection kept from before: one retry is due */
+	bool is_bound;	/* the connection knows the client: nobody else may have it */
 	/* What becomes of the answer's body (filter.c). */
 	struct filter *filter; /* NULL: it goes as it is */
 	bool masks_words, hides_images;

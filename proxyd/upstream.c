@@ -45,6 +45,8 @@ static int build_request(struct exchange *x, struct http_head *out)
 		err = http_head_set(out, "Connection", "Upgrade");
 	if (!err && x->is_upgrade)
 		err = http_head_set(out, "Upgrade", "websocket");
+	if (!err && x->is_upgrade && http_request_is_http2(x->req))
+		err = websocket_add_key(out, x->websocket_key);
 	return err ? err : filter_prepare(x, out);
 }
 
@@ -67,11 +69,17 @@ static void send_request(struct exchange *x)
 		return;
 	}
 	x->request_sent = true;
-	http_request_resume(x->req);
+	/* What follows an extended CONNECT is for after the answer. */
+	if (!x->is_upgrade || !http_request_is_http2(x->req))
+		http_request_resume(x->req);
 }
 
 void upstream_write(struct exchange *x, const void *data, size_t len)
 {
+	if (x->relay) {
+		upstream_relay_write(x, data, len);
+		return;
+	}
 	if (!x->client || !x->request_sent)
 		return;
 	/* An error closes the connection, and comes back as that. */
@@ -82,13 +90,17 @@ void upstream_write(struct exchange *x, const void *data, size_t len)
 
 void upstream_end(struct exchange *x)
 {
-	if (x->client && x->request_sent)
+	if (x->relay)
+		stream_shutdown(x->relay);
+	else if (x->client && x->request_sent)
 		http_client_end(x->client, http_request_trailers(x->req));
 }
 
 void upstream_resume(struct exchange *x)
 {
-	if (x->filter)
+	if (x->relay)
+		stream_resume(x->relay);
+	else if (x->filter)
 		filter_resume(x->filter);
 	else if (x->client)
 		http_client_resume(x->client);
@@ -103,6 +115,8 @@ void upstream_stop(struct exchange *x, int why)
 		filter_close(x->filter);
 	if (x->client)
 		http_client_close(x->client, why);
+	if (x->relay)
+		stream_close(x->relay, why);
 }
 
 static void on_client_drain(struct http_client *c)

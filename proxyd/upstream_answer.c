@@ -93,7 +93,10 @@ void upstream_on_response(struct http_client *c)
 		return;
 	}
 	if (http_client_head(c)->status == 101) {
-		upstream_join_upgrade(x);
+		if (http_request_is_http2(x->req))
+			upstream_join_relay(x);
+		else
+			upstream_join_upgrade(x);
 		return;
 	}
 	if (judge_is_dns_message(http_client_head(c))) {

@@ -1,6 +1,6 @@
 # Fuzz targets: tests/fuzz/fuzz_NAME.c; FUZZ_SRCS_NAME = sources outside the common library.
 FUZZERS += conf
-FUZZERS += http relay
+FUZZERS += http http2_head relay
 FUZZERS += codec
 FUZZERS += domainset
 FUZZERS += list_parse

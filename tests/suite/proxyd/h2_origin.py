@@ -30,7 +30,8 @@ class Stream:
 
     def answer(self, status=200, headers=(), body=b"", trailers=None):
         self.start(status, headers)
-        self.write(body.encode() if isinstance(body, str) else body)
+        if self.get(":method") != "HEAD":
+            self.write(body.encode() if isinstance(body, str) else body)
         self.end(trailers)
 
     def start(self, status=200, headers=()):
