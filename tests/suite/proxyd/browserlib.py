@@ -38,6 +38,7 @@ const events = url => new Promise(done => {
 });
 const attempt = async (name, what) => { try { told[name] = await what(); } catch (e) { told[name] = "" + e; } };
 (async () => {
+  told.protocol = performance.getEntriesByType("navigation")[0].nextHopProtocol;
   await attempt("get", async () => (await (await fetch("/echo?a=b")).json()).target);
   await attempt("post", async () => (await (await fetch("/echo", {method: "POST", body: "x".repeat(300000)})).json()).length);
   await attempt("chunked", async () => (await fetch("/chunked")).text());

@@ -18,6 +18,6 @@ def test_browser_gets_everything_but_what_is_listed(world, tmp_path, name):
         {"network.proxy.type": 0, "network.dns.forceResolve": SITE, "network.dns.disableIPv6": True,
          "network.trr.mode": 5})
     told = visit(world, tmp_path, name, browsers[name], site)
-    assert told == {**EVERYTHING, "blocked": "error"}
+    assert told == {**EVERYTHING, "blocked": "error", "protocol": "http/1.1"}
     assert not any(r.target == "/a.png" for r in world.secure.requests)
     assert world.status()["leaves_made"] == 0  # nothing was decrypted
