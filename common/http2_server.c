@@ -155,11 +155,16 @@ static int end(struct http_request *req, const struct http_head *trailers)
 		err = -EMSGSIZE;
 	else if (!is_bare(req))
 		err = http2_stream_end(&r->stream, trailers);
-	if (err)
+	if (err) {
 		fail(r, err, NGHTTP2_INTERNAL_ERROR);
-	else
-		http_request_finish(req, 0);
-	return err;
+		return err;
+	}
+	r->stream.is_ending = true;
+	http_request_finish(req, 0);
+	/* Its head was all of it, and is long sent. */
+	if (r->stream.is_over)
+		http2_stream_reset(&r->stream, NGHTTP2_NO_ERROR);
+	return 0;
 }
 
 static void abort_response(struct http_request *req)

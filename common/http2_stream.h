@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What http2_link.c tells its streams. */
+/* What the files of a connection share: http2_link.c its life and its bytes, http2_session.c what
+ * nghttp2 tells of them, http2_stream.c one stream. */
 #pragma once
 
 #include "common/http2_link.h"
@@ -17,3 +18,5 @@ void http2_stream_tell(struct http2_stream *s);
 void http2_stream_leave(struct http2_stream *s, uint32_t code);
 /* The connection's timer by what it has to do. */
 void http2_link_arm(struct http2_link *l);
+/* Makes l->session, and submits the settings. 0 or -ENOMEM. */
+int http2_session_open(struct http2_link *l);

@@ -12,7 +12,7 @@ COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/
 	common/random.c common/stream.c common/stream_write.c \
 	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
 	common/http_client.c common/http_exchange.c common/http_fetch.c common/http_request.c common/http_response.c \
-	common/http2_client.c common/http2_head.c common/http2_link.c common/http2_server.c common/http2_stream.c
+	common/http2_client.c common/http2_head.c common/http2_link.c common/http2_server.c common/http2_session.c common/http2_stream.c
 COMMON_LIBS += -lnghttp2
 # llhttp is a library on Debian 13 and C source on Debian 12.
 LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))

@@ -303,3 +303,15 @@ def test_policy_change_ends_what_runs(world):
 def test_curl_speaks_http2(world):
     done = world.curl("--http2", "-w", "\n%{http_version} %{http_code}", "https://allowed.example/")
     assert done.stdout.endswith(b"\n2 200"), done
+
+
+def test_h2load_gets_every_answer(world):
+    """nghttp2's own load generator at the gateway's pages: 4 connections of 50 streams."""
+    done = world.client.run("h2load", "-n", "2000", "-c", "4", "-m", "50", "https://10.9.0.1/culvert-ca.pem")
+    assert "2000 succeeded, 0 failed" in done and "2000 2xx" in done, done
+
+
+def test_nghttp_understands_it(world):
+    done = world.client.run("nghttp", "-nv", "--no-verify-peer", "https://10.9.0.1/culvert-ca.pem",
+                            "https://10.9.0.1/proxy.pac")
+    assert done.count(":status: 200") == 2, done
