@@ -272,8 +272,7 @@ static void fill_status(void *arg, cJSON *status)
 	cJSON *lists = cJSON_AddObjectToObject(status, "lists");
 
 	staging_report(&s->staging, status);
-	if (s->has_directus)
-		directus_report(&s->directus, status);
+	syncd_directus_report(s, status);
 	if (s->lists.save_err)
 		cJSON_AddStringToObject(status, "state_error", strerror(-s->lists.save_err));
 	hmap_foreach (&s->lists.sources, it) {

@@ -133,6 +133,46 @@ static void on_alarm(void *arg, const char *what, const char *detail)
 
 static const struct directus_ops ops = { on_records, on_list, on_list_gone, on_alarm };
 
+/* ---- appeals ---- */
+
+/* apid sends what it holds and was not told of once more (S5): an event may be lost. */
+static void on_stored(void *arg, const char *entry, const char *uuid)
+{
+	struct syncd *s = arg;
+	cJSON *record = cJSON_CreateObject();
+
+	bus_queue_ack(s->daemon->bus, QUEUE_appeals, entry);
+	cJSON_AddStringToObject(record, "uuid", uuid);
+	bus_event_send(s->daemon->bus, EVENT_syncd_appeal_stored, record);
+}
+
+static void on_appeal(void *arg, const char *entry, const cJSON *record)
+{
+	struct syncd *s = arg;
+	int err = directus_appeals_add(&s->directus_appeals, entry, record);
+
+	if (!err)
+		return;
+	log_error("appeal cannot be taken entry=%s error=%s", entry, strerror(-err));
+	/* What is no appeal never becomes one. */
+	if (err == -EINVAL)
+		bus_queue_ack(s->daemon->bus, QUEUE_appeals, entry);
+}
+
+static const struct directus_appeals_ops appeals_ops = { on_stored, on_alarm };
+
+/* ---- hints ---- */
+
+static void on_changed(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+{
+	const struct rec_directus_hint *hint = args;
+	struct syncd *s = arg;
+
+	(void)caller;
+	directus_hint(&s->directus, hint->collection);
+	bus_call_reply(call, NULL);
+}
+
 /* ---- life ---- */
 
 static const char *value_or_null(const char *text)
@@ -210,24 +250,42 @@ int syncd_directus_open(struct syncd *s)
 		log_error("Directus cannot be asked error=%s", strerror(-err));
 	else
 		lists_each_directus(&s->lists, add_kept_list, s);
+	directus_appeals_open(&s->directus_appeals, &s->directus.client, &s->directus.conf.mapping,
+		&s->daemon->loop, &appeals_ops, s);
 	return err;
 }
 
-void syncd_directus_start(struct syncd *s)
+int syncd_directus_start(struct syncd *s)
 {
-	if (s->has_directus)
-		directus_start(&s->directus);
+	int err;
+
+	if (!s->has_directus)
+		return 0;
+	directus_start(&s->directus);
+	err = bus_queue_consume(s->daemon->bus, QUEUE_appeals, on_appeal, s);
+	return err ? err : bus_serve(s->daemon->bus, REQUEST_syncd_directus_changed, on_changed, s);
+}
+
+void syncd_directus_report(const struct syncd *s, cJSON *status)
+{
+	if (!s->has_directus)
+		return;
+	directus_report(&s->directus, status);
+	directus_appeals_report(&s->directus_appeals, status);
 }
 
 void syncd_directus_close(struct syncd *s)
 {
-	if (s->has_directus)
-		directus_close(&s->directus);
+	if (!s->has_directus)
+		return;
+	directus_appeals_close(&s->directus_appeals);
+	directus_close(&s->directus);
 }
 
 void syncd_directus_fini(struct syncd *s)
 {
 	if (s->has_directus) {
+		directus_appeals_fini(&s->directus_appeals);
 		directus_fini(&s->directus);
 		directus_publish_fini(&s->directus_topics);
 	}

@@ -6,8 +6,9 @@
 /* Directus as the configuration has it: its topics go to the bus, its lists to the lists. Nothing
  * without directus_url. 0 or -errno (logged). After lists_open. */
 int syncd_directus_open(struct syncd *s);
-/* Once the bus is subscribed to. */
-void syncd_directus_start(struct syncd *s);
+/* Once the bus is subscribed to. 0 or -errno. */
+int syncd_directus_start(struct syncd *s);
+void syncd_directus_report(const struct syncd *s, cJSON *status);
 void syncd_directus_close(struct syncd *s);
 void syncd_directus_fini(struct syncd *s);
 

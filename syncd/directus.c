@@ -422,6 +422,30 @@ void directus_sync(struct directus *d, bool full)
 		timer_start(&d->timer, 0, 0);
 }
 
+/* The unit of the collection comes to the front: the order of units means nothing. */
+static void move_to_front(struct directus *d, const char *collection)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct directus_unit *u = d->units[i];
+
+		for (unsigned p = 0; p < u->part_count; p++) {
+			if (strcmp(u->collections[p], collection) != 0)
+				continue;
+			memmove(d->units + 1, d->units, i * sizeof(*d->units));
+			d->units[0] = u;
+			return;
+		}
+	}
+}
+
+void directus_hint(struct directus *d, const char *collection)
+{
+	/* In a round the places are in use; another one follows it. */
+	if (collection && !d->busy)
+		move_to_front(d, collection);
+	directus_sync(d, false);
+}
+
 void directus_start(struct directus *d)
 {
 	timer_start(&d->timer, 0, 0);

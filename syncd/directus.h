@@ -55,6 +55,9 @@ int directus_open(struct directus *d, const struct directus_conf *conf,
 void directus_start(struct directus *d);
 /* Looks now; full: reads everything. */
 void directus_sync(struct directus *d, bool full);
+/* Something has changed, in that collection as is said (NULL: in whichever): it is looked at first,
+ * now. A hint: what it does not tell of is found by the next round. */
+void directus_hint(struct directus *d, const char *collection);
 /* Is that a list of Directus? */
 bool directus_has_list(const struct directus *d, const char *id);
 /* A list that was read in an earlier run: it is Directus' until Directus says otherwise. -ENOMEM.

@@ -55,7 +55,7 @@ static int start(struct daemon *d)
 	if (!err)
 		err = syncd_bus_start(s);
 	if (!err)
-		syncd_directus_start(s);
+		err = syncd_directus_start(s);
 	return err;
 }
 

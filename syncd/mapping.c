@@ -76,6 +76,15 @@ static const struct part table[PARTS] = {
 		{ "domain", "domain", FORM_TEXT, NEEDED } } },
 	[PART_IMAGE_IGNORE] = { "image_ignore", "", TOPIC_image_ignore, {
 		{ "domain", "domain", FORM_TEXT, NEEDED } } },
+	[PART_VPN_APPEALS] = { "vpn_appeals", "vpn_appeals", -1, {
+		{ "uuid", "uuid", FORM_TEXT, NEEDED }, { "url", "url", FORM_TEXT, NEEDED },
+		{ "host", "host", FORM_TEXT, NEEDED }, { "reason", "reason", FORM_TEXT, false },
+		{ "device", "device_id", FORM_TEXT, false }, { "status", "status", FORM_TEXT, false } } },
+	[PART_WEBSITE_APPEALS] = { "website_appeals", "website_appeals", -1, {
+		{ "uuid", "uuid", FORM_TEXT, NEEDED }, { "url", "url", FORM_TEXT, NEEDED },
+		{ "host", "host", FORM_TEXT, NEEDED }, { "reason", "reason", FORM_TEXT, false },
+		{ "device", "device_id", FORM_TEXT, false }, { "status", "status", FORM_TEXT, false },
+		{ "mode", "mode", FORM_TEXT, false }, { "category", "category_id", FORM_TEXT, false } } },
 };
 /* clang-format on */
 
@@ -418,4 +427,40 @@ int mapping_add_entries(
 			return err;
 	}
 	return 0;
+}
+
+/* ---- appeals ---- */
+
+/* Ids of Directus are numbers as a rule, ours are text. */
+static cJSON *format_id(const char *id)
+{
+	char *end;
+	long long n = strtoll(id, &end, 10);
+
+	return *id >= '1' && *id <= '9' && !*end && strlen(id) < 16 ? cJSON_CreateNumber((double)n)
+								    : cJSON_CreateString(id);
+}
+
+char *mapping_format_appeal(
+	const struct mapping *m, const struct rec_appeal *appeal, const char **collection)
+{
+	enum mapping_part part =
+		appeal->mode == APPEAL_MODE_APPEAL ? PART_VPN_APPEALS : PART_WEBSITE_APPEALS;
+	const char *const values[] = { appeal->uuid, appeal->url, appeal->host, appeal->reason,
+		appeal->device_id, "pending", enum_text(ENUM_ID_appeal_mode, appeal->mode),
+		appeal->category_id };
+	cJSON *json = cJSON_CreateObject();
+	char *text;
+
+	for (int f = 0; f < MAPPING_FIELDS && table[part].fields[f].name; f++) {
+		if (!values[f])
+			continue;
+		cJSON_AddItemToObject(json, m->columns[part][f],
+			values[f] == appeal->category_id ? format_id(values[f])
+							 : cJSON_CreateString(values[f]));
+	}
+	text = json_format(json);
+	cJSON_Delete(json);
+	*collection = m->collections[part];
+	return text;
 }

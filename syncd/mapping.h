@@ -29,6 +29,8 @@ enum mapping_part {
 	PART_SNI_BLOCK,
 	PART_MITM_IGNORE,
 	PART_IMAGE_IGNORE,
+	PART_VPN_APPEALS,     /* written: mode appeal */
+	PART_WEBSITE_APPEALS, /* written: review, report */
 	PARTS
 };
 
@@ -62,3 +64,8 @@ int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSO
  * lines or an array. -ENOMEM, -ENOSPC. */
 int mapping_add_entries(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text);
+
+/* What is written of an appeal, as JSON text (free with free()), and into which collection (the
+ * mapping's string). A category whose id is a number is written as one. NULL without memory. */
+char *mapping_format_appeal(
+	const struct mapping *m, const struct rec_appeal *appeal, const char **collection);

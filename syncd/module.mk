@@ -5,7 +5,7 @@ syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/list_compile.c sy
 	syncd/list_consumers.c \
 	syncd/list_record.c syncd/list_source.c syncd/list_staging.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
 	syncd/list_timing.c \
-	syncd/bus_directus.c syncd/directus.c syncd/directus_answer.c syncd/directus_client.c syncd/directus_publish.c \
+	syncd/bus_directus.c syncd/directus.c syncd/directus_answer.c syncd/directus_appeals.c syncd/directus_client.c syncd/directus_publish.c \
 	syncd/directus_read.c syncd/directus_unit.c syncd/mapping.c \
 	syncd/list_url_parse.c syncd/lists.c syncd/main.c syncd/website_compile.c syncd/websites.c
 syncd_LIBS = -lidn2 -lpsl -lz

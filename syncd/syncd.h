@@ -7,6 +7,7 @@
 #include "common/tls.h"
 #include "syncd/conf.h"
 #include "syncd/directus.h"
+#include "syncd/directus_appeals.h"
 #include "syncd/directus_publish.h"
 #include "syncd/list_staging.h"
 #include "syncd/lists.h"
@@ -24,6 +25,7 @@ struct syncd {
 	struct settings settings; /* for policy_source */
 	struct directus directus;
 	struct directus_publish directus_topics;
+	struct directus_appeals directus_appeals;
 	struct tls_ctx *directus_tls; /* NULL = tls */
 	char **directus_names;	      /* the entries of directus_map, cut up */
 	bool has_directus;

@@ -189,6 +189,41 @@ static void test_names_can_be_changed(void)
 	set(&m, text, -EINVAL);
 }
 
+static void is_written(const struct rec_appeal *rec, const char *collection, const char *want)
+{
+	struct mapping m;
+	const char *to;
+	char *text;
+
+	mapping_init(&m);
+	text = mapping_format_appeal(&m, rec, &to);
+	STR_IS(text, want);
+	STR_IS(to, collection);
+	free(text);
+}
+
+static void test_appeals_are_written_as_their_mode_says(void)
+{
+	char uuid[] = "u-1", url[] = "http://a.example/\"", host[] = "a.example", id[] = "12",
+	     text_id[] = "12a";
+	struct rec_appeal rec = {
+		.uuid = uuid, .url = url, .host = host, .mode = APPEAL_MODE_APPEAL
+	};
+
+	is_written(&rec, "vpn_appeals",
+		"{\"uuid\":\"u-1\",\"url\":\"http://a.example/\\\"\",\"host\":\"a.example\","
+		"\"status\":\"pending\"}");
+	rec.mode = APPEAL_MODE_REPORT;
+	rec.category_id = id;
+	is_written(&rec, "website_appeals",
+		"{\"uuid\":\"u-1\",\"url\":\"http://a.example/\\\"\",\"host\":\"a.example\","
+		"\"status\":\"pending\",\"mode\":\"report\",\"category_id\":12}");
+	rec.category_id = text_id;
+	is_written(&rec, "website_appeals",
+		"{\"uuid\":\"u-1\",\"url\":\"http://a.example/\\\"\",\"host\":\"a.example\","
+		"\"status\":\"pending\",\"mode\":\"report\",\"category_id\":\"12a\"}");
+}
+
 int main(void)
 {
 	TAP_RUN(test_rows_become_records);
@@ -197,5 +232,6 @@ int main(void)
 	TAP_RUN(test_switches_and_lists_off_of_a_device_are_one_record);
 	TAP_RUN(test_entries_are_a_text_or_an_array);
 	TAP_RUN(test_names_can_be_changed);
+	TAP_RUN(test_appeals_are_written_as_their_mode_says);
 	return tap_done();
 }

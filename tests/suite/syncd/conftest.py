@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import directuslib
 import pytest
 import synclib
 
@@ -28,3 +29,15 @@ def gateway(place, redis, dns):
     one = synclib.Gateway(place, redis, dns.port)
     yield one
     one.close()
+
+
+@pytest.fixture
+def directus():
+    one = directuslib.Directus()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def policy(gateway, directus, place):
+    return directuslib.Policy(gateway, directus, place)

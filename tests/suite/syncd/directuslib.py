@@ -3,9 +3,13 @@
 403 for what is missing or forbidden, tokens and logins, unique values."""
 import http.server
 import json
+import os
 import threading
 import time
 import urllib.parse
+
+from support.wait import wait_until
+from synclib import UID
 
 TOKEN = "static-token-for-tests"
 LISTS = {"maps": "url", "gifs": "url", "squid-general_block": "url", "app_urls": "urls"}
@@ -204,3 +208,47 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+TOPICS = ("device_prefs", "categories", "websites", "words", "search_words", "category_prefs",
+          "site_overrides", "sni_block", "mitm_ignore", "image_ignore")
+
+
+class Policy:
+    """syncd between the stand-in and a consumer of its topics."""
+
+    def __init__(self, gateway, directus, place):
+        self.gateway, self.directus, self.place = gateway, directus, place
+        for topic in TOPICS:
+            gateway.dnsd.subscribe(topic, "syncd")
+        gateway.sources()
+
+    def secret(self, name, text):
+        path = self.place / name
+        path.write_text(text + "\n")
+        path.chmod(0o400)
+        os.chown(path, UID, UID)
+        return path
+
+    def start(self, more="", token=True):
+        access = f"directus_token_file = {self.secret('token', TOKEN)}\n" if token else ""
+        more = "directus_poll_s = 1\n" * ("directus_poll_s" not in more) + more
+        self.gateway.syncd.more = f"directus_url = {self.directus.url}\n{access}{more}"
+        self.gateway.syncd.start()
+
+    def records(self, topic):
+        self.gateway.dnsd.drain()
+        return self.gateway.dnsd.records.get(f"{topic}:syncd", {})
+
+    def wait(self, topic, want):
+        try:
+            wait_until(lambda: self.records(topic) == want, topic)
+        except AssertionError:
+            assert self.records(topic) == want, self.gateway.syncd.log()[-3000:]
+
+    def known(self):
+        """Until all topics are there."""
+        def look():
+            self.gateway.dnsd.drain()
+            return {e["topic"] for e in self.gateway.dnsd.seen if e["ev"] == "batch"} >= set(TOPICS)
+        wait_until(look, "topics")

@@ -1,67 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy from Directus: what is read, how often, and what happens when it cannot be (SPEC S1, S3, S6)."""
-import os
-
 import pytest
-from directuslib import TOKEN, Directus
+from directuslib import TOKEN
 
 from support.wait import wait_until
-from synclib import UID
-
-TOPICS = ("device_prefs", "categories", "websites", "words", "search_words", "category_prefs",
-          "site_overrides", "sni_block", "mitm_ignore", "image_ignore")
-
-
-@pytest.fixture
-def directus():
-    one = Directus()
-    yield one
-    one.close()
-
-
-class Policy:
-    """syncd between the stand-in and a consumer of its topics."""
-
-    def __init__(self, gateway, directus, place):
-        self.gateway, self.directus, self.place = gateway, directus, place
-        for topic in TOPICS:
-            gateway.dnsd.subscribe(topic, "syncd")
-        gateway.sources()
-
-    def secret(self, name, text):
-        path = self.place / name
-        path.write_text(text + "\n")
-        path.chmod(0o400)
-        os.chown(path, UID, UID)
-        return path
-
-    def start(self, more="", token=True):
-        access = f"directus_token_file = {self.secret('token', TOKEN)}\n" if token else ""
-        more = "directus_poll_s = 1\n" * ("directus_poll_s" not in more) + more
-        self.gateway.syncd.more = f"directus_url = {self.directus.url}\n{access}{more}"
-        self.gateway.syncd.start()
-
-    def records(self, topic):
-        self.gateway.dnsd.drain()
-        return self.gateway.dnsd.records.get(f"{topic}:syncd", {})
-
-    def wait(self, topic, want):
-        try:
-            wait_until(lambda: self.records(topic) == want, topic)
-        except AssertionError:
-            assert self.records(topic) == want, self.gateway.syncd.log()[-3000:]
-
-    def known(self):
-        """Until all topics are there."""
-        def look():
-            self.gateway.dnsd.drain()
-            return {e["topic"] for e in self.gateway.dnsd.seen if e["ev"] == "batch"} >= set(TOPICS)
-        wait_until(look, "topics")
-
-
-@pytest.fixture
-def policy(gateway, directus, place):
-    return Policy(gateway, directus, place)
 
 
 def test_every_collection_becomes_its_topic(policy, directus):
@@ -304,3 +246,20 @@ def test_sync_now_reads_at_once(policy, directus, gateway):
     directus.add("bad_words", {"word": "darn"})
     gateway.request("syncd.sync_now")
     wait_until(lambda: policy.records("words"), "words")
+
+
+def test_hint_is_followed_at_once_and_reads_what_changed_alone(policy, directus, gateway):
+    """S3: a push. Its collection is looked at first; the others are asked for their stamps only."""
+    policy.start("directus_poll_s = 3600\n")
+    policy.known()
+    before = len(directus.requests)
+    with directus.lock:
+        directus.add("bad_words", {"word": "darn"})
+        directus.add("mitm_block_domains", {"domain": "d.example"})
+    gateway.request("syncd.directus_changed", collection="bad_words")
+    policy.wait("words", {"1": {"id": "1", "term": "darn"}})
+    policy.wait("sni_block", {"1": {"id": "1", "domain": "d.example"}})
+    asked = [path for _, path in directus.requests[before:]]
+    assert asked[0] == "/collections" and "/items/bad_words?aggregate" in asked[1], asked
+    assert {p.split("?")[0] for p in asked if "fields=" in p} == {"/items/bad_words",
+                                                                 "/items/mitm_block_domains"}
