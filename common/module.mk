@@ -14,6 +14,8 @@ COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/
 	common/http_client.c common/http_exchange.c common/http_fetch.c common/http_request.c common/http_response.c \
 	common/http2_client.c common/http2_head.c common/http2_link.c common/http2_server.c common/http2_session.c common/http2_stream.c
 COMMON_LIBS += -lnghttp2
+# Registrable domains (policy/watches.c).
+COMMON_LIBS += -lpsl
 # llhttp is a library on Debian 13 and C source on Debian 12.
 LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))
 ifneq ($(LLHTTP_DIR),)
