@@ -72,6 +72,7 @@ class Process:
 
     def check_alive(self):
         if self.pid() is None:
+            wait_until(self.name + ": its status", self.has_ended, 10, self.log)
             raise LaunchError("%s ended with status %s" % (self.name, self.status()), self.log)
         return True
 
