@@ -5,9 +5,9 @@ import dns.message
 import dns.rcode
 import pytest
 
+from alone import GOOD, ask, start
 from dnsdlib import addresses
 from liar import POISON, forged
-from test_faults import GOOD, ask, start
 from upstream import Upstream
 
 COOKIE = 10

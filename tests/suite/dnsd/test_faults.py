@@ -7,11 +7,11 @@ import time
 import dns.rcode
 import pytest
 
+from alone import GOOD, ask, start
 from dnsdlib import addresses, ede
 from liar import LIES, POISON, Liar
 from support.wait import wait_until
 
-GOOD = "192.0.2.1"
 SERVFAIL_AT_MOST_S = 4.5  # the bound is 3 s; more for a loaded machine, less than a client's patience
 STREAM_LIES = sorted(set(LIES) - {"flood"})
 
@@ -26,19 +26,6 @@ def make_liar(certificates):
     yield make
     for liar in made:
         liar.close()
-
-
-def start(world):
-    """dnsd without Redis: system is answered."""
-    world.dnsd.start()
-    wait_until(lambda: "listening" in world.dnsd.log(), "dnsd listens")
-    return world
-
-
-def ask(world, name, **more):
-    answer = world.ask(name, source="system", timeout=20, **more)
-    assert answer is not None, name
-    return answer
 
 
 def check_alone(world, name="alone.example"):
