@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pathlib
+import random
 import socket
 import subprocess
 
 from .wait import wait_until
 
+PORTS = range(10000, 32000)  # below those that outgoing connections get
+
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of loopback that nobody has, UDP and TCP, and hardly anybody gets before the caller."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Host:
