@@ -184,6 +184,8 @@ static bool take_body(struct call *c)
 		call_invalid(c, "", "must be empty here");
 		return false;
 	}
+	if (r->takes_form && exchange_has_type(&c->x, FORM_TYPE))
+		return true;
 	if (!exchange_has_type(&c->x, "application/json") &&
 		!(r->is_patch && exchange_has_type(&c->x, "application/merge-patch+json"))) {
 		call_problem(c, 415, "Content-Type is not application/json");

@@ -79,11 +79,8 @@ void call_by(const struct call *c, struct store_actor *by)
 
 /* ---- answers ---- */
 
-/* Scripts and styles are files of ours only; nobody frames us (CSP 3). */
-#define CSP                                                                                        \
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "          \
-	"connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "               \
-	"frame-ancestors 'none'"
+/* Pages have neither script nor style; nobody frames us (CSP 3). */
+#define CSP "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 /* Of what is no page. */
 #define CSP_DATA "default-src 'none'; frame-ancestors 'none'"
@@ -157,7 +154,8 @@ bool call_wants_page(const struct call *c)
 	return page && (!json || page < json);
 }
 
-void call_page(struct call *c, int status, const char *title, const char *body)
+void call_page(struct call *c, int status, const char *title, const char *body,
+	const struct http_head *extra)
 {
 	struct buf out;
 
@@ -171,7 +169,8 @@ void call_page(struct call *c, int status, const char *title, const char *body)
 	if (out.failed)
 		call_problem(c, 503, "no memory");
 	else
-		call_text(c, status, "text/html; charset=utf-8", (char *)out.data, out.len);
+		call_text_with(c, status, "text/html; charset=utf-8", (char *)out.data, out.len,
+			NULL, extra);
 	buf_fini(&out);
 }
 

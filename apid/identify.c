@@ -275,6 +275,10 @@ bool identify_origin(const struct call *c)
 		return false;
 	if (!origin)
 		return true;
+	/* A form of a page with Referrer-Policy no-referrer (Fetch 3.2): the browser has compared.
+	 */
+	if (!strcmp(origin, "null"))
+		return site && !strcmp(site, "same-origin");
 	if (!host || (strncmp(origin, "https://", 8) && strncmp(origin, "http://", 7)))
 		return false;
 	if (c->x.is_secure && origin[4] != 's')

@@ -149,10 +149,22 @@ cJSON *login_account(const struct api *a, const char *user)
 	return json;
 }
 
+void login_add_cookies(const struct login *l, struct http_head *extra)
+{
+	const struct api *a = l->c->api;
+	char cookie[256], known[256];
+
+	session_cookie(l->value, a->session_max_ms / 1000, cookie);
+	http_head_add(extra, "Set-Cookie", cookie);
+	if (!known_cookie(&a->secret, l->user, l->known, known))
+		http_head_add(extra, "Set-Cookie", known);
+	explicit_bzero(cookie, sizeof(cookie));
+}
+
 void login_answer(const struct login *l)
 {
 	struct call *c = l->c;
-	char cookie[256], known[256], csrf[BASE64URL_TEXT + 1], *text;
+	char csrf[BASE64URL_TEXT + 1], *text;
 	cJSON *json = login_account(c->api, l->user);
 	struct http_head extra;
 
@@ -162,16 +174,12 @@ void login_answer(const struct login *l)
 		return;
 	}
 	cJSON_AddStringToObject(json, "csrf", csrf);
-	session_cookie(l->value, c->api->session_max_ms / 1000, cookie);
 	http_head_init(&extra);
-	http_head_add(&extra, "Set-Cookie", cookie);
-	if (!known_cookie(&c->api->secret, l->user, l->known, known))
-		http_head_add(&extra, "Set-Cookie", known);
+	login_add_cookies(l, &extra);
 	text = json_format(json);
 	cJSON_Delete(json);
 	call_text_with(c, 200, "application/json", text ? text : "{}", text ? strlen(text) : 2,
 		NULL, &extra);
 	http_head_fini(&extra);
 	free(text);
-	explicit_bzero(cookie, sizeof(cookie));
 }

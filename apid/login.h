@@ -22,11 +22,15 @@ struct login {
 /* store_step. -ENOKEY a code is needed; -EACCES the code is wrong or was used; -ESRCH the account
  * is not what it was. */
 int login_step(void *arg, struct db_batch *b, unsigned number);
+/* The cookies of the session that was made, to be sent with the answer. */
+void login_add_cookies(const struct login *l, struct http_head *extra);
 /* The answer after a login: who one is, and the cookies. */
 void login_answer(const struct login *l);
 extern const struct body_schema account_schema;
 /* A name that an account may have. */
+enum { ADMIN_NAME_MAX = 64 };
 bool admin_name_is_good(const char *text);
+#define ADMIN_NAME_FORM "holds others than A-Z a-z 0-9 . _ @ + -"
 /* {"name":…,"role":…,"groups":…,"totp":…}; NULL when there is no such account. */
 cJSON *login_account(const struct api *a, const char *user);
 /* A code against an account's row: password, totp_seed, totp_enabled, totp_step, recovery. Adds the

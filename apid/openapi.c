@@ -213,12 +213,31 @@ static void add_schema(cJSON *schemas, const struct body_schema *s)
 
 /* ---- operations ---- */
 
+static void add_content(cJSON *to, const char *type, cJSON *schema)
+{
+	cJSON_AddItemToObject(cJSON_AddObjectToObject(to, type), "schema", schema);
+}
+
 static cJSON *content(const char *type, cJSON *schema)
 {
 	cJSON *out = cJSON_CreateObject();
 
-	cJSON_AddItemToObject(cJSON_AddObjectToObject(out, type), "schema", schema);
+	add_content(out, type, schema);
 	return out;
+}
+
+/* The same fields in a form, whose passwords people type twice. */
+static void add_form(cJSON *body, const struct body_schema *s)
+{
+	cJSON *form = typed("object"), *all = cJSON_AddArrayToObject(form, "allOf");
+	cJSON *twice = typed("object"), *required = cJSON_AddArrayToObject(twice, "required");
+
+	cJSON_AddItemToArray(all, reference(s->name));
+	cJSON_AddItemToObject(
+		cJSON_AddObjectToObject(twice, "properties"), "again", typed("string"));
+	cJSON_AddItemToArray(required, cJSON_CreateString("again"));
+	cJSON_AddItemToArray(all, twice);
+	add_content(cJSON_GetObjectItem(body, "content"), FORM_TYPE, form);
 }
 
 static cJSON *page_of(const char *name)
@@ -374,6 +393,8 @@ static void add_operation(cJSON *paths, cJSON *schemas, const struct route *r)
 		cJSON_AddItemToObject(body, "content",
 			content(is_patch ? "application/merge-patch+json" : "application/json",
 				is_patch ? typed("object") : reference(r->request->name)));
+		if (r->takes_form)
+			add_form(body, r->request);
 	}
 	add_responses(schemas, operation, r);
 }

@@ -57,7 +57,9 @@ struct route {
 	enum scope scope; /* that a token needs; SCOPE_NONE: no token may */
 	enum route_reach reach;
 	const struct body_schema *request; /* NULL = no body */
-	bool is_patch;	      /* the body is a merge patch (RFC 7396): checked by the handler */
+	bool is_patch;	 /* the body is a merge patch (RFC 7396): checked by the handler */
+	bool takes_form; /* the body may be a form too (FORM_TYPE): read by the handler, c->body is
+			    NULL then */
 	const char *id_field; /* the body's field that is the path's first parameter; NULL = none */
 	const struct body_schema *response; /* NULL = no body, or not JSON (response_type) */
 	bool is_page;			    /* {"items":[response …],"next":…} */
@@ -69,6 +71,8 @@ struct route {
 	const void *data; /* the handler's */
 	void (*handle)(struct call *c);
 };
+
+#define FORM_TYPE "application/x-www-form-urlencoded"
 
 enum { ROUTE_ARGS_MAX = 3 };
 

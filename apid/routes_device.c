@@ -95,7 +95,8 @@ static const struct device_token *find_link(struct call *c, char hash[static 2 *
 	if (call_wants_page(c))
 		call_page(c, 404, "This link is not good",
 			"<p>It is wrong, was used, or is older than 24 hours. Ask for a new "
-			"one.</p>\n");
+			"one.</p>\n",
+			NULL);
 	else
 		call_problem(c, 404, "the link is wrong, was used, or is older than 24 hours");
 	return NULL;
@@ -124,7 +125,7 @@ static void show_page(struct call *c, const struct device_token *t)
 	if (body.failed)
 		call_problem(c, 503, "no memory");
 	else
-		call_page(c, 200, "Connect a device", (char *)body.data);
+		call_page(c, 200, "Connect a device", (char *)body.data, NULL);
 	buf_fini(&body);
 }
 

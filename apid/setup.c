@@ -46,7 +46,7 @@ static int read_token(const char *path, char hash[static 2 * DIGEST_LEN + 1])
 
 	buf_init(&b, 4096);
 	err = buf_read_file(&b, path);
-	token = err ? NULL : strstr((char *)b.data, "#" SETUP_PREFIX);
+	token = err ? NULL : strstr((char *)b.data, "/" SETUP_PREFIX);
 	if (token)
 		token[1 + strcspn(token + 1, "\n")] = '\0';
 	err = token && strlen(token + 1) == TOKEN_TEXT - 1
@@ -63,7 +63,7 @@ static int make_token(const struct api *a, char hash[static 2 * DIGEST_LEN + 1])
 
 	if (err)
 		return err;
-	snprintf(text, sizeof(text), "%s/setup#%s\n", a->admin_url, token);
+	snprintf(text, sizeof(text), "%s/setup/%s\n", a->admin_url, token);
 	err = file_write_atomic(a->setup_file, text, strlen(text), 0600);
 	explicit_bzero(token, sizeof(token));
 	explicit_bzero(text, sizeof(text));

@@ -236,7 +236,7 @@ def make_owner(places, host, user, password):
     """The first account, by the setup link; gives the headers of its session."""
     link = wait_until("a setup link", lambda: setup_link(places), 10, places.log("apid"))
     status, text, cookies = administer(places, host, "POST", "/auth/setup", {
-        "token": link.split("#")[1], "user": user, "password": password})
+        "token": link.rsplit("/", 1)[1], "user": user, "password": password})
     if status != 200:
         raise LaunchError("setup: %d %s" % (status, text), places.log("apid"))
     return {"Cookie": "; ".join(cookie.split(";")[0] for cookie in cookies), "X-CSRF-Token": json.loads(text)["csrf"]}

@@ -255,12 +255,12 @@ db_password_file = {self.dir}/db-password
 
     def setup_link(self):
         link = self.dir / "state" / "apid" / "setup-link"
-        wait_until(link.exists, "a setup link")
+        wait_until(lambda: link.exists() and "a setup link lies in" in self.log(), "a setup link")
         assert link.stat().st_mode & 0o777 == 0o600
         return link.read_text().strip()
 
     def setup_token(self):
-        return self.setup_link().split("#")[1]
+        return self.setup_link().rsplit("/", 1)[1]
 
     def owner(self):
         """The first account, logged in. Its password's hash is a cheap one, which the program makes never."""

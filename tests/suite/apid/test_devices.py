@@ -163,7 +163,7 @@ def test_an_enrolment_link_in_a_browser_is_a_page_and_stays_good(owner, apid):
     one = apid.client()
     status, page = one.get(path, headers=BROWSER)
     assert status == 200 and one.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert one.headers["Cache-Control"] == "no-store" and "script-src 'self'" in one.headers["Content-Security-Policy"]
+    assert one.headers["Cache-Control"] == "no-store" and "default-src 'none'" in one.headers["Content-Security-Policy"]
     assert f">culvert-enrol {link}</textarea></label>" in page and "<strong>t</strong>" in page
     assert '<html lang="en">' in page and page.count("<h1>") == 1 and "viewport" in page
     assert one.get(path, headers={"Accept": "application/json, text/html;q=0.5"})[1]["device"] == "t"

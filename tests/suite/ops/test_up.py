@@ -241,11 +241,12 @@ def test_the_provisioning_api_serves_the_machine_and_nobody_else(machine, up, ph
 
 def test_the_setup_link_makes_the_first_account(machine, up):
     url, ca = re.fullmatch(r"(https://\S+) \(certificate: (\S+)\)", up.rows["Administration"]).groups()
-    link, token = re.match(r"(https://\S+)/setup#(\S+)", up.rows["Setup link"]).groups()
-    assert link == url == "https://%s:8443" % MACHINE
-    body = json.dumps({"token": token, "user": "anna", "password": "correct horse battery"})
-    ask = ["curl", "-sS", "--noproxy", "*", "--cacert", ca, "-H", "Content-Type: application/json", "-d", body,
-           url + "/auth/setup"]
+    link = up.rows["Setup link"].split()[0]
+    assert link.startswith(url + "/setup/cvs_") and url == "https://%s:8443" % MACHINE
+    ask = ["curl", "-sS", "--noproxy", "*", "--cacert", ca]
+    assert "<form" in machine.host.run([*ask, "-H", "Accept: text/html", link])
+    ask += ["-H", "Content-Type: application/json", "-d",
+            json.dumps({"user": "anna", "password": "correct horse battery"}), link]
     assert json.loads(machine.host.run(ask))["role"] == "owner"
     assert json.loads(machine.host.run(ask))["status"] == 410
 
