@@ -226,17 +226,13 @@ static cJSON *content(const char *type, cJSON *schema)
 	return out;
 }
 
-/* The same fields in a form, whose passwords people type twice. */
-static void add_form(cJSON *body, const struct body_schema *s)
+/* The same fields in a form, where people type the password twice. */
+static void add_form(cJSON *body, const cJSON *schemas, const struct body_schema *s)
 {
-	cJSON *form = typed("object"), *all = cJSON_AddArrayToObject(form, "allOf");
-	cJSON *twice = typed("object"), *required = cJSON_AddArrayToObject(twice, "required");
+	cJSON *form = cJSON_Duplicate(cJSON_GetObjectItem(schemas, s->name), true);
 
-	cJSON_AddItemToArray(all, reference(s->name));
-	cJSON_AddItemToObject(
-		cJSON_AddObjectToObject(twice, "properties"), "again", typed("string"));
-	cJSON_AddItemToArray(required, cJSON_CreateString("again"));
-	cJSON_AddItemToArray(all, twice);
+	cJSON_AddItemToObject(cJSON_GetObjectItem(form, "properties"), "again", typed("string"));
+	cJSON_AddItemToArray(cJSON_GetObjectItem(form, "required"), cJSON_CreateString("again"));
 	add_content(cJSON_GetObjectItem(body, "content"), FORM_TYPE, form);
 }
 
@@ -394,7 +390,7 @@ static void add_operation(cJSON *paths, cJSON *schemas, const struct route *r)
 			content(is_patch ? "application/merge-patch+json" : "application/json",
 				is_patch ? typed("object") : reference(r->request->name)));
 		if (r->takes_form)
-			add_form(body, r->request);
+			add_form(body, schemas, r->request);
 	}
 	add_responses(schemas, operation, r);
 }

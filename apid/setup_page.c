@@ -70,8 +70,8 @@ static void add_field(struct buf *out, const char *name, const char *label, cons
 
 void setup_page_show(struct call *c, const struct setup_form *f)
 {
-	static const char password[] =
-		"type=\"password\" autocomplete=\"new-password\" maxlength=\"72\"";
+	/* No maxlength: browsers cut what is pasted there, and nobody sees it. */
+	static const char password[] = "type=\"password\" autocomplete=\"new-password\"";
 	struct buf body;
 
 	buf_init(&body, 16384);

@@ -36,6 +36,7 @@ def test_a_browser_gets_a_form_which_does_not_use_the_link_up(apid, database, pa
     for name in ("user", "password", "again"):
         assert f'<label for="{name}">' in page and f'<input id="{name}" name="{name}"' in page
     assert '<form method="post">' in page and page.count('type="password"') == 2
+    assert page.count("maxlength") == 1  # not of a password: browsers cut what is pasted, unseen
     assert '<html lang="en">' in page and page.count("<h1>") == 1 and "<script" not in page
     assert one.get(path)[1] == {"role": "owner"}
     assert owners(database) == [] and send(one, path)[0] == 200
@@ -71,6 +72,13 @@ def test_programs_use_the_same_address(apid, path):
     assert status == 200 and body["role"] == "owner" and body["csrf"]
     assert one.post(path, {"user": "eve", "password": PASSWORD})[1]["status"] == 410
     assert one.get(path)[1]["status"] == 410
+
+
+def test_the_document_describes_both_bodies(apid):
+    content = apid.owner().get("/api/openapi.json")[1]["paths"]["/setup/{link}"]["post"]["requestBody"]["content"]
+    assert sorted(content) == ["application/json", FORM]
+    form = content[FORM]["schema"]
+    assert sorted(form["properties"]) == sorted(form["required"]) == ["again", "password", "user"]
 
 
 def test_a_wrong_link_is_404_and_makes_nothing(apid, database, path):
