@@ -14,6 +14,7 @@
 struct tunnels;
 struct device_docs;
 struct peers;
+struct appeals;
 
 /* What the handlers share. */
 struct api {
@@ -29,6 +30,7 @@ struct api {
 	struct tunnels *tunnel_infos;
 	struct device_docs *docs;
 	struct peers *peers;
+	struct appeals *appeals;
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */

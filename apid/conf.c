@@ -191,5 +191,22 @@ const struct conf_row apid_conf_rows[] = {
 		.min = 60,
 		.max = 2592000,
 		.help = "seconds for which they are good" },
+	{ .section = "apid",
+		.key = "appeals_days",
+		.type = CONF_INT,
+		.offset = AT(appeals_days),
+		.def = "365",
+		.min = 1,
+		.max = 36500,
+		.help = "days for which an appeal is kept once it is decided" },
+	{ .section = "apid",
+		.key = "appeals_requeue_s",
+		.type = CONF_INT,
+		.offset = AT(appeals_requeue_s),
+		.def = "60",
+		.min = 1,
+		.max = 86400,
+		.help = "seconds after which an appeal that Directus has not confirmed is sent to "
+			"it once more; twice as many after each time, up to 64 times" },
 };
 const size_t apid_conf_count = sizeof(apid_conf_rows) / sizeof(apid_conf_rows[0]);

@@ -27,6 +27,7 @@ struct apid_conf {
 	struct conf_secret turn_secret;
 	struct conf_strings turn_uris;
 	int64_t turn_ttl_s;
+	int64_t appeals_days, appeals_requeue_s;
 };
 
 extern const struct conf_row apid_conf_rows[];

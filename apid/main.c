@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/admin_tls.h"
+#include "apid/appeals.h"
 #include "apid/conf.h"
 #include "apid/device_doc.h"
 #include "apid/device_listeners.h"
@@ -29,6 +30,7 @@ struct apid {
 	struct tunnels tunnels;
 	struct device_docs docs;
 	struct peers peers;
+	struct appeals appeals;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -73,6 +75,7 @@ static void fill_status(void *arg, cJSON *status)
 
 	cJSON_AddBoolToObject(status, "database", a->store && store_is_ready(a->store));
 	publisher_fill_status(a->publisher, status);
+	appeals_report(&a->appeals, status);
 }
 
 static void renew(struct apid *a)
@@ -201,6 +204,17 @@ static int open_api(struct daemon *d, struct apid *a)
 	return r;
 }
 
+static int open_appeals(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+
+	a->appeals = (struct appeals){ .store = a->store,
+		.bus = d->bus,
+		.requeue_ms = conf->appeals_requeue_s * 1000,
+		.keep_ms = conf->appeals_days * 24 * 3600 * 1000 };
+	return appeals_open(&a->appeals, &d->loop);
+}
+
 static void on_renew(struct timer *t)
 {
 	renew(t->data);
@@ -269,7 +283,9 @@ static int start(struct daemon *d)
 	if (!a->store)
 		return -ENOMEM;
 	bus_set_status_source(d->bus, fill_status, a);
-	r = open_api(d, a);
+	r = open_appeals(d, a);
+	if (!r)
+		r = open_api(d, a);
 	if (!r)
 		r = open_admin(d, a);
 	if (!r)
@@ -319,6 +335,7 @@ static void stop(struct daemon *d)
 	if (!a)
 		return;
 	purge_close(&a->purge);
+	appeals_close(&a->appeals);
 	device_docs_close(&a->docs);
 	front_close(a->provision.front);
 	front_close(a->api.admin);
@@ -343,6 +360,7 @@ static void fini(struct daemon *d)
 	api_fini(&a->api);
 	tunnels_fini(&a->tunnels);
 	peers_fini(&a->peers);
+	appeals_fini(&a->appeals);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);

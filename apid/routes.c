@@ -4,6 +4,7 @@
 static struct route_set (*const sets[])(void) = {
 	routes_auth,
 	routes_admins,
+	routes_appeals,
 	routes_audit,
 	routes_device,
 	routes_devices,

@@ -17,6 +17,7 @@ enum { MIGRATE_MS = 60000 };
 SCHEMA_FILE(schema_001_base, "001_base.sql");
 SCHEMA_FILE(schema_002_accounts, "002_accounts.sql");
 SCHEMA_FILE(schema_003_publisher, "003_publisher.sql");
+SCHEMA_FILE(schema_004_appeals, "004_appeals.sql");
 
 static const struct migration {
 	int version;
@@ -25,6 +26,7 @@ static const struct migration {
 	{ 1, schema_001_base },
 	{ 2, schema_002_accounts },
 	{ 3, schema_003_publisher },
+	{ 4, schema_004_appeals },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 

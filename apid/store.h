@@ -120,3 +120,21 @@ cJSON *store_device_json(const char *id, const struct device_state *d);
 typedef int (*store_decide)(void *arg, const char *old, char **out);
 void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,
 	store_decide decide, void (*on_done)(void *arg, int status, const char *text), void *arg);
+
+/*
+ * One transaction that changes any number of records of other tables than the devices', and what
+ * else the database holds. step is called after the lock is had, with number 0, 1 …: it adds
+ * statements to b and returns 1 to be called again once they are through, 0 when all is added. What
+ * it gave to store_work_set is then written, noted and audited. A negative status ends all, nothing
+ * is changed. on_done: 0 or the status; -EINVAL, -EEXIST and the like also from the database.
+ */
+struct store_work;
+typedef int (*store_work_step)(
+	void *arg, struct store_work *w, struct db_batch *b, unsigned number);
+/* deadline_ms 0: as for other changes. */
+void store_work(struct store *s, const struct store_actor *by, uint32_t deadline_ms,
+	store_work_step step, void (*on_done)(void *arg, int status), void *arg);
+/* Shall be that text, NULL = removed; each record once. Copied. -ENOMEM. */
+int store_work_set(struct store_work *w, int table, const char *id, const char *text);
+/* Something that is in no table changed too: for on_change of every apid. topic is a constant. */
+void store_work_note(struct store_work *w, const char *topic, const char *id);

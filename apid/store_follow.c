@@ -12,8 +12,9 @@ enum { FOLLOW_MS = 120, ITEMS_MAX = 256 };
 
 struct item {
 	int table; /* of a record; TABLES: what `kind` says */
-	enum { KIND_RECORD, KIND_DEVICE, KIND_ACCOUNTS, KIND_DEVICE_TOKEN } kind;
+	enum { KIND_RECORD, KIND_DEVICE, KIND_ACCOUNTS, KIND_DEVICE_TOKEN, KIND_UNTABLED } kind;
 	char id[331];
+	char topic[33]; /* of KIND_UNTABLED */
 	size_t statement;
 	struct store_device_rows device;
 };
@@ -87,6 +88,9 @@ static bool add_item(struct follow *f, struct db_batch *b, const char *topic, co
 	} else if (!strcmp(topic, "device_tokens")) {
 		i->kind = KIND_DEVICE_TOKEN;
 		i->statement = accounts_device_add(b, id);
+	} else if (store_is_untabled(topic)) {
+		i->kind = KIND_UNTABLED;
+		snprintf(i->topic, sizeof(i->topic), "%s", topic);
 	} else {
 		return false;
 	}
@@ -151,6 +155,10 @@ static int take_item(struct follow *f, const struct db_batch *b, const struct it
 		return accounts_take(&s->accounts, b, &f->accounts);
 	case KIND_DEVICE_TOKEN:
 		return accounts_device_take(&s->accounts, b, i->statement, i->id);
+	case KIND_UNTABLED:
+		if (s->on_change)
+			s->on_change(s->arg, i->topic, i->id);
+		return 0;
 	}
 	return 0;
 }

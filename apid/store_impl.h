@@ -62,6 +62,9 @@ int store_apply(struct store *s, int table, const char *id, const char *text);
 /* Publishes everything, when that is ours to do. */
 int store_publish_all(struct store *s);
 
+/* A topic of changes that no table has: who is told looks into the database. */
+bool store_is_untabled(const char *topic);
+
 /* Change seq was written here, and the tables have it. */
 void store_wrote(struct store *s, int64_t seq);
 size_t store_api_keys_add(struct db_batch *b);
