@@ -85,6 +85,7 @@ static const struct conf_row shared_rows[] = {
 		.help = "User (name or number) the daemon runs as when started by root; default "
 			"culvert-DAEMON." },
 	{ OWN_SECTION, "instance", CONF_STRING, AT(instance), "1", .check = check_instance,
+		.env = "CULVERT_INSTANCE",
 		.help = "Name of this process among several of the same daemon." },
 };
 #undef AT

@@ -19,7 +19,8 @@ enum conf_type {
 	CONF_ENUM,     /* int: index in values (NULL-terminated) */
 	CONF_PATH,     /* char *: absolute path, not opened */
 	CONF_SECRET,   /* struct conf_secret: absolute path of a file, read at load; not readable by
-			  others */
+			  others. A file of that name in CREDENTIALS_DIRECTORY (systemd.exec(5),
+			  LoadCredential=) is read in its place */
 	CONF_ENDPOINT, /* struct endpoint */
 	CONF_ADDRESS,  /* struct addr */
 	CONF_STRINGS,  /* struct conf_strings: comma-separated, trimmed */

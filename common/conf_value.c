@@ -80,21 +80,45 @@ static int parse_string(const struct conf_row *row, const char *text, char **out
 	return *out ? 0 : -ENOMEM;
 }
 
-/* A secret's file is for its daemon alone; its first line is the secret. */
+/* The service manager's copy of a secret, as LoadCredential= gives it under the file's own name;
+ * an empty one (SetCredential=NAME:) stands for one that is not there. -1: none. */
+static int open_credential(const char *path)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY"), *name = strrchr(path, '/');
+	char full[4096];
+	struct stat st;
+	int fd;
+
+	if (!dir || *dir != '/' || !name ||
+		snprintf(full, sizeof(full), "%s%s", dir, name) >= (int)sizeof(full))
+		return -1;
+	fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* A secret's file is for its daemon alone; its first line is the secret. A credential may show the
+ * bits of a group: they are the mask of an access list that names the daemon's user. */
 static int read_secret(const char *path, char **out, char *why)
 {
 	char text[SECRET_MAX + 1];
 	struct stat st;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = open_credential(path);
+	mode_t others = fd >= 0 ? 037 : 077;
 
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return refuse(why, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return refuse(why, "%s is not a regular file", path);
 	}
-	if (st.st_mode & 077) {
+	if (st.st_mode & others) {
 		close(fd);
 		return refuse(why, "%s may be read by others (mode %04o, want 0400)", path,
 			st.st_mode & 07777);

@@ -172,6 +172,64 @@ static void test_secret_comes_from_a_file_of_its_own(void)
 	refuse(text, error);
 }
 
+/* The credential NAME in directory dir, which CREDENTIALS_DIRECTORY names. */
+static void give_credential(const char *dir, const char *name, const char *value, mode_t mode)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
+	f = fopen(path, "w");
+	OK(f != NULL);
+	fputs(value, f);
+	fclose(f);
+	chmod(path, mode);
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+}
+
+static void test_credential_of_the_service_manager_goes_before_the_file(void)
+{
+	static const char text[] = "[dnsd]\nkey_file = /nonexistent/secrets/redis-dnsd\n";
+	static const char missing[] =
+		"culvert.conf:2: dnsd.key_file: /nonexistent/secrets/redis-dnsd: "
+		"No such file or directory";
+	char dir[] = "/tmp/test_confXXXXXX", path[64];
+	struct conf c;
+
+	OK(mkdtemp(dir) != NULL);
+	give_credential(dir, "redis-dnsd", "hunter2\n", 0440);
+	STR_IS(parse(text, &c), "");
+	STR_IS(c.key.value, "hunter2");
+	conf_fini(ROWS, &c, sizeof(c));
+
+	give_credential(dir, "redis-dnsd", "hunter2\n", 0444);
+	refuse(text,
+		"culvert.conf:2: dnsd.key_file: /nonexistent/secrets/redis-dnsd may be read by "
+		"others (mode 0444, want 0400)");
+	give_credential(dir, "redis-dnsd", "", 0400);
+	refuse(text, missing);
+	snprintf(path, sizeof(path), "%s/redis-dnsd", dir);
+	unlink(path);
+	refuse(text, missing);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	rmdir(dir);
+}
+
+static void test_instance_comes_from_the_unit(void)
+{
+	struct conf c;
+
+	setenv("CULVERT_INSTANCE", "3", 1);
+	STR_IS(parse("[dnsd]\ninstance = 7\n", &c), "");
+	STR_IS(c.shared.instance, "3");
+	conf_fini(ROWS, &c, sizeof(c));
+	setenv("CULVERT_INSTANCE", "a b", 1);
+	OK(*parse("", &c));
+	unsetenv("CULVERT_INSTANCE");
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
 static void test_environment_overrides_the_file(void)
 {
 	struct conf c;
@@ -244,6 +302,8 @@ int main(void)
 	TAP_RUN(test_a_line_that_is_neither_is_an_error);
 	TAP_RUN(test_overlong_line_is_an_error);
 	TAP_RUN(test_secret_comes_from_a_file_of_its_own);
+	TAP_RUN(test_credential_of_the_service_manager_goes_before_the_file);
+	TAP_RUN(test_instance_comes_from_the_unit);
 	TAP_RUN(test_environment_overrides_the_file);
 	TAP_RUN(test_reload_takes_what_may_change_and_leaves_the_rest);
 	TAP_RUN(test_reload_takes_tunnels_by_name);
