@@ -80,8 +80,8 @@ static int parse_string(const struct conf_row *row, const char *text, char **out
 	return *out ? 0 : -ENOMEM;
 }
 
-/* The service manager's copy of a secret, as LoadCredential= gives it under the file's own name;
- * an empty one (SetCredential=NAME:) stands for one that is not there. -1: none. */
+/* The service manager's copy of a secret, as LoadCredential= gives it under the file's own name.
+ * -1: none; so is an empty line, which units give where there is no file (SetCredential=). */
 static int open_credential(const char *path)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY"), *name = strrchr(path, '/');
@@ -93,7 +93,7 @@ static int open_credential(const char *path)
 		snprintf(full, sizeof(full), "%s%s", dir, name) >= (int)sizeof(full))
 		return -1;
 	fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 1)
 		return fd;
 	if (fd >= 0)
 		close(fd);

@@ -15,3 +15,37 @@ down:
 	@$(LAUNCHER) down
 
 .PHONY: up down
+
+# make install DESTDIR=… PREFIX=…: programs, units, what culvert-setup needs. Nothing is started and no user
+# is made: that is culvert-setup's.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR = $(PREFIX)/sbin
+SHAREDIR = $(PREFIX)/share/culvert
+LIBEXECDIR = $(PREFIX)/libexec/culvert
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+FILL = sed -e '/^@DAEMON@$$/{r deploy/systemd/daemon.inc' -e 'd}' -e '/^@HARDENING@$$/{r deploy/systemd/hardening.inc' -e 'd}'
+PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SHAREDIR@|$(SHAREDIR)|g; s|@LIBEXECDIR@|$(LIBEXECDIR)|g; s|@PREFIX@|$(PREFIX)|g'
+# fill FILE.in,TARGET,MODE
+fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
+PUT = install -p -m 644
+D = $(DESTDIR)
+install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
+	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples \
+		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
+		$(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
+	@install -p $(addprefix $(B)/bin/,$(DAEMONS)) $(D)$(SBINDIR)
+	@$(call fill,deploy/setup/culvert-setup.in,$(D)$(SBINDIR)/culvert-setup,755)
+	@install -p deploy/setup/lacks-wireguard $(D)$(LIBEXECDIR)
+	@install -p deploy/client/culvert-enrol $(D)$(SHAREDIR)/culvert-enrol
+	@for u in deploy/systemd/culvert*.in; do t=$(D)$(UNITDIR)/$$(basename $$u .in); $(call fill,$$u,$$t,644) || exit 1; done
+	@$(PUT) deploy/systemd/sysusers.conf $(D)$(PREFIX)/lib/sysusers.d/culvert.conf
+	@$(call fill,deploy/systemd/tmpfiles.conf.in,$(D)$(PREFIX)/lib/tmpfiles.d/culvert.conf,644)
+	@$(PUT) deploy/systemd/sysctl.conf $(D)$(PREFIX)/lib/sysctl.d/60-culvert.conf
+	@$(PUT) deploy/systemd/logrotate.conf $(D)$(SYSCONFDIR)/logrotate.d/culvert
+	@$(call fill,deploy/systemd/redis.conf.in,$(D)$(SHAREDIR)/redis.conf,644)
+	@$(PUT) deploy/culvert.conf.example $(B)/culvert.acl $(D)$(SHAREDIR)
+	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
+	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
+	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8
+.PHONY: install

@@ -207,7 +207,7 @@ static void test_credential_of_the_service_manager_goes_before_the_file(void)
 	refuse(text,
 		"culvert.conf:2: dnsd.key_file: /nonexistent/secrets/redis-dnsd may be read by "
 		"others (mode 0444, want 0400)");
-	give_credential(dir, "redis-dnsd", "", 0400);
+	give_credential(dir, "redis-dnsd", "\n", 0400);
 	refuse(text, missing);
 	snprintf(path, sizeof(path), "%s/redis-dnsd", dir);
 	unlink(path);
