@@ -256,17 +256,17 @@ static enum html_state content_of(const struct html_tag *t)
 {
 	static const struct {
 		char name[HTML_NAME_LEN];
+		uint8_t len;
 		enum html_state state;
-	} elements[] = { { "script", HTML_SCRIPT }, { "style", HTML_RAW }, { "title", HTML_RCDATA },
-		{ "textarea", HTML_RCDATA }, { "iframe", HTML_RAW }, { "noembed", HTML_RAW },
-		{ "noframes", HTML_RAW }, { "noscript", HTML_RAW }, { "xmp", HTML_RAW_TEXT },
-		{ "plaintext", HTML_PLAIN_TEXT } };
+	} elements[] = { { "script", 6, HTML_SCRIPT }, { "style", 5, HTML_RAW },
+		{ "title", 5, HTML_RCDATA }, { "textarea", 8, HTML_RCDATA },
+		{ "iframe", 6, HTML_RAW }, { "noembed", 7, HTML_RAW }, { "noframes", 8, HTML_RAW },
+		{ "noscript", 8, HTML_RAW }, { "xmp", 3, HTML_RAW_TEXT },
+		{ "plaintext", 9, HTML_PLAIN_TEXT } };
 
-	/* Most elements begin with another letter. */
-	if (!strchr("stinxp", t->name[0]))
-		return HTML_TEXT;
 	for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
-		if (!strcmp(t->name, elements[i].name))
+		if (t->name_len == elements[i].len && t->name[0] == elements[i].name[0] &&
+			!memcmp(t->name, elements[i].name, t->name_len))
 			return elements[i].state;
 	}
 	return HTML_TEXT;

@@ -27,9 +27,20 @@ void html_tag_start(struct html_tag *t, bool is_end)
 	buf_reset(&t->text);
 }
 
+enum { NAME_BYTE, BLANK, SLASH, GREATER, EQUALS };
+
+static const uint8_t class_of[256] = { [' '] = BLANK,
+	['\t'] = BLANK,
+	['\n'] = BLANK,
+	['\f'] = BLANK,
+	['\r'] = BLANK,
+	['/'] = SLASH,
+	['>'] = GREATER,
+	['='] = EQUALS };
+
 static bool is_blank(uint8_t c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+	return class_of[c] == BLANK;
 }
 
 /* Those whose attributes are asked for. */
@@ -43,13 +54,13 @@ static void end_name(struct html_tag *t)
 /* The rest of the tag's name, and what ends it. */
 static size_t take_name(struct html_tag *t, const uint8_t *p, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, at = t->name_len;
 
-	for (; n < len && !is_blank(p[n]) && p[n] != '/' && p[n] != '>'; n++) {
-		if (t->name_len < HTML_NAME_LEN - 1)
-			t->name[t->name_len++] =
-				(char)(p[n] >= 'A' && p[n] <= 'Z' ? p[n] + 32 : p[n]);
+	for (; n < len && (class_of[p[n]] == NAME_BYTE || p[n] == '='); n++) {
+		if (at < HTML_NAME_LEN - 1)
+			t->name[at++] = (char)(p[n] >= 'A' && p[n] <= 'Z' ? p[n] + 32 : p[n]);
 	}
+	t->name_len = at;
 	if (n == len)
 		return n;
 	end_name(t);
@@ -91,21 +102,6 @@ static void take_value(struct html_tag *t, uint8_t c)
 	t->is_self_closing = false;
 }
 
-/* The rest of an attribute's name, and what ends it. */
-static size_t take_attribute_bytes(struct html_tag *t, const uint8_t *p, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && p[n] != '=' && p[n] != '>' && p[n] != '/' && !is_blank(p[n]))
-		n++;
-	if (n)
-		t->is_self_closing = false;
-	if (n == len)
-		return n;
-	take_attribute(t, p[n]);
-	return n + 1;
-}
-
 static size_t take_quoted(struct html_tag *t, const uint8_t *p, size_t len)
 {
 	const uint8_t *end = memchr(p, t->quote, len);
@@ -113,6 +109,24 @@ static size_t take_quoted(struct html_tag *t, const uint8_t *p, size_t len)
 	if (end)
 		t->state = TAG_BEFORE_ATTRIBUTE;
 	return end ? (size_t)(end - p) + 1 : len;
+}
+
+/* The rest of an attribute's name, what ends it, and what is mostly next: a value in quotes. */
+static size_t take_attribute_bytes(struct html_tag *t, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && class_of[p[n]] == NAME_BYTE)
+		n++;
+	if (n)
+		t->is_self_closing = false;
+	if (n == len)
+		return n;
+	take_attribute(t, p[n++]);
+	if (t->state != TAG_BEFORE_VALUE || n == len || (p[n] != '"' && p[n] != '\''))
+		return n;
+	take_value(t, p[n++]);
+	return n + take_quoted(t, p + n, len - n);
 }
 
 static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
@@ -125,7 +139,7 @@ static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
 	case TAG_BEFORE_ATTRIBUTE:
 	case TAG_AFTER_ATTRIBUTE:
 		take_attribute(t, *p);
-		return 1;
+		return t->state == TAG_ATTRIBUTE ? 1 + take_attribute_bytes(t, p + 1, len - 1) : 1;
 	case TAG_BEFORE_VALUE:
 	case TAG_BARE:
 		take_value(t, *p);

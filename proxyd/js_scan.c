@@ -43,23 +43,27 @@ static const bool is_name_byte[256] = { ['0' ... '9'] = true,
 	['#'] = true,
 	[0x80 ... 0xff] = true };
 
-static enum js_token token_of(const char *word)
+static enum js_token token_of(const char *word, size_t len)
 {
+	/* By length. */
 	static const struct {
 		char word[11];
 		enum js_token token;
-	} keywords[] = { { "if", JS_COND_KEYWORD }, { "for", JS_COND_KEYWORD },
-		{ "while", JS_COND_KEYWORD }, { "with", JS_COND_KEYWORD },
-		{ "else", JS_BLOCK_KEYWORD }, { "do", JS_BLOCK_KEYWORD },
-		{ "try", JS_BLOCK_KEYWORD }, { "finally", JS_BLOCK_KEYWORD },
-		{ "return", JS_KEYWORD }, { "typeof", JS_KEYWORD }, { "case", JS_KEYWORD },
-		{ "in", JS_KEYWORD }, { "of", JS_KEYWORD }, { "delete", JS_KEYWORD },
-		{ "void", JS_KEYWORD }, { "throw", JS_KEYWORD }, { "new", JS_KEYWORD },
-		{ "instanceof", JS_KEYWORD }, { "yield", JS_KEYWORD }, { "await", JS_KEYWORD },
-		{ "import", JS_IMPORT }, { "from", JS_IMPORT }, { "require", JS_IMPORT } };
+	} keywords[] = { { "if", JS_COND_KEYWORD }, { "do", JS_BLOCK_KEYWORD },
+		{ "in", JS_KEYWORD }, { "of", JS_KEYWORD }, { "for", JS_COND_KEYWORD },
+		{ "try", JS_BLOCK_KEYWORD }, { "new", JS_KEYWORD }, { "with", JS_COND_KEYWORD },
+		{ "else", JS_BLOCK_KEYWORD }, { "case", JS_KEYWORD }, { "void", JS_KEYWORD },
+		{ "from", JS_IMPORT }, { "while", JS_COND_KEYWORD }, { "throw", JS_KEYWORD },
+		{ "yield", JS_KEYWORD }, { "await", JS_KEYWORD }, { "return", JS_KEYWORD },
+		{ "typeof", JS_KEYWORD }, { "delete", JS_KEYWORD }, { "import", JS_IMPORT },
+		{ "finally", JS_BLOCK_KEYWORD }, { "require", JS_IMPORT },
+		{ "instanceof", JS_KEYWORD } };
+	static const uint8_t first[] = { 0, 0, 0, 4, 7, 12, 16, 20, 22, 22, 22, 23 };
 
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
-		if (keywords[i].word[0] == *word && !strcmp(keywords[i].word, word))
+	if (len >= sizeof(first) - 1)
+		return JS_NAME;
+	for (size_t i = first[len]; i < first[len + 1]; i++) {
+		if (keywords[i].word[0] == *word && !memcmp(keywords[i].word, word, len))
 			return keywords[i].token;
 	}
 	return JS_NAME;
@@ -69,23 +73,23 @@ static void end_name(struct js_scan *j)
 {
 	if (!j->word_len)
 		return;
-	j->word[j->word_len < sizeof(j->word) ? j->word_len : sizeof(j->word) - 1] = '\0';
-	j->before = j->before == JS_DOT ? JS_NAME : token_of(j->word);
+	j->before = j->before == JS_DOT ? JS_NAME : token_of(j->word, j->word_len);
 	j->word_len = 0;
 }
 
 /* All bytes of a name that are there. How many. */
 static size_t take_name(struct js_scan *j, const uint8_t *p, size_t len)
 {
-	size_t n = 0, room = sizeof(j->word), more;
+	size_t n = 1, room = sizeof(j->word) - j->word_len;
 
 	while (n < len && is_name_byte[p[n]])
 		n++;
-	room -= j->word_len;
-	more = n < room ? n : room;
-	memcpy(j->word + j->word_len, p, more);
 	/* One that fills it is none of ours. */
-	j->word_len += more;
+	if (!j->word_len && len >= sizeof(j->word))
+		memcpy(j->word, p, sizeof(j->word));
+	else
+		memcpy(j->word + j->word_len, p, n < room ? n : room);
+	j->word_len += n < room ? n : room;
 	return n;
 }
 
@@ -369,6 +373,10 @@ static size_t take_run(struct js_scan *j, const uint8_t *p, size_t n, size_t len
 	return n;
 }
 
+static const bool may_end_string[256] = {
+	['"'] = true, ['\''] = true, ['\\'] = true, ['\n'] = true, ['\r'] = true
+};
+
 static size_t scan_string(struct js_scan *j, const uint8_t *p, size_t len, bool is_last)
 {
 	size_t n = 0;
@@ -381,7 +389,7 @@ static size_t scan_string(struct js_scan *j, const uint8_t *p, size_t len, bool 
 		lose(j); /* it was none */
 		return 0;
 	}
-	while (n < len && p[n] != j->quote && p[n] != '\\' && p[n] != '\n' && p[n] != '\r')
+	while (n < len && (!may_end_string[p[n]] || (p[n] ^ j->quote) == ('"' ^ '\'')))
 		n++;
 	return take_run(j, p, n, len, is_last);
 }

@@ -1,212 +1,77 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/masker.h"
+#include "proxyd/masker_impl.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NONE SIZE_MAX
-/* White space and unseen characters that join one unit; more make another. */
-#define UNIT_MAX 64
-/* Text is folded in pieces of this size, so that what belongs to it stays small. */
-#define PIECE 4096
-/* Raw bytes that may wait for it when they are single characters. */
-#define UNITS_MAX (8u << 10)
+/* Texts are searched when there is so much of them, so that they stay small. */
+#define BATCH (16u << 10)
+/* Bytes that are folded at once, and what a block may write past them. */
+#define PIECE (4u << 10)
+#define SPARE 18
 /* A text that is given out whole is held up to here. */
 #define WHOLE_MAX (64u << 10)
 
-/* A byte of the folded text; what is of a character stands at its first byte. */
-struct masker_unit {
-	uint32_t raw;	/* where it begins in raw; it goes up to the next unit's */
-	uint32_t chars; /* how many asterisks it is worth */
-};
-
 void masker_init(struct masker *m, const struct words *words, const struct masker_sink *sink)
 {
-	*m = (struct masker){ .words = words, .sink = *sink, .undecided = NONE, .is_simple = true };
-	buf_init(&m->raw, 0);
+	*m = (struct masker){ .words = words, .sink = *sink, .undecided = NONE };
 	buf_init(&m->folded, 0);
 }
 
 void masker_fini(struct masker *m)
 {
-	buf_fini(&m->raw);
 	buf_fini(&m->folded);
-	free(m->units);
+	free(m->spans);
 	free(m->marks);
 }
 
-static int grow(struct masker *m, size_t need)
+void masker_open(struct masker *m, const uint8_t *window, size_t len)
 {
-	size_t cap = (need + need / 4 + 1023) & ~(size_t)1023;
-	struct masker_unit *units = realloc(m->units, cap * sizeof(*units));
-	uint8_t *marks = units ? realloc(m->marks, cap) : NULL;
-
-	m->units = units ? units : m->units;
-	m->marks = marks ? marks : m->marks;
-	m->units_cap = marks ? cap : m->units_cap;
-	return marks ? 0 : -ENOMEM;
+	m->window = window;
+	m->window_len = len;
 }
 
-static bool reserve(struct masker *m, size_t raw, size_t folded)
+static bool reserve(struct masker *m, size_t len)
 {
-	size_t need = m->folded.len + folded + 1;
-
-	if (m->failed || buf_reserve(&m->raw, raw + 1) || buf_reserve(&m->folded, folded + 1) ||
-		(need > m->units_cap && grow(m, need)))
-		m->failed = -ENOMEM;
+	if (!m->failed && m->folded.len + len + SPARE > m->folded.cap)
+		m->failed = buf_reserve(&m->folded, len + SPARE);
 	return !m->failed;
 }
 
-/* ---- folding; room was made before ---- */
+/* ---- marks ---- */
 
-static void add_raw(struct masker *m, const uint8_t *raw, size_t len)
+/* One for each byte of folded. */
+static bool fill_marks(struct masker *m)
 {
-	memcpy(m->raw.data + m->raw.len, raw, len);
-	m->raw.len += len;
+	size_t len = m->folded.len;
+
+	if (len > m->marks_cap) {
+		size_t cap = len + len / 4 + 1024;
+		uint8_t *more = realloc(m->marks, cap);
+
+		if (!more) {
+			m->failed = -ENOMEM;
+			return false;
+		}
+		m->marks = more;
+		m->marks_cap = cap;
+	}
+	if (!m->has_marks)
+		m->marks_len = 0;
+	if (m->marks_len < len)
+		memset(m->marks + m->marks_len, 0, len - m->marks_len);
+	m->marks_len = len;
+	return true;
 }
 
-/* The text is not simple from here on. */
-static void need_units(struct masker *m)
+static void mark(struct masker *m, size_t from, size_t to)
 {
-	if (!m->is_simple)
+	if ((!m->has_marks || m->marks_len < to) && !fill_marks(m))
 		return;
-	for (size_t i = 0; i < m->folded.len; i++)
-		m->units[i] = (struct masker_unit){ (uint32_t)i, 1 };
-	m->is_simple = false;
-}
-
-static void add_byte(struct masker *m, uint8_t byte, uint32_t chars)
-{
-	m->units[m->folded.len] = (struct masker_unit){ (uint32_t)m->raw.len, chars };
-	m->marks[m->folded.len] = 0;
-	m->folded.data[m->folded.len++] = byte;
-}
-
-static struct masker_unit *last_unit(struct masker *m)
-{
-	size_t at = m->folded.len;
-
-	while (at && (m->folded.data[--at] & 0xc0) == 0x80)
-		;
-	return &m->units[at];
-}
-
-/* May it join the unit before, as one more of a run? */
-static bool may_join(struct masker *m)
-{
-	return m->folded.len && m->raw.len - last_unit(m)->raw < UNIT_MAX;
-}
-
-static void add_blank(struct masker *m)
-{
-	if (m->folded.len && m->folded.data[m->folded.len - 1] == ' ' && may_join(m))
-		last_unit(m)->chars++;
-	else
-		add_byte(m, ' ', 1);
-}
-
-/* A folded character, before its raw bytes. */
-static void add_char(struct masker *m, uint32_t cp)
-{
-	uint8_t bytes[4];
-	int n;
-
-	need_units(m);
-	if (cp == ' ') {
-		add_blank(m);
-	} else if (cp == FOLD_IGNORED) {
-		if (m->folded.len && !may_join(m))
-			add_byte(m, FOLD_OPAQUE, 0);
-	} else if (cp < 0x80) {
-		add_byte(m, (uint8_t)cp, 1);
-	} else if (cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) {
-		add_byte(m, FOLD_OPAQUE, 1);
-	} else {
-		n = utf8_encode(cp, bytes);
-		for (int i = 0; i < n; i++)
-			add_byte(m, bytes[i], i ? 0 : 1);
-	}
-}
-
-/* 16 bytes at once (GCC's vectors, which every machine has in some form). */
-typedef uint8_t block __attribute__((vector_size(16), aligned(1), may_alias));
-
-static bool has_any(block b)
-{
-	uint64_t halves[2];
-
-	memcpy(halves, &b, sizeof(halves));
-	return halves[0] | halves[1];
-}
-
-/* Blocks of ASCII without two blanks in a row; before them in `folded` stands what was before. */
-static size_t fold_blocks(const uint8_t *p, size_t len, uint8_t *folded)
-{
-	size_t i = 0;
-
-	for (; i + sizeof(block) <= len; i += sizeof(block)) {
-		block in = *(const block *)(p + i), upper = (block)(in - 'A' < 26),
-		      blank = (block)(in == ' ') | (block)(in - '\t' < 5),
-		      out = ((in + (upper & 32)) & ~blank) | (blank & ' ');
-
-		*(block *)(folded + i) = out;
-		if (has_any((in & 0x80) |
-			    ((block)(out == ' ') &
-				    (block)(*(const block *)(folded + i - 1) == ' '))))
-			break;
-	}
-	return i;
-}
-
-/* ASCII, up to a second blank. */
-static size_t fold_ascii(struct masker *m, const uint8_t *p, size_t len)
-{
-	size_t at = m->folded.len, i = 0;
-	uint8_t *folded = m->folded.data + at;
-	uint8_t before = at ? folded[-1] : 0;
-
-	while (i < len && p[i] < 0x80) {
-		uint8_t byte = fold_ascii_table[p[i]];
-		size_t more;
-
-		if (byte == ' ' && before == ' ')
-			break;
-		folded[i++] = before = byte;
-		if (i % sizeof(block) != 1)
-			continue;
-		more = fold_blocks(p + i, len - i, folded + i);
-		i += more;
-		before = folded[i - 1];
-	}
-	if (!m->is_simple) {
-		for (size_t k = 0; k < i; k++)
-			m->units[at + k] = (struct masker_unit){ (uint32_t)(m->raw.len + k), 1 };
-	}
-	if (m->has_marks)
-		memset(m->marks + at, 0, i);
-	m->folded.len += i;
-	add_raw(m, p, i);
-	return i;
-}
-
-static void fold(struct masker *m, const uint8_t *p, size_t len)
-{
-	while (len) {
-		size_t n = fold_ascii(m, p, len);
-		uint32_t cp = 0;
-		int got;
-
-		p += n;
-		len -= n;
-		if (!len)
-			return;
-		got = utf8_decode(p, len, &cp);
-		add_char(m, got > 0 ? fold_char(cp) : FOLD_OPAQUE << 24);
-		n = got > 0 ? (size_t)got : 1;
-		add_raw(m, p, n);
-		p += n;
-		len -= n;
-	}
+	memset(m->marks + from, 1, to - from);
+	m->has_marks = true;
 }
 
 /* ---- searching ---- */
@@ -226,14 +91,6 @@ static bool is_word_at(const struct masker *m, size_t at)
 	return utf8_decode(m->folded.data + at, m->folded.len - at, &cp) > 0 && fold_is_word(cp);
 }
 
-static void mark(struct masker *m, size_t from, size_t to)
-{
-	if (!m->has_marks)
-		memset(m->marks, 0, m->folded.len);
-	memset(m->marks + from, 1, to - from);
-	m->has_marks = true;
-}
-
 static void on_match(void *arg, size_t end, size_t len, bool is_exact)
 {
 	struct masker *m = arg;
@@ -250,98 +107,11 @@ static void on_match(void *arg, size_t end, size_t len, bool is_exact)
 		mark(m, start, end);
 }
 
-/* ---- giving out ---- */
-
-static size_t raw_at(const struct masker *m, size_t at)
-{
-	if (at == m->folded.len)
-		return m->raw.len;
-	return m->is_simple ? at : m->units[at].raw;
-}
-
-/* How many asterisks these bytes of folded are worth. */
-static size_t asterisks_for(const struct masker *m, size_t from, size_t to)
-{
-	size_t n = 0;
-
-	if (m->is_simple)
-		return to - from;
-	while (from < to)
-		n += m->units[from++].chars;
-	return n;
-}
-
-static void give_marked(struct masker *m, size_t end)
-{
-	/* Unseen characters before the first unit. */
-	if (raw_at(m, 0))
-		m->sink.keep(m->sink.arg, m->raw.data, raw_at(m, 0));
-	for (size_t at = 0; at < end;) {
-		const uint8_t *next = memchr(m->marks + at, !m->marks[at], end - at);
-		size_t to = next ? (size_t)(next - m->marks) : end, raw = raw_at(m, at);
-		size_t len = raw_at(m, to) - raw;
-
-		if (m->marks[at])
-			m->sink.mask(m->sink.arg, m->raw.data + raw, len, asterisks_for(m, at, to));
-		else
-			m->sink.keep(m->sink.arg, m->raw.data + raw, len);
-		m->masked += m->marks[at];
-		at = to;
-	}
-}
-
-/* What is left, which is little, may be simple again. */
-static bool is_simple(const struct masker *m)
-{
-	if (m->raw.len != m->folded.len)
-		return false;
-	for (size_t i = 0; i < m->folded.len && !m->is_simple; i++) {
-		if (m->units[i].raw != i || m->units[i].chars != 1)
-			return false;
-	}
-	return true;
-}
-
-static void remove_given(struct masker *m, size_t end)
-{
-	size_t raw = raw_at(m, end), left = m->folded.len - end;
-
-	if (!end && !raw)
-		return;
-	if (end)
-		m->before = m->folded.data[end - 1] == FOLD_OPAQUE
-				    ? 0
-				    : utf8_before(m->folded.data, m->folded.data + end);
-	if (!m->is_simple) {
-		memmove(m->units, m->units + end, left * sizeof(*m->units));
-		for (size_t i = 0; i < left; i++)
-			m->units[i].raw -= (uint32_t)raw;
-	}
-	if (m->has_marks)
-		memmove(m->marks, m->marks + end, left);
-	buf_consume(&m->folded, end);
-	buf_consume(&m->raw, raw);
-	m->scanned -= end;
-	if (m->undecided != NONE)
-		m->undecided -= end;
-	m->has_marks = m->has_marks && memchr(m->marks, 1, left);
-	m->is_simple = is_simple(m);
-}
-
-/* Gives the text up to that byte of folded out. */
-static void give(struct masker *m, size_t end)
-{
-	if (m->has_marks)
-		give_marked(m, end);
-	else if (raw_at(m, end))
-		m->sink.keep(m->sink.arg, m->raw.data, raw_at(m, end));
-	remove_given(m, end);
-}
-
-/* Another character has come: an exact term that ended before it ends a word, or not. */
+/* Another character has come, or the text's end: an exact term that ended before it ends a word, or
+ * not. */
 static void decide_exact(struct masker *m)
 {
-	if (m->undecided == NONE || m->scanned == m->folded.len)
+	if (m->undecided == NONE)
 		return;
 	if (!is_word_at(m, m->scanned))
 		mark(m, m->undecided, m->scanned);
@@ -350,12 +120,127 @@ static void decide_exact(struct masker *m)
 
 static void search(struct masker *m)
 {
-	decide_exact(m);
+	size_t open;
+
 	if (m->scanned == m->folded.len)
 		return;
+	decide_exact(m);
 	m->held = words_scan(
 		m->words, &m->cursor, m->folded.data, m->scanned, m->folded.len, on_match, m);
 	m->scanned = m->folded.len;
+	open = m->is_open ? m->folded.len - m->text_at : 0;
+	if (m->held > open)
+		m->held = open;
+}
+
+/* ---- giving out ---- */
+
+/* Of the span that has byte `at` of folded, at or behind s. */
+static const struct masker_span *span_at(
+	const struct masker *m, const struct masker_span *s, size_t at)
+{
+	const struct masker_span *last = m->spans + m->n_spans - 1;
+
+	while (s < last && s[1].folded <= at)
+		s++;
+	return s;
+}
+
+/* How many asterisks are these bytes of folded, from s on, worth? */
+static size_t asterisks_for(
+	const struct masker *m, const struct masker_span *s, size_t from, size_t to)
+{
+	size_t n = 0;
+
+	while (from < to) {
+		s = span_at(m, s, from);
+		n += s->raw_len ? s->chars : (m->folded.data[from] & 0xc0) != 0x80;
+		do {
+			from++;
+		} while (s->raw_len && from < to && (m->folded.data[from] & 0xc0) == 0x80);
+	}
+	return n;
+}
+
+static void keep_to(struct masker *m, size_t raw)
+{
+	if (raw > m->given)
+		m->sink.keep(m->sink.arg, m->window + m->given, raw - m->given);
+	m->given = raw;
+}
+
+static void give_marked(struct masker *m, size_t end)
+{
+	const struct masker_span *s = m->spans;
+	const uint8_t *marks = m->marks, *at = marks;
+
+	while ((at = memchr(at, 1, (size_t)(marks + end - at))) != NULL) {
+		const uint8_t *next = memchr(at, 0, (size_t)(marks + end - at));
+		size_t from = (size_t)(at - marks), to = next ? (size_t)(next - marks) : end, raw;
+		const struct masker_span *last;
+
+		s = span_at(m, s, from);
+		last = span_at(m, s, to - 1);
+		keep_to(m, s->raw + (s->raw_len ? 0 : from - s->folded));
+		raw = last->raw + (last->raw_len ? last->raw_len : to - last->folded);
+		m->sink.mask(m->sink.arg, m->window + m->given, raw - m->given,
+			asterisks_for(m, s, from, to));
+		m->given = raw;
+		m->masked++;
+		at = marks + to;
+	}
+}
+
+/* Of the spans, those before `end` go. */
+static void remove_spans(struct masker *m, size_t end)
+{
+	struct masker_span *s;
+
+	if (end == m->folded.len) {
+		m->n_spans = 0;
+		return;
+	}
+	s = m->spans + (span_at(m, m->spans, end) - m->spans);
+	if (!s->raw_len)
+		s->raw += (uint32_t)(end - s->folded);
+	s->folded = (uint32_t)end;
+	m->n_spans -= (size_t)(s - m->spans);
+	memmove(m->spans, s, m->n_spans * sizeof(*s));
+	for (size_t i = 0; i < m->n_spans; i++)
+		m->spans[i].folded -= (uint32_t)end;
+}
+
+static void remove_given(struct masker *m, size_t end)
+{
+	size_t left = m->folded.len - end;
+
+	if (!end)
+		return;
+	m->before = 0;
+	if (m->is_open && end > m->text_at && m->folded.data[end - 1] != FOLD_OPAQUE)
+		m->before = utf8_before(m->folded.data, m->folded.data + end);
+	remove_spans(m, end);
+	if (m->has_marks) {
+		m->marks_len = m->marks_len > end ? m->marks_len - end : 0;
+		memmove(m->marks, m->marks + end, m->marks_len);
+		m->has_marks = memchr(m->marks, 1, m->marks_len);
+	}
+	memmove(m->folded.data, m->folded.data + end, left);
+	m->folded.len = left;
+	m->scanned -= end;
+	m->text_at = m->text_span = 0;
+	if (m->undecided != NONE)
+		m->undecided -= end;
+}
+
+/* How much of folded may go out. */
+static size_t find_end(const struct masker *m)
+{
+	size_t end = m->folded.len - m->held;
+
+	if (m->is_open && m->is_whole && m->taken - m->text_raw < WHOLE_MAX)
+		end = m->text_at;
+	return m->undecided < end ? m->undecided : end;
 }
 
 /* Searches what is new and gives out what can be no part of a term any more. */
@@ -364,68 +249,109 @@ static void advance(struct masker *m)
 	size_t end;
 
 	search(m);
-	if (m->is_whole && m->raw.len < WHOLE_MAX)
+	end = find_end(m);
+	if (m->has_marks && fill_marks(m))
+		give_marked(m, end);
+	if (m->failed)
 		return;
-	end = m->folded.len - m->held;
-	give(m, m->undecided < end ? m->undecided : end);
+	if (end == m->folded.len)
+		keep_to(m, m->taken);
+	remove_given(m, end);
+	if (m->folded.len)
+		keep_to(m, m->spans[0].raw);
 }
 
-void masker_text(struct masker *m, const uint8_t *data, size_t len)
+size_t masker_flush(struct masker *m)
 {
-	while (len) {
-		size_t n = len > PIECE ? utf8_whole(data, PIECE) : len;
+	size_t given;
 
-		if (!reserve(m, n, n * 2))
-			return;
-		fold(m, data, n);
+	if (!m->failed)
 		advance(m);
-		data += n;
+	given = m->given;
+	for (size_t i = 0; i < m->n_spans; i++)
+		m->spans[i].raw -= (uint32_t)given;
+	m->text_raw -= given;
+	m->taken -= given;
+	m->given = 0;
+	return given;
+}
+
+/* ---- what the body is ---- */
+
+static void begin_text(struct masker *m)
+{
+	if (m->is_open)
+		return;
+	m->is_open = true;
+	m->text_at = m->folded.len;
+	m->text_span = m->n_spans;
+	m->text_raw = m->taken;
+}
+
+void masker_text(struct masker *m, const uint8_t *p, size_t len)
+{
+	assert(m->failed || p == m->window + m->taken);
+	begin_text(m);
+	while (len) {
+		size_t n = len > PIECE ? utf8_whole(p, PIECE) : len;
+
+		if (!reserve(m, n * 2))
+			return;
+		masker_fold(m, p, n);
+		if (m->folded.len - m->scanned > BATCH)
+			advance(m);
+		p += n;
 		len -= n;
 	}
 }
 
-void masker_unit(struct masker *m, const uint8_t *raw, size_t len, uint32_t cp)
+void masker_unit(struct masker *m, const uint8_t *p, size_t len, uint32_t cp)
 {
-	if (!reserve(m, len, 4))
+	assert(m->failed || p == m->window + m->taken);
+	begin_text(m);
+	if (!reserve(m, 4))
 		return;
-	add_char(m, cp > 0x10ffff ? cp : fold_char(cp));
-	add_raw(m, raw, len);
-	/* Searched with what follows, unless that is much of the same. */
-	if (m->folded.len - m->scanned > PIECE || m->raw.len > UNITS_MAX)
+	masker_fold_char(m, len, cp);
+	if (m->folded.len - m->scanned > BATCH)
 		advance(m);
 }
 
-static void end_text(struct masker *m)
+/* Nothing of the text at hand is left in folded. */
+static void forget_text(struct masker *m)
 {
-	if (m->failed)
-		return;
-	give(m, m->folded.len);
-	m->cursor = (struct words_cursor){ 0 };
-	m->before = 0;
-	m->undecided = NONE;
-	m->scanned = m->held = 0;
+	m->folded.len = m->text_at;
+	m->n_spans = m->text_span;
+	if (!m->text_at)
+		m->before = 0;
 }
 
 void masker_end(struct masker *m)
 {
-	if (!m->failed && m->raw.len) {
-		search(m);
-		if (m->undecided != NONE)
-			mark(m, m->undecided, m->folded.len);
-	}
-	end_text(m);
+	size_t len = m->folded.len - m->text_at;
+
+	if (!m->is_open || !reserve(m, 1))
+		return;
+	m->is_open = false;
+	/* Pages are full of texts that are shorter than any term. */
+	if (m->scanned <= m->text_at && len < words_shortest(m->words))
+		forget_text(m);
+	else if (len)
+		m->folded.data[m->folded.len++] = FOLD_OPAQUE;
 }
 
 void masker_drop(struct masker *m)
 {
-	m->scanned = m->folded.len;
-	m->has_marks = false;
-	m->undecided = NONE;
-	end_text(m);
-}
-
-void masker_pass(struct masker *m, const uint8_t *data, size_t len)
-{
-	if (len && !m->failed)
-		m->sink.keep(m->sink.arg, data, len);
+	if (!m->is_open)
+		return;
+	m->is_open = false;
+	if (m->marks_len > m->text_at)
+		m->marks_len = m->text_at;
+	if (m->undecided != NONE && m->undecided >= m->text_at)
+		m->undecided = NONE;
+	if (m->scanned > m->text_at) {
+		m->scanned = m->text_at;
+		m->cursor = (struct words_cursor){ 0 };
+	}
+	m->held = 0;
+	forget_text(m);
 }

@@ -130,6 +130,9 @@ static int add_terms(struct words *w, const struct words_term *terms, size_t n, 
 			++*ignored;
 	}
 	sort_literals(w);
+	w->shortest = SIZE_MAX;
+	for (size_t i = 0; i < w->count; i++)
+		w->shortest = w->literals[i].len < w->shortest ? w->literals[i].len : w->shortest;
 	make_fingerprint(w);
 	return 0;
 }
@@ -181,6 +184,11 @@ void words_unref(struct words *w)
 size_t words_count(const struct words *w)
 {
 	return w->count;
+}
+
+size_t words_shortest(const struct words *w)
+{
+	return w->shortest;
 }
 
 uint64_t words_fingerprint(const struct words *w)

@@ -29,6 +29,8 @@ struct words *words_ref(struct words *w);
 void words_unref(struct words *w); /* NULL is allowed */
 /* Terms in it; with none nothing is ever found. */
 size_t words_count(const struct words *w);
+/* Bytes of the shortest one, folded; with none SIZE_MAX. */
+size_t words_shortest(const struct words *w);
 /* Another for every other set of terms. */
 uint64_t words_fingerprint(const struct words *w);
 

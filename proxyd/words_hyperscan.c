@@ -9,8 +9,8 @@
 
 struct words_hyperscan {
 	hs_database_t *database;
-	hs_scratch_t *scratch;	  /* one search at a time: there is one loop */
-	size_t longest, shortest; /* bytes of a term */
+	hs_scratch_t *scratch; /* one search at a time: there is one loop */
+	size_t longest;	       /* bytes of a term */
 };
 
 struct search {
@@ -68,13 +68,8 @@ int words_hyperscan_new(const struct words *w, struct words_hyperscan **out)
 		words_hyperscan_free(h);
 		return err;
 	}
-	h->shortest = w->count ? SIZE_MAX : 0;
-	for (size_t i = 0; i < w->count; i++) {
-		size_t len = w->literals[i].len;
-
-		h->longest = len > h->longest ? len : h->longest;
-		h->shortest = len < h->shortest ? len : h->shortest;
-	}
+	for (size_t i = 0; i < w->count; i++)
+		h->longest = w->literals[i].len > h->longest ? w->literals[i].len : h->longest;
 	*out = h;
 	return 0;
 }
@@ -110,9 +105,8 @@ size_t words_hyperscan_scan(const struct words *w, const uint8_t *folded, size_t
 	size_t base = from > keep ? from - keep : 0;
 	struct search s = { w, folded, base, from, on_match, arg };
 
-	/* Pages are full of texts that are shorter than any term. It fails only for arguments that
-	 * are wrong. */
-	if (len - base >= h->shortest &&
+	/* It fails only for arguments that are wrong. */
+	if (len - base >= w->shortest &&
 		hs_scan(h->database, (const char *)folded + base, (unsigned)(len - base), 0,
 			h->scratch, on_hit, &s) != HS_SUCCESS)
 		abort();

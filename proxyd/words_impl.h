@@ -17,6 +17,7 @@ struct words {
 	enum words_engine engine;
 	struct words_literal *literals; /* sorted, each once */
 	size_t count;
+	size_t shortest; /* of their lengths */
 	uint64_t fingerprint;
 	struct words_automaton *automaton;
 	struct words_hyperscan *hyperscan;

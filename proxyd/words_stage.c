@@ -24,9 +24,12 @@ struct words_stage {
 		struct js_scan js;
 		struct json_scan json;
 	} scan;
-	struct buf carry; /* input that means nothing yet */
+	struct buf carry; /* input that was not given out */
+	/* What goes on: these bytes, then a slice of the input as it came. */
 	struct buf out;
-	/* With a charset: input in UTF-8, not yet scanned; and what is in it, as it came. */
+	const uint8_t *slice;
+	size_t slice_len;
+	/* With a charset: input in UTF-8, and what is in it, as it came; not yet given out. */
 	struct buf text, raw, lens;
 	size_t raw_at, lens_at; /* given out */
 	size_t held;		/* bytes of raw that have a length in lens */
@@ -54,16 +57,33 @@ static size_t take_raw(struct words_stage *w, const uint8_t *p, size_t len)
 	return n;
 }
 
+static void end_slice(struct words_stage *w)
+{
+	if (w->slice_len)
+		buf_append(&w->out, w->slice, w->slice_len);
+	w->slice_len = 0;
+}
+
+/* Bytes of the input go on as they are. */
+static void keep(struct words_stage *w, const uint8_t *p, size_t len)
+{
+	if (w->slice_len && w->slice + w->slice_len != p)
+		end_slice(w);
+	if (!w->slice_len)
+		w->slice = p;
+	w->slice_len += len;
+}
+
 static void on_keep(void *arg, const uint8_t *p, size_t len)
 {
 	struct words_stage *w = arg;
 
 	if (!w->charset) {
-		buf_append(&w->out, p, len);
+		keep(w, p, len);
 		return;
 	}
 	len = take_raw(w, p, len);
-	buf_append(&w->out, w->raw.data + w->raw_at, len);
+	keep(w, w->raw.data + w->raw_at, len);
 	w->raw_at += len;
 }
 
@@ -73,6 +93,7 @@ static void on_mask(void *arg, const uint8_t *p, size_t len, size_t asterisks)
 	const uint8_t *asterisk = (const uint8_t *)"*";
 	size_t width = 1;
 
+	end_slice(w);
 	if (w->charset) {
 		w->raw_at += take_raw(w, p, len);
 		asterisk = charset_asterisk(w->charset, &width);
@@ -123,7 +144,6 @@ static size_t scan_plain(struct words_stage *w, const uint8_t *p, size_t len, bo
 	return n;
 }
 
-/* How much was taken. */
 static size_t scan(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
 {
 	switch (w->kind) {
@@ -142,18 +162,41 @@ static size_t scan(struct words_stage *w, const uint8_t *p, size_t len, bool is_
 	return scan_plain(w, p, len, is_last);
 }
 
-/* What was given out of the other charset goes. */
-static void forget_given(struct words_stage *w)
+/* UTF-8 from the first byte on that was not given out. How much of it was, now. */
+static size_t mask(struct words_stage *w, const uint8_t *window, size_t len, bool is_last)
 {
-	buf_consume(&w->raw, w->raw_at);
-	buf_consume(&w->lens, w->lens_at);
-	w->held -= w->raw_at;
-	w->raw_at = w->lens_at = 0;
+	size_t at = w->masker.taken;
+
+	masker_open(&w->masker, window, len);
+	scan(w, window + at, len - at, is_last);
+	return masker_flush(&w->masker);
 }
 
-static int scan_charset(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+/* Gives on what is to go on. */
+static int give(struct words_stage *w)
 {
+	ssize_t n = 0;
+	int err = w->masker.failed;
+
+	/* Without anything masked, the input itself goes on. */
+	if (w->out.len)
+		end_slice(w);
+	if (!err)
+		err = w->out.failed;
+	if (!err && w->out.len)
+		n = body_pass(&w->stage, w->out.data, w->out.len);
+	else if (!err && w->slice_len)
+		n = body_pass(&w->stage, w->slice, w->slice_len);
+	buf_reset(&w->out);
+	w->slice_len = 0;
+	return err ? err : n < 0 ? (int)n : 0;
+}
+
+static int take_charset(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	size_t given;
 	long n;
+	int err;
 
 	if (buf_append(&w->raw, p, len))
 		return -ENOMEM;
@@ -162,28 +205,46 @@ static int scan_charset(struct words_stage *w, const uint8_t *p, size_t len, boo
 	if (n < 0)
 		return (int)n;
 	w->held += (size_t)n;
-	buf_consume(&w->text, scan(w, w->text.data, w->text.len, is_last));
-	forget_given(w);
-	return 0;
+	given = mask(w, w->text.data, w->text.len, is_last);
+	err = give(w);
+	buf_consume(&w->text, given);
+	buf_consume(&w->raw, w->raw_at);
+	buf_consume(&w->lens, w->lens_at);
+	w->held -= w->raw_at;
+	w->raw_at = w->lens_at = 0;
+	return err;
+}
+
+static int take_carried(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
+{
+	size_t given;
+	int err;
+
+	if (buf_append(&w->carry, p, len))
+		return -ENOMEM;
+	given = mask(w, w->carry.data, w->carry.len, is_last);
+	err = give(w);
+	buf_consume(&w->carry, given);
+	return err;
 }
 
 /* Input of a known charset. */
 static int take(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
 {
-	size_t n;
+	size_t given;
+	int err;
 
-	if (w->passes)
-		return buf_append(&w->out, p, len);
-	if (w->charset)
-		return scan_charset(w, p, len, is_last);
-	if (w->carry.len) {
-		if (buf_append(&w->carry, p, len))
-			return -ENOMEM;
-		buf_consume(&w->carry, scan(w, w->carry.data, w->carry.len, is_last));
-		return 0;
+	if (w->passes) {
+		keep(w, p, len);
+		return give(w);
 	}
-	n = scan(w, p, len, is_last);
-	return n < len ? buf_append(&w->carry, p + n, len - n) : 0;
+	if (w->charset)
+		return take_charset(w, p, len, is_last);
+	if (w->carry.len)
+		return take_carried(w, p, len, is_last);
+	given = mask(w, p, len, is_last);
+	err = give(w);
+	return err ? err : buf_append(&w->carry, p + given, len - given);
 }
 
 /* ---- the start ---- */
@@ -231,17 +292,7 @@ static int begin(struct words_stage *w, const uint8_t *p, size_t len, bool is_la
 
 static int run(struct words_stage *w, const void *data, size_t len, bool is_last)
 {
-	int err = w->has_started ? take(w, data, len, is_last) : begin(w, data, len, is_last);
-	ssize_t n = 0;
-
-	if (!err)
-		err = w->masker.failed ? w->masker.failed : w->out.failed;
-	if (err)
-		return err;
-	if (w->out.len)
-		n = body_pass(&w->stage, w->out.data, w->out.len);
-	buf_reset(&w->out);
-	return n < 0 ? (int)n : 0;
+	return w->has_started ? take(w, data, len, is_last) : begin(w, data, len, is_last);
 }
 
 static ssize_t on_write(struct body_stage *s, const void *data, size_t len)
