@@ -9,6 +9,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_device,
 	routes_devices,
 	routes_document,
+	routes_explain,
 	routes_keys,
 	routes_setup,
 	routes_tokens,

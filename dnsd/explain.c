@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/policy/explain.h"
 #include "dnsd/dnsd.h"
 
 #include <errno.h>
@@ -11,26 +12,6 @@ static void add_text(cJSON *o, const char *key, const char *text)
 {
 	if (text && *text)
 		cJSON_AddStringToObject(o, key, text);
-}
-
-static void on_step(void *arg, const char *step, bool decided, const struct decision *d)
-{
-	cJSON *steps = arg, *o = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(o, "step", step);
-	cJSON_AddBoolToObject(o, "decided", decided);
-	if (decided) {
-		cJSON_AddStringToObject(o, "verdict", verdict_text(d->verdict));
-		cJSON_AddStringToObject(o, "reason", reason_text(d->reason));
-		cJSON_AddNumberToObject(o, "generation", (double)d->generation);
-	} else if (d->reason != REASON_NO_POLICY) {
-		cJSON_AddStringToObject(o, "reason", reason_text(d->reason));
-	}
-	add_text(o, "rule", d->rule);
-	add_text(o, "list", d->list);
-	add_text(o, "list_title", d->list_title);
-	add_text(o, "answer", d->answer);
-	cJSON_AddItemToArray(steps, o);
 }
 
 static uint16_t parse_type(const char *text)
@@ -86,7 +67,8 @@ static void on_explain(void *arg, struct bus_call *call, enum bus_daemon caller,
 {
 	struct dnsd *d = arg;
 	const struct rec_dns_explain *a = args;
-	struct device_view *v = directory_find_id(d->directory, a->device);
+	struct device_view *found = directory_find_id(d->directory, a->device), view, *v = &view;
+	int64_t at = rec_has(a, dns_explain, at) ? a->at : clock_wall_ms();
 	struct question q = { .type = parse_type(a->type), .klass = CLASS_IN };
 	struct judge judge;
 	struct judgement judgement;
@@ -94,7 +76,7 @@ static void on_explain(void *arg, struct bus_call *call, enum bus_daemon caller,
 	size_t len;
 
 	(void)caller;
-	if (!v) {
+	if (!found) {
 		bus_call_fail(call, "unknown_device", a->device);
 		return;
 	}
@@ -103,14 +85,15 @@ static void on_explain(void *arg, struct bus_call *call, enum bus_daemon caller,
 		return;
 	}
 	name_lower(&q.name);
+	directory_view_at(d->directory, found, at, v);
 	struct policy_query query = { .path = POLICY_PATH_DNS, .host = text, .host_len = len };
 	cJSON *result = cJSON_CreateObject();
 	cJSON_AddStringToObject(result, "device", v->id);
 	cJSON_AddStringToObject(result, "name", text);
 	cJSON *steps = cJSON_AddArrayToObject(result, "steps");
-	policy_explain(d->policy, v, &query, clock_wall_ms(), on_step, steps);
+	policy_explain(d->policy, v, &query, at, explain_on_step, steps);
 	dnsd_judge(d, &judge);
-	judge_question(&judge, v, &q, clock_wall_ms(), &judgement);
+	judge_question(&judge, v, &q, at, &judgement);
 	add_outcome(result, &judgement);
 	bus_call_reply(call, result);
 }

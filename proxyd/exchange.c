@@ -80,6 +80,12 @@ static bool is_http_port_allowed(const struct proxyd_conf *conf, uint16_t port)
 	       (conf->http_high_ports && port >= 1024 && !is_bad_port(port));
 }
 
+bool exchange_may_ask_port(const struct proxyd_conf *conf, bool is_https, uint16_t port)
+{
+	return is_https ? is_port_among(&conf->connect_ports, port)
+			: is_http_port_allowed(conf, port);
+}
+
 static void refuse_port(struct exchange *x)
 {
 	exchange_fail(x, 403, "Port Refused", "This port may not be connected to.");

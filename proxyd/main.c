@@ -4,6 +4,7 @@
 #include "proxyd/bus.h"
 #include "proxyd/carriers.h"
 #include "proxyd/exchange.h"
+#include "proxyd/explain.h"
 #include "proxyd/filtering.h"
 #include "proxyd/listeners.h"
 #include "proxyd/peek.h"
@@ -126,6 +127,8 @@ static int on_start(struct daemon *d)
 		err = splicer_open(&p->splicer, &d->loop, (uint32_t)p->conf->tunnel_idle_s * 1000);
 	if (!err)
 		err = proxy_bus_open(p);
+	if (!err)
+		err = explain_serve(p);
 	if (!err)
 		err = listeners_open(p);
 	return err;

@@ -58,9 +58,9 @@ static bool find_term(const struct words *w, const struct buf *texts, char *term
 
 /* count: of the texts, or -errno. */
 static enum search_verdict judge_texts(
-	const struct exchange *x, int count, const struct buf *texts, char *term, size_t term_len)
+	const struct proxy *p, int count, const struct buf *texts, char *term, size_t term_len)
 {
-	const struct words *w = filtering_search_words(x->p->filtering);
+	const struct words *w = filtering_search_words(p->filtering);
 
 	if (count < 0 || (count && !w))
 		return SEARCH_UNKNOWN;
@@ -74,18 +74,22 @@ static bool is_judged(const struct exchange *x, const struct decision *d)
 	       search_is_host(x->target.host);
 }
 
-enum search_verdict search_judge(
-	const struct exchange *x, const struct decision *d, char *term, size_t term_len)
+enum search_verdict search_judge_path(
+	const struct proxy *p, const char *path, char *term, size_t term_len)
 {
 	enum search_verdict verdict;
 	struct buf texts;
 
-	if (!is_judged(x, d))
-		return SEARCH_PASSES;
 	buf_init(&texts, 0);
-	verdict = judge_texts(x, search_texts(x->path, &texts), &texts, term, term_len);
+	verdict = judge_texts(p, search_texts(path, &texts), &texts, term, term_len);
 	buf_fini(&texts);
 	return verdict;
+}
+
+enum search_verdict search_judge(
+	const struct exchange *x, const struct decision *d, char *term, size_t term_len)
+{
+	return is_judged(x, d) ? search_judge_path(x->p, x->path, term, term_len) : SEARCH_PASSES;
 }
 
 /* ---- forms ---- */
@@ -115,8 +119,8 @@ enum search_verdict search_judge_form(struct exchange *x, const void *data, size
 	if (err)
 		return err == -EMSGSIZE ? SEARCH_TOO_LONG : SEARCH_UNKNOWN;
 	buf_init(&texts, 0);
-	verdict =
-		judge_texts(x, search_form_texts(x->form, *ready, &texts), &texts, term, term_len);
+	verdict = judge_texts(
+		x->p, search_form_texts(x->form, *ready, &texts), &texts, term, term_len);
 	buf_fini(&texts);
 	return verdict;
 }

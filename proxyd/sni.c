@@ -26,21 +26,20 @@ bool sni_is_ech_public(const struct proxy *p, const char *host)
 	return false;
 }
 
-/* NULL: it may; else why not, "" when *d says it. */
-static const char *find_obstacle(struct proxy *p, const struct sni_question *q, struct decision *d)
+const char *sni_find_obstacle(struct proxy *p, struct device_view *dev,
+	const struct sni_question *q, int64_t now_ms, struct decision *d)
 {
 	const struct policy_query query = {
 		.path = POLICY_PATH_INTERCEPT,
 		.host = q->host,
 		.host_len = strlen(q->host),
 	};
-	struct device_view *dev = proxy_device(p, &q->device);
 
 	if (!dev)
 		return "unknown device";
 	if (q->has_dot)
 		return "encrypted dns";
-	policy_decide(p->policy, dev, &query, clock_wall_ms(), d);
+	policy_decide(p->policy, dev, &query, now_ms, d);
 	if (d->verdict != VERDICT_ALLOW && d->verdict != VERDICT_PASS)
 		return "";
 	if (d->reason != REASON_CONNECTIVITY && canary_find(&p->canary, q->host, query.host_len))
@@ -49,6 +48,11 @@ static const char *find_obstacle(struct proxy *p, const struct sni_question *q, 
 		(dev->site_scope != SITE_SCOPE_ALL && !policy_has_lists_on(p->policy, dev)))
 		return NULL;
 	return sni_is_ech_public(p, q->host) ? "hidden name" : NULL;
+}
+
+static const char *find_obstacle(struct proxy *p, const struct sni_question *q, struct decision *d)
+{
+	return sni_find_obstacle(p, proxy_device(p, &q->device), q, clock_wall_ms(), d);
 }
 
 bool sni_is_allowed(struct proxy *p, const struct sni_question *q)

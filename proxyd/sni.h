@@ -20,6 +20,9 @@ struct sni_question {
  * other outer name is judged as the name, since browsers send the extension to everybody (GREASE).
  */
 bool sni_is_allowed(struct proxy *p, const struct sni_question *q);
+/* What stands against it: NULL nothing, "" the policy, in *d, else a text. dev may be NULL. */
+const char *sni_find_obstacle(struct proxy *p, struct device_view *dev,
+	const struct sni_question *q, int64_t now_ms, struct decision *d);
 /* The same, and notes the verdict. */
 bool sni_judge(struct proxy *p, const struct sni_question *q, struct access *access);
 /* Is it a name that providers put outside of an encrypted hello: the table's, or the list `ech`'s?

@@ -200,6 +200,18 @@ static void gather(struct directory *d, const struct entry *e, struct view_input
 	in->entitled_at_ms = entitlement_time(d, in->now_ms);
 }
 
+void directory_view_at(
+	struct directory *d, const struct device_view *v, int64_t at_ms, struct device_view *out)
+{
+	struct view_inputs in;
+
+	*out = (struct device_view){ 0 };
+	gather(d, container_of(v, const struct entry, view), &in);
+	in.entitled_at_ms += at_ms - in.now_ms;
+	in.now_ms = at_ms;
+	view_resolve(&in, out);
+}
+
 static void note_next_change(struct directory *d, const struct entry *e)
 {
 	int64_t at = e->next_change;

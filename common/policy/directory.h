@@ -86,6 +86,10 @@ bool directory_is_known(const struct directory *d);
 bool directory_is_current(const struct directory *d);
 struct device_view *directory_find(struct directory *d, const struct addr *a);
 struct device_view *directory_find_id(struct directory *d, const char *id);
+/* The device as it is at another time (epoch ms), if nothing but time changes: its schedules,
+ * whether it is entitled. Its strings belong to the directory; good until the loop's next turn. */
+void directory_view_at(
+	struct directory *d, const struct device_view *v, int64_t at_ms, struct device_view *out);
 size_t directory_count(const struct directory *d);
 /* for (struct device_view *v = NULL; (v = directory_next(d, v));) in no order. */
 struct device_view *directory_next(struct directory *d, struct device_view *v);
