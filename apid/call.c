@@ -85,13 +85,12 @@ void call_by(const struct call *c, struct store_actor *by)
 /* Of what is no page. */
 #define CSP_DATA "default-src 'none'; frame-ancestors 'none'"
 
-static void add_security(const struct call *c, struct http_head *h, const char *type)
+void call_add_security(
+	const struct call *c, struct http_head *h, const char *csp, const char *cache)
 {
-	bool is_page = type && !strncmp(type, "text/html", 9);
-
-	http_head_add(h, "Cache-Control", "no-store");
+	http_head_add(h, "Cache-Control", cache);
 	http_head_add(h, "X-Content-Type-Options", "nosniff");
-	http_head_add(h, "Content-Security-Policy", is_page ? CSP : CSP_DATA);
+	http_head_add(h, "Content-Security-Policy", csp);
 	http_head_add(h, "Referrer-Policy", "no-referrer");
 	if (c->x.is_secure)
 		http_head_add(h, "Strict-Transport-Security", "max-age=31536000");
@@ -109,10 +108,11 @@ static bool has_it(const struct call *c, const char *etag)
 void call_text_with(struct call *c, int status, const char *type, const char *text, size_t len,
 	const char *etag, const struct http_head *extra)
 {
+	bool is_page = type && !strncmp(type, "text/html", 9);
 	struct http_head h;
 
 	http_head_init(&h);
-	add_security(c, &h, type);
+	call_add_security(c, &h, is_page ? CSP : CSP_DATA, "no-store");
 	for (size_t i = 0; extra && i < extra->n_headers; i++)
 		http_head_add(&h, extra->headers[i].name, extra->headers[i].value);
 	if (etag)

@@ -62,6 +62,10 @@ bool call_wants_page(const struct call *c);
  * be NULL. */
 void call_page(struct call *c, int status, const char *title, const char *body,
 	const struct http_head *extra);
+/* The headers that every answer has: Content-Security-Policy csp, Cache-Control cache, and what
+ * goes for all. */
+void call_add_security(
+	const struct call *c, struct http_head *h, const char *csp, const char *cache);
 /* RFC 9457. detail may be NULL. */
 void call_problem(struct call *c, int status, const char *detail);
 /* With Retry-After. */

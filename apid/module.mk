@@ -6,9 +6,22 @@ apid_SRCS = apid/main.c apid/accounts.c apid/admin_tls.c apid/api.c apid/api_key
 	apid/seed.c apid/setup.c apid/setup_page.c apid/store.c apid/store_apply.c apid/store_change.c apid/store_edit.c apid/store_follow.c \
 	apid/store_load.c apid/store_seed.c apid/store_transact.c apid/store_work.c apid/table.c apid/topics.c apid/totp.c apid/tunnels.c apid/uri.c \
 	apid/write.c proxyd/form.c proxyd/html.c wgd/key.c
+apid_SRCS += apid/routes_ui.c
 apid_LIBS = -lmariadb -lcrypt -lqrencode
 CFLAGS_apid_db = -I/usr/include/mariadb
 CFLAGS_apid_db_batch = $(CFLAGS_apid_db)
 CFLAGS_apid_db_op = $(CFLAGS_apid_db)
 # The migrations are part of the program.
 $(B)/obj/apid/schema.o: $(wildcard apid/schema/*.sql)
+# So is the UI. Its graphs are drawn by Debian's libjs-chart.js.
+CHART_JS = /usr/share/javascript/chart.js/chart.min.js
+UI_FILES = apid/ui/index.html $(sort $(wildcard apid/ui/app/* apid/ui/pages/* apid/ui/texts/*))
+$(B)/gen/ui_files.c: apid/ui/embed $(CHART_JS) $(UI_FILES)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  GEN $@')
+	$(Q)apid/ui/embed $@ $(CHART_JS) $(UI_FILES)
+$(B)/obj/apid/ui_files.o: $(B)/gen/ui_files.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/bin/apid: $(B)/obj/apid/ui_files.o
+apid_LIBS += $(B)/obj/apid/ui_files.o

@@ -14,6 +14,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_setup,
 	routes_tokens,
 	routes_totp,
+	routes_ui,
 };
 
 struct route_set routes_all(size_t i)

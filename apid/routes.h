@@ -20,6 +20,7 @@ struct route_set routes_keys(void);
 struct route_set routes_setup(void);
 struct route_set routes_tokens(void);
 struct route_set routes_totp(void);
+struct route_set routes_ui(void);
 
 /* All of them: routes_all(0), … until one is empty. */
 struct route_set routes_all(size_t i);

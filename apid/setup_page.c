@@ -109,13 +109,12 @@ void setup_page_done(struct call *c, const char *user, const struct http_head *e
 	html_append(&body, user, ADMIN_NAME_MAX);
 	buf_append_str(&body,
 		"</strong> is made. Its role is <em>owner</em>: it may do everything. The link is "
-		"used up.</p>\n<p>This browser is logged in: <a href=\"/auth/me\">who am "
-		"I</a>.</p>\n<p>There are no pages to administer with, but an API: programs log in "
-		"with the name and the password at <code>/auth/login</code>; what they can do is "
-		"below <code>/api/v1</code>, and all of it stands in <a "
+		"used up.</p>\n<p>This browser is logged in: <a href=\"/#/welcome\">go "
+		"on</a>.</p>\n"
+		"<p>Programs use the API: they log in with the name and the password at "
+		"<code>/auth/login</code>, and all of it stands in <a "
 		"href=\"/api/openapi.json\">/api/openapi.json</a>. Culvert’s README shows the "
-		"first "
-		"commands.</p>\n");
+		"first commands.</p>\n");
 	if (body.failed)
 		call_problem(c, 503, "no memory");
 	else

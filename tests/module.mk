@@ -1,5 +1,5 @@
 # Tests: the runner is tests/check.
-PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd filters syncd apid walk ops
+PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd filters syncd apid ui walk ops
 
 # For the runner: make print-UNITS.
 print-%:

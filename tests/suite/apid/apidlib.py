@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """apid with a private Redis and a private MariaDB, and somebody who answers in wgd's place."""
+import base64
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -8,8 +11,10 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
+import time
 
 from support import DEADLINE_S, ROOT
 from support.net import free_port
@@ -390,3 +395,11 @@ def started(make_apid, more):
             text = "\n".join(lines) + "\n"
     owned_file(apid.conf, text, 0o444)
     return apid.start()
+
+
+def totp(secret, step=0):
+    """The code of now, or of so many steps of 30 seconds later."""
+    counter = struct.pack(">Q", int(time.time()) // 30 + step)
+    mac = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
+    at = mac[19] & 15
+    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1000000:06}"

@@ -1,23 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SPEC A4, A9: second factor, roles and groups, tokens, keys, audit."""
 import base64
-import hashlib
-import hmac
-import struct
-import time
 
 import pytest
 
-from apidlib import OWNER, PASSWORD
+from apidlib import OWNER, PASSWORD, totp
 
 SECOND = "another long password"
-
-
-def totp(secret, step=0):
-    counter = struct.pack(">Q", int(time.time()) // 30 + step)
-    mac = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
-    at = mac[19] & 15
-    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1000000:06}"
 
 
 @pytest.fixture

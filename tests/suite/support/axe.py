@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """axe-core, the accessibility checker, installed from npm once a build."""
 import json
-import pathlib
-import shutil
-import subprocess
 
-import pytest
+from .npm import install
 
-from . import BUILD
-
-HERE = pathlib.Path(__file__).parent / "axe"
 RUN = """(async () => {
 	%s
 	const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -19,21 +13,7 @@ RUN = """(async () => {
 
 def source():
     """The script's text."""
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed")
-    place = BUILD / "axe"
-    place.mkdir(parents=True, exist_ok=True)
-    lock = (HERE / "package-lock.json").read_text()
-    installed = place / "installed"
-    if not installed.exists() or installed.read_text() != lock:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, place)
-        run = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place,
-                             capture_output=True, text=True, check=False)
-        if run.returncode:
-            pytest.skip("npm cannot install axe-core: " + run.stderr[-300:])
-        installed.write_text(lock)
-    return (place / "node_modules/axe-core/axe.min.js").read_text()
+    return (install("axe") / "node_modules/axe-core/axe.min.js").read_text()
 
 
 def violations(browser, text):

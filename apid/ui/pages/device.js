@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One device: what it may, how it connects, what is unblocked for it.
+
+import { code, el, fill, name, plain } from "../app/dom.js";
+import * as api from "../app/api.js";
+import { ago, bytes, t, time } from "../app/text.js";
+import { button, facts, head, load, mark, note, panel, state, tabs, told } from "../app/ui.js";
+import { makeForm } from "../app/form.js";
+import { policyChoices, policyFields, policyMarks } from "../app/policy.js";
+import { renewConfig, showEnrolment } from "../app/add_device.js";
+import { confirm, formDialog, showSecret } from "../app/dialog.js";
+import { toast, undoable } from "../app/toast.js";
+
+const TABS = ["", "policy", "sites"];
+const { change, get, may, read } = api;
+
+export async function show(page) {
+	const [id, tab = ""] = page.args;
+	const path = `/api/v1/devices/${encodeURIComponent(id)}`, base = `#/devices/${encodeURIComponent(id)}`;
+	const { data: device, etag } = await read(path, { signal: page.signal });
+	const shown = plain(device.name || device.id, 60);
+	const context = { page, device, etag, path };
+	const body = el("div", { class: "stack" });
+	page.root.append(
+		head({ title: name(device.name || device.id), crumb: ["#/devices", t("devices.title")], about: el("span", {}, code(device.id)), actions: may("admin") && actions(context, shown) }),
+		tabs(TABS.map(key => [key, t("device.tab." + (key || "overview"))]), base, TABS.includes(tab) ? tab : "", t("device.tabs")),
+		body);
+	if (tab === "policy") await showPolicy(context, body);
+	else if (tab === "sites") await showSites(context, body);
+	else showOverview(context, body);
+}
+
+function actions({ page, device, path }, shown) {
+	const isOff = device.active === false;
+	return [
+		button(t(isOff ? "device.resume" : "device.suspend"), {
+			icon: isOff ? "play" : "pause", onclick: async () => {
+				await change("PATCH", path, { active: isOff });
+				undoable(t(isOff ? "device.resumed" : "device.suspended", { name: shown }), async () => { await change("PATCH", path, { active: !isOff }); page.again(); });
+				page.again();
+			},
+		}),
+		button("", {
+			icon: "trash", kind: "danger", label: t("remove.label", { name: shown }), onclick: async () => {
+				if (!(await confirm({ title: t("remove.title", { name: shown }), text: t("device.remove"), action: t("remove"), danger: true }))) return;
+				await change("DELETE", path);
+				toast(t("removed", { name: shown }));
+				page.open("/devices");
+			},
+		}),
+	];
+}
+
+/* ---- overview ---- */
+
+function statusPanel({ page, path, device }) {
+	const place = el("div", {});
+	const refresh = async () => {
+		const s = await get(path + "/status", { signal: page.signal });
+		fill(place, facts([
+			[t("device.entitled"), s.entitled ? mark(t("yes"), "good") : mark(t("reason." + s.reason) === "reason." + s.reason ? s.reason : t("reason." + s.reason), "bad")],
+			[t("device.online"), s.online === null ? mark(t("unknown")) : s.online ? mark(t("online"), "good") : mark(t("offline"))],
+			[t("device.handshake"), s.handshake_at ? el("span", { title: time(s.handshake_at) }, ago(s.handshake_at)) : t("never")],
+			[t("device.endpoint"), s.endpoint && code(s.endpoint)],
+			[t("device.sent"), s.rx_bytes !== null ? `${bytes(s.rx_bytes)} ↑  ${bytes(s.tx_bytes)} ↓` : null],
+			[t("field.expires_at"), device.expires_at && time(device.expires_at)],
+		]));
+	};
+	load(place, async () => { await refresh(); return [...place.childNodes]; }, kept => kept);
+	const timer = setInterval(() => { if (!document.hidden) refresh().catch(() => {}); }, 5000);
+	page.onleave(() => clearInterval(timer));
+	return panel({ title: t("device.status") }, place);
+}
+
+function connectionPanel({ page, device, path }) {
+	const can = may("admin");
+	const work = f => async () => { await f(); page.again(); };
+	return panel({ title: t("device.connection") }, el("div", { class: "stack" },
+		facts([
+			[t("field.addresses"), el("ul", { class: "chips" }, (device.addresses ?? []).map(a => el("li", {}, code(a))))],
+			[t("field.tunnel"), device.tunnel && code(device.tunnel)],
+			[t("field.public_key"), device.public_key ? code(device.public_key) : mark(t("device.new"), "warn")],
+		]),
+		!device.public_key && note(t("device.new.about"), "warn"),
+		can && el("div", { class: "row" },
+			button(t("config.get"), { icon: "qr", kind: device.public_key ? "" : "main", onclick: work(() => renewConfig(device)) }),
+			button(t("enrol.get"), { icon: "devices", onclick: () => showEnrolment(device) }),
+			button(t("device.token"), {
+				icon: "keys", onclick: async () => {
+					const { token } = await change("POST", path + "/token");
+					await showSecret({ title: t("device.token"), text: t("device.token.about"), secret: token });
+				},
+			}),
+			button(t("device.tokens.end"), {
+				kind: "quiet", onclick: async () => {
+					if (!(await confirm({ title: t("device.tokens.end"), text: t("device.tokens.about"), action: t("device.tokens.end"), danger: true }))) return;
+					await change("DELETE", path + "/token");
+					toast(t("device.tokens.ended"));
+				},
+			}))));
+}
+
+function aboutPanel({ page, device, etag, path }) {
+	const edit = async () => {
+		const form = makeForm([
+			{ name: "name", kind: "text", max: 256 },
+			{ name: "group", kind: "pick", of: "/api/v1/groups" },
+			{ name: "user", kind: "pick", of: "/api/v1/users", many: true },
+			{ name: "expires_at", kind: "when" },
+			{ name: "subscription", kind: "text" },
+			{ name: "addresses", kind: "texts", rows: 2 },
+		], device, "device");
+		const saved = await formDialog({ title: t("device.edit"), form, save: value => change("PUT", path, value, { etag }) }).done;
+		if (saved) {
+			toast(t("saved"));
+			page.again();
+		}
+	};
+	return panel({ title: t("device.about"), actions: may("admin") && button(t("edit"), { icon: "edit", kind: "small", onclick: edit }) },
+		facts([
+			[t("field.group"), device.group ? el("a", { href: `#/groups/${encodeURIComponent(device.group)}` }, name(device.group)) : t("none")],
+			[t("field.user"), device.user ? name(device.user) : t("none")],
+			[t("field.subscription"), device.subscription && code(device.subscription)],
+			[t("device.policy"), policyMarks(device)],
+		]));
+}
+
+function showOverview(context, body) {
+	body.append(el("div", { class: "grid" }, statusPanel(context), connectionPanel(context), aboutPanel(context)));
+}
+
+/* ---- policy ---- */
+
+async function showPolicy(context, body) {
+	const { page, device, etag, path } = context;
+	const choices = await policyChoices(api);
+	const form = makeForm(policyFields(choices), device, "device");
+	const wrong = el("div", { role: "alert" });
+	const can = may("admin");
+	const submit = button(t("save"), {
+		kind: "main", onclick: async () => {
+			form.clearProblem();
+			wrong.replaceChildren();
+			try {
+				await change("PUT", path, form.value(), { etag });
+				toast(t("saved"));
+				page.again();
+			} catch (error) {
+				if (!form.showProblem(error, wrong)) throw error;
+			}
+		},
+	});
+	form.node.addEventListener("submit", e => { e.preventDefault(); submit.click(); });
+	if (!can) for (const f of form.node.querySelectorAll("input, select, textarea, button")) f.disabled = true;
+	const sides = el("div", { class: "stack" }, await switchesPanel(context), await listsPanel(context, choices.lists));
+	body.append(el("div", { class: "grid two" },
+		panel({ title: t("device.policy") }, el("div", { class: "stack" }, el("p", { class: "dim" }, t("policy.about")), wrong, form.node, can && el("div", { class: "row end" }, submit))),
+		sides));
+}
+
+/* The record of switches and lists that are off; it is made when it is needed. */
+async function readPref(device) {
+	try {
+		return (await read(`/api/v1/device-prefs/${encodeURIComponent("device:" + device.id)}`)).data;
+	} catch (error) {
+		if (error.status !== 404) throw error;
+		return { id: "device:" + device.id };
+	}
+}
+
+async function setPref(device, patch) {
+	const record = { ...(await readPref(device)), ...patch };
+	return change("PUT", `/api/v1/device-prefs/${encodeURIComponent(record.id)}`, record);
+}
+
+function prefSwitch(label, help, value, set) {
+	const box = el("input", { type: "checkbox", role: "switch", checked: value, disabled: !may("admin") });
+	box.addEventListener("change", async () => {
+		const wanted = box.checked;
+		box.disabled = true;
+		try {
+			await set(wanted);
+			undoable(t(wanted ? "switched.on" : "switched.off", { name: label }), async () => { await set(!wanted); box.checked = !wanted; });
+		} catch (error) {
+			box.checked = !wanted;
+			told(error);
+		} finally {
+			box.disabled = false;
+		}
+	});
+	return el("label", { class: "switch" }, box, el("span", { class: "text" }, label, help && el("span", { class: "dim small" }, help)));
+}
+
+async function switchesPanel({ device }) {
+	const pref = await readPref(device);
+	return panel({ title: t("device.switches") }, el("div", { class: "stack" }, ["offline_browser", "offline_vpn"].map(key =>
+		prefSwitch(t("switch." + key), t("switch." + key + ".about"), Boolean(pref[key]), is => setPref(device, { [key]: is })))));
+}
+
+async function listsPanel({ device }, lists) {
+	const pref = await readPref(device);
+	if (!lists.length) return panel({ title: t("device.lists") }, el("p", { class: "dim" }, t("device.lists.none")));
+	return panel({ title: t("device.lists") }, el("div", { class: "stack" }, lists.map(list =>
+		prefSwitch(plain(list.title || list.id, 60), list.kind && plain(list.kind, 40), !(pref.lists_off ?? []).includes(list.id), async is => {
+			const off = new Set((await readPref(device)).lists_off ?? []);
+			if (is) off.delete(list.id);
+			else off.add(list.id);
+			await setPref(device, { lists_off: [...off] });
+		}))));
+}
+
+/* ---- websites unblocked or blocked for it ---- */
+
+const UNTIL = [["900000", "until.15m"], ["3600000", "until.1h"], ["14400000", "until.4h"], ["86400000", "until.1d"], ["", "until.ever"]];
+
+/* Asks for a website and lets it through for a while. */
+export async function unblock(device, pattern = "") {
+	const form = makeForm([
+		{ name: "pattern", kind: "text", required: true, placeholder: "example.org" },
+		{ name: "action", kind: "segments", choices: ["allow", "block"], initial: "allow" },
+		{ name: "for", kind: "choice", required: true, choices: UNTIL.map(([v, key]) => [v, t(key)]) },
+	], { pattern, for: "3600000" }, "override");
+	return formDialog({
+		title: t("override.new"), form, action: t("override.do"),
+		save(value) {
+			const record = { device: device.id, pattern: value.pattern ?? "", match: /[/*]/.test(value.pattern ?? "") ? "startswith" : "endswith", action: value.action };
+			if (value.for) record.until = Date.now() + Number(value.for);
+			return change("POST", "/api/v1/site-overrides", record);
+		},
+	}).done;
+}
+
+async function showSites({ page, device }, body) {
+	const place = el("div", {});
+	const draw = () => load(place, () => api.all(`/api/v1/site-overrides?device=${encodeURIComponent(device.id)}`, { signal: page.signal }), found => {
+		const now = Date.now();
+		const current = found.filter(o => !o.until || o.until > now);
+		if (!current.length) return state({ icon: "websites", title: t("override.empty"), text: t("override.empty.about") });
+		return el("ul", { class: "feed" }, current.map(o => el("li", {},
+			mark(t("verdict." + (o.action === "allow" ? "allow" : "deny")), o.action === "allow" ? "good" : "bad"),
+			code(o.pattern, { class: "grow ellipsis" }),
+			el("span", { class: "dim small" }, o.until ? t("until", { time: ago(o.until) }) : t("until.ever")),
+			may("helper") && button("", { icon: "trash", kind: "quiet small", label: t("remove.label", { name: plain(o.pattern, 40) }), onclick: async () => {
+				await change("DELETE", `/api/v1/site-overrides/${encodeURIComponent(o.id)}`);
+				undoable(t("removed", { name: plain(o.pattern, 40) }), async () => { await change("PUT", `/api/v1/site-overrides/${encodeURIComponent(o.id)}`, o); draw(); });
+				draw();
+			} }))));
+	});
+	body.append(panel({
+		title: t("override.title"),
+		actions: may("helper") && button(t("override.new"), { icon: "plus", kind: "main small", "data-new": true, onclick: async () => { if (await unblock(device)) { toast(t("override.made")); draw(); } } }),
+	}, place));
+	await draw();
+}

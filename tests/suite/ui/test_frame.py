@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame of the administration's pages: what is served, logging in, getting about."""
+import gzip
+import http.client
+import re
+import ssl
+
+from apidlib import totp
+
+
+def fetch(world, path, headers=None):
+    context = ssl.create_default_context(cafile=str(world.apid.dir / "state" / "apid" / "admin-ca.pem"))
+    conn = http.client.HTTPSConnection("127.0.0.1", world.apid.admin_port, timeout=30, context=context)
+    conn.request("GET", path, headers=headers or {})
+    answer = conn.getresponse()
+    body = answer.read()
+    conn.close()
+    return answer, body
+
+
+def test_page_names_files_that_browsers_keep_for_ever(world):
+    page, body = fetch(world, "/")
+    assert page.status == 200 and page.headers["Cache-Control"] == "no-cache"
+    for path in re.findall(r'(?:href|src)="(/ui/[^"]+)"', body.decode()):
+        answer, data = fetch(world, path)
+        assert answer.status == 200 and data, path
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert fetch(world, path, {"If-None-Match": answer.headers["ETag"]})[0].status == 304
+
+
+def test_files_are_compressed_for_who_takes_it(world):
+    plain, text = fetch(world, "/")
+    packed, data = fetch(world, "/", {"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers and packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(data) == text
+    assert plain.headers["ETag"] != packed.headers["ETag"] and packed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_page_may_run_nothing_but_the_gateways_scripts(world):
+    policy = fetch(world, "/")[0].headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy and "style-src 'self'" in policy
+    assert "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+
+
+def test_file_of_another_version_is_given_and_not_kept(world):
+    answer, data = fetch(world, "/ui/0123456789ab/app/main.js")
+    assert answer.status == 200 and data and answer.headers["Cache-Control"] == "no-store"
+    assert fetch(world, "/ui/0123456789ab/app/none.js")[0].status == 404
+
+
+def test_login_asks_for_the_second_factor_where_there_is_one(world, open_page):
+    world.account("tina", "admin")
+    client = world.apid.client("tina", "another long password")
+    secret = client.post("/auth/totp/begin")[1]["secret"]
+    assert client.post("/auth/totp/confirm", {"totp": totp(secret)})[0] == 200
+    page = open_page(user=None)
+    open_page.expected.append("401")  # a browser tells of every answer that is a refusal
+    page.fill("input[name=user]", "tina")
+    page.fill("input[name=password]", "wrong")
+    page.click("button[type=submit]")
+    page.see("Name or password is wrong.")
+    page.fill("input[name=password]", "another long password")
+    page.keyboard_press("Enter")
+    page.waitForSelector("input[name=code]")
+    page.fill("input[name=code]", totp(secret, step=1))
+    page.keyboard_press("Enter")
+    page.waitForSelector("h1 >> text=Overview")
+
+
+def test_session_that_ends_is_asked_for_again_and_the_page_stays(world, open_page):
+    world.account("sam", "admin")
+    page = open_page("/devices", user="sam")
+    open_page.expected.append("401")
+    page.see("Add device")
+    sessions = world.owner.get("/api/v1/sessions")[1]["items"]
+    for session in sessions:
+        if session["admin"] == "sam":
+            assert world.owner.delete("/api/v1/sessions/" + session["id"])[0] == 204
+    page.click("a[data-page=overview]")
+    page.see("Log in again")
+    page.fill("dialog input[name=user]", "sam")
+    page.fill("dialog input[name=password]", "another long password")
+    page.keyboard_press("Enter")
+    page.waitForSelector("dialog", {"state": "detached"})
+    page.click("a[data-page=devices]")
+    page.waitForSelector("h1 >> text=Devices")
+    del world.clients["sam"]
+
+
+def test_everything_is_reached_by_keyboard(open_page):
+    page = open_page("/overview")
+    page.keyboard_press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard_press("g")
+    page.keyboard_press("d")
+    page.waitForSelector("h1 >> text=Devices")
+    page.keyboard_press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.keyboard_press("ArrowDown")
+    page.wait("document.activeElement.matches('a.open')")
+    page.keyboard_press("Enter")
+    page.waitForSelector("h1 >> text=Phone")
+
+
+def test_address_of_nothing_says_so(open_page):
+    page = open_page("/nothing-of-the-kind")
+    page.see("There is no such thing")
