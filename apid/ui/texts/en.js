@@ -75,6 +75,10 @@ export default {
 	"totp.title": "Set up the second factor", "totp.scan": "Scan this with an authenticator app, then type the six digits that it shows.", "totp.qr": "QR code for the authenticator app", "totp.by.hand": "Type it by hand", "totp.confirm": "Confirm", "field.totp.totp": "Six digits",
 	"totp.codes": "Recovery codes", "totp.codes.about": "Each is good once, when the app is lost. They are not shown again.", "totp.on": "On", "totp.on.about": "Logging in needs your password and a code of your app.", "totp.off": "The second factor is off", "totp.off.do": "Switch it off", "totp.off.about": "Your password alone opens this gateway. A second factor keeps others out who learn it.", "totp.set.up": "Set up",
 
+	/* first run */
+	"welcome.title": "Welcome, {name}", "welcome.about": "A few steps, and the first device is connected. What you leave out now you find again later.", "welcome.step": "Step {at} of {of}: {what}", "welcome.next": "Next", "welcome.later": "Later",
+	"welcome.factor": "A second factor", "welcome.endpoint": "Where devices connect to", "welcome.device": "The first device", "welcome.endpoint.about": "The name or address at which devices on the Internet reach this gateway.", "field.endpoint.value": "Name or address", "welcome.device.about": "Give it a name, scan the code with the WireGuard app, and it is connected.",
+
 	/* columns */
 	"column.name": "Name", "column.device": "Device", "column.state": "State", "column.group": "Group", "column.user": "User", "column.address": "Address",
 };
