@@ -242,6 +242,8 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 	cJSON *result;
 
 	(void)caller;
+	if (s->has_directus && request->list)
+		directus_confirm(&s->directus, request->list);
 	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))
 		directus_sync(&s->directus, true);
 	if (request->list && !n) {

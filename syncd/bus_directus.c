@@ -131,7 +131,14 @@ static void on_alarm(void *arg, const char *what, const char *detail)
 	syncd_send_alarm(arg, what, detail);
 }
 
-static const struct directus_ops ops = { on_records, on_list, on_list_gone, on_alarm };
+static void on_list_new(void *arg, const char *id)
+{
+	struct syncd *s = arg;
+
+	directus_socket_subscribe(&s->directus_socket, id);
+}
+
+static const struct directus_ops ops = { on_records, on_list, on_list_new, on_list_gone, on_alarm };
 
 /* ---- appeals ---- */
 
@@ -172,6 +179,27 @@ static void on_changed(void *arg, struct bus_call *call, enum bus_daemon caller,
 	directus_hint(&s->directus, hint->collection);
 	bus_call_reply(call, NULL);
 }
+
+static void on_hint(void *arg, const char *collection)
+{
+	struct syncd *s = arg;
+
+	directus_hint(&s->directus, collection);
+}
+
+static void on_push_open(void *arg)
+{
+	struct syncd *s = arg;
+
+	for (size_t i = 0; i < s->directus.count; i++) {
+		const struct directus_unit *u = s->directus.units[i];
+
+		for (unsigned p = 0; p < u->part_count; p++)
+			directus_socket_subscribe(&s->directus_socket, u->collections[p]);
+	}
+}
+
+static const struct directus_socket_ops socket_ops = { on_hint, on_push_open };
 
 /* ---- life ---- */
 
@@ -250,6 +278,7 @@ int syncd_directus_open(struct syncd *s)
 		log_error("Directus cannot be asked error=%s", strerror(-err));
 	else
 		lists_each_directus(&s->lists, add_kept_list, s);
+	directus_socket_open(&s->directus_socket, &s->directus.client, &socket_ops, s);
 	directus_appeals_open(&s->directus_appeals, &s->directus.client, &s->directus.conf.mapping,
 		&s->daemon->loop, &appeals_ops, s);
 	return err;
@@ -262,6 +291,8 @@ int syncd_directus_start(struct syncd *s)
 	if (!s->has_directus)
 		return 0;
 	directus_start(&s->directus);
+	if (s->conf->directus_push)
+		directus_socket_start(&s->directus_socket);
 	err = bus_queue_consume(s->daemon->bus, QUEUE_appeals, on_appeal, s);
 	return err ? err : bus_serve(s->daemon->bus, REQUEST_syncd_directus_changed, on_changed, s);
 }
@@ -271,6 +302,8 @@ void syncd_directus_report(const struct syncd *s, cJSON *status)
 	if (!s->has_directus)
 		return;
 	directus_report(&s->directus, status);
+	if (s->conf->directus_push)
+		directus_socket_report(&s->directus_socket, status);
 	directus_appeals_report(&s->directus_appeals, status);
 }
 
@@ -279,6 +312,7 @@ void syncd_directus_close(struct syncd *s)
 	if (!s->has_directus)
 		return;
 	directus_appeals_close(&s->directus_appeals);
+	directus_socket_close(&s->directus_socket);
 	directus_close(&s->directus);
 }
 
@@ -286,6 +320,7 @@ void syncd_directus_fini(struct syncd *s)
 {
 	if (s->has_directus) {
 		directus_appeals_fini(&s->directus_appeals);
+		directus_socket_fini(&s->directus_socket);
 		directus_fini(&s->directus);
 		directus_publish_fini(&s->directus_topics);
 	}

@@ -66,6 +66,8 @@ const struct conf_row syncd_conf_rows[] = {
 		.help = "CAs in PEM that Directus is verified with; empty: those of list_ca." },
 	{ "syncd", "directus_poll_s", CONF_INT, AT(directus_poll_s), "30", .min = 1, .max = 3600, .env = "WEBSITES_TTL",
 		.help = "Seconds after which Directus is asked whether something has changed." },
+	{ "syncd", "directus_push", CONF_BOOL, AT(directus_push), "yes",
+		.help = "Is Directus' WebSocket listened to, so that a change is seen at once?" },
 	{ "syncd", "directus_full_s", CONF_INT, AT(directus_full_s), "600", .min = 10, .max = 86400,
 		.help = "Seconds after which everything is read again, changed or not." },
 	{ "syncd", "directus_page", CONF_INT, AT(directus_page), "1000", .min = 1, .max = 10000,

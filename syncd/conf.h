@@ -13,6 +13,7 @@ struct syncd_conf {
 	char *directus_url, *directus_email, *directus_ca;
 	struct conf_secret directus_token, directus_password;
 	struct conf_strings directus_map;
+	bool directus_push;
 	int64_t directus_poll_s, directus_full_s, directus_page;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "syncd/directus.h"
 #include "common/log.h"
+#include "syncd/directus_impl.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #define RETRY_MS      1000
 #define SOON_MS	      10
+#define HINT_GAP_MS   200 /* between the starts of rounds that hints bring */
 #define DOUBLINGS_MAX 10
 
 static void next_unit(struct directus *d);
@@ -18,114 +19,20 @@ static struct directus_unit *current(const struct directus *d)
 	return d->units[d->at];
 }
 
-/* ---- the units ---- */
-
-static struct directus_unit *find_unit(const struct directus *d, const char *id)
-{
-	for (size_t i = 0; i < d->count; i++) {
-		if (!strcmp(d->units[i]->id, id))
-			return d->units[i];
-	}
-	return NULL;
-}
-
-static struct directus_unit *add_unit(struct directus *d, const char *id)
-{
-	struct directus_unit **more = realloc(d->units, (d->count + 1) * sizeof(*more)), *u;
-
-	if (!more)
-		return NULL;
-	d->units = more;
-	u = directus_unit_new(id);
-	if (u)
-		d->units[d->count++] = u;
-	return u;
-}
-
-static void set_part(struct directus *d, struct directus_unit *u, enum mapping_part part)
-{
-	u->parts[u->part_count] = part;
-	snprintf(u->collections[u->part_count], sizeof(*u->collections), "%s",
-		d->conf.mapping.collections[part]);
-	u->part_count++;
-}
-
-static int add_topics(struct directus *d)
-{
-	struct directus_unit *u = add_unit(d, "device_prefs");
-
-	if (!u)
-		return -ENOMEM;
-	u->topic = TOPIC_device_prefs;
-	set_part(d, u, PART_LIST_PREFS);
-	set_part(d, u, PART_SWITCHES);
-	for (int p = 0; p < PARTS; p++) {
-		enum bus_topic topic;
-
-		if (!mapping_topic((enum mapping_part)p, &topic))
-			continue;
-		u = add_unit(d, mapping_part_name((enum mapping_part)p));
-		if (!u)
-			return -ENOMEM;
-		u->topic = topic;
-		set_part(d, u, (enum mapping_part)p);
-	}
-	return 0;
-}
-
-static int add_lists(struct directus *d)
-{
-	static const enum mapping_part lists[] = { PART_MAPS, PART_GIFS, PART_GENERAL,
-		PART_APP_URLS };
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		struct directus_unit *u;
-
-		if (!*d->conf.mapping.collections[lists[i]])
-			continue;
-		u = add_unit(d, mapping_part_name(lists[i]));
-		if (!u)
-			return -ENOMEM;
-		u->is_list = true;
-		set_part(d, u, lists[i]);
-	}
-	return 0;
-}
-
-int directus_add_list(struct directus *d, const char *id)
-{
-	struct directus_unit *u = find_unit(d, id);
-
-	if (u)
-		return 0;
-	u = add_unit(d, id);
-	if (!u)
-		return -ENOMEM;
-	u->is_list = true;
-	u->parts[0] = PART_APPS;
-	u->part_count = 1;
-	snprintf(u->collections[0], sizeof(u->collections[0]), "%s", id);
-	return 0;
-}
-
-bool directus_has_list(const struct directus *d, const char *id)
-{
-	const struct directus_unit *u = find_unit(d, id);
-
-	return u && u->is_list;
-}
-
-void directus_forget(struct directus *d, const char *id)
-{
-	struct directus_unit *u = find_unit(d, id);
-
-	if (u)
-		u->known = false;
-}
-
 /* ---- the end of a round ---- */
 
-static void start_round(struct directus *d);
+/* The next round: soon where one is wanted, else by the poll's own measure, which hints do not put
+ * off. */
+static void plan_round(struct directus *d, uint64_t now)
+{
+	uint64_t at = d->poll_at;
+
+	if (d->again)
+		at = now + SOON_MS;
+	else if (d->hinted && d->round_at + HINT_GAP_MS < at)
+		at = d->round_at + HINT_GAP_MS;
+	timer_start(&d->timer, at > now ? at - now : 0, 0);
+}
 
 static void publish_empty(struct directus *d)
 {
@@ -144,21 +51,24 @@ static void publish_empty(struct directus *d)
 
 static void end_round(struct directus *d)
 {
+	uint64_t now = clock_mono_ms();
+
 	d->busy = false;
 	d->rounds++;
 	d->failures = 0;
 	d->good_at = clock_wall_ms();
 	if (d->round_full)
-		d->full_at = clock_mono_ms();
+		d->full_at = now;
+	if (!d->round_hint)
+		d->poll_at = now + d->conf.poll_s * 1000ull;
 	if (*d->error)
 		log_notice("Directus can be read again");
 	d->error[0] = 0;
 	publish_empty(d);
-	timer_start(&d->timer, d->again ? SOON_MS : (uint64_t)d->conf.poll_s * 1000, 0);
+	plan_round(d, now);
 }
 
-/* Nothing more to be had this time. */
-static void abort_round(struct directus *d, const struct directus_answer *a)
+void directus_round_abort(struct directus *d, const struct directus_answer *a)
 {
 	unsigned doublings = d->failures < DOUBLINGS_MAX ? d->failures : DOUBLINGS_MAX;
 	uint64_t delay = (uint64_t)RETRY_MS << doublings;
@@ -169,6 +79,7 @@ static void abort_round(struct directus *d, const struct directus_answer *a)
 		delay = (uint64_t)a->retry_s * 1000;
 	d->busy = false;
 	d->failures++;
+	d->again = true;
 	d->full |= d->round_full;
 	if (strcmp(d->error, a->text) != 0) {
 		snprintf(d->error, sizeof(d->error), "%s", a->text);
@@ -183,7 +94,7 @@ static void abort_memory(struct directus *d)
 {
 	struct directus_answer a = { .text = "out of memory" };
 
-	abort_round(d, &a);
+	directus_round_abort(d, &a);
 }
 
 /* One unit's collection is not to be had: the others are. */
@@ -193,13 +104,7 @@ static void skip_unit(struct directus *d, const char *why)
 	char text[192];
 
 	snprintf(text, sizeof(text), "%s: %.120s", u->collections[d->part], why);
-	if (strcmp(text, u->error) != 0) {
-		memcpy(u->error, text, sizeof(text));
-		log_warning("collection of Directus cannot be read, its last good state stays "
-			    "error=\"%s\"",
-			text);
-		d->ops->on_alarm(d->arg, "directus", text);
-	}
+	directus_unit_fail(d, u, text);
 	directus_unit_reset(u, d->conf.text_max);
 	d->at++;
 	next_unit(d);
@@ -231,11 +136,10 @@ static void publish(struct directus *d)
 	if (!u->known || *u->error)
 		log_info("collection of Directus read id=%s rows=%lu left_out=%lu", u->id, u->rows,
 			u->next_skipped);
-	u->known = true;
+	directus_unit_settle(u);
 	u->error[0] = 0;
 	u->skipped = u->next_skipped;
 	u->read_at = clock_wall_ms();
-	memcpy(u->stamps, u->next_stamps, sizeof(u->stamps));
 	hmap_clear(&u->records);
 	d->at++;
 	next_unit(d);
@@ -252,7 +156,7 @@ static void on_read(void *arg, const struct directus_answer *a)
 		skip_unit(d, a->text);
 	} else {
 		directus_unit_reset(current(d), d->conf.text_max);
-		abort_round(d, a);
+		directus_round_abort(d, a);
 	}
 }
 
@@ -286,7 +190,7 @@ static void on_stamp(void *arg, struct directus_answer *a)
 	/* Without date_updated, or the right to it, there is no stamp: it is read every time. */
 	if (a->outcome != DIRECTUS_OK && a->outcome != DIRECTUS_FORBIDDEN &&
 		a->outcome != DIRECTUS_BAD_QUERY && a->outcome != DIRECTUS_REFUSED) {
-		abort_round(d, a);
+		directus_round_abort(d, a);
 		return;
 	}
 	directus_unit_take_stamp(u, d->part, directus_answer_data(a));
@@ -316,81 +220,29 @@ static void ask_stamp(struct directus *d)
 		return;
 	}
 	directus_unit_reset(u, d->conf.text_max);
+	directus_unit_begin(u);
 	read_part(d);
+}
+
+/* Those without a collection, and all but the named in a round that a hint brought, are not looked
+ * at. */
+static bool is_left_out(const struct directus *d, const struct directus_unit *u)
+{
+	return (u->part_count == 1 && !*u->collections[0]) || u->missing ||
+	       (d->round_hint && !u->hinted);
 }
 
 static void next_unit(struct directus *d)
 {
-	while (d->at < d->count && current(d)->part_count == 1 && !*current(d)->collections[0])
+	while (d->at < d->count && is_left_out(d, current(d)))
 		d->at++;
 	if (d->at == d->count) {
 		end_round(d);
 		return;
 	}
+	current(d)->hinted = false;
 	d->part = 0;
 	ask_stamp(d);
-}
-
-/* ---- which collections there are in the group ---- */
-
-static void take_collection(struct directus *d, const cJSON *one)
-{
-	const char *name = cJSON_GetStringValue(json_get(one, "collection"));
-	const char *group = cJSON_GetStringValue(json_get(json_get(one, "meta"), "group"));
-	struct directus_unit *u;
-
-	/* A folder has no table of its own. */
-	if (!name || !group || strcmp(group, d->conf.mapping.collections[PART_APPS]) ||
-		!cJSON_IsObject(json_get(one, "schema")))
-		return;
-	if (!directus_is_name(name) || strlen(name) > 64) {
-		log_warning("collection of Directus has no name for a list name=%.64s", name);
-		return;
-	}
-	u = find_unit(d, name);
-	if (u && u->parts[0] != PART_APPS) {
-		log_warning(
-			"collection of Directus is called as a list that is there name=%s", name);
-		return;
-	}
-	if (!u && directus_add_list(d, name))
-		return;
-	find_unit(d, name)->seen = true;
-}
-
-static void drop_unseen(struct directus *d)
-{
-	for (size_t i = d->count; i--;) {
-		struct directus_unit *u = d->units[i];
-
-		if (u->parts[0] != PART_APPS || u->seen)
-			continue;
-		memmove(d->units + i, d->units + i + 1, (--d->count - i) * sizeof(*d->units));
-		log_notice("list of Directus is gone id=%s", u->id);
-		d->ops->on_list_gone(d->arg, u->id);
-		directus_unit_free(u);
-	}
-}
-
-static void on_collections(void *arg, struct directus_answer *a)
-{
-	struct directus *d = arg;
-	const cJSON *data = directus_answer_data(a), *one;
-
-	if (a->outcome != DIRECTUS_OK && a->outcome != DIRECTUS_FORBIDDEN) {
-		abort_round(d, a);
-		return;
-	}
-	/* Who sees no collection at all has lost the right to, and knows nothing of the group. */
-	if (cJSON_GetArraySize(data) > 0) {
-		for (size_t i = 0; i < d->count; i++)
-			d->units[i]->seen = false;
-		cJSON_ArrayForEach (one, data)
-			take_collection(d, one);
-		drop_unseen(d);
-	}
-	d->at = 0;
-	next_unit(d);
 }
 
 /* ---- rounds ---- */
@@ -400,13 +252,24 @@ static void start_round(struct directus *d)
 	uint64_t now = clock_mono_ms();
 
 	d->busy = true;
-	d->round_full = d->full || !d->full_at || now - d->full_at >= d->conf.full_s * 1000ull;
+	d->round_at = now;
+	/* A hint that came before the time of the poll is all that there is to look at. */
+	d->round_hint = d->hinted && !d->again && !d->full && now < d->poll_at;
+	d->hinted = false;
+	d->round_full = !d->round_hint &&
+			(d->full || !d->full_at || now - d->full_at >= d->conf.full_s * 1000ull);
 	d->again = d->full = false;
 	d->at = 0;
-	if (!*d->conf.mapping.collections[PART_APPS])
+	if (d->round_hint || !*d->conf.mapping.collections[PART_APPS])
 		next_unit(d);
-	else if (directus_ask(&d->client, "GET", "/collections", NULL, on_collections, d))
+	else if (directus_group_ask(d))
 		abort_memory(d);
+}
+
+void directus_round_go(struct directus *d)
+{
+	d->at = 0;
+	next_unit(d);
 }
 
 static void on_timer(struct timer *t)
@@ -422,59 +285,37 @@ void directus_sync(struct directus *d, bool full)
 		timer_start(&d->timer, 0, 0);
 }
 
-/* The unit of the collection comes to the front: the order of units means nothing. */
-static void move_to_front(struct directus *d, const char *collection)
+/* False: no unit is made of it. */
+static bool mark_hinted(struct directus *d, const char *collection)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < d->count; i++) {
 		struct directus_unit *u = d->units[i];
 
 		for (unsigned p = 0; p < u->part_count; p++) {
-			if (strcmp(u->collections[p], collection) != 0)
-				continue;
-			memmove(d->units + 1, d->units, i * sizeof(*d->units));
-			d->units[0] = u;
-			return;
+			if (!strcmp(u->collections[p], collection))
+				u->hinted = found = true;
 		}
 	}
+	return found;
 }
 
 void directus_hint(struct directus *d, const char *collection)
 {
-	/* In a round the places are in use; another one follows it. */
-	if (collection && !d->busy)
-		move_to_front(d, collection);
-	directus_sync(d, false);
+	if (!collection || !mark_hinted(d, collection)) {
+		directus_sync(d, false);
+		return;
+	}
+	d->hinted = true;
+	/* After a failure the next attempt has its time. */
+	if (!d->busy && !d->closing && !d->failures)
+		plan_round(d, clock_mono_ms());
 }
 
 void directus_start(struct directus *d)
 {
 	timer_start(&d->timer, 0, 0);
-}
-
-/* ---- status ---- */
-
-void directus_report(const struct directus *d, cJSON *status)
-{
-	cJSON *json = cJSON_AddObjectToObject(status, "directus"), *units, *row;
-
-	if (*d->error)
-		cJSON_AddStringToObject(json, "error", d->error);
-	if (d->good_at)
-		cJSON_AddNumberToObject(json, "good_at", (double)d->good_at);
-	cJSON_AddNumberToObject(json, "rounds", (double)d->rounds);
-	units = cJSON_AddObjectToObject(json, "collections");
-	for (size_t i = 0; i < d->count; i++) {
-		const struct directus_unit *u = d->units[i];
-
-		row = cJSON_AddObjectToObject(units, u->id);
-		cJSON_AddNumberToObject(row, "rows", (double)u->rows);
-		if (u->skipped)
-			cJSON_AddNumberToObject(row, "skipped", (double)u->skipped);
-		if (u->read_at)
-			cJSON_AddNumberToObject(row, "read_at", (double)u->read_at);
-		if (*u->error)
-			cJSON_AddStringToObject(row, "error", u->error);
-	}
 }
 
 /* ---- life ---- */
@@ -489,8 +330,8 @@ int directus_open(struct directus *d, const struct directus_conf *conf,
 	timer_init(loop, &d->timer, on_timer, d);
 	err = directus_client_open(&d->client, access, loop, resolver, tls);
 	if (!err)
-		err = add_topics(d);
-	return err ? err : add_lists(d);
+		err = directus_add_units(d);
+	return err;
 }
 
 void directus_close(struct directus *d)

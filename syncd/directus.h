@@ -13,6 +13,8 @@ struct directus_ops {
 	void (*on_records)(void *arg, enum bus_topic topic, struct hmap *records);
 	/* The list's text, malloc'ed and the callee's. */
 	void (*on_list)(void *arg, const char *id, uint8_t *text, size_t len);
+	/* A collection is in the group for the first time. */
+	void (*on_list_new)(void *arg, const char *id);
 	void (*on_list_gone)(void *arg, const char *id);
 	/* Something new is wrong. */
 	void (*on_alarm)(void *arg, const char *what, const char *detail);
@@ -34,10 +36,13 @@ struct directus {
 	struct timer timer;
 	bool closing, busy;
 	bool again, full; /* another round is wanted, and one that reads everything */
+	bool hinted;	  /* one that looks at the units that are marked so */
 	bool told_empty;  /* the parts without a collection */
 	uint64_t full_at; /* monotonic ms of the last whole one, 0 = none */
+	uint64_t poll_at; /* … when everything is looked at again */
 	/* the round under way */
-	bool round_full;
+	bool round_full, round_hint;
+	uint64_t round_at; /* monotonic ms of its start */
 	size_t at;
 	unsigned part;
 	struct directus_read read;
@@ -55,9 +60,11 @@ int directus_open(struct directus *d, const struct directus_conf *conf,
 void directus_start(struct directus *d);
 /* Looks now; full: reads everything. */
 void directus_sync(struct directus *d, bool full);
-/* Something has changed, in that collection as is said (NULL: in whichever): it is looked at first,
- * now. A hint: what it does not tell of is found by the next round. */
+/* Something has changed, in that collection as is said (NULL: in whichever): it is looked at now. A
+ * hint: what it does not tell of is found by the next poll, which it does not put off. */
 void directus_hint(struct directus *d, const char *collection);
+/* Somebody says of a list that it is looked for in vain because it is gone: it may go. */
+void directus_confirm(struct directus *d, const char *id);
 /* Is that a list of Directus? */
 bool directus_has_list(const struct directus *d, const char *id);
 /* A list that was read in an earlier run: it is Directus' until Directus says otherwise. -ENOMEM.

@@ -125,10 +125,16 @@ static void on_result(struct http_result *r, void *data)
 		finish(call);
 }
 
+const char *directus_client_token(const struct directus_client *c)
+{
+	const char *token = c->token ? c->token : c->access;
+
+	return token ? token : "";
+}
+
 static int make_head(const struct call *call, struct http_head *h)
 {
 	const struct directus_client *c = call->client;
-	const char *token = c->token ? c->token : c->access;
 	char line[4096 + 16];
 	int err;
 
@@ -145,7 +151,7 @@ static int make_head(const struct call *call, struct http_head *h)
 	if (!err && call->body)
 		err = http_head_add(h, "Content-Type", "application/json");
 	if (!err && !call->is_login) {
-		snprintf(line, sizeof(line), "Bearer %s", token);
+		snprintf(line, sizeof(line), "Bearer %s", directus_client_token(c));
 		err = http_head_add(h, "Authorization", line);
 		explicit_bzero(line, sizeof(line));
 	}

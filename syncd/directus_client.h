@@ -38,6 +38,9 @@ int directus_client_open(struct directus_client *c, const struct directus_access
 void directus_client_close(struct directus_client *c);
 void directus_client_fini(struct directus_client *c);
 
+/* The one in force: static, or the login's; "" when there is none now. */
+const char *directus_client_token(const struct directus_client *c);
+
 typedef void (*directus_on_answer)(void *arg, struct directus_answer *a);
 /* target: below the URL, "/items/…". body: JSON that is sent as it is (copied), NULL = none.
  * on_answer is called from the loop, never from within; what it leaves in the answer is freed.

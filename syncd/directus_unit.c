@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/directus_unit.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STAMP_MS 1100 /* what a stamp in whole seconds resolves, and a margin */
 
 static void free_record(void *value)
 {
@@ -88,6 +91,34 @@ bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSO
 	return good;
 }
 
+static bool is_coarse(const char *stamp)
+{
+	const char *updated = strstr(stamp, "\"date_updated\":\"");
+	const char *point = updated ? strchr(updated, '.') : NULL;
+
+	/* Rows that are only added and removed change the count or the highest key. */
+	return updated && (!point || !strncmp(point, ".000", 4));
+}
+
+void directus_unit_begin(struct directus_unit *u)
+{
+	u->begun_at = clock_mono_ms();
+	if (memcmp(u->stamps, u->next_stamps, sizeof(u->stamps)) != 0) {
+		memcpy(u->stamps, u->next_stamps, sizeof(u->stamps));
+		u->stamp_at = u->begun_at;
+	}
+	/* Broken off it begins anew. */
+	u->unsettled = true;
+}
+
+void directus_unit_settle(struct directus_unit *u)
+{
+	u->unsettled = false;
+	for (unsigned i = 0; i < u->part_count; i++)
+		u->unsettled |= u->begun_at < u->stamp_at + STAMP_MS && is_coarse(u->stamps[i]);
+	u->known = true;
+}
+
 bool directus_unit_is_changed(const struct directus_unit *u)
 {
 	for (unsigned i = 0; i < u->part_count; i++) {
@@ -96,5 +127,5 @@ bool directus_unit_is_changed(const struct directus_unit *u)
 			(!*u->next_stamps[i] || strcmp(u->next_stamps[i], u->stamps[i]) != 0))
 			return true;
 	}
-	return !u->known || *u->error;
+	return !u->known || u->unsettled || *u->error;
 }

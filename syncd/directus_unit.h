@@ -8,7 +8,8 @@
  * What is read and published as one: a topic, or a list. device_prefs is made of two collections.
  * The stamp of a collection (how many rows, the highest key, the last change) tells cheaply whether
  * it has changed; it is taken before the rows are read, so that what changes meanwhile is seen next
- * time.
+ * time. Where the database keeps whole seconds, as MariaDB does, two changes in one second have the
+ * same stamp: such a collection is read once more when the second is over.
  */
 #define UNIT_PARTS 2
 
@@ -20,11 +21,18 @@ struct directus_unit {
 	char collections[UNIT_PARTS][DIRECTUS_NAME_MAX]; /* "" = none: no rows */
 	unsigned part_count;
 	bool known; /* read since the start */
-	bool seen;  /* PART_APPS: the collection is still there */
+	/* PART_APPS: the collection is there and in the group; there and not in it; said to be gone
+	 */
+	bool seen, left, confirmed;
+	bool missing; /* neither there nor known to be gone */
+	bool hinted;  /* looked at in the next round */
 	uint64_t rows, skipped;
 	int64_t read_at; /* epoch ms, 0 = never */
 	char error[192]; /* "" = the last attempt was good */
 	char stamps[UNIT_PARTS][256], next_stamps[UNIT_PARTS][256];
+	uint64_t stamp_at,
+		begun_at; /* monotonic ms: the present stamps were first seen; reading began */
+	bool unsettled;	  /* within the time that the stamps do not resolve something may follow */
 	/* being read */
 	struct hmap records; /* id → cJSON, for topics */
 	struct buf text;     /* for lists */
@@ -41,3 +49,7 @@ int directus_unit_add(
 /* The stamp in the answer to the question of directus_unit_stamp_target; false: it has none. */
 bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data);
 bool directus_unit_is_changed(const struct directus_unit *u);
+/* Its rows are read from now on, with the stamps that were taken … */
+void directus_unit_begin(struct directus_unit *u);
+/* … and were read whole. */
+void directus_unit_settle(struct directus_unit *u);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/mapping.h"
+#include "common/json.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -410,23 +411,41 @@ static int add_entry(struct buf *text, const cJSON *value)
 	return err ? err : buf_append_byte(text, '\n');
 }
 
+static int add_array(struct buf *text, const cJSON *array)
+{
+	const cJSON *it;
+	int err = 0;
+
+	cJSON_ArrayForEach (it, array) {
+		if (!err)
+			err = add_entry(text, it);
+	}
+	return err;
+}
+
+/* Databases without JSON give an array as its text, where the field is not said to be JSON. */
+static int add_value(struct buf *text, const cJSON *value)
+{
+	const char *string = cJSON_GetStringValue(value);
+	cJSON *array = string && *string == '[' ? json_parse(string, strlen(string)) : NULL;
+	int err;
+
+	if (cJSON_IsArray(value) || cJSON_IsArray(array))
+		err = add_array(text, array ? array : value);
+	else
+		err = add_entry(text, value);
+	cJSON_Delete(array);
+	return err;
+}
+
 int mapping_add_entries(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text)
 {
-	for (int f = 0; f < MAPPING_FIELDS && table[part].fields[f].name; f++) {
-		const cJSON *value = column(m, part, f, row), *it;
-		int err = add_entry(text, value);
+	int err = 0;
 
-		if (cJSON_IsArray(value)) {
-			cJSON_ArrayForEach (it, value) {
-				if (!err)
-					err = add_entry(text, it);
-			}
-		}
-		if (err)
-			return err;
-	}
-	return 0;
+	for (int f = 0; f < MAPPING_FIELDS && table[part].fields[f].name && !err; f++)
+		err = add_value(text, column(m, part, f, row));
+	return err;
 }
 
 /* ---- appeals ---- */

@@ -61,7 +61,7 @@ int mapping_make(const struct mapping *m, enum mapping_part part, const cJSON *r
 int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSON *row,
 	struct hmap *records, char *why, size_t why_len);
 /* Adds the entries of a row of a list to its text, a line each. The field may hold a text of many
- * lines or an array. -ENOMEM, -ENOSPC. */
+ * lines, an array, or an array as text. -ENOMEM, -ENOSPC. */
 int mapping_add_entries(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text);
 

@@ -9,6 +9,7 @@
 #include "syncd/directus.h"
 #include "syncd/directus_appeals.h"
 #include "syncd/directus_publish.h"
+#include "syncd/directus_socket.h"
 #include "syncd/list_staging.h"
 #include "syncd/lists.h"
 #include "syncd/websites.h"
@@ -25,6 +26,7 @@ struct syncd {
 	struct settings settings; /* for policy_source */
 	struct directus directus;
 	struct directus_publish directus_topics;
+	struct directus_socket directus_socket; /* with directus_push */
 	struct directus_appeals directus_appeals;
 	struct tls_ctx *directus_tls; /* NULL = tls */
 	char **directus_names;	      /* the entries of directus_map, cut up */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An answer of Directus, and its rows as every part's records: what is made is what consumers take.
+/* An answer of Directus, or a message of its WebSocket, and its rows as every part's records: what
+ * is made is what consumers take.
  */
 #include "syncd/directus_answer.h"
+#include "syncd/directus_message.h"
 #include "syncd/mapping.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -42,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mapping m;
 	struct hmap prefs;
 	struct buf text;
+	struct directus_message message;
 	const cJSON *row;
 	char *body;
 
@@ -51,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!body)
 		abort();
 	memcpy(body, data + 1, size - 1);
+	directus_message_parse((const char *)data + 1, size - 1, &message);
 	directus_answer_parse(statuses[data[0] % 8], "3", body, size - 1, &a);
 	mapping_init(&m);
 	hmap_init(&prefs, free_record);

@@ -143,7 +143,9 @@ static void test_entries_are_a_text_or_an_array(void)
 {
 	static const char *const rows[] = { "{\"url\":\"a.example\",\"urls\":null}",
 		"{\"urls\":[\"b.example\",null,3,\"c.example\"]}",
-		"{\"urls\":\"d.example\\r\\n# x\\ne.example\"}", "{\"url\":7}" };
+		"{\"urls\":\"d.example\\r\\n# x\\ne.example\"}", "{\"url\":7}",
+		"{\"urls\":\"[\\\"f.example\\\",\\\"g.example\\\"]\"}",
+		"{\"url\":\"[Adblock Plus 2.0]\"}" };
 	struct mapping m;
 	struct buf text;
 
@@ -155,7 +157,8 @@ static void test_entries_are_a_text_or_an_array(void)
 		INT_IS(mapping_add_entries(&m, PART_APPS, json, &text), 0);
 		cJSON_Delete(json);
 	}
-	STR_IS((char *)text.data, "a.example\nb.example\nc.example\nd.example\r\n# x\ne.example\n");
+	STR_IS((char *)text.data, "a.example\nb.example\nc.example\nd.example\r\n# x\ne.example\n"
+				  "f.example\ng.example\n[Adblock Plus 2.0]\n");
 	buf_fini(&text);
 }
 

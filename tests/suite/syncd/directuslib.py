@@ -8,6 +8,8 @@ import threading
 import time
 import urllib.parse
 
+from directussocket import Session
+
 from support.wait import wait_until
 from synclib import UID
 
@@ -48,6 +50,9 @@ class Directus(http.server.ThreadingHTTPServer):
         self.refreshes = {}
         self.forbidden, self.unstamped = set(), set()
         self.limit_max = None
+        self.is_admin = True
+        self.sockets = []  # WebSockets that are open
+        self.refuses_sockets = False
         self.failing = []  # codes for the next requests
         self.requests = []  # (method, path)
         self.on_read = None  # called with (collection, query) before rows are given
@@ -56,6 +61,16 @@ class Directus(http.server.ThreadingHTTPServer):
     def close(self):
         self.shutdown()
         self.server_close()
+        self.hang_up()
+
+    def hang_up(self):
+        for one in list(self.sockets):
+            one.close()
+
+    def _tell(self, collection, event, keys):
+        for one in self.sockets:
+            if collection in one.subscribed:
+                one.say(type="subscription", event=event, uid=collection, data=keys)
 
     # ---- as its administrators change it ----
 
@@ -72,16 +87,19 @@ class Directus(http.server.ThreadingHTTPServer):
                 self.rows.setdefault(collection, {})[n] = {
                     "date_created": self._now(), "date_updated": None, **row, "id": n}
                 ids.append(n)
+            self._tell(collection, "create", [{"id": n} for n in ids])
             return ids
 
     def update(self, collection, n, **fields):
         with self.lock:
             self.rows[collection][n].update(fields, date_updated=self._now())
+            self._tell(collection, "update", [{"id": n}])
 
     def remove(self, collection, *ids):
         with self.lock:
             for n in ids:
                 del self.rows[collection][n]
+            self._tell(collection, "delete", list(ids))
 
     def make_collection(self, name, group=None):
         with self.lock:
@@ -175,6 +193,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             server.check_token(self.headers.get("Authorization"))
             if url.path == "/collections":
                 return server.collections()
+            if url.path == "/policies/me/globals":
+                return {"data": {"enforce_tfa": False, "app_access": True, "admin_access": server.is_admin}}
+            if url.path == "/users/me":
+                return {"data": {"id": "5f2f1f44-0000-4000-8000-000000000001"}}
             collection = url.path.removeprefix("/items/")
             if method == "POST":
                 return server.create(collection, body)
@@ -201,6 +223,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
+        if self.path == "/websocket" and not self.server.refuses_sockets:
+            Session(self.server, self).run()
+            self.close_connection = True
+            return
         self.reply("GET")
 
     def do_POST(self):
@@ -219,6 +245,7 @@ class Policy:
 
     def __init__(self, gateway, directus, place):
         self.gateway, self.directus, self.place = gateway, directus, place
+        self.token = TOKEN
         for topic in TOPICS:
             gateway.dnsd.subscribe(topic, "syncd")
         gateway.sources()
@@ -231,7 +258,7 @@ class Policy:
         return path
 
     def start(self, more="", token=True):
-        access = f"directus_token_file = {self.secret('token', TOKEN)}\n" if token else ""
+        access = f"directus_token_file = {self.secret('token', self.token)}\n" if token else ""
         more = "directus_poll_s = 1\n" * ("directus_poll_s" not in more) + more
         self.gateway.syncd.more = f"directus_url = {self.directus.url}\n{access}{more}"
         self.gateway.syncd.start()
