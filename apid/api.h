@@ -15,6 +15,7 @@ struct tunnels;
 struct device_docs;
 struct peers;
 struct appeals;
+struct live;
 
 /* What the handlers share. */
 struct api {
@@ -31,6 +32,7 @@ struct api {
 	struct device_docs *docs;
 	struct peers *peers;
 	struct appeals *appeals;
+	struct live *live;
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */

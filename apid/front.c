@@ -253,15 +253,33 @@ static void count_address(struct front *f, const struct addr *a, int by)
 		hmap_take(&f->per_address, &host, sizeof(host));
 }
 
-static void on_close(struct http_conn *http, int why)
+static void forget(struct connection *conn)
 {
-	struct connection *conn = http_conn_data(http);
-
-	(void)why;
 	list_remove(&conn->node);
 	conn->front->connection_count--;
 	count_address(conn->front, &conn->peer, -1);
 	free(conn);
+}
+
+static void on_close(struct http_conn *http, int why)
+{
+	(void)why;
+	forget(http_conn_data(http));
+}
+
+struct stream *exchange_handover(struct exchange *x, const struct http_head *head)
+{
+	struct connection *conn = x->req ? http_conn_data(http_request_conn(x->req)) : NULL;
+	struct stream *s;
+
+	if (!conn)
+		return NULL;
+	exchange_begin_work(x); /* on_end comes from within */
+	s = http_request_handover(x->req, head);
+	if (s)
+		forget(conn);
+	exchange_end_work(x);
+	return s;
 }
 
 static const struct http_server_ops server_ops = {

@@ -74,6 +74,10 @@ void exchange_end_work(struct exchange *x);
 /* Answers, once; nothing when the client is gone. */
 void exchange_answer(struct exchange *x, int status, const struct http_head *extra,
 	const char *content_type, const void *body, size_t len);
+/* Another protocol from here on: answers with head (101) and gives the stream, as
+ * http_request_handover does; the connection counts for the listener no more. NULL: not possible,
+ * and not answered. */
+struct stream *exchange_handover(struct exchange *x, const struct http_head *head);
 /* The head; NULL when the client is gone or has its answer. */
 const struct http_head *exchange_head(const struct exchange *x);
 /* Is the Content-Type that, whatever its parameters? */

@@ -126,6 +126,11 @@ static void touch(struct call *c, struct session *s, int64_t now)
 	store_submit(c->api->store, b, NULL, NULL);
 }
 
+static bool session_is_good(const struct api *a, const struct session *s, int64_t now)
+{
+	return now - s->seen_at <= a->session_idle_ms && now - s->created_at <= a->session_max_ms;
+}
+
 static int by_session(struct call *c, const struct http_head *head, const char **why)
 {
 	struct accounts *accounts = store_accounts(c->api->store);
@@ -143,8 +148,7 @@ static int by_session(struct call *c, const struct http_head *head, const char *
 	if (session_hash(c->api, value, len, a->credential))
 		return 401;
 	s = hmap_find_str(&accounts->sessions, a->credential);
-	if (!s || now - s->seen_at > c->api->session_idle_ms ||
-		now - s->created_at > c->api->session_max_ms)
+	if (!s || !session_is_good(c->api, s, now))
 		return 401;
 	admin = hmap_find_str(&accounts->admins, s->admin);
 	if (!admin)
@@ -263,6 +267,55 @@ int identify(struct call *c, const char **why)
 		return token ? by_device(c, token, why) : 401;
 	}
 	return token ? by_token(c, token, why) : by_session(c, head, why);
+}
+
+static bool is_same_set(const struct group_set *a, const struct group_set *b)
+{
+	if (!a || !b || a->n != b->n)
+		return a == b;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!group_set_has(b, a->v[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool has_session(
+	const struct api *a, const struct accounts *accounts, const struct actor *actor)
+{
+	const struct session *s = hmap_find_str(&accounts->sessions, actor->credential);
+	const struct admin *admin = s ? hmap_find_str(&accounts->admins, s->admin) : NULL;
+
+	return admin && session_is_good(a, s, clock_wall_ms()) && admin->role == actor->role &&
+	       is_same_set(admin->groups, actor->groups);
+}
+
+static bool has_token(
+	const struct accounts *accounts, const struct actor *actor, const struct route *route)
+{
+	const struct token *t = hmap_find_str(&accounts->tokens, actor->credential);
+	const struct admin *admin = t ? hmap_find_str(&accounts->admins, t->admin) : NULL;
+	struct group_set *groups;
+	bool is_same;
+	int err;
+
+	if (!admin || (t->expires_at && t->expires_at <= clock_wall_ms()) ||
+		!(t->scopes >> route->scope & 1) ||
+		actor->role != (t->role < admin->role ? t->role : admin->role))
+		return false;
+	groups = common_groups(admin->groups, t->groups, &err);
+	is_same = !err && is_same_set(groups, actor->groups);
+	group_set_unref(groups);
+	return is_same;
+}
+
+bool identify_again(const struct api *a, const struct actor *actor, const struct route *route)
+{
+	const struct accounts *accounts = store_accounts(a->store);
+
+	if (actor->kind == ACTOR_SESSION)
+		return has_session(a, accounts, actor);
+	return actor->kind == ACTOR_TOKEN && has_token(accounts, actor, route);
 }
 
 bool identify_origin(const struct call *c)

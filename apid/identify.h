@@ -16,6 +16,9 @@
 
 /* Fills c->actor as the route asks for. 0, or the status that refuses, with why. */
 int identify(struct call *c, const char **why);
+/* Is what identify found for the route still so: the session or token is there, with the same role
+ * and the same groups? */
+bool identify_again(const struct api *a, const struct actor *actor, const struct route *route);
 /* 0, or 403: a change that another site may have made the browser send. */
 int identify_csrf(const struct call *c, const char **why);
 /* Is Origin, where there is one, ours? */

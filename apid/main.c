@@ -5,6 +5,7 @@
 #include "apid/device_doc.h"
 #include "apid/device_listeners.h"
 #include "apid/device_request.h"
+#include "apid/live.h"
 #include "apid/peers.h"
 #include "apid/provision.h"
 #include "apid/purge.h"
@@ -31,6 +32,10 @@ struct apid {
 	struct device_docs docs;
 	struct peers peers;
 	struct appeals appeals;
+	struct tallies tallies;
+	struct statuses statuses;
+	struct alarms alarms;
+	struct live live;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -76,6 +81,7 @@ static void fill_status(void *arg, cJSON *status)
 	cJSON_AddBoolToObject(status, "database", a->store && store_is_ready(a->store));
 	publisher_fill_status(a->publisher, status);
 	appeals_report(&a->appeals, status);
+	live_fill_status(&a->live, status);
 }
 
 static void renew(struct apid *a)
@@ -106,6 +112,12 @@ static void on_loaded(void *arg)
 	name_endpoint(a);
 }
 
+static void forget_device(struct apid *a, const char *id)
+{
+	peers_forget(&a->peers, id);
+	tallies_forget(&a->tallies, id);
+}
+
 static void on_change(void *arg, const char *topic, const char *id)
 {
 	struct daemon *d = arg;
@@ -114,7 +126,7 @@ static void on_change(void *arg, const char *topic, const char *id)
 	if (a->docs.api)
 		device_docs_changed(&a->docs, topic, id);
 	if (!strcmp(topic, "devices") && !table_find(store_table(a->store, TOPIC_devices), id))
-		peers_forget(&a->peers, id);
+		forget_device(a, id);
 	if (!strcmp(topic, "settings") && !strcmp(id, "endpoint"))
 		name_endpoint(a);
 }
@@ -166,6 +178,31 @@ static char *admin_url(const struct apid_conf *conf)
 	return strdup(text);
 }
 
+/* What goes on, as the bus tells it, and those who look at it. */
+static int open_live(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+	int r = peers_open(&a->peers, d->bus, a->store);
+
+	if (!r)
+		r = tallies_open(&a->tallies, d->bus, a->store);
+	if (!r)
+		r = statuses_open(&a->statuses, d->bus);
+	if (!r)
+		r = alarms_open(&a->alarms, d->bus);
+	a->live.api = &a->api;
+	a->live.options = (struct live_options){ .readers_max = (size_t)conf->live_readers,
+		.per_credential = (size_t)conf->live_readers_per_session,
+		.ping_ms = (uint32_t)conf->live_ping_s * 1000,
+		.instance = d->shared->instance };
+	a->live.stats = (struct stats){ .tallies = &a->tallies,
+		.peers = &a->peers,
+		.statuses = &a->statuses,
+		.alarms = &a->alarms };
+	a->api.live = &a->live;
+	return r ? r : live_open(&a->live);
+}
+
 static int open_api(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
@@ -196,7 +233,7 @@ static int open_api(struct daemon *d, struct apid *a)
 	if (!r)
 		r = tunnels_open(&a->tunnels, d->bus);
 	if (!r)
-		r = peers_open(&a->peers, d->bus, a->store);
+		r = open_live(d, a);
 	if (!r)
 		r = device_docs_open(&a->docs, api);
 	if (!r)
@@ -337,6 +374,7 @@ static void stop(struct daemon *d)
 	purge_close(&a->purge);
 	appeals_close(&a->appeals);
 	device_docs_close(&a->docs);
+	live_close(&a->live);
 	front_close(a->provision.front);
 	front_close(a->api.admin);
 	device_listeners_close(a->devices);
@@ -359,6 +397,10 @@ static void fini(struct daemon *d)
 	device_listeners_free(a->devices);
 	api_fini(&a->api);
 	tunnels_fini(&a->tunnels);
+	live_fini(&a->live);
+	alarms_fini(&a->alarms);
+	statuses_fini(&a->statuses);
+	tallies_fini(&a->tallies);
 	peers_fini(&a->peers);
 	appeals_fini(&a->appeals);
 	admin_tls_close(&a->admin_tls);

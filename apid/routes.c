@@ -11,6 +11,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_document,
 	routes_explain,
 	routes_keys,
+	routes_live,
 	routes_setup,
 	routes_tokens,
 	routes_totp,

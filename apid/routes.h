@@ -17,6 +17,7 @@ struct route_set routes_devices(void);
 struct route_set routes_document(void);
 struct route_set routes_explain(void);
 struct route_set routes_keys(void);
+struct route_set routes_live(void);
 struct route_set routes_setup(void);
 struct route_set routes_tokens(void);
 struct route_set routes_totp(void);

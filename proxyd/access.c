@@ -181,6 +181,8 @@ static void tell_bus(
 	cJSON_AddStringToObject(o, "verdict", verdict_texts[a->verdict]);
 	if (*t->rule)
 		cJSON_AddStringToObject(o, "rule", t->rule);
+	if (!f->is_https)
+		cJSON_AddBoolToObject(o, "plain", true);
 	cJSON_AddNumberToObject(o, "status", f->status);
 	cJSON_AddNumberToObject(o, "bytes", (double)f->bytes);
 	cJSON_AddNumberToObject(o, "ms", (double)t->ms);

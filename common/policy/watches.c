@@ -57,7 +57,7 @@ void watches_fini(struct watches *w)
 static bool names(const struct rec_watch *r, const char *device)
 {
 	for (size_t i = 0; i < r->devices.n; i++) {
-		if (!strcmp(r->devices.v[i], device))
+		if (!strcmp(r->devices.v[i], "*") || !strcmp(r->devices.v[i], device))
 			return true;
 	}
 	return false;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "apid/alarms.h"
+#include "common/timer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAME_MS = 3600 * 1000 };
+
+static struct alarm *find(
+	struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
+{
+	const char *detail = r->detail ? r->detail : "";
+
+	list_foreach (&a->all, it) {
+		struct alarm *one = container_of(it, struct alarm, node);
+
+		if (one->daemon == daemon && now - one->at < SAME_MS &&
+			!strcmp(one->what, r->what) && !strcmp(one->detail, detail))
+			return one;
+	}
+	return NULL;
+}
+
+static struct alarm *make(
+	struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
+{
+	struct alarm *one = calloc(1, sizeof(*one));
+
+	if (!one)
+		return NULL;
+	one->daemon = daemon;
+	one->first_at = now;
+	snprintf(one->what, sizeof(one->what), "%s", r->what);
+	snprintf(one->detail, sizeof(one->detail), "%s", r->detail ? r->detail : "");
+	list_init(&one->node);
+	if (a->n < ALARMS_MAX) {
+		a->n++;
+	} else {
+		struct alarm *last = container_of(a->all.prev, struct alarm, node);
+
+		list_remove(&last->node);
+		free(last);
+	}
+	return one;
+}
+
+static void take(struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r)
+{
+	int64_t now = clock_wall_ms();
+	struct alarm *one = find(a, daemon, r, now);
+	bool is_new = !one;
+
+	a->raised[daemon]++;
+	if (!one)
+		one = make(a, daemon, r, now);
+	if (!one)
+		return;
+	one->at = now;
+	one->count++;
+	list_remove(&one->node);
+	list_add_front(&a->all, &one->node);
+	if (a->on_alarm)
+		a->on_alarm(a->arg, one, is_new);
+}
+
+static void on_alarm(void *arg, enum bus_event ev, const void *rec)
+{
+	switch (ev) {
+	case EVENT_wgd_alarm:
+		take(arg, BUS_WGD, rec);
+		break;
+	case EVENT_fwd_alarm:
+		take(arg, BUS_FWD, rec);
+		break;
+	case EVENT_dnsd_alarm:
+		take(arg, BUS_DNSD, rec);
+		break;
+	default:
+		take(arg, BUS_SYNCD, rec);
+		break;
+	}
+}
+
+int alarms_open(struct alarms *a, struct bus *bus)
+{
+	static const enum bus_event events[] = { EVENT_wgd_alarm, EVENT_fwd_alarm, EVENT_dnsd_alarm,
+		EVENT_syncd_alarm };
+	int err = 0;
+
+	*a = (struct alarms){ 0 };
+	list_init(&a->all);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]) && !err; i++)
+		err = bus_event_subscribe(bus, events[i], on_alarm, a);
+	return err;
+}
+
+void alarms_fini(struct alarms *a)
+{
+	list_foreach_safe (&a->all, it)
+		free(container_of(it, struct alarm, node));
+	list_init(&a->all);
+}
