@@ -202,6 +202,24 @@ static void take_sign(struct js_scan *j, uint8_t c)
 	j->before = JS_OPERATOR;
 }
 
+/* What stands before, behind other operators, whatever stood before them. 0: see take_operator. */
+static const uint8_t plain_operators[256] = { [0 ... 0x20] = JS_OPERATOR,
+	['!'] = JS_OPERATOR,
+	['%'] = JS_OPERATOR,
+	['&'] = JS_OPERATOR,
+	['*'] = JS_OPERATOR,
+	[','] = JS_COMMA,
+	['.'] = JS_DOT,
+	[':'] = JS_COLON,
+	[';'] = JS_SEMICOLON,
+	['='] = JS_OPERATOR,
+	['?'] = JS_OPERATOR,
+	['@'] = JS_OPERATOR,
+	['^'] = JS_OPERATOR,
+	['|'] = JS_OPERATOR,
+	['~'] = JS_OPERATOR,
+	[0x7f] = JS_OPERATOR };
+
 static void take_operator(struct js_scan *j, uint8_t c)
 {
 	switch (c) {
@@ -219,23 +237,8 @@ static void take_operator(struct js_scan *j, uint8_t c)
 	case '-':
 		take_sign(j, c);
 		break;
-	case '.':
-		j->before = JS_DOT;
-		break;
-	case ',':
-		j->before = JS_COMMA;
-		break;
-	case ':':
-		j->before = JS_COLON;
-		break;
-	case ';':
-		j->before = JS_SEMICOLON;
-		break;
-	case '>':
-		j->before = j->last == '=' ? JS_ARROW : JS_OPERATOR;
-		break;
 	default:
-		j->before = JS_OPERATOR;
+		j->before = j->last == '=' ? JS_ARROW : JS_OPERATOR; /* > */
 	}
 }
 
@@ -290,6 +293,13 @@ static size_t take_code(struct js_scan *j, const uint8_t *p, size_t len, bool is
 
 	if (is_name_byte[*p])
 		return take_name(j, p, len);
+	if (!is_blank(*p) && plain_operators[*p]) {
+		/* Of a name before it, no matter what it was. */
+		j->word_len = 0;
+		j->before = plain_operators[*p];
+		j->last = *p;
+		return 1;
+	}
 	end_name(j);
 	if (*p == '"' || *p == '\'' || *p == '`')
 		start_string(j, *p);
@@ -306,15 +316,10 @@ static size_t take_code(struct js_scan *j, const uint8_t *p, size_t len, bool is
 
 static size_t scan_code(struct js_scan *j, const uint8_t *p, size_t len, bool is_last)
 {
-	size_t i = 0;
+	size_t i = 0, n = 1;
 
-	while (i < len && j->state == JS_CODE) {
-		size_t n = take_code(j, p + i, len - i, is_last);
-
-		if (!n)
-			break;
-		i += n;
-	}
+	for (; n && i < len && j->state == JS_CODE; i += n)
+		n = take_code(j, p + i, len - i, is_last);
 	masker_pass(j->m, p, i);
 	return i;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/masker.h"
 #include "proxyd/masker_impl.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +28,19 @@ void masker_fini(struct masker *m)
 	free(m->marks);
 }
 
-void masker_open(struct masker *m, const uint8_t *window, size_t len)
-{
-	m->window = window;
-	m->window_len = len;
-}
-
 static bool reserve(struct masker *m, size_t len)
 {
 	if (!m->failed && m->folded.len + len + SPARE > m->folded.cap)
 		m->failed = buf_reserve(&m->folded, len + SPARE);
 	return !m->failed;
+}
+
+void masker_open(struct masker *m, const uint8_t *window, size_t len)
+{
+	m->window = window;
+	m->window_len = len;
+	/* Rather at once than bit by bit. */
+	reserve(m, len < BATCH ? len : BATCH);
 }
 
 /* ---- marks ---- */
@@ -265,6 +268,7 @@ size_t masker_flush(struct masker *m)
 {
 	size_t given;
 
+	assert(m->failed || m->taken <= m->window_len);
 	if (!m->failed)
 		advance(m);
 	given = m->given;

@@ -3,7 +3,6 @@
 
 #include "common/buf.h"
 #include "proxyd/words.h"
-#include <assert.h>
 
 /*
  * Masks terms in the texts of a body (the text of an element, a string), which come in pieces;
@@ -73,7 +72,7 @@ void masker_unit(struct masker *m, const uint8_t *p, size_t len, uint32_t cp);
 /* Not text. Only between texts. */
 static inline void masker_pass(struct masker *m, const uint8_t *p, size_t len)
 {
-	assert(m->failed || (p == m->window + m->taken && !m->is_open));
+	(void)p;
 	m->taken += len;
 }
 

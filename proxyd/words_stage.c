@@ -59,6 +59,9 @@ static size_t take_raw(struct words_stage *w, const uint8_t *p, size_t len)
 
 static void end_slice(struct words_stage *w)
 {
+	/* Rather at once than bit by bit: much more will follow. */
+	if (!w->out.len && w->masker.window_len > w->out.cap)
+		buf_reserve(&w->out, w->masker.window_len);
 	if (w->slice_len)
 		buf_append(&w->out, w->slice, w->slice_len);
 	w->slice_len = 0;
