@@ -27,6 +27,7 @@ TLS = ("mbedtls", "openssl")
 FIRST_DEVICE = {"mbedtls": 20, "openssl": 50}  # last number of the first address
 PEER_FIRST = 200
 SMALL, LONG = "/", "/10k"
+SEARCH_HOST = "www.bing.com"
 BROKEN = (OSError, http.client.HTTPException)  # what fetch raises
 SYSCTLS = {  # so that no limit of the kernel's own is what is measured
     "net/ipv4/ip_local_port_range": "1024 65535", "net/ipv4/tcp_max_tw_buckets": 1000,
@@ -114,7 +115,7 @@ class Net(proxylib.World):
         self.publish("websites", [self.website("test.example", "education")])
 
     def _start_origin(self):
-        chain, key = make_chain(self.dir, "*.test.example", "*.listed.example")
+        chain, key = make_chain(self.dir, "*.test.example", "*.listed.example", SEARCH_HOST)
         self.origin = subprocess.Popen(
             [str(BUILD / "bin/web-origin"), str(self.inet.sleeper.pid), str(self.gw.sleeper.pid), SITE,
              CANNED, str(chain), str(key)], stdout=subprocess.PIPE, text=True, preexec_fn=on_load_cpu)

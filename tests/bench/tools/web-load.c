@@ -10,7 +10,8 @@
  *   tls=real|canned a handshake; or a ClientHello that a canned origin (web.h) answers
  *   host=NAME       of the site; with hosts=N its first seven characters become a number below N,
  *                   another one for each connection
- *   path=PATH       asked for
+ *   path=PATH       asked for; PATH|PATH…: in turn, on each connection
+ *   other=HOST/PATH what every eighth connection asks for instead
  *   conns=N         at a time
  *   seconds=S       at least, until there was one answer
  *   source=A.B.C.D  with sources=N: the clients' addresses, from this one on, in turn
@@ -43,12 +44,22 @@ enum {
 	SAMPLES_MAX = 1 << 20,
 	HELLO_MAX = 2048
 };
-enum { HOST_DIGITS = 7, PATIENCE_MS = 20000, PIDS_MAX = 64, AT_ONCE = 64 };
+enum {
+	HOST_DIGITS = 7,
+	PATIENCE_MS = 20000,
+	PIDS_MAX = 64,
+	AT_ONCE = 64,
+	PATHS_MAX = 16,
+	OTHER_EACH = 8
+};
 
 enum step { STEP_CONNECT, STEP_TUNNEL, STEP_HANDSHAKE, STEP_FLIGHT, STEP_RESPONSE, STEP_IDLE };
 
 struct options {
-	const char *kind, *tls, *host, *path;
+	const char *kind, *tls, *host;
+	const char *paths[PATHS_MAX];
+	const char *other_host, *other_path; /* NULL: none */
+	size_t n_paths;
 	bool by_connect;
 	unsigned hosts, conns, sources;
 	double seconds;
@@ -63,6 +74,8 @@ struct conn {
 	bool is_chunked;
 	char tail[7]; /* of a chunked body, the last bytes that came */
 	unsigned host;
+	bool is_other;
+	unsigned asked; /* requests */
 	SSL *ssl;
 	uint64_t begun;
 	size_t got;  /* of the flight */
@@ -111,12 +124,12 @@ static bool is_kind(const struct load *l, const char *kind)
 	return !strcmp(l->opt.kind, kind);
 }
 
-static void host_name(const struct load *l, unsigned number, char out[static 256])
+static void host_name(const struct load *l, const struct conn *c, char out[static 256])
 {
-	snprintf(out, 256, "%s", l->opt.host);
-	if (l->opt.hosts) {
+	snprintf(out, 256, "%s", c->is_other ? l->opt.other_host : l->opt.host);
+	if (l->opt.hosts && !c->is_other) {
 		char digits[16];
-		snprintf(digits, sizeof(digits), "h%06u", number % 1000000u);
+		snprintf(digits, sizeof(digits), "h%06u", c->host % 1000000u);
 		memcpy(out, digits, HOST_DIGITS);
 	}
 }
@@ -127,7 +140,7 @@ __attribute__((noreturn)) static void die(
 	static const char *const steps[] = { "connect", "CONNECT", "handshake", "hello", "response",
 		"idle" };
 	char host[256];
-	host_name(l, c->host, host);
+	host_name(l, c, host);
 	errx(1, "%s, %s, after %llu: %s", steps[c->step], host, (unsigned long long)l->count, what);
 }
 
@@ -177,6 +190,7 @@ static void conn_open(struct load *l)
 		err(1, NULL);
 	from.sin_addr.s_addr = htonl(ntohl(from.sin_addr.s_addr) + l->opened % l->opt.sources);
 	c->host = l->opt.hosts ? l->opened % l->opt.hosts : 0;
+	c->is_other = l->opt.other_host && l->opened % OTHER_EACH == OTHER_EACH - 1;
 	l->opened++;
 	c->begun = now();
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -207,10 +221,12 @@ static void conn_close(struct load *l, struct conn *c)
 static void send_request(struct load *l, struct conn *c)
 {
 	char text[1024], host[256];
-	host_name(l, c->host, host);
+	const char *path =
+		c->is_other ? l->opt.other_path : l->opt.paths[c->asked++ % l->opt.n_paths];
+	host_name(l, c, host);
 	int n = snprintf(text, sizeof(text),
-		"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: web-load\r\nAccept: */*\r\n\r\n",
-		l->opt.path, host);
+		"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: web-load\r\nAccept: */*\r\n\r\n", path,
+		host);
 	c->step = STEP_RESPONSE;
 	c->head_len = 0;
 	c->is_head_done = false;
@@ -222,7 +238,7 @@ static void send_request(struct load *l, struct conn *c)
 static void start_handshake(struct load *l, struct conn *c)
 {
 	char host[256];
-	host_name(l, c->host, host);
+	host_name(l, c, host);
 	if (l->tls) {
 		c->step = STEP_HANDSHAKE;
 		c->ssl = SSL_new(l->tls);
@@ -250,7 +266,7 @@ static void on_connected(struct load *l, struct conn *c)
 		return;
 	}
 	char text[600], host[256];
-	host_name(l, c->host, host);
+	host_name(l, c, host);
 	int n = snprintf(
 		text, sizeof(text), "CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n", host, host);
 	c->step = STEP_TUNNEL;
@@ -433,8 +449,9 @@ static void make_hello(struct load *l)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	const struct conn none = { 0 };
 	char host[256];
-	host_name(l, 0, host);
+	host_name(l, &none, host);
 	if (!ssl || !in || !out || !SSL_set_tlsext_host_name(ssl, host))
 		errx(1, "SSL_new");
 	SSL_set_bio(ssl, in, out);
@@ -475,6 +492,28 @@ static void parse_pids(struct load *l, const char *text)
 	}
 }
 
+static void parse_paths(struct options *o, char *text)
+{
+	o->n_paths = 0;
+	for (char *path; (path = strsep(&text, "|")) != NULL;) {
+		if (o->n_paths == PATHS_MAX)
+			errx(2, "too many paths");
+		o->paths[o->n_paths++] = path;
+	}
+}
+
+/* HOST/PATH; the host gets an end of its own. */
+static void parse_other(struct options *o, const char *text)
+{
+	const char *path = strchr(text, '/');
+	if (!path)
+		errx(2, "other: %s", text);
+	o->other_path = path;
+	o->other_host = strndup(text, (size_t)(path - text));
+	if (!o->other_host)
+		err(1, NULL);
+}
+
 static void parse_option(struct load *l, char *word)
 {
 	struct options *o = &l->opt;
@@ -497,7 +536,9 @@ static void parse_option(struct load *l, char *word)
 	else if (!strcmp(word, "hosts"))
 		o->hosts = (unsigned)atoi(value);
 	else if (!strcmp(word, "path"))
-		o->path = value;
+		parse_paths(o, value);
+	else if (!strcmp(word, "other"))
+		parse_other(o, value);
 	else if (!strcmp(word, "conns"))
 		o->conns = (unsigned)atoi(value);
 	else if (!strcmp(word, "seconds"))
@@ -553,7 +594,8 @@ int main(int argc, char **argv)
 {
 	static struct load l = { .opt = { .kind = "cps",
 					 .tls = "real",
-					 .path = "/",
+					 .paths = { "/" },
+					 .n_paths = 1,
 					 .conns = 1,
 					 .sources = 1,
 					 .seconds = 1 } };

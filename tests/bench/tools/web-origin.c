@@ -5,7 +5,8 @@
  * The web behind the proxies of tests/bench/proxyd, one thread. In the network namespace of
  * INET_PID: HTTP on ADDRESS:80, HTTPS on ADDRESS:443, and CANNED_ADDRESS:443, which answers a
  * ClientHello with WEB_FLIGHT_LEN bytes and then speaks plain HTTP. Every host has the pages / (100
- * bytes), /10k, /10m and /news (10 KB). In that of GATEWAY_PID: DNS on 127.0.0.1, ports 53 and
+ * bytes), /10k, /10m, /news, /search and /picture (10 KB each, the last one a PNG); queries are not
+ * looked at. In that of GATEWAY_PID: DNS on 127.0.0.1, ports 53 and
  * 5300; names ending in "canned.example" have CANNED_ADDRESS, all others ADDRESS, none an IPv6
  * address. Prints "ready"; ends by a signal.
  */
@@ -56,6 +57,7 @@ struct page {
 	char *data; /* the whole response */
 	size_t len;
 	const char *text; /* over and over; NULL: a short plain one */
+	bool is_picture;
 };
 
 struct origin {
@@ -63,7 +65,7 @@ struct origin {
 	struct conn *conns[FDS_MAX]; /* by descriptor */
 	SSL_CTX *tls;
 	struct in_addr address, canned;
-	struct page pages[4];
+	struct page pages[6];
 	char flight[WEB_FLIGHT_LEN];
 };
 
@@ -82,6 +84,10 @@ static const char news[] =
 	"<p>There was no bridge before the second war, and the ferry, as those remember who were "
 	"children then, took cattle first and people afterwards.</p></article>\n";
 
+/* The beginning of a PNG of 640x480. */
+static const char picture[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\x80\0\0\1\xe0\x8\6\0\0\0"
+			      "\x35\xd1\xdc\xe4";
+
 static void page_make(struct page *p)
 {
 	static const char plain[] = "<p>A page to be measured with, of no interest otherwise.\n";
@@ -95,11 +101,13 @@ static void page_make(struct page *p)
 	if (!p->data)
 		err(1, NULL);
 	int n = sprintf(p->data,
-		"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/html\r\n"
+		"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: %s\r\n"
 		"Cache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
-		date, p->body_len);
+		date, p->is_picture ? "image/png" : "text/html", p->body_len);
 	for (size_t i = 0; i < p->body_len; i++)
 		p->data[(size_t)n + i] = text[i % text_len];
+	if (p->is_picture)
+		memcpy(p->data + n, picture, sizeof(picture) - 1);
 	p->len = (size_t)n + p->body_len;
 }
 
@@ -108,7 +116,7 @@ static const struct page *page_find(const struct origin *o, const char *request)
 	const char *path = strchr(request, ' ');
 	for (size_t i = 0; path && i < sizeof(o->pages) / sizeof(o->pages[0]); i++) {
 		size_t len = strlen(o->pages[i].path);
-		if (!strncmp(path + 1, o->pages[i].path, len) && path[1 + len] == ' ')
+		if (!strncmp(path + 1, o->pages[i].path, len) && strchr(" ?", path[1 + len]))
 			return &o->pages[i];
 	}
 	return NULL;
@@ -346,10 +354,12 @@ static void serve(struct origin *o)
 
 int main(int argc, char **argv)
 {
-	static struct origin o = {
-		.pages = { { "/", 100, NULL, 0, NULL }, { "/10k", 10240, NULL, 0, NULL },
-			{ "/10m", 10 << 20, NULL, 0, NULL }, { "/news", 10240, NULL, 0, news } }
-	};
+	static struct origin o = { .pages = { { "/", 100, NULL, 0, NULL, false },
+					   { "/10k", 10240, NULL, 0, NULL, false },
+					   { "/10m", 10 << 20, NULL, 0, NULL, false },
+					   { "/news", 10240, NULL, 0, news, false },
+					   { "/search", 10240, NULL, 0, news, false },
+					   { "/picture", 10240, NULL, 0, NULL, true } } };
 	if (argc != 7)
 		errx(2, "usage: web-origin INET_PID GATEWAY_PID ADDRESS CANNED_ADDRESS CHAIN KEY");
 	signal(SIGPIPE, SIG_IGN);
