@@ -271,6 +271,7 @@ void api_fini(struct api *a)
 {
 	router_free(a->router);
 	limiter_fini(&a->accounts);
+	limiter_fini(&a->hints);
 	lockout_fini(&a->lockout);
 	hmap_fini(&a->cookies);
 	secret_fini(&a->secret);

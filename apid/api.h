@@ -14,8 +14,8 @@
 struct tunnels;
 struct device_docs;
 struct peers;
-struct appeals;
 struct live;
+struct followed;
 
 /* What the handlers share. */
 struct api {
@@ -31,11 +31,13 @@ struct api {
 	struct tunnels *tunnel_infos;
 	struct device_docs *docs;
 	struct peers *peers;
-	struct appeals *appeals;
 	struct live *live;
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */
+	struct followed *followed;
+	struct limiter hints;	     /* of Directus */
+	const char *directus_secret; /* its webhook shows it; NULL = none may come */
 	int64_t session_idle_ms, session_max_ms;
 	char *document;	  /* of the API, once somebody has asked for it */
 	char *setup_file; /* where the setup link is written */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/appeals.h"
 #include "apid/appeal_store.h"
+#include "apid/unblock.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -188,6 +189,7 @@ static void purge(struct appeals *a)
 		return;
 	a->purge_at = now + PURGE_MS;
 	a->is_purging = true;
+	unblock_purge(a->store);
 	store_work(a->store, &self, 0, purge_step, on_purged, a);
 }
 

@@ -232,5 +232,12 @@ const struct conf_row apid_conf_rows[] = {
 		.max = 86400,
 		.help = "seconds after which an appeal that Directus has not confirmed is sent to "
 			"it once more; twice as many after each time, up to 64 times" },
+	{ .section = "apid",
+		.key = "directus_secret_file",
+		.type = CONF_SECRET,
+		.offset = AT(directus_secret),
+		.def = "",
+		.help = "secret that Directus shows in the header x-culvert-directus when it says "
+			"that something has changed; empty: it cannot" },
 };
 const size_t apid_conf_count = sizeof(apid_conf_rows) / sizeof(apid_conf_rows[0]);

@@ -29,6 +29,7 @@ struct apid_conf {
 	struct conf_strings turn_uris;
 	int64_t turn_ttl_s;
 	int64_t appeals_days, appeals_requeue_s;
+	struct conf_secret directus_secret;
 };
 
 extern const struct conf_row apid_conf_rows[];

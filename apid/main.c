@@ -5,6 +5,7 @@
 #include "apid/device_doc.h"
 #include "apid/device_listeners.h"
 #include "apid/device_request.h"
+#include "apid/followed.h"
 #include "apid/live.h"
 #include "apid/peers.h"
 #include "apid/provision.h"
@@ -36,6 +37,7 @@ struct apid {
 	struct statuses statuses;
 	struct alarms alarms;
 	struct live live;
+	struct followed followed;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -223,6 +225,9 @@ static int open_api(struct daemon *d, struct apid *a)
 		.admin_url = admin_url(conf) };
 	limiter_init(
 		&api->accounts, (uint32_t)conf->rate_account, (uint32_t)conf->rate_account * 5);
+	limiter_init(&api->hints, 10, 50);
+	api->directus_secret = conf->directus_secret.value;
+	api->followed = &a->followed;
 	api->tunnel_infos = &a->tunnels;
 	api->docs = &a->docs;
 	api->peers = &a->peers;
@@ -232,6 +237,8 @@ static int open_api(struct daemon *d, struct apid *a)
 	r = api_init(api);
 	if (!r)
 		r = tunnels_open(&a->tunnels, d->bus);
+	if (!r)
+		r = followed_open(&a->followed, d->bus);
 	if (!r)
 		r = open_live(d, a);
 	if (!r)
@@ -403,6 +410,7 @@ static void fini(struct daemon *d)
 	tallies_fini(&a->tallies);
 	peers_fini(&a->peers);
 	appeals_fini(&a->appeals);
+	followed_fini(&a->followed);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);

@@ -2,20 +2,24 @@
 #include "apid/routes.h"
 
 static struct route_set (*const sets[])(void) = {
-	routes_auth,
 	routes_admins,
 	routes_appeals,
 	routes_audit,
+	routes_auth,
+	routes_ca,
 	routes_device,
 	routes_devices,
+	routes_directus,
 	routes_document,
 	routes_explain,
 	routes_keys,
+	routes_lists,
 	routes_live,
 	routes_setup,
 	routes_tokens,
 	routes_totp,
 	routes_ui,
+	routes_unblock,
 };
 
 struct route_set routes_all(size_t i)

@@ -5,6 +5,7 @@
 #include "proxyd/ca.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,35 @@ static void on_sign(void *arg, struct bus_call *call, enum bus_daemon caller, co
 	bus_call_reply(call, result);
 }
 
+static void on_ca(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+{
+	const struct sign *s = arg;
+	struct cert_ca *root, *intermediate;
+	uint8_t digest[CERT_FINGERPRINT_LEN];
+	char hex[2 * CERT_FINGERPRINT_LEN + 1];
+	int err = ca_open(s->ca_dir, &root, &intermediate);
+	cJSON *result;
+
+	(void)caller;
+	(void)args;
+	if (err) {
+		bus_call_fail(call, "failed", strerror(-err));
+		return;
+	}
+	cert_ca_fingerprint(root, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	result = cJSON_CreateObject();
+	cJSON_AddStringToObject(result, "pem", cert_ca_pem(root));
+	cJSON_AddStringToObject(result, "sha256", hex);
+	cert_ca_free(intermediate);
+	cert_ca_free(root);
+	bus_call_reply(call, result);
+}
+
 int sign_serve(struct sign *s, struct bus *bus)
 {
-	return bus_serve(bus, REQUEST_proxyd_sign_leaf, on_sign, s);
+	int err = bus_serve(bus, REQUEST_proxyd_sign_leaf, on_sign, s);
+
+	return err ? err : bus_serve(bus, REQUEST_proxyd_ca, on_ca, s);
 }

@@ -3,6 +3,7 @@ import os
 import pathlib
 import tempfile
 
+import answerer
 import apidlib
 import pytest
 
@@ -63,3 +64,16 @@ def make_apid(place, redis, database):
 def apid(make_apid, wgd):
     """apid with the usual seed, running, wgd answering."""
     return make_apid(apidlib.SEED).start()
+
+
+@pytest.fixture
+def answer(redis):
+    """answer(daemon, result) puts somebody in its place."""
+    made = []
+
+    def make(daemon, result):
+        made.append(answerer.Answerer(redis, daemon, result))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()

@@ -1,52 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SPEC A8: what apid makes of the daemons' answers to `explain`; that those are true, suite walk shows."""
-import json
-import threading
-
-import pytest
-
 SECOND = "another long password"
 PASS = {"steps": [{"step": "default", "decided": True, "verdict": "allow", "reason": "default", "generation": 1}]}
-
-
-class Answerer:
-    """Answers requests in a daemon's place: result is what it says, or a code when it is a text."""
-
-    def __init__(self, redis, daemon, result):
-        self.result, self.calls = result, []
-        self.mouth, self.ear = redis.connect(), redis.connect()
-        self.ear("SUBSCRIBE", f"culvert:req:{daemon}:apid")
-        self.ear.socket.settimeout(None)
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        try:
-            while True:
-                message = json.loads(self.ear.read()[2])
-                self.calls.append((message["op"], message["args"]))
-                good = not isinstance(self.result, str)
-                said = {"result": self.result} if good else {"error": {"code": self.result, "detail": ""}}
-                self.mouth("PUBLISH", message["reply"], json.dumps({"v": 1, "id": message["id"], "ok": good, **said}))
-        except (OSError, ValueError):
-            pass
-
-    def close(self):
-        self.ear.socket.shutdown(2)
-        self.thread.join()
-
-
-@pytest.fixture
-def answer(redis):
-    """answer(daemon, result) puts somebody in its place."""
-    made = []
-
-    def make(daemon, result):
-        made.append(Answerer(redis, daemon, result))
-        return made[-1]
-    yield make
-    for one in made:
-        one.close()
 
 
 def web(verdict="allow", by="default", **more):

@@ -5,6 +5,7 @@ import urllib.parse
 
 import pytest
 
+import answerer
 from apidlib import OWNER, PASSWORD, SEED
 
 ROLES = ["viewer", "helper", "admin", "owner"]
@@ -27,6 +28,7 @@ def world(mariadb, tmp_path_factory):
         place = pathlib.Path(d)
         redis = Redis(place).start()
         wgd = apidlib.Wgd(redis)
+        others = [answerer.Answerer(redis, name, {"pem": "", "sha256": "", "lists": 0}) for name in ("proxyd", "syncd")]
         apid = apidlib.Apid(place, redis, mariadb, SEED).start()
         owner = apid.owner()
         owner.put("/api/v1/groups/kids", {})
@@ -39,7 +41,8 @@ def world(mariadb, tmp_path_factory):
                 clients[role, bool(groups)] = apid.client(name, SECOND)
         yield apid, owner, clients
         apid.stop()
-        wgd.close()
+        for one in (wgd, *others):
+            one.close()
         redis.stop()
 
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "apid/table.h"
+#include "common/bus.h"
+
+/* Topics that syncd owns, as tables that the API shows and nobody changes. */
+struct followed {
+	struct bus *bus;
+	struct table lists;
+};
+
+/* f is zeroed. 0 or -errno. */
+int followed_open(struct followed *f, struct bus *bus);
+void followed_fini(struct followed *f); /* after the loop has ended */

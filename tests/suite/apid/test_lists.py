@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SPEC A6, S2, S3: lists as syncd has them, sync now, the CA, a website for a while, the hint of Directus."""
+import time
+
+import pytest
+from apidlib import own, started
+
+from support.bus import Probe
+from support.wait import wait_until
+
+SECOND = "another long password"
+SECRET = "a-shared-secret-of-directus"
+
+
+@pytest.fixture
+def syncd(redis, place):
+    one = Probe("syncd", f"unix:{redis.socket}", place)
+    yield one
+    one.quit()
+
+
+def test_lists_are_shown_as_syncd_has_them(apid, syncd):
+    owner = apid.owner()
+    record = {"id": "adblock", "title": "Advertising", "count": 3, "fetched_at": 1790000000000, "error": "HTTP 500"}
+    syncd.replace("lists", {"adblock": record, "maps": {"id": "maps"}})
+    wait_until(lambda: len(owner.get("/api/v1/lists")[1]["items"]) == 2, "shown")
+    assert owner.get("/api/v1/lists/adblock")[1] == record
+    syncd.do("del", topic="lists", id="maps")
+    wait_until(lambda: [r["id"] for r in owner.get("/api/v1/lists")[1]["items"]] == ["adblock"], "gone")
+    assert owner.get("/api/v1/lists/maps")[0] == 404
+
+
+def test_sync_now_is_syncds_to_do(apid, answer):
+    owner = apid.owner()
+    assert owner.post("/api/v1/sync", {})[0] == 503
+    syncd = answer("syncd", {"lists": 2})
+    assert owner.post("/api/v1/sync", {}) == (202, {"lists": 2})
+    assert owner.post("/api/v1/sync", {"list": "maps"})[0] == 202
+    assert syncd.calls == [("sync_now", {}), ("sync_now", {"list": "maps"})]
+    syncd.result = "not_found"
+    assert owner.post("/api/v1/sync", {"list": "none"})[0] == 404
+
+
+def test_ca_comes_from_proxyd(apid, answer):
+    owner = apid.owner()
+    assert owner.get("/api/v1/ca")[0] == 503
+    answer("proxyd", {"pem": "-----BEGIN CERTIFICATE-----\n", "sha256": "00" * 32})
+    assert owner.get("/api/v1/ca")[1]["sha256"] == "00" * 32
+    status, text = owner.get("/api/v1/ca.pem")
+    assert status == 200 and text.startswith("-----BEGIN") and "attachment" in owner.headers["Content-Disposition"]
+
+
+def test_unblocking_is_an_override_with_an_end(apid):
+    owner = apid.owner()
+    before = time.time() * 1000
+    status, made = owner.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 30})
+    assert status == 201 and made["id"].startswith("unblock-"), made
+    assert before + 29 * 60000 < made["until"] < before + 40 * 60000
+    wait_until(lambda: apid.state("site_overrides") == {made["id"]: made}, "published")
+    assert (made["device"], made["action"], made["match"]) == ("phone", "allow", "endswith")
+    assert owner.post("/api/v1/devices/none/unblock", {"pattern": "a.example", "minutes": 1})[0] == 404
+    for wrong in ({"pattern": "a"}, {"minutes": 1}, {"pattern": "a", "minutes": 0},
+                  {"pattern": "a", "minutes": 100000}):
+        assert owner.post("/api/v1/devices/phone/unblock", wrong)[0] == 400
+
+
+def test_helper_unblocks_for_devices_of_their_groups(apid):
+    owner = apid.owner()
+    owner.put("/api/v1/groups/kids", {})
+    owner.post("/api/v1/admins", {"name": "hal", "password": SECOND, "role": "helper", "groups": ["kids"]})
+    hal = apid.client("hal", SECOND)
+    assert hal.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 1})[0] == 404
+    assert owner.patch("/api/v1/devices/phone", {"group": "kids"})[0] == 200
+    assert hal.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 1})[0] == 201
+
+
+def test_ended_unblocking_is_taken_away(apid):
+    owner = apid.owner()
+    made = owner.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 1})[1]
+    owner.put("/api/v1/site-overrides/mine", {"device": "phone", "pattern": "a.example", "until": 1})
+    assert owner.patch(f"/api/v1/site-overrides/{made['id']}", {"until": 1})[0] == 200
+    apid.stop()
+    apid.start()
+    wait_until(lambda: set(apid.state("site_overrides")) == {"mine"}, "removed")
+
+
+@pytest.fixture
+def hinted(make_apid, wgd, place):
+    (place / "webhook").write_text(SECRET + "\n")
+    own(place / "webhook", 0o400)
+    return started(make_apid, f"directus_secret_file = {place}/webhook\n")
+
+
+def hint(apid, body=None, secret=SECRET):
+    return apid.client().post("/api/directus/changed", {} if body is None else body,
+                              headers={"x-culvert-directus": secret})
+
+
+def test_directus_tells_of_a_change_with_its_secret(hinted, answer):
+    syncd = answer("syncd", {})
+    assert hint(hinted, {"event": "items.update", "collection": "websites", "payload": {"a": [1]}})[0] == 204
+    assert hint(hinted)[0] == 204
+    assert syncd.calls == [("directus_changed", {"collection": "websites"}), ("directus_changed", {})]
+
+
+def test_wrong_secret_is_refused_and_soon_not_listened_to(hinted, answer):
+    syncd = answer("syncd", {})
+    said = [hint(hinted, secret=wrong)[0] for wrong in [None, "", SECRET + "x", SECRET[:-1], "x", "y", "z"]]
+    assert said[:5] == [401] * 5 and said[-1] == 429, said
+    assert hint(hinted)[0] == 429  # its address is locked
+    assert syncd.calls == []
+
+
+def test_without_a_secret_there_is_no_hint(apid, answer):
+    syncd = answer("syncd", {})
+    assert hint(apid, secret="")[0] == hint(apid)[0] == 404
+    assert syncd.calls == []
+
+
+def test_hint_that_nobody_hears_is_to_be_sent_again(hinted):
+    assert hint(hinted)[0] == 503
