@@ -295,12 +295,38 @@ static void end_start_tag(struct html_scan *h)
 		html_script_start(h);
 }
 
-static size_t scan_tag(struct html_scan *h, const uint8_t *p, size_t len)
+/* An attribute's value that people get to see is a text. */
+static size_t take_seen(struct html_scan *h, const uint8_t *p, size_t len, bool is_last)
 {
-	struct html_tag *t = &h->tag;
-	size_t n = html_tag_take(t, p, len);
+	ssize_t value = html_tag_value(&h->tag, p, len);
+	size_t n = take_text(h, p, value < 0 ? len : (size_t)value, value >= 0 || is_last, true);
+
+	if (value < 0)
+		return n;
+	masker_end(h->m);
+	h->tag.is_seen = false;
+	return n;
+}
+
+static size_t take_markup(struct html_scan *h, const uint8_t *p, size_t len)
+{
+	size_t n = html_tag_take(&h->tag, p, len);
 
 	masker_pass(h->m, p, n);
+	return n;
+}
+
+static size_t scan_tag(struct html_scan *h, const uint8_t *p, size_t len, bool is_last)
+{
+	struct html_tag *t = &h->tag;
+	size_t n = 0;
+	bool was_seen;
+
+	do {
+		was_seen = t->is_seen;
+		n += was_seen ? take_seen(h, p + n, len - n, is_last)
+			      : take_markup(h, p + n, len - n);
+	} while (n < len && was_seen != t->is_seen);
 	if (t->state != TAG_DONE)
 		return n;
 	h->state = HTML_TEXT;
@@ -317,7 +343,7 @@ static size_t scan_some(struct html_scan *h, const uint8_t *p, size_t len, bool 
 	case HTML_TEXT:
 		return scan_text(h, p, len, is_last);
 	case HTML_TAG:
-		return scan_tag(h, p, len);
+		return scan_tag(h, p, len, is_last);
 	case HTML_COMMENT:
 		return scan_comment(h, p, len, is_last);
 	case HTML_BOGUS:

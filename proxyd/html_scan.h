@@ -6,10 +6,10 @@
 #include "proxyd/json_scan.h"
 
 /*
- * Masks in the text of HTML and XHTML: text of elements, titles and text areas; the strings of
- * inline scripts, and of JSON in script elements. Tags, attributes, comments, styles and all other
- * scripts stay. Follows the tokenizer of HTML 13.2.5, without the tree: each run of text between
- * two tags is one text.
+ * Masks in the text of HTML and XHTML: text of elements, titles and text areas; attributes that
+ * people get to see (html_tag.h); the strings of inline scripts, and of JSON in script elements.
+ * Tags, other attributes, comments, styles and all other scripts stay. Follows the tokenizer of
+ * HTML 13.2.5, without the tree: each run of text between two tags is one text.
  */
 enum html_state {
 	HTML_TEXT,

@@ -21,7 +21,7 @@ void html_tag_start(struct html_tag *t, bool is_end)
 {
 	t->state = TAG_NAME;
 	t->is_end = is_end;
-	t->is_self_closing = t->is_kept = false;
+	t->is_self_closing = t->is_kept = t->is_seen = false;
 	t->name_len = 0;
 	t->name[0] = '\0';
 	buf_reset(&t->text);
@@ -69,6 +69,20 @@ static size_t take_name(struct html_tag *t, const uint8_t *p, size_t len)
 	return n + 1;
 }
 
+/* Does its value begin, which people get to see? */
+static void start_value(struct html_tag *t)
+{
+	static const struct {
+		char name[HTML_ATTRIBUTE_LEN];
+		size_t len;
+	} seen[] = { { "alt", 3 }, { "aria-label", 10 }, { "label", 5 }, { "placeholder", 11 },
+		{ "title", 5 } };
+
+	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]) && !t->is_end; i++)
+		t->is_seen |= !t->is_kept && t->attribute_len == seen[i].len &&
+			      !strncasecmp(t->attribute, seen[i].name, seen[i].len);
+}
+
 /* Between attributes, and within their names. */
 static void take_attribute(struct html_tag *t, uint8_t c)
 {
@@ -85,21 +99,34 @@ static void take_attribute(struct html_tag *t, uint8_t c)
 		t->state = is_named ? TAG_AFTER_ATTRIBUTE : TAG_BEFORE_ATTRIBUTE;
 	else
 		t->state = c == '=' && is_named ? TAG_BEFORE_VALUE : TAG_ATTRIBUTE;
+	if (t->state == TAG_ATTRIBUTE) {
+		t->attribute[0] = (char)c;
+		t->attribute_len = 1;
+	}
 }
 
-static void take_value(struct html_tag *t, uint8_t c)
+/* How many bytes, 0 or 1. */
+static size_t take_value(struct html_tag *t, uint8_t c)
 {
-	if (t->state == TAG_BEFORE_VALUE && is_blank(c))
-		return;
+	bool begins = t->state == TAG_BEFORE_VALUE;
+
+	if (begins && is_blank(c))
+		return 1;
+	t->is_self_closing = false;
 	if (c == '>') {
 		t->state = TAG_DONE;
-	} else if (t->state == TAG_BEFORE_VALUE && (c == '"' || c == '\'')) {
+		return 1;
+	}
+	if (begins && (c == '"' || c == '\'')) {
 		t->quote = c;
 		t->state = TAG_QUOTED;
-	} else {
-		t->state = is_blank(c) ? TAG_BEFORE_ATTRIBUTE : TAG_BARE;
+		start_value(t);
+		return 1;
 	}
-	t->is_self_closing = false;
+	t->state = is_blank(c) ? TAG_BEFORE_ATTRIBUTE : TAG_BARE;
+	if (begins)
+		start_value(t);
+	return !t->is_seen;
 }
 
 static size_t take_quoted(struct html_tag *t, const uint8_t *p, size_t len)
@@ -114,10 +141,13 @@ static size_t take_quoted(struct html_tag *t, const uint8_t *p, size_t len)
 /* The rest of an attribute's name, what ends it, and what is mostly next: a value in quotes. */
 static size_t take_attribute_bytes(struct html_tag *t, const uint8_t *p, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, at = t->attribute_len;
 
-	while (n < len && class_of[p[n]] == NAME_BYTE)
-		n++;
+	for (; n < len && class_of[p[n]] == NAME_BYTE; n++) {
+		if (at < HTML_ATTRIBUTE_LEN)
+			t->attribute[at++] = (char)p[n];
+	}
+	t->attribute_len = at;
 	if (n)
 		t->is_self_closing = false;
 	if (n == len)
@@ -126,7 +156,7 @@ static size_t take_attribute_bytes(struct html_tag *t, const uint8_t *p, size_t 
 	if (t->state != TAG_BEFORE_VALUE || n == len || (p[n] != '"' && p[n] != '\''))
 		return n;
 	take_value(t, p[n++]);
-	return n + take_quoted(t, p + n, len - n);
+	return t->is_seen ? n : n + take_quoted(t, p + n, len - n);
 }
 
 static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
@@ -142,8 +172,7 @@ static size_t take_some(struct html_tag *t, const uint8_t *p, size_t len)
 		return t->state == TAG_ATTRIBUTE ? 1 + take_attribute_bytes(t, p + 1, len - 1) : 1;
 	case TAG_BEFORE_VALUE:
 	case TAG_BARE:
-		take_value(t, *p);
-		return 1;
+		return take_value(t, *p);
 	case TAG_QUOTED:
 		return take_quoted(t, p, len);
 	case TAG_DONE:
@@ -156,7 +185,7 @@ size_t html_tag_take(struct html_tag *t, const uint8_t *data, size_t len)
 {
 	size_t at = 0, from = 0;
 
-	while (at < len && t->state != TAG_DONE) {
+	while (at < len && t->state != TAG_DONE && !t->is_seen) {
 		bool was_name = t->state == TAG_NAME;
 
 		at += take_some(t, data + at, len - at);
@@ -166,6 +195,20 @@ size_t html_tag_take(struct html_tag *t, const uint8_t *data, size_t len)
 	if (t->is_kept)
 		buf_append(&t->text, data + from, at - from);
 	return at;
+}
+
+ssize_t html_tag_value(const struct html_tag *t, const uint8_t *data, size_t len)
+{
+	const uint8_t *end;
+	size_t n = 0;
+
+	if (t->state == TAG_QUOTED) {
+		end = memchr(data, t->quote, len);
+		return end ? end - data : -1;
+	}
+	while (n < len && !is_blank(data[n]) && data[n] != '>')
+		n++;
+	return n < len ? (ssize_t)n : -1;
 }
 
 /* ---- attributes ---- */

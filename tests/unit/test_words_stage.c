@@ -93,6 +93,20 @@ static void test_text_of_elements_is_masked(void)
 		"<a href=x>*********<br/>bad<b>phrase</b></a>");
 }
 
+static void test_attributes_that_people_see_are_masked(void)
+{
+	check(MEDIA_HTML, "<img alt=\"so forbidden\" src=forbidden><i TITLE='forbidden'>",
+		"<img alt=\"so *********\" src=forbidden><i TITLE='*********'>");
+	check(MEDIA_HTML, "<input placeholder = forbidden value=forbidden aria-label=forbidden>x",
+		"<input placeholder = ********* value=forbidden aria-label=*********>x");
+	check(MEDIA_HTML, "<option label='forb&#105;dden' title=\"\" alt>forbidden",
+		"<option label='*********' title=\"\" alt>*********");
+	check(MEDIA_HTML, "<a alt=ass><a title='ass' alt=\"'ass'\" data-title='ass'><b alt=>ass",
+		"<a alt=***><a title='***' alt=\"'***'\" data-title='ass'><b alt=>***");
+	same(MEDIA_HTML, "<p title='bad'>phrase</p><link title=forbidden><p titles='forbidden'>");
+	same(MEDIA_HTML, "</p title='forbidden'><p alt='bad&am");
+}
+
 static void test_occurrences_may_overlap(void)
 {
 	check(MEDIA_HTML, "<p>forbiddenim</p>", "<p>***********</p>");
@@ -466,6 +480,7 @@ static void test_bodies_share_no_state(void)
 int main(void)
 {
 	TAP_RUN(test_text_of_elements_is_masked);
+	TAP_RUN(test_attributes_that_people_see_are_masked);
 	TAP_RUN(test_occurrences_may_overlap);
 	TAP_RUN(test_exact_terms_are_whole_words);
 	TAP_RUN(test_case_is_folded_in_unicode);
