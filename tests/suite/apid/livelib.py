@@ -1,16 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Readers of /ws/live and /ws/stats, and somebody who tells what dnsd and proxyd tell."""
 import base64
+import contextlib
 import json
 import os
+import pathlib
 import socket
 import ssl
+import tempfile
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import (BytesMessage, CloseConnection, Ping, Pong, TextMessage)
 
-from apidlib import COOKIE
+import apidlib
+from apidlib import COOKIE, SEED
 from support import DEADLINE_S
+from support.redis import Redis
+
+SECOND = "another long password"
+MUCH = 50  # rows of 4 KB, in one message of the bus
+
+
+@contextlib.contextmanager
+def live_world(mariadb, more):
+    """(apid, owner, redis): a phone of group kids and a laptop of none; helen, a helper for kids."""
+    with tempfile.TemporaryDirectory(prefix="culvert-") as d:
+        os.chmod(d, 0o755)
+        mariadb.clear()
+        redis = Redis(pathlib.Path(d)).start()
+        wgd = apidlib.Wgd(redis)
+        apid = apidlib.Apid(pathlib.Path(d), redis, mariadb, SEED)
+        apid.write_conf(f"seed_file = {apid.seed_file}\n{more}")
+        apid.start()
+        owner = apid.owner()
+        assert owner.put("/api/v1/groups/kids", {})[0] in (200, 201)
+        assert owner.patch("/api/v1/devices/phone", {"group": "kids"})[0] == 200
+        assert owner.put("/api/v1/devices/laptop", {"name": "Laptop", "active": True, "tunnel": "mitm",
+                                                    "addresses": ["10.9.0.3"]})[0] in (200, 201)
+        assert owner.post("/api/v1/admins", {"name": "helen", "password": SECOND, "role": "helper",
+                                             "groups": ["kids"]})[0] == 201
+        yield apid, owner, redis
+        apid.stop()
+        wgd.close()
+        redis.stop()
 
 
 class Refused(Exception):
@@ -189,3 +221,10 @@ def query(redis, name, device="phone", verdict="allowed", **more):
 def access(redis, host, device="phone", verdict="allow", **more):
     tell(redis, "proxyd", "access", {"device": device, "host": host, "method": "GET", "verdict": verdict,
                                      "status": 200, "bytes": 10, "ms": 3, **more})
+
+
+def tell_much(redis, reader):
+    """More than a socket takes at once; reader has read it."""
+    record = {"device": "phone", "host": "much.example", "method": "GET", "verdict": "allow", "url": "u" * 4000}
+    tell(redis, "proxyd", "access", *[record] * MUCH)
+    reader.rows(MUCH)

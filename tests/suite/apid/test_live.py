@@ -1,46 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The live view and the totals over WebSocket (SPEC A5)."""
 import json
-import os
-import pathlib
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-import apidlib
-from apidlib import SEED
-from livelib import Refused, Socket, access, query, tell
+from livelib import SECOND, Refused, Socket, access, live_world, query, tell, tell_much
 from support import npm
 from support.bus import Owner
-from support.redis import Redis
 from support.wait import wait_until
-
-SECOND = "another long password"
 
 
 @pytest.fixture(scope="module")
-def world(mariadb, tmp_path_factory):
-    """(apid, owner, redis): one apid, with a phone of group kids and a laptop of none; pings every second."""
-    with tempfile.TemporaryDirectory(prefix="culvert-") as d:
-        os.chmod(d, 0o755)
-        mariadb.clear()
-        redis = Redis(pathlib.Path(d)).start()
-        wgd = apidlib.Wgd(redis)
-        apid = apidlib.Apid(pathlib.Path(d), redis, mariadb, SEED)
-        apid.write_conf(f"seed_file = {apid.seed_file}\nlive_ping_s = 1\nlive_readers_per_session = 4")
-        apid.start()
-        owner = apid.owner()
-        assert owner.put("/api/v1/groups/kids", {})[0] in (200, 201)
-        assert owner.patch("/api/v1/devices/phone", {"group": "kids"})[0] == 200
-        assert owner.put("/api/v1/devices/laptop", {"name": "Laptop", "active": True, "tunnel": "mitm",
-                                                    "addresses": ["10.9.0.3"]})[0] in (200, 201)
-        owner.post("/api/v1/admins", {"name": "helen", "password": SECOND, "role": "helper", "groups": ["kids"]})
-        yield apid, owner, redis
-        apid.stop()
-        wgd.close()
-        redis.stop()
+def world(mariadb):
+    """(apid, owner, redis); pings every second."""
+    with live_world(mariadb, "live_ping_s = 1\nlive_readers_per_session = 4") as made:
+        yield made
 
 
 @pytest.fixture
@@ -332,6 +308,23 @@ def test_pings_are_answered_and_who_answers_none_is_gone(world, live):
     while more := silent.sock.recv(65536):
         data += more
     assert data.count(b"\x89\x00") >= 2  # pings
+
+
+def test_a_reader_that_takes_nothing_is_gone_in_the_end(world, live):
+    """Its answers to pings come, but what is sent to it waits."""
+    one, stopped = live(), Socket(world[1], "/ws/live", receive=4096)
+
+    def is_gone():
+        tell_much(world[2], one)
+        try:
+            stopped.ping()
+        except OSError:
+            return True
+        return False
+    wait_until(is_gone, "it is cut")
+    stopped.close()
+    query(world[2], "others.example")
+    assert one.rows(1)[0]["host"] == "others.example"
 
 
 def test_a_client_closes(live):
