@@ -11,7 +11,7 @@
 
 const char *const role_texts[ROLES + 1] = { "viewer", "helper", "admin", "owner", NULL };
 static const char *const scope_texts[SCOPES] = { "", "devices", "policy", "appeals", "accounts",
-	"system" };
+	"system", "metrics" };
 
 const char *role_text(enum role r)
 {

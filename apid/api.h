@@ -32,6 +32,7 @@ struct api {
 	struct device_docs *docs;
 	struct peers *peers;
 	struct live *live;
+	char *metrics_token;	 /* kept, of the configuration; NULL or "" = none */
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */

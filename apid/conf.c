@@ -161,6 +161,14 @@ const struct conf_row apid_conf_rows[] = {
 		.max = 1048576,
 		.help = "MiB of audit above which the oldest rows go, whatever their age" },
 	{ .section = "apid",
+		.key = "metrics_token_file",
+		.type = CONF_SECRET,
+		.offset = AT(metrics_token),
+		.def = "",
+		.help = "what Prometheus shows as a bearer token at /metrics; empty: only tokens "
+			"of "
+			"the scope metrics are good there" },
+	{ .section = "apid",
 		.key = "live_readers",
 		.type = CONF_INT,
 		.offset = AT(live_readers),

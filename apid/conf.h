@@ -23,6 +23,7 @@ struct apid_conf {
 	int64_t rate_address, rate_account;
 	int64_t bcrypt_cost;
 	int64_t audit_days, audit_mib;
+	struct conf_secret metrics_token;
 	int64_t live_readers, live_readers_per_session, live_ping_s;
 	int64_t device_port;
 	struct conf_secret turn_secret;

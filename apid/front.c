@@ -17,6 +17,7 @@ struct front {
 	size_t connection_count;
 	struct hmap per_address; /* address → how many connections */
 	struct limiter limiter;
+	struct front_stats stats;
 };
 
 struct connection {
@@ -152,6 +153,28 @@ bool exchange_has_type(const struct exchange *x, const char *type)
 	       (!text[len] || text[len] == ';' || text[len] == ' ' || text[len] == '\t');
 }
 
+const uint32_t front_bucket_us[FRONT_BUCKETS - 1] = { 1000, 2500, 5000, 10000, 25000, 50000, 100000,
+	250000, 1000000, 2500000 };
+
+static void count_answer(const struct exchange *x, int status)
+{
+	struct front_stats *s = &x->front->stats;
+	uint64_t us = (uv_hrtime() - x->began_ns) / 1000;
+	int i = 0;
+
+	if (status >= 100 && status < 600)
+		s->by_class[status / 100]++;
+	while (i < FRONT_BUCKETS - 1 && us > front_bucket_us[i])
+		i++;
+	s->buckets[i]++;
+	s->sum_us += us;
+}
+
+const struct front_stats *front_get_stats(const struct front *f)
+{
+	return &f->stats;
+}
+
 void exchange_answer(struct exchange *x, int status, const struct http_head *extra,
 	const char *content_type, const void *body, size_t len)
 {
@@ -159,6 +182,7 @@ void exchange_answer(struct exchange *x, int status, const struct http_head *ext
 
 	if (!req)
 		return;
+	count_answer(x, status);
 	x->req = NULL;
 	exchange_begin_work(x); /* on_end comes from within */
 	if (http_respond_with(req, status, extra, content_type, body, len))
@@ -185,6 +209,7 @@ static void on_request(struct http_request *req)
 	x->front = f;
 	x->owner = f->options.arg;
 	x->req = req;
+	x->began_ns = uv_hrtime();
 	x->body_max = f->options.body_max;
 	http_request_set_data(req, x);
 	find_client(x, conn);
@@ -276,8 +301,10 @@ struct stream *exchange_handover(struct exchange *x, const struct http_head *hea
 		return NULL;
 	exchange_begin_work(x); /* on_end comes from within */
 	s = http_request_handover(x->req, head);
-	if (s)
+	if (s) {
+		count_answer(x, head->status);
 		forget(conn);
+	}
 	exchange_end_work(x);
 	return s;
 }

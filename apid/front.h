@@ -25,8 +25,17 @@ struct exchange {
 	bool is_secure;		  /* the client speaks TLS, to us or to a trusted proxy */
 	struct buf body;
 	size_t body_max; /* bytes; the owner may change it in on_head */
+	uint64_t began_ns;
 	unsigned work;
 	bool is_ended;
+};
+
+/* Answers of a listener. buckets: how long they took, each its own; the last one has no limit. */
+enum { FRONT_BUCKETS = 11 };
+extern const uint32_t front_bucket_us[FRONT_BUCKETS - 1];
+struct front_stats {
+	uint64_t by_class[6]; /* 1xx … 5xx */
+	uint64_t buckets[FRONT_BUCKETS], sum_us;
 };
 
 struct front_ops {
@@ -64,6 +73,7 @@ struct front_options {
 int front_open(uv_loop_t *loop, const struct front_options *options, struct front **out);
 /* Another certificate, for connections from now on. */
 void front_set_tls(struct front *f, struct tls_ctx *tls);
+const struct front_stats *front_get_stats(const struct front *f);
 /* Requests under way end without an answer. NULL is allowed. */
 void front_close(struct front *f);
 void front_free(struct front *f); /* after the loop has ended */

@@ -202,6 +202,7 @@ static int open_live(struct daemon *d, struct apid *a)
 		.statuses = &a->statuses,
 		.alarms = &a->alarms };
 	a->api.live = &a->live;
+	a->api.metrics_token = conf->metrics_token.value;
 	return r ? r : live_open(&a->live);
 }
 

@@ -57,7 +57,8 @@ struct route {
 	enum scope scope; /* that a token needs; SCOPE_NONE: no token may */
 	enum route_reach reach;
 	const struct body_schema *request; /* NULL = no body */
-	bool is_patch;	 /* the body is a merge patch (RFC 7396): checked by the handler */
+	bool is_patch;		  /* the body is a merge patch (RFC 7396): checked by the handler */
+	bool takes_metrics_token; /* metrics_token_file does, too */
 	bool takes_form; /* the body may be a form too (FORM_TYPE): read by the handler, c->body is
 			    NULL then */
 	const char *id_field; /* the body's field that is the path's first parameter; NULL = none */
