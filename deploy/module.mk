@@ -49,3 +49,19 @@ install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8
 .PHONY: install
+
+# Debian packages, from a copy of the sources whose ./debian is deploy/debian: $(B)/culvert_VERSION_ARCH.deb,
+# culvert-openssl and those with debugging symbols.
+DEB = $(B)/deb
+SOURCES = Makefile LICENSE README.md common $(DAEMONS) deploy tests
+deb:
+	@deploy/deps build package
+	@rm -rf $(DEB) && mkdir -p $(DEB)/culvert-$(VERSION)
+	@tar -c $(wildcard $(SOURCES)) | tar -x -C $(DEB)/culvert-$(VERSION)
+	@cp -a deploy/debian $(DEB)/culvert-$(VERSION)/debian
+	@sed -i '1s/(.*)/($(VERSION))/' $(DEB)/culvert-$(VERSION)/debian/changelog
+	@cd $(DEB)/culvert-$(VERSION) && CC="$(CC)" MAKEFLAGS= MAKELEVEL= DEB_BUILD_OPTIONS="parallel=$$(nproc) nocheck" \
+		dpkg-buildpackage -b -us -uc >../build.log 2>&1 || { tail -30 ../build.log >&2; exit 1; }
+	@mv -f $(DEB)/*.deb $(B)/ && rm -rf $(DEB)/culvert-$(VERSION)
+	@ls $(B)/culvert*_$(VERSION)_*.deb
+.PHONY: deb
