@@ -39,6 +39,16 @@ guest-kernel:
 	$(Q)tests/kernel/build-uml
 .PHONY: check-directus check-kernel guest-kernel
 
+# The Debian packages on a system that boots (systemd-nspawn): installed, used, upgraded from the version
+# before, removed, purged. 4 minutes, and those that building the packages takes. Not part of check. The
+# version before is what lies in $(B)/previous, else this one under a lower number.
+check-systemd: deps
+	$(Q)deploy/deps boot
+	$(Q)rm -f $(B)/culvert*.deb && $(MAKE) -s --no-print-directory deb
+	$(Q)ls $(B)/previous/culvert_*.deb >/dev/null 2>&1 || $(MAKE) -s --no-print-directory deb B=$(B)/previous VERSION=0.0.9
+	$(Q)B=$(B) tests/check systemd
+.PHONY: check-systemd
+
 # 60 s a target; make fuzz SECONDS=5 for a quick look.
 SECONDS ?= 60
 fuzz: deps

@@ -33,6 +33,7 @@ class Places:
     provision = ("127.0.0.1", 8000)
     admin = ("127.0.0.1", 8443)
     admin_hosts = ("127.0.0.1",)  # in its certificate, the first in its links
+    bus_user = "launcher"  # whose Redis password the secret redis-USER is
 
     def __init__(self, build, run, kept, logs):
         self.top = TOP
@@ -49,6 +50,10 @@ class Places:
 
     def log(self, name):
         return os.path.join(self.logs, name + ".log")
+
+    @property
+    def bus_socket(self):
+        return self.in_run("bus", "redis.sock")
 
     def secret(self, name):
         return self.in_kept("secrets", name)

@@ -83,10 +83,10 @@ def _write_acl(places):
 
 
 def redis_command(places, host, *words):
-    """Runs one command as the launcher's own user and gives redis-cli's raw answer."""
-    env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-launcher"))
+    """Runs one command as the gateway's operator and gives redis-cli's raw answer."""
+    env = dict(os.environ, REDISCLI_AUTH=read_secret(places, "redis-" + places.bus_user))
     done = subprocess.run(
-        ["redis-cli", "-s", places.in_run("bus", "redis.sock"), "--user", "launcher",
+        ["redis-cli", "-s", places.bus_socket, "--user", places.bus_user,
          "--no-auth-warning", *words],
         preexec_fn=host.enter, env=env, capture_output=True, text=True, check=False)
     return done.stdout.strip()

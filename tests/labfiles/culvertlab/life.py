@@ -94,9 +94,8 @@ def _check_machine(places, names):
                            % (places.build, name))
 
 
-def _start(places):
-    names = gateway.wanted_daemons()
-    _check_machine(places, names)
+def start_world(places):
+    """Everything but a gateway: the hosts, wired, the Internet and the LAN. Gives the hosts."""
     from . import internet  # late: it needs MODULES
     _make_directories(places)
     _write_host_files(places)
@@ -104,12 +103,19 @@ def _start(places):
     for host in hosts.values():
         host.start()
     network.connect(hosts)
+    internet.start_internet(places, hosts["inet"])
+    internet.start_lan(places, hosts["lan"])
+    return hosts
+
+
+def _start(places):
+    names = gateway.wanted_daemons()
+    _check_machine(places, names)
+    hosts = start_world(places)
     stores.make_secrets(places)
     admin_password = _write_env(places)
     stores.start_redis(places, hosts["gw"])
     stores.start_mariadb(places, hosts["gw"])
-    internet.start_internet(places, hosts["inet"])
-    internet.start_lan(places, hosts["lan"])
     gateway.install(places, names)
     gateway.write_config(places)
     kind = gateway.wireguard_kind(hosts["gw"])
@@ -134,7 +140,7 @@ def up(places):
     if is_up(places):
         print("lab: already up in " + places.run)
         return 0
-    _remove(places)
+    remove(places)
     begin = time.monotonic()
     try:
         _start(places)
@@ -146,7 +152,7 @@ def up(places):
         if os.environ.get("LAB_KEEP"):
             print("lab: left as it is for a look, LAB_KEEP is set", file=sys.stderr)
         else:
-            _remove(places)
+            remove(places)
         if isinstance(exc, LabError):
             return 1
         raise
@@ -154,7 +160,7 @@ def up(places):
     return 0
 
 
-def _remove(places):
+def remove(places):
     """Ends every process of the lab and removes what it made, logs excepted."""
     gw = Host(places, "gw")
     unclean = gateway.stop_daemons(places, gw) if gw.pid() is not None else {}
@@ -171,7 +177,7 @@ def _remove(places):
 
 @locked
 def down(places):
-    unclean, killed = _remove(places)
+    unclean, killed = remove(places)
     await_reaped(killed)
     for name, ended in sorted(unclean.items()):
         print("lab: %s ended with status %s" % (name, ended), file=sys.stderr)

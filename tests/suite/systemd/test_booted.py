@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The package's life on a booted system: each test goes on where the one before it ended."""
+import os
+import re
+
+import pytest
+
+from bootlib import BUILD, BootedLab, Image, await_core, package, unit_of, version
+from culvertlab import clients
+from lablib import DAEMONS
+from launcher.process import wait_until
+from walklib import API, CORE
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    evidence = os.path.join(BUILD, "evidence")
+    os.makedirs(evidence, exist_ok=True)
+    image = Image(BUILD, package("culvert"))
+    image.make()
+    one = BootedLab(tmp_path_factory.mktemp("lab"), image, evidence)
+    if os.path.exists(one.console):
+        os.unlink(one.console)
+    try:
+        one.start()
+        yield one
+        one.evidence()
+    finally:
+        one.close()
+
+
+def traces(lab):
+    """What a gateway leaves in the kernel."""
+    links = lab.run("gw", "ls", "/sys/class/net").stdout.split()
+    table = lab.run("gw", "nft", "list", "tables").stdout
+    return [l for l in links if l.startswith("wg")] + [t for t in table.splitlines() if "culvert" in t]
+
+
+def running_units(lab):
+    text = lab.inside("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "culvert*").stdout
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def test_the_package_installs_and_starts_nothing(lab):
+    text = lab.install(package("culvert", previous=True))
+    assert "culvert-setup starts it" in text
+    assert running_units(lab) == [] and traces(lab) == []
+    assert lab.inside("systemctl", "is-enabled", "culvert.target", check=False).stdout.strip() == "disabled"
+    assert lab.run("gw", "cat", "/proc/sys/net/ipv4/ip_forward").stdout == "0\n"
+
+
+def test_installed_again_nothing_changes(lab):
+    def digest():
+        return lab.inside("sh", "-c", "cd /etc/culvert && find . -type f -exec sha256sum {} + | sort; "
+                          "sha256sum /var/lib/culvert/redis/users.acl /var/lib/culvert/proxyd/ca/*").stdout
+    before = digest()
+    lab.inside("culvert-setup", "--unattended")
+    assert digest() == before and "secrets/redis-wgd" in before
+
+
+def test_setup_starts_a_gateway_and_prints_its_link(lab):
+    lab.prepare_policy()
+    text = lab.inside("culvert-setup", "--endpoint", "203.0.113.2", "--admin", "0.0.0.0:8443").stdout
+    assert "https://203.0.113.2:8443/setup/cvs_" in text
+    for name in DAEMONS + ("redis",):
+        assert lab.show(unit_of(name), "ActiveState")["ActiveState"] == "active", text
+    lab.connect()
+    await_core(lab, dict(CORE, **API))
+
+
+ALL_UNITS = [unit_of(name) for name in DAEMONS + ("redis", "wireguard-gw")]
+
+
+@pytest.mark.parametrize("unit", ALL_UNITS)
+def test_a_running_unit_is_little_exposed(lab, unit):
+    text = lab.inside("systemd-analyze", "security", "--no-pager", unit).stdout
+    assert float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", text).group(1)) <= 2.0, text
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_a_process_has_its_own_user_and_no_more_than_its_capability(lab, name):
+    pid = lab.show(unit_of(name), "MainPID")["MainPID"]
+    text = lab.inside("cat", "/proc/%s/status" % pid).stdout
+    uid = lab.inside("id", "-u", "culvert-" + name).stdout.strip()
+    want = {"wgd": 1 << 12, "fwd": 1 << 12, "dnsd": 1 << 10, "proxyd": 1 << 10}.get(name, 0)
+    assert re.search(r"^Uid:\t(\d+)", text, re.M).group(1) == uid != "0"
+    for caps in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
+        assert int(re.search(caps + r":\t(\w+)", text).group(1), 16) == want, text
+    assert "NoNewPrivs:\t1" in text and "Seccomp:\t2" in text
+
+
+def as_user(lab, name, *argv, data=None):
+    """As a process of a daemon's user outside of its sandbox, which could only help it."""
+    user = "culvert-" + name
+    return lab.inside("setpriv", "--reuid", user, "--regid", user, "--init-groups", "--inh-caps=-all", *argv,
+                      check=False, data=data)
+
+
+@pytest.mark.parametrize("name", DAEMONS + ("redis",))
+def test_a_daemons_user_reads_no_secret_but_its_own(lab, name):
+    secrets = lab.inside("sh", "-c", "find /etc/culvert/secrets /var/lib/culvert /run/credentials -type f").stdout.split()
+    assert len(secrets) > 20
+    allowed = ("/var/lib/culvert/%s/" % name, "/run/credentials/culvert-%s.service/" % name,
+               "/run/credentials/culvert-%s@1.service/" % name)
+    script = "for f in $(cat); do head -c1 $f >/dev/null 2>&1 && echo $f; done; true"
+    read = as_user(lab, name, "sh", "-c", script, data="\n".join(secrets)).stdout.split()
+    assert [f for f in read if not f.startswith(allowed)] == []
+    if name != "redis":
+        assert [f for f in read if f.endswith("/redis-" + name)], "it reads its own"
+    assert "Permission denied" in as_user(lab, name, "ls", "/etc/culvert/secrets/").stdout
+
+
+def redis_as(lab, name, *words):
+    password = lab.inside("cat", "/etc/culvert/secrets/redis-" + name).stdout.strip()
+    return as_user(lab, name, "env", "REDISCLI_AUTH=" + password, "redis-cli", "-s", "/run/culvert/redis.sock",
+                   "--user", name, "--no-auth-warning", *words).stdout.strip()
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_a_daemons_user_has_its_own_keys_only(lab, name):
+    assert redis_as(lab, name, "PING") == "PONG"
+    for key in ("culvert:state:devices:apid", "culvert:state:tunnels:wgd", "culvert:state:lists:syncd"):
+        owner = key.rsplit(":", 1)[1]
+        if owner != name:
+            assert "NOPERM" in redis_as(lab, name, "HSET", key, "x", "{}"), key
+            assert "NOPERM" in redis_as(lab, name, "PUBLISH", key, "{}"), key
+    if name not in ("wgd", "apid"):
+        assert "NOPERM" in redis_as(lab, name, "HGETALL", "culvert:state:device_keys:apid")
+    for words in (("KEYS", "*"), ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("FLUSHALL",), ("EVAL", "return 1", "1", "x")):
+        assert "NOPERM" in redis_as(lab, name, *words), words
+    other = "fwd" if name != "fwd" else "dnsd"
+    stolen = as_user(lab, name, "env", "REDISCLI_AUTH=guess", "redis-cli", "-s", "/run/culvert/redis.sock", "--user", other,
+                     "PING").stdout
+    assert "PONG" not in stolen
+
+
+def test_strangers_do_not_reach_the_bus(lab):
+    text = lab.inside("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "redis-cli", "-s",
+                      "/run/culvert/redis.sock", "PING", check=False).stdout
+    assert "Permission denied" in text
+    assert "NOAUTH" in lab.inside("redis-cli", "-s", "/run/culvert/redis.sock", "PING", check=False).stdout
+
+
+@pytest.mark.parametrize("name", DAEMONS + ("redis",))
+def test_mariadb_is_apids_alone(lab, name):
+    for user in ("culvert-apid", "root", "culvert-" + name):
+        done = as_user(lab, name, "mariadb", "--no-defaults", "--protocol=socket", "--user=" + user, "-e",
+                       "SELECT COUNT(*) FROM culvert.devices")
+        let_in = name == "apid" and user == "culvert-apid"
+        assert (done.returncode == 0) == let_in, "%s as %s: %s" % (name, user, done.stdout)
+        assert let_in or "Access denied" in done.stdout
+    grants = lab.sql("SHOW GRANTS FOR 'culvert-apid'@'localhost'")
+    assert "ON `culvert`.*" in grants and "GRANT OPTION" not in grants and "ALL PRIVILEGES ON *.*" not in grants
+
+
+def main_pid(lab, unit):
+    return lab.show(unit, "MainPID")["MainPID"]
+
+
+@pytest.mark.parametrize("name", DAEMONS + ("redis", "wireguard-gw"))
+def test_a_killed_process_is_started_again(lab, name):
+    unit = unit_of(name)
+    before = main_pid(lab, unit)
+    lab.inside("systemctl", "kill", "--signal=KILL", "--kill-who=main", unit)
+    wait_until(unit, lambda: main_pid(lab, unit) not in ("0", before) and
+               lab.show(unit, "ActiveState")["ActiveState"] == "active", 30, lab.console)
+    await_core(lab, dict(CORE, **API))
+
+
+def test_the_watchdog_ends_a_process_that_hangs(lab):
+    unit = unit_of("dnsd")
+    assert lab.show(unit, "WatchdogUSec")["WatchdogUSec"] == "1min"
+    lab.inside("mkdir", "-p", "/run/systemd/system/%s.d" % unit)
+    lab.inside("tee", "/run/systemd/system/%s.d/quick.conf" % unit, data="[Service]\nWatchdogSec=2\n")
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", unit)
+    before = main_pid(lab, unit)
+    lab.inside("systemctl", "kill", "--signal=STOP", "--kill-who=main", unit)
+    wait_until("another process", lambda: main_pid(lab, unit) not in ("0", before), 60, lab.console)
+    assert "Watchdog timeout" in lab.inside("journalctl", "--no-pager", "-u", unit).stdout
+    lab.inside("rm", "-r", "/run/systemd/system/%s.d" % unit)
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", unit)
+    await_core(lab, CORE)
+
+
+def test_a_reload_is_heard_by_all(lab):
+    for name in DAEMONS:
+        lab.inside("systemctl", "reload", unit_of(name))
+        assert lab.show(unit_of(name), "ActiveState")["ActiveState"] == "active"
+    lab.inside("systemctl", "start", "culvert-sync.service")
+    lab.inside("systemctl", "start", "culvert-backup.service")  # a hook: its conditions do not hold
+    timers = lab.inside("systemctl", "list-timers", "--no-pager", "--all").stdout
+    assert "culvert-sync.timer" in timers and "culvert-backup.timer" in timers
+
+
+def test_the_access_log_is_rotated(lab):
+    log = "/var/log/culvert/access.log"
+    lab.curl("phone", "https://allowed.example/", proxy=True, ca=lab.file("culvert-ca.pem"))
+    wait_until("a line", lambda: lab.inside("cat", log, check=False).stdout, 30)
+    lab.inside("logrotate", "--force", "/etc/logrotate.d/culvert")
+    lab.curl("phone", "https://allowed.example/", proxy=True, ca=lab.file("culvert-ca.pem"))
+    wait_until("another line", lambda: lab.inside("cat", log, check=False).stdout.strip(), 30)
+    assert lab.inside("cat", log + ".1").stdout.strip()
+    assert lab.inside("stat", "-c", "%U %G %a", log).stdout.strip() == "culvert-proxyd adm 640"
+
+
+def started_at(lab, unit):
+    return int(lab.show(unit, "ActiveEnterTimestampMonotonic")["ActiveEnterTimestampMonotonic"])
+
+
+def test_it_is_there_again_after_a_boot_the_firewall_before_the_tunnel(lab):
+    lab.shut_down()
+    lab.boot()
+    for name in DAEMONS + ("redis",):
+        wait_until(name, lambda n=name: lab.show(unit_of(n), "ActiveState")["ActiveState"] == "active", 60, lab.console)
+    assert started_at(lab, unit_of("fwd")) < started_at(lab, unit_of("wgd"))
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+
+
+def session_of(lab, client):
+    return lab.run(client, "wg", "show", clients.interface(client), "latest-handshakes").stdout
+
+
+def test_an_upgrade_keeps_policy_devices_and_tunnels(lab):
+    before = {name: main_pid(lab, unit_of(name)) for name in DAEMONS + ("redis",)}
+    secrets = lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/* /etc/culvert/*.conf").stdout
+    handshake = session_of(lab, "phone")
+    lab.inside("cp", "-r", "/usr/sbin/dnsd", "/root/dnsd-before")
+    lab.install(package("culvert"))
+    assert lab.inside("dpkg-query", "-W", "-f", "${Version}", "culvert").stdout == version(package("culvert"))
+    assert version(package("culvert")) != version(package("culvert", previous=True))
+    after = {name: main_pid(lab, unit_of(name)) for name in before}
+    assert [n for n in DAEMONS if after[n] in ("0", before[n])] == [], "all run the new programs"
+    assert after["redis"] == before["redis"]
+    assert lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/* /etc/culvert/*.conf").stdout == secrets
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+    assert session_of(lab, "phone") == handshake, "the tunnel's session went on"
+
+
+def test_processes_share_their_ports_and_one_may_be_of_the_version_before(lab):
+    lab.inside("culvert-setup", "--processes", "2")
+    assert len([u for u in running_units(lab) if u.endswith("@2.service")]) == 3
+    unit = "culvert-dnsd@2.service"
+    lab.inside("mkdir", "-p", "/run/systemd/system/%s.d" % unit)
+    lab.inside("tee", "/run/systemd/system/%s.d/before.conf" % unit,
+               data="[Service]\nProtectHome=no\nExecStart=\nExecStart=/root/dnsd-before -c /etc/culvert/culvert.conf\n")
+    lab.inside("chmod", "711", "/root")
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", unit)
+    assert lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit)).stdout.strip() == "/root/dnsd-before"
+    wait_until("its status", lambda: lab.redis("GET", "culvert:status:dnsd:2"), 20)
+    for _ in range(3):
+        await_core(lab, dict(CORE, **API))
+    lab.inside("rm", "-r", "/run/systemd/system/%s.d" % unit)
+    lab.inside("culvert-setup", "--processes", "1")
+    assert [u for u in running_units(lab) if u.endswith("@2.service")] == []
+    await_core(lab, CORE)
+
+
+def test_the_openssl_programs_run_in_place_of_the_others_and_go_again(lab):
+    lab.install(package("culvert-openssl"))
+    for name in ("dnsd", "proxyd", "apid", "syncd"):
+        exe = lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit_of(name))).stdout.strip()
+        assert exe == "/usr/lib/culvert/openssl/" + name
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+    lab.inside("dpkg", "--purge", "culvert-openssl")
+    exe = lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit_of("proxyd"))).stdout.strip()
+    assert exe == "/usr/sbin/proxyd"
+    lab.settle()
+    await_core(lab, CORE)
+
+
+def test_removed_it_is_gone_from_the_network_and_keeps_its_data(lab):
+    lab.inside("dpkg", "--remove", "culvert")
+    assert running_units(lab) == [] and traces(lab) == []
+    assert lab.run("gw", "cat", "/proc/sys/net/ipv4/ip_forward").stdout == "0\n"
+    assert "culvert" not in lab.inside("ps", "-eo", "user:32,args").stdout.replace("culvert-lab", "").replace("ps -eo", "")
+    assert lab.inside("ls", "/etc/culvert/culvert.conf", "/var/lib/culvert/proxyd/ca/root.pem").returncode == 0
+
+
+def test_installed_again_it_is_as_it_was(lab):
+    lab.install(package("culvert"))
+    lab.inside("culvert-setup")
+    lab.settle()
+    clients_key = lab.run("gw", "wg", "show", "wg0", "peers").stdout.split()
+    assert len(clients_key) == 2
+    await_core(lab, dict(CORE, **API))
+
+
+def test_purged_it_leaves_nothing(lab):
+    lab.inside("dpkg", "--purge", "culvert")
+    found = lab.inside("find", "/etc", "/var", "/usr", "/run", "/lib", "/root", "-xdev", "-iname", "*culvert*", "-not", "-path",
+                       "/root/culvert*.deb").stdout.split()
+    assert found == []
+    assert lab.inside("dpkg-query", "-W", "-f", "${db:Status-Status}", "culvert", check=False).returncode != 0
+    assert "culvert" not in lab.inside("sh", "-c", "getent passwd; getent group").stdout
+    assert "culvert" not in lab.inside("mariadb", "--batch", "-e", "SHOW DATABASES; SELECT user FROM mysql.user").stdout
+    assert running_units(lab) == [] and traces(lab) == []
