@@ -24,14 +24,14 @@ SBINDIR = $(PREFIX)/sbin
 SHAREDIR = $(PREFIX)/share/culvert
 LIBEXECDIR = $(PREFIX)/libexec/culvert
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-FILL = sed -e '/^@DAEMON@$$/{r deploy/systemd/daemon.inc' -e 'd}' -e '/^@HARDENING@$$/{r deploy/systemd/hardening.inc' -e 'd}'
+FILL = sed -e '/^@DAEMON@$$/{r deploy/systemd/daemon.inc' -e 'd}' -e '/^@PLAIN@$$/{r deploy/nginx/plain.inc' -e 'd}' -e '/^@TLS@$$/{r deploy/nginx/tls.inc' -e 'd}' -e '/^@HARDENING@$$/{r deploy/systemd/hardening.inc' -e 'd}'
 PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SHAREDIR@|$(SHAREDIR)|g; s|@LIBEXECDIR@|$(LIBEXECDIR)|g; s|@PREFIX@|$(PREFIX)|g'
 # fill FILE.in,TARGET,MODE
 fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
 install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
-	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples \
+	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
 		$(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
 	@install -p $(addprefix $(B)/bin/,$(DAEMONS)) $(D)$(SBINDIR)
@@ -39,6 +39,8 @@ install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
 	@install -p deploy/setup/lacks-wireguard $(D)$(LIBEXECDIR)
 	@install -p deploy/client/culvert-enrol $(D)$(SHAREDIR)/culvert-enrol
 	@for u in deploy/systemd/culvert*.in; do t=$(D)$(UNITDIR)/$$(basename $$u .in); $(call fill,$$u,$$t,644) || exit 1; done
+	@for u in deploy/nginx/*.in deploy/coturn/*.in; do t=$(D)$(SHAREDIR)/$${u#deploy/}; t=$${t%.in}; $(call fill,$$u,$$t,644) || exit 1; done
+	@$(call fill,deploy/nginx/certbot-deploy,$(D)$(SHAREDIR)/nginx/certbot-deploy,755)
 	@$(PUT) deploy/systemd/sysusers.conf $(D)$(PREFIX)/lib/sysusers.d/culvert.conf
 	@$(call fill,deploy/systemd/tmpfiles.conf.in,$(D)$(PREFIX)/lib/tmpfiles.d/culvert.conf,644)
 	@$(PUT) deploy/systemd/sysctl.conf $(D)$(PREFIX)/lib/sysctl.d/60-culvert.conf

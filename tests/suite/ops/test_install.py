@@ -64,8 +64,11 @@ def test_everything_is_filled_in(root):
             text = src.read()
         if name.startswith("usr/sbin/") and not text.startswith(b"#!"):
             continue
-        left = re.findall(rb"@[A-Z]+@", text.replace(b"@PASSWORD_", b""))
-        assert not left or name.endswith("culvert.acl"), "%s: %s" % (name, left)
+        left = re.findall(rb"@[A-Z0-9]+@", text)
+        assert not set(left) & {b"@SBINDIR@", b"@SYSCONFDIR@", b"@SHAREDIR@", b"@LIBEXECDIR@", b"@PREFIX@", b"@DAEMON@",
+                                b"@HARDENING@", b"@TLS@", b"@PLAIN@"}, name
+        later = ("culvert.acl", "/culvert-setup", "/nginx/culvert-vpn.conf", "/nginx/culvert-admin.conf", "/turnserver.conf")
+        assert not left or name.endswith(later), "%s: %s" % (name, left)
 
 
 def test_another_prefix_is_where_units_and_setup_look(tmp_path):
