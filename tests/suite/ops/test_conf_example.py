@@ -57,7 +57,7 @@ def test_every_key_stands_there_with_its_default():
 @pytest.mark.parametrize("every_key", [False, True], ids=["as it is", "with every key"])
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_daemon_takes_it(daemon, every_key, tmp_path):
-    for name in ["redis-" + other for other in DAEMONS] + ["api-key", "db-apid", "apid-secret", "turn",
+    for name in ["redis-" + other for other in DAEMONS] + ["api-key", "db-apid", "apid-secret", "turn", "metrics-token",
                                                                 "directus-webhook"]:
         (tmp_path / name).write_text("secret\n")
         (tmp_path / name).chmod(0o400)
