@@ -18,7 +18,8 @@
 #define OWN_SECTION "@"
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
-static const char *const daemon_sections[] = { "wgd", "fwd", "dnsd", "proxyd", "apid", "syncd" };
+static const char *const daemon_sections[] = { "wgd", "fwd", "dnsd", "proxyd", "apid", "syncd",
+	"path" };
 
 /* [A-Za-z0-9] plus the characters of more, 1..max of them. */
 static int check_word(const char *text, size_t max, const char *more, char *why, size_t why_len)

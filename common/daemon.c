@@ -293,6 +293,18 @@ static void run_loop(struct life *l)
 	}
 }
 
+static int name_instance(struct daemon *d)
+{
+	struct conf_shared *c = d->conf;
+	char *name;
+
+	if (asprintf(&name, "%s%s", d->info->role, c->instance) < 0)
+		return -ENOMEM;
+	free(c->instance);
+	c->instance = name;
+	return 0;
+}
+
 static void run(struct life *l)
 {
 	struct daemon *d = &l->d;
@@ -300,6 +312,8 @@ static void run(struct life *l)
 
 	if (err)
 		fatal("cannot make the event loop error=%s", uv_strerror(err));
+	if (d->info->role && name_instance(d))
+		fatal("no memory");
 	/* Those that came during the start are handled now. */
 	block_signals(SIG_UNBLOCK);
 	d->bus = bus_open(&d->loop, d->info->id, d->shared, CULVERT_VERSION);

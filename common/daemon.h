@@ -24,7 +24,10 @@ struct daemon {
 struct daemon_info {
 	const char *name;
 	const char *summary; /* one line for --help */
-	enum bus_daemon id;  /* its bus user */
+	/* Set before the configured instance on the bus, where another daemon of the same bus user
+	 * may have it, too. NULL: nothing. */
+	const char *role;
+	enum bus_daemon id; /* its bus user */
 	const struct conf_row *conf;
 	size_t conf_count;
 	size_t conf_size; /* bytes of its configuration struct */

@@ -55,6 +55,10 @@ const struct conf_row fwd_conf_rows[] = {
 		.help = "dnsd's system listener, which proxyd's user may ask." },
 	{ "fwd", "mark_shift", CONF_INT, AT(mark_shift), "0", .min = 0, .max = MARK_SHIFT_MAX,
 		.help = "Lowest bits of the packet mark that are left to other programs. Taken at a start." },
+	{ "fwd", "path", CONF_BOOL, AT(path), "yes",
+		.help = "Judge HTTPS of devices whose https_path is inline in the path, while proxyd --path reads." },
+	{ "fwd", "path_queue", CONF_INT, AT(path_queue), "3129", .min = 0, .max = 65535,
+		.help = "Number of the kernel's packet queue that proxyd --path reads." },
 	{ "fwd", "address_ttl_s", CONF_INT, AT(address_ttl_s), "86400", .min = 60, .max = 604800,
 		.help = "Seconds for which an address of a listed name stays blocked after it was seen last." },
 };

@@ -14,6 +14,8 @@ struct fwd_conf {
 	struct endpoint resolver; /* which proxyd asks */
 	int64_t mark_shift;
 	int64_t address_ttl_s;
+	bool path; /* HTTPS and QUIC are judged in their path where somebody reads */
+	int64_t path_queue;
 };
 
 /* A name or a number; -ENOENT: no such user; -EPERM: root. */

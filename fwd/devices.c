@@ -49,6 +49,10 @@ static uint32_t make_mark(const struct fwd *f, const struct device_view *v, cons
 		return mark;
 	if (v->strict)
 		mark |= MARK_STRICT;
+	if (v->https_path == HTTPS_PATH_SPLICE)
+		mark |= MARK_SPLICED;
+	if (v->quic == QUIC_JUDGE)
+		mark |= MARK_QUIC;
 	if (v->egress != EGRESS_OFF)
 		mark |= v->egress == EGRESS_DENY_TUNNELS ? MARK_EGRESS_DENY_TUNNELS
 							 : MARK_EGRESS_WEB;

@@ -43,13 +43,28 @@ static int set_epoch(struct firewall *f, uint32_t epoch)
 {
 	static const uint8_t both[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 	elements_unset_all(&f->elements, SET_EPOCH_OK);
+	/* Two forms of it, for the fast path. */
+	const uint32_t passed = epoch | CT_MARK_PASSED;
 	int err = elements_set(&f->elements, SET_EPOCH_OK, &epoch, NULL);
-	uint32_t limited = epoch | CT_MARK_LIMITED;
-	for (size_t i = 0; i < sizeof(both) && !err; i++) {
-		err = elements_set(&f->elements, SET_EPOCH, &both[i], &epoch);
-		if (!err)
-			err = elements_set(&f->elements, SET_EPOCH_LIMITED, &both[i], &limited);
-	}
+	if (!err)
+		err = elements_set(&f->elements, SET_EPOCH_OK, &passed, NULL);
+	const uint32_t path = (uint32_t)PATH_NEW << CT_MARK_PATH_SHIFT;
+	const uint32_t quic = (uint32_t)PATH_TENTATIVE << CT_MARK_PATH_SHIFT;
+	const struct {
+		enum set_id set;
+		uint32_t mark;
+	} maps[] = {
+		{ SET_EPOCH, epoch },
+		{ SET_EPOCH_LIMITED, epoch | CT_MARK_LIMITED },
+		{ SET_EPOCH_PATH, epoch | path },
+		{ SET_EPOCH_PATH_LIMITED, epoch | CT_MARK_LIMITED | path },
+		{ SET_EPOCH_QUIC, epoch | quic },
+		{ SET_EPOCH_QUIC_LIMITED, epoch | CT_MARK_LIMITED | quic },
+		{ SET_EPOCH_PASSED, epoch | CT_MARK_PASSED },
+		{ SET_EPOCH_PASSED_LIMITED, epoch | CT_MARK_LIMITED | CT_MARK_PASSED },
+	};
+	for (size_t i = 0; i < 2 * sizeof(maps) / sizeof(*maps) && !err; i++)
+		err = elements_set(&f->elements, maps[i / 2].set, &both[i % 2], &maps[i / 2].mark);
 	if (!err)
 		f->epoch = epoch;
 	return err;

@@ -10,6 +10,7 @@
 #include "fwd/firewall.h"
 #include "fwd/lists.h"
 #include "fwd/networks.h"
+#include "fwd/path.h"
 #include "fwd/routing.h"
 #include "fwd/serve.h"
 
@@ -23,6 +24,9 @@ struct fwd {
 	struct cut cut;
 	struct counts counts;
 	struct routing routing;
+	struct path path;
+	enum path_queue_kind queue_kind;
+	bool path_wanted; /* by the configuration */
 	struct directory *directory;
 	struct lists lists;
 	struct serve serve;

@@ -204,7 +204,7 @@ static void on_refusal(void *arg, const struct refusal *r)
 		bus_event_send(f->daemon->bus, EVENT_fwd_count, json);
 }
 
-static struct ruleset_options make_options(const struct fwd_conf *conf)
+static struct ruleset_options make_options(const struct fwd *f, const struct fwd_conf *conf)
 {
 	struct ruleset_options o = { .intercept = conf->intercept,
 		.masquerade = conf->masquerade,
@@ -213,7 +213,8 @@ static struct ruleset_options make_options(const struct fwd_conf *conf)
 		.http_port = (uint16_t)conf->http_port,
 		.tls_port = (uint16_t)conf->tls_port,
 		.resolver = conf->resolver,
-		.mark_shift = (unsigned)conf->mark_shift };
+		.mark_shift = (unsigned)conf->mark_shift,
+		.path_queue = (uint16_t)f->conf->path_queue };
 	const char *redis = conf->shared.redis;
 	if (!strncmp(redis, "tcp:", 4))
 		endpoint_parse(redis + 4, &o.redis);
@@ -221,6 +222,31 @@ static struct ruleset_options make_options(const struct fwd_conf *conf)
 	if (*conf->proxyd_user)
 		fwd_find_uid(conf->proxyd_user, &o.proxyd_uid);
 	return o;
+}
+
+static void take_path(struct fwd *f)
+{
+	struct ruleset_options *o = &f->firewall.options;
+	o->path = f->path.is_on && f->path_wanted;
+	/* Until there was a reader no packet waits for its answer. */
+	o->path_kind = f->path.seen_ms ? f->queue_kind : PATH_QUEUE_NONE;
+}
+
+/* Flows that are under way go on; what is to be judged without a reader is refused. */
+static void on_path(void *arg)
+{
+	struct fwd *f = arg;
+	bool was_on = f->firewall.options.path;
+	take_path(f);
+	bool on = f->firewall.options.path;
+	if (on == was_on)
+		return;
+	f->firewall.rules_due = true;
+	log_notice(on ? "HTTPS is judged in the path"
+		      : "HTTPS goes to proxyd, nobody reads in the path");
+	fwd_alarm(f, on ? "path_on" : "path_off", "");
+	if (fwd_settle(f))
+		fwd_schedule(f);
 }
 
 /* What needs no handle. */
@@ -232,7 +258,9 @@ static int prepare(struct fwd *f)
 		return err;
 	f->firewall.on_profile_refused = on_profile_refused;
 	f->firewall.arg = f;
-	struct ruleset_options options = make_options(f->conf);
+	f->path_wanted = f->conf->path && f->conf->intercept;
+	f->queue_kind = path_probe_queue(&f->firewall.nft);
+	struct ruleset_options options = make_options(f, f->conf);
 	err = firewall_set_conf(&f->firewall, &f->conf->shared, &options);
 	bool has_table = false;
 	if (!err)
@@ -260,7 +288,12 @@ static int start_parts(struct fwd *f)
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)
+		err = path_open(
+			&f->path, loop, f->queue_kind, (uint16_t)f->conf->path_queue, on_path, f);
+	if (!err) {
+		take_path(f);
 		err = drift_open(&f->drift, loop, nft_port(&f->firewall.nft), &drift_ops, f);
+	}
 	if (!err)
 		err = fwd_bus_start(f);
 	return err ? err : fwd_settle(f);
@@ -295,10 +328,13 @@ static void reload(struct daemon *d, void *next)
 {
 	struct fwd *f = d->state;
 	/* Tunnels are taken at a start; rules stay meanwhile. */
-	struct ruleset_options options = make_options(next);
+	const struct fwd_conf *conf = next;
+	f->path_wanted = conf->path && conf->intercept;
+	struct ruleset_options options = make_options(f, conf);
 	options.mark_shift = f->firewall.options.mark_shift;
 	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
 		log_error("no memory for the configuration");
+	take_path(f);
 	firewall_distrust(&f->firewall);
 	if (fwd_settle(f))
 		fwd_schedule(f);
@@ -314,6 +350,7 @@ static void stop(struct daemon *d)
 	fwd_bus_stop(f);
 	networks_close(&f->networks);
 	drift_close(&f->drift);
+	path_close(&f->path);
 	cut_close(&f->cut);
 	counts_close(&f->counts);
 	routing_close(&f->routing);

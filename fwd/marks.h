@@ -20,14 +20,22 @@
  *   0x001fe000  mask id: which lists by address are on; 0 = none. Map `masks` leads to chain mask_N
  *   0x00200000  limited: maps upload4, download4 … name its limits
  *   0x07c00000  reason of a refusal (enum reason), set just before chain `refuse`
- *   0xf8000000  room for the shift
+ *   0x08000000  its HTTPS always goes to proxyd, never in the path
+ *   0x10000000  its QUIC is judged in the path, not refused
+ *   0xe0000000  room for the shift
  *
  * Conntrack mark, set when a flow of a device is approved (never shifted):
  *
  *   0x00ffffff  policy epoch under which it was approved; 0 = never. Sets epoch_ok (of valid
  *               epochs) and map epoch (the one to write) hold the current one
  *   0x01000000  limited: packets of this flow to the device count against its limit
- *   0xfe000000  zero, kept for the states of in-path judging
+ *   0x0e000000  generation of a flow that is judged in its path: tells a port that is used again
+ *   0x10000000  it was, and passed
+ *   0xe0000000  its state while it is judged there (enum path_state); 0: it is not
+ *
+ * Between the chains `path` and `path_end` the packet mark of such a flow is another one: the
+ * generation and state of the connection mark on the way to the reader (proxyd --path), and in the
+ * same places the reader's answer (enum path_answer) on the way back; then it is 0. Never shifted.
  */
 enum {
 	MARK_PROFILE = 0x000000ff,
@@ -42,11 +50,40 @@ enum {
 	MARK_LIMITED = 0x00200000,
 	MARK_REASON = 0x07c00000,
 	MARK_REASON_SHIFT = 22,
-	MARK_ALL = 0x07ffffff,
-	MARK_SHIFT_MAX = 5,
+	MARK_SPLICED = 0x08000000,
+	MARK_QUIC = 0x10000000,
+	MARK_ALL = 0x1fffffff,
+	MARK_SHIFT_MAX = 3,
 
 	CT_MARK_EPOCH = 0x00ffffff,
 	CT_MARK_LIMITED = 0x01000000,
+	CT_MARK_GENERATION = 0x0e000000,
+	CT_MARK_PASSED = 0x10000000,
+};
+/* What is no enumerator: it would make every other one of its type unsigned. */
+#define CT_MARK_PATH 0xe0000000u
+enum { CT_MARK_GENERATION_SHIFT = 25, CT_MARK_PATH_SHIFT = 29 };
+
+/* Of a flow, in CT_MARK_PATH. */
+enum path_state {
+	PATH_NONE,
+	PATH_NEW,	/* nothing was read yet */
+	PATH_PENDING,	/* the hello is not whole */
+	PATH_TENTATIVE, /* it is allowed; what the server says next shows that it had the same one
+			 */
+	PATH_DENIED,
+};
+
+/* Of the reader, in the same bits of the packet mark. The first two come with NF_REPEAT, the others
+ * with NF_ACCEPT; they are none of the states that a packet is asked with but denied, so that a
+ * packet which nobody looked at has no answer. */
+enum path_answer {
+	PATH_ANSWER_PROVE =
+		1, /* refused, and what the device does there next is proxyd's to prove */
+	PATH_ANSWER_DENY = 4,
+	PATH_ANSWER_PENDING = 5,
+	PATH_ANSWER_TENTATIVE = 6,
+	PATH_ANSWER_PASS = 7,
 };
 
 enum profile_id {

@@ -24,6 +24,8 @@ const char *reason_name(enum reason r)
 		[REASON_EMBEDDED] = "embedded",
 		[REASON_RATE] = "rate",
 		[REASON_OUTPUT] = "output",
+		[REASON_HELLO] = "hello",
+		[REASON_UNREAD] = "unread",
 	};
 	return names[r < REASONS ? r : REASON_NONE];
 }

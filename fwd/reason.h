@@ -27,8 +27,10 @@ enum reason {
 	REASON_EMBEDDED, /* an IPv6 form of an IPv4 address that would get round the rules */
 	REASON_RATE,	 /* over the device's rate; dropped */
 	REASON_OUTPUT,	 /* proxyd's user may not connect there */
+	REASON_HELLO,	 /* denied by its hello, in the path */
+	REASON_UNREAD,	 /* to be judged in the path, and nobody did */
 	REASONS
 };
 
-/* Name of the counter: "unknown_source" … "output". */
+/* Name of the counter: "unknown_source" … "unread". */
 const char *reason_name(enum reason r);

@@ -182,6 +182,12 @@ void do_refresh_flow_pair(
 		nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_s * 1000ULL);
 }
 
+void do_add_flow_pair(struct rule_writer *r, uint8_t family, const char *set)
+{
+	load_pair(r, family);
+	update(r, set);
+}
+
 void do_tally_reason(struct rule_writer *r, uint8_t family, const char *set, uint32_t reason_bits)
 {
 	uint32_t reg = register_after(family);

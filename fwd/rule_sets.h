@@ -32,6 +32,8 @@ void match_over_download(struct rule_writer *r, uint8_t family, const char *map)
 /* (flow's source . flow's destination) stays in the set so long from now on. */
 void do_refresh_flow_pair(
 	struct rule_writer *r, uint8_t family, const char *set, uint32_t timeout_s);
+/* The same for as long as the set says. */
+void do_add_flow_pair(struct rule_writer *r, uint8_t family, const char *set);
 /* Counts in set[flow's source . (mark & bits)]. A full set counts no more. */
 void do_tally_reason(struct rule_writer *r, uint8_t family, const char *set, uint32_t reason_bits);
 void do_zero_mark(struct rule_writer *r);

@@ -9,10 +9,10 @@
 const struct family families[] = {
 	{ NFPROTO_IPV4, IPPROTO_ICMP, ICMP_ECHO, "gateway4", "local4", "own4", "devices4", "lan4",
 		"wan4", "doh4", "guard4", "upload4", "download4", "listed4_lo", "listed4_hi",
-		"strict4", "renewal4", "refused4" },
+		"strict4", "renewal4", "refused4", "prove4" },
 	{ NFPROTO_IPV6, IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, "gateway6", "local6", "own6",
 		"devices6", "lan6", "wan6", "doh6", "guard6", "upload6", "download6", "listed6_lo",
-		"listed6_hi", "strict6", "renewal6", "refused6" },
+		"listed6_hi", "strict6", "renewal6", "refused6", "prove6" },
 };
 
 const uint8_t transports[] = { IPPROTO_UDP, IPPROTO_TCP };

@@ -22,7 +22,7 @@ enum {
 struct family {
 	uint8_t number, icmp, echo;
 	const char *gateway, *local, *own, *devices, *lan, *wan, *doh, *guard;
-	const char *upload, *download, *listed_lo, *listed_hi, *strict, *renewal, *refused;
+	const char *upload, *download, *listed_lo, *listed_hi, *strict, *renewal, *refused, *prove;
 };
 extern const struct family families[2];
 #define foreach_family(f)                                                                          \
@@ -48,6 +48,10 @@ void rule_drop_invalid(struct rule_writer *r, const char *chain);
 /* Veths of a lab and Ethernet bridges need it; WireGuard has no neighbours. */
 void rules_accept_neighbours(struct rule_writer *r, const char *chain);
 
+/* In chain `approve`: a first packet of what is to be judged in its path gets its
+ * state, and what was keeps what it has. */
+void rules_begin_path(struct rule_writer *r, const struct ruleset_options *o);
+
 /* ---- chains ---- */
 /* Packets from a tunnel get the mark of their source, or are dropped (rules_gate.c). */
 void write_gate(struct rule_writer *r);
@@ -58,8 +62,10 @@ void write_forward(struct rule_writer *r);				     /* rules_forward.c */
 void write_output(struct rule_writer *r, const struct ruleset_options *o);   /* rules_output.c */
 /* Packets of limited devices over their rate are dropped; the rest comes back (rules_limit.c). */
 void write_limits(struct rule_writer *r);
-void write_lists(struct rule_writer *r, const struct masks *masks);	     /* rules_lists.c */
-void write_egress(struct rule_writer *r);				     /* rules_egress.c */
+void write_lists(struct rule_writer *r, const struct masks *masks); /* rules_lists.c */
+void write_egress(struct rule_writer *r);			    /* rules_egress.c */
+/* HTTPS and QUIC whose hellos proxyd --path reads (rules_path.c). */
+void write_path(struct rule_writer *r, const struct ruleset_options *o);
 void write_judge(struct rule_writer *r, const struct ruleset_options *o);    /* rules_judge.c */
-void write_ends(struct rule_writer *r);					     /* rules_judge.c */
+void write_ends(struct rule_writer *r, const struct ruleset_options *o);     /* rules_judge.c */
 void write_profiles(struct rule_writer *r, const struct profiles *profiles); /* rules_profile.c */

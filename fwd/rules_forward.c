@@ -25,6 +25,15 @@ static void write_fast(struct rule_writer *r)
 	rule_end(r);
 }
 
+/* What comes back from there is judged like any other. */
+static void rule_ask_path(struct rule_writer *r, const char *chain)
+{
+	rule_begin(r, chain);
+	match_ct_mark_bits(r, CT_MARK_PATH);
+	do_jump(r, "path_flow");
+	rule_end(r);
+}
+
 void write_forward(struct rule_writer *r)
 {
 	write_fast(r);
@@ -73,6 +82,7 @@ void write_forward(struct rule_writer *r)
 	match_ct_mark_bits(r, CT_MARK_LIMITED);
 	do_jump(r, "upload");
 	rule_end(r);
+	rule_ask_path(r, "from_approved");
 	rules_accept_approved(r, "from_approved", false);
 	rules_drop_errors(r, "from_approved");
 
@@ -80,6 +90,7 @@ void write_forward(struct rule_writer *r)
 	match_ct_mark_bits(r, CT_MARK_LIMITED);
 	do_jump(r, "download");
 	rule_end(r);
+	rule_ask_path(r, "to_device");
 	rules_accept_approved(r, "to_device", true);
 	rule_begin(r, "to_device");
 	match_ct_unmarked(r);

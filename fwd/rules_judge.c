@@ -2,17 +2,23 @@
 #include "fwd/rules.h"
 
 #include "fwd/feed.h"
+#include "fwd/rule_path.h"
 #include <linux/netfilter.h>
 #include <netinet/in.h>
 
 /* A walled device is not redirected: its profile alone says what it may reach. */
-static void refuse_not_redirected(struct rule_writer *r)
+static void refuse_not_redirected(struct rule_writer *r, const struct ruleset_options *o)
 {
 	static const uint16_t intercepted[] = { PORT_HTTP, PORT_HTTPS };
 	foreach_family (f)
 		for (size_t i = 0; i < COUNT(intercepted); i++) {
 			rule_begin(r, "judge");
 			match_mark(r, MARK_PROFILE, PROFILE_WALLED, false);
+			if (intercepted[i] == PORT_HTTPS)
+				match_ct_not_passed(r);
+			/* The others' are judged in the path. */
+			if (o->path && intercepted[i] == PORT_HTTPS)
+				match_mark(r, MARK_SPLICED | MARK_STRICT, 0, false);
 			match_flow_daddr_in(r, f->number, f->wan, true);
 			match_flow_dport(r, IPPROTO_TCP, intercepted[i], intercepted[i]);
 			end_refused(r, REASON_NOT_REDIRECTED);
@@ -34,6 +40,24 @@ static void write_strict(struct rule_writer *r)
 	}
 }
 
+/* Refused, so that browsers take TCP, where its hello cannot be read on the way. */
+static void write_quic(struct rule_writer *r, const struct ruleset_options *o)
+{
+	if (o->path_kind != PATH_QUEUE_NONE)
+		foreach_family (f) {
+			rule_begin(r, "judge_port");
+			if (!o->path)
+				match_ct_mark_bits(r, CT_MARK_PATH);
+			match_mark(r, MARK_QUIC, 0, false);
+			match_mark(r, MARK_SPLICED | MARK_STRICT, 0, true);
+			match_flow_daddr_in(r, f->number, f->wan, true);
+			match_flow_dport(r, IPPROTO_UDP, PORT_HTTPS, PORT_HTTPS);
+			do_return(r);
+			rule_end(r);
+		}
+	rule_refuse_port(r, "judge_port", IPPROTO_UDP, PORT_HTTPS, REASON_QUIC);
+}
+
 /* What is refused by its port, whoever sends it. */
 static void write_ports(struct rule_writer *r, const struct ruleset_options *o)
 {
@@ -42,7 +66,7 @@ static void write_ports(struct rule_writer *r, const struct ruleset_options *o)
 		rule_refuse_port(r, "judge_port", transports[i], PORT_DNS, REASON_DNS);
 	for (size_t i = 0; i < COUNT(transports); i++)
 		rule_refuse_port(r, "judge_port", transports[i], PORT_DOT, REASON_DOT);
-	rule_refuse_port(r, "judge_port", IPPROTO_UDP, PORT_HTTPS, REASON_QUIC);
+	write_quic(r, o);
 	foreach_family (f) {
 		rule_begin(r, "judge_port");
 		match_flow_daddr_in(r, f->number, f->doh, true);
@@ -54,16 +78,23 @@ static void write_ports(struct rule_writer *r, const struct ruleset_options *o)
 	match_flow_dport(r, IPPROTO_TCP, PORT_HTTP, PORT_HTTP);
 	end_refused(r, REASON_SWITCH);
 	if (o->intercept)
-		refuse_not_redirected(r);
+		refuse_not_redirected(r, o);
 }
 
 /* Which lists act on a device holds outside the LAN. A packet on its way while the rules change may
  * have a mask id of before, that leads nowhere: then nothing is known of it. */
-static void write_masks(struct rule_writer *r)
+static void write_masks(struct rule_writer *r, const struct ruleset_options *o)
 {
 	foreach_family (f) {
 		rule_begin(r, "lists");
 		match_flow_daddr_in(r, f->number, f->lan, true);
+		do_return(r);
+		rule_end(r);
+	}
+	/* Judged by its name, in the path. */
+	if (o->intercept && o->path_kind != PATH_QUEUE_NONE) {
+		rule_begin(r, "lists");
+		match_flow_dport(r, IPPROTO_TCP, PORT_HTTPS, PORT_HTTPS);
 		do_return(r);
 		rule_end(r);
 	}
@@ -118,7 +149,7 @@ void write_judge(struct rule_writer *r, const struct ruleset_options *o)
 	rule_refuse_rest(r, "judge", REASON_PROFILE);
 	write_switches(r);
 	write_ports(r, o);
-	write_masks(r);
+	write_masks(r, o);
 	write_strict(r);
 }
 
@@ -131,8 +162,9 @@ static void write_tally(struct rule_writer *r)
 	}
 }
 
-void write_ends(struct rule_writer *r)
+void write_ends(struct rule_writer *r, const struct ruleset_options *o)
 {
+	rules_begin_path(r, o);
 	rule_begin(r, "approve");
 	match_mark(r, MARK_LIMITED, 0, false);
 	do_set_ct_mark_from_family(r, "epoch_limited");

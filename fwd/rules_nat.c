@@ -22,6 +22,17 @@ static void rule_redirect(
 	rule_end(r);
 }
 
+/* Its hello is read on the way (rules_path.c), if that will do. */
+static void rule_leave_in_path(struct rule_writer *r, const struct family *f)
+{
+	rule_begin(r, "redirect_port");
+	match_mark(r, MARK_SPLICED | MARK_STRICT, 0, true);
+	match_dport(r, IPPROTO_TCP, PORT_HTTPS);
+	match_flow_pair_in(r, f->number, f->prove, false);
+	do_return(r);
+	rule_end(r);
+}
+
 /* Only what lies outside the LAN, and only for profiles that may go there; proxyd then holds the
  * device's profile against the address it connects to. */
 static void write_intercept(struct rule_writer *r, const struct ruleset_options *o)
@@ -42,6 +53,8 @@ static void write_intercept(struct rule_writer *r, const struct ruleset_options 
 		match_flow_daddr_in(r, f->number, f->wan, false);
 		do_return(r);
 		rule_end(r);
+		if (o->path)
+			rule_leave_in_path(r, f);
 		rule_redirect(r, f, IPPROTO_TCP, PORT_HTTPS, o->tls_port);
 	}
 	rule_return_mark(r, MARK_OFFLINE_BROWSER, 0, false);

@@ -13,6 +13,8 @@
 enum {
 	PRIORITY_DSTNAT = -100,
 	PRIORITY_FILTER = 0,
+	PRIORITY_PATH = 10,
+	PRIORITY_PATH_END = 11,
 	PRIORITY_SRCNAT = 100,
 };
 
@@ -21,6 +23,8 @@ static const struct chain chains[] = {
 	{ "input", "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER, NF_ACCEPT },
 	{ "output", "filter", NF_INET_LOCAL_OUT, PRIORITY_FILTER, NF_ACCEPT },
 	{ "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER, NF_DROP },
+	{ "path", "filter", NF_INET_FORWARD, PRIORITY_PATH, NF_ACCEPT },
+	{ "path_end", "filter", NF_INET_FORWARD, PRIORITY_PATH_END, NF_ACCEPT },
 	{ "nat_out", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, NF_ACCEPT },
 	{ .name = "gate" },
 	{ .name = "redirect_device" },
@@ -39,6 +43,13 @@ static const struct chain chains[] = {
 	{ .name = "strict" },
 	{ .name = "egress" },
 	{ .name = "egress_tunnels" },
+	{ .name = "path_flow" },
+	{ .name = "path_judge" },
+	{ .name = "path_up" },
+	{ .name = "path_first" },
+	{ .name = "path_down" },
+	{ .name = "path_queue" },
+	{ .name = "path_answer" },
 	{ .name = "output_proxyd" },
 	{ .name = "output_refuse" },
 	{ .name = "approve" },
@@ -95,7 +106,8 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	write_profiles(&r, profiles);
 	write_lists(&r, masks);
 	write_egress(&r);
-	write_ends(&r);
+	write_path(&r, o);
+	write_ends(&r, o);
 	if (o->masquerade)
 		write_masquerade(&r);
 }

@@ -14,6 +14,13 @@
 struct profiles;
 struct masks;
 
+/* By what the kernel gives packets to a process. */
+enum path_queue_kind {
+	PATH_QUEUE_NONE,
+	PATH_QUEUE_NATIVE, /* nft's expression `queue` */
+	PATH_QUEUE_TARGET, /* the target NFQUEUE through nft_compat */
+};
+
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
@@ -24,7 +31,10 @@ struct ruleset_options {
 	struct endpoint resolver;     /* dnsd's system listener, which proxyd may ask */
 	struct endpoint redis;	      /* port 0: not over TCP */
 	unsigned mark_shift;	      /* marks.h */
-	char tunnel[16];	      /* the tunnel's interface where there is one tunnel only */
+	bool path; /* new flows of HTTPS and QUIC are judged in their path (rules_path.c) */
+	enum path_queue_kind path_kind; /* NONE: such flows are refused */
+	uint16_t path_queue;
+	char tunnel[16]; /* the tunnel's interface where there is one tunnel only */
 };
 
 /* Is it a chain of every such table? Those of profiles and masks are not named here. */

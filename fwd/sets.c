@@ -64,6 +64,12 @@ static const struct set_info infos[SETS] = {
 	[SET_EPOCH_OK] = { "epoch_ok", MARK, SET, false },
 	[SET_EPOCH]    = { "epoch", TYPE_NFPROTO, 1, TO_MARK, false },
 	[SET_EPOCH_LIMITED] = { "epoch_limited", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_PATH] = { "epoch_path", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_PATH_LIMITED] = { "epoch_path_limited", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_QUIC] = { "epoch_quic", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_QUIC_LIMITED] = { "epoch_quic_limited", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_PASSED] = { "epoch_passed", TYPE_NFPROTO, 1, TO_MARK, false },
+	[SET_EPOCH_PASSED_LIMITED] = { "epoch_passed_limited", TYPE_NFPROTO, 1, TO_MARK, false },
 	[SET_LISTED4_LO] = { "listed4_lo", IP4, TO_MARK, false },
 	[SET_LISTED6_LO] = { "listed6_lo", IP6, TO_MARK, false },
 	[SET_LISTED4_HI] = { "listed4_hi", IP4, TO_MARK, false },
@@ -74,6 +80,8 @@ static const struct set_info infos[SETS] = {
 	[SET_RENEWAL6] = { "renewal6", IP6, SET, false },
 	[SET_REFUSED4] = { "refused4", CONCAT(TYPE_IPV4, TYPE_MARK), IPV4_LEN + MARK_LEN, SET, false },
 	[SET_REFUSED6] = { "refused6", CONCAT(TYPE_IPV6, TYPE_MARK), IPV6_LEN + MARK_LEN, SET, false },
+	[SET_PROVE4]   = { "prove4", CONCAT(TYPE_IPV4, TYPE_IPV4), 2 * IPV4_LEN, SET, false },
+	[SET_PROVE6]   = { "prove6", CONCAT(TYPE_IPV6, TYPE_IPV6), 2 * IPV6_LEN, SET, false },
 };
 /* clang-format on */
 
@@ -111,7 +119,8 @@ static void set_timeouts(struct nftnl_set *s, uint32_t id)
 	uint32_t flags = nftnl_set_get_u32(s, NFTNL_SET_FLAGS) | NFT_SET_TIMEOUT;
 	nftnl_set_set_u32(s, NFTNL_SET_GC_INTERVAL, GC_INTERVAL_MS);
 	if (id >= SETS_COUNTED) {
-		nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, REFUSED_TIMEOUT_S * 1000ULL);
+		uint64_t timeout_s = id >= SETS_PROVED ? PROVE_TIMEOUT_S : REFUSED_TIMEOUT_S;
+		nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, timeout_s * 1000);
 		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, REFUSED_MAX);
 	}
 	/* Rules add to the counted sets, and refresh in the strict ones. */

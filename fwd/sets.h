@@ -41,6 +41,12 @@ enum set_id {
 	SET_EPOCH_OK,	   /* policy epochs whose flows pass */
 	SET_EPOCH,	   /* family : epoch to write */
 	SET_EPOCH_LIMITED, /* the same for flows of limited devices */
+	SET_EPOCH_PATH,	   /* the same for flows that are to be judged in their path */
+	SET_EPOCH_PATH_LIMITED,
+	SET_EPOCH_QUIC, /* the same for QUIC that was allowed there */
+	SET_EPOCH_QUIC_LIMITED,
+	SET_EPOCH_PASSED, /* the same for TLS that passed there */
+	SET_EPOCH_PASSED_LIMITED,
 
 	/* SETS_FED: elements have a timeout; feed.h knows them. */
 	SET_LISTED4_LO, /* address : bits 0..31 of the lists it is on (F6) */
@@ -59,10 +65,15 @@ enum set_id {
 	 */
 	SET_REFUSED4,
 	SET_REFUSED6,
+
+	/* SETS_PROVED: the kernel alone adds elements: (device's address . destination) whose TLS
+	 * goes to proxyd for a minute, since in the path it could not be proven. */
+	SET_PROVE4,
+	SET_PROVE6,
 	SETS
 };
-enum { SETS_FED = SET_LISTED4_LO, SETS_COUNTED = SET_REFUSED4 };
-enum { REFUSED_MAX = 65536, REFUSED_TIMEOUT_S = 3600 };
+enum { SETS_FED = SET_LISTED4_LO, SETS_COUNTED = SET_REFUSED4, SETS_PROVED = SET_PROVE4 };
+enum { REFUSED_MAX = 65536, REFUSED_TIMEOUT_S = 3600, PROVE_TIMEOUT_S = 60 };
 
 /* Numbers of nft's data types; a concatenation is 6 bits each. */
 enum set_type {

@@ -105,3 +105,17 @@ const struct conf_row proxyd_conf_rows[] = {
 		.help = "dnsd's system listener." },
 };
 const size_t proxyd_conf_count = sizeof(proxyd_conf_rows) / sizeof(proxyd_conf_rows[0]);
+
+const struct conf_row path_conf_rows[] = {
+	{ "path", "queue", CONF_INT, AT(path_queue), "3129", .min = 0, .max = 65535,
+		.help = "Number of the kernel's packet queue; fwd.path_queue is the same." },
+	{ "path", "flows", CONF_INT, AT(path_flows), "262144", .min = 1024, .max = 4194304,
+		.help = "Connections that are judged or remembered, at most." },
+	{ "path", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
+		.help = "dnsd's system listener." },
+	{ "path", "never", CONF_PREFIXES, AT(never), "",
+		.help = "Addresses that no device is let to, as proxyd.never." },
+	{ "path", "access_log", CONF_PATH, AT(access_log), "",
+		.help = "As proxyd.access_log, a file of its own." },
+};
+const size_t path_conf_count = sizeof(path_conf_rows) / sizeof(path_conf_rows[0]);

@@ -3,7 +3,7 @@
 
 #include "common/conf.h"
 
-/* Section [proxyd]. */
+/* Section [proxyd]; of proxyd --path, section [path], which has fewer rows. */
 struct proxyd_conf {
 	struct conf_shared shared;
 	int64_t port;
@@ -26,7 +26,11 @@ struct proxyd_conf {
 	int64_t pool_max;	    /* idle connections to web servers */
 	struct conf_prefixes never; /* addresses that nobody is connected to */
 	struct endpoint resolver;
+	int64_t path_queue; /* of proxyd --path */
+	int64_t path_flows;
 };
 
 extern const struct conf_row proxyd_conf_rows[];
 extern const size_t proxyd_conf_count;
+extern const struct conf_row path_conf_rows[];
+extern const size_t path_conf_count;

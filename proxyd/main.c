@@ -7,6 +7,7 @@
 #include "proxyd/explain.h"
 #include "proxyd/filtering.h"
 #include "proxyd/listeners.h"
+#include "proxyd/path_main.h"
 #include "proxyd/peek.h"
 #include "proxyd/pool.h"
 #include "proxyd/portal.h"
@@ -249,5 +250,10 @@ int main(int argc, char **argv)
 		.fini = on_fini,
 	};
 
+	/* Another daemon, with other rights, that judges the same things. */
+	if (argc > 1 && !strcmp(argv[1], "--path")) {
+		argv[1] = argv[0];
+		return path_main(argc - 1, argv + 1);
+	}
 	return daemon_main(&info, argc, argv);
 }

@@ -172,6 +172,21 @@ struct names_query *names_start(
 	return q;
 }
 
+bool names_get(
+	struct names *n, const char *name, int *status, const struct addr **addrs, size_t *count)
+{
+	struct name *e = hmap_find_str(&n->map, name);
+
+	if (!e || e->query || clock_mono_ms() >= e->until)
+		return false;
+	list_remove(&e->node);
+	list_add(&n->order, &e->node);
+	*status = e->status;
+	*addrs = e->addrs;
+	*count = e->count;
+	return true;
+}
+
 void names_cancel(struct names_query *q)
 {
 	list_remove(&q->node);

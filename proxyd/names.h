@@ -19,5 +19,9 @@ void names_close(struct names *n);
 /* As resolver_start: always answers from the loop. NULL without memory. */
 struct names_query *names_start(
 	struct names *n, const char *name, resolver_on_done on_done, void *arg);
+/* What is known already: false when it would have to be asked. Addresses are the cache's, until the
+ * loop's next turn. */
+bool names_get(
+	struct names *n, const char *name, int *status, const struct addr **addrs, size_t *count);
 /* on_done will not be called. Not after it was. */
 void names_cancel(struct names_query *q);

@@ -31,3 +31,14 @@ int server_hello_parse(const uint8_t *data, size_t len, bool *is_retry)
 	tls_message_fini(&m);
 	return err == -ENOMEM ? -EPROTO : err;
 }
+
+bool server_hello_is_start(const uint8_t head[static SERVER_HELLO_HEAD])
+{
+	return head[0] == TLS_RECORD_HANDSHAKE && head[1] == 3 && head[5] == SERVER_HELLO;
+}
+
+bool server_hello_is_retry(const uint8_t head[static SERVER_HELLO_HEAD])
+{
+	return !memcmp(head + SERVER_HELLO_HEAD - sizeof(retry_random), retry_random,
+		sizeof(retry_random));
+}

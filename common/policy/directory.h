@@ -41,6 +41,7 @@ struct device_view {
 	bool scheduled_off;
 	bool strict;
 	int site_scope, unknown_sites, images, words, egress, privacy; /* enums of the schema */
+	int https_path, quic;
 	bool v6;
 	int64_t quota_bytes, rate_kbit; /* 0 = none */
 	struct rec_strs lists_off;    /* ids of lists off for it (device, group; union of owners by

@@ -40,6 +40,8 @@ static void resolve_policy(struct device_view *v)
 	PICK(v->quota_bytes, v, quota_bytes, 0);
 	PICK(v->rate_kbit, v, rate_kbit, 0);
 	PICK(v->v6, v, v6, true);
+	PICK(v->https_path, v, https_path, HTTPS_PATH_INLINE);
+	PICK(v->quic, v, quic, QUIC_REJECT);
 }
 
 /* Does any level carry a field that could not be read? */
@@ -191,6 +193,7 @@ bool view_equal(const struct device_view *a, const struct device_view *b)
 	       a->site_scope == b->site_scope && a->unknown_sites == b->unknown_sites &&
 	       a->images == b->images && a->words == b->words && a->egress == b->egress &&
 	       a->privacy == b->privacy && a->v6 == b->v6 && a->quota_bytes == b->quota_bytes &&
+	       a->https_path == b->https_path && a->quic == b->quic &&
 	       a->rate_kbit == b->rate_kbit && a->schedules_now == b->schedules_now &&
 	       a->schedules_what == b->schedules_what && a->scheduled_off == b->scheduled_off &&
 	       strs_equal(&a->lists_off, &b->lists_off);

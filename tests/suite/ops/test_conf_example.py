@@ -10,6 +10,15 @@ from lablib import DAEMONS, TOP, Places
 
 PATH = os.path.join(TOP, "deploy", "culvert.conf.example")
 SECRETS = "/etc/culvert/secrets"
+# Each has a section; `path` is proxyd --path.
+SECTIONS = DAEMONS + ("path",)
+
+
+def argv(section):
+    program = os.path.join(Places().build, "bin")
+    return [program + "/proxyd", "--path"] if section == "path" else [program + "/" + section]
+
+
 ROW = re.compile(r'\{\s*(?:\.section = )?(?:"(\w+)"|OWN_SECTION),\s*(?:\.key = )?"(\w+)",\s*'
                  r'(?:\.type = )?CONF_\w+,\s*(?:\.offset = )?AT\(\w+\),\s*(?:\.def = )?'
                  r'(?:"([^"]*)"|NULL)')
@@ -28,7 +37,7 @@ def table_rows():
             found = ROW.findall(src.read())
         assert found, part
         for section, key, default in found:
-            for name in [section] if section else DAEMONS:
+            for name in [section] if section else SECTIONS:
                 rows[name, key] = default
     return rows
 
@@ -55,9 +64,9 @@ def test_every_key_stands_there_with_its_default():
 
 
 @pytest.mark.parametrize("every_key", [False, True], ids=["as it is", "with every key"])
-@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("daemon", SECTIONS)
 def test_daemon_takes_it(daemon, every_key, tmp_path):
-    for name in ["redis-" + other for other in DAEMONS] + ["api-key", "db-apid", "apid-secret", "turn", "metrics-token",
+    for name in ["redis-" + other for other in SECTIONS] + ["api-key", "db-apid", "apid-secret", "turn", "metrics-token",
                                                                 "directus-webhook"]:
         (tmp_path / name).write_text("secret\n")
         (tmp_path / name).chmod(0o400)
@@ -66,15 +75,15 @@ def test_daemon_takes_it(daemon, every_key, tmp_path):
         text = re.sub(r"^#(?=\w+ = )", "", text, flags=re.M)
     config = tmp_path / "culvert.conf"
     config.write_text(text)
-    done = subprocess.run([os.path.join(Places().build, "bin", daemon), "-c", str(config),
-                           "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*argv(daemon), "-c", str(config), "--check"], capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("daemon", SECTIONS)
 def test_a_missing_secret_is_what_a_daemon_names(daemon, tmp_path):
     config = tmp_path / "culvert.conf"
     config.write_text(example().replace(SECRETS, str(tmp_path)))
-    done = subprocess.run([os.path.join(Places().build, "bin", daemon), "-c", str(config),
-                           "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*argv(daemon), "-c", str(config), "--check"], capture_output=True, text=True,
+                          check=False)
     assert done.returncode != 0 and "redis_password_file" in done.stderr, done.stderr

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "common/list.h"
+#include "proxyd/flow.h"
+#include "proxyd/path_packet.h"
+#include "proxyd/path_stream.h"
+#include "proxyd/sni.h"
+
+/*
+ * The connections that are judged in their path, and those that passed. A connection is read for as
+ * long as packets of it come, and PATH_READ_MS more; one that was allowed is remembered until the
+ * kernel has no such connection any more, so that a change of policy can end it.
+ */
+enum { PATH_READ_MS = 3000, PATH_HELD_MAX = 8 };
+
+/* Without holes, for it is hashed. */
+struct path_key {
+	uint8_t device[16], site[16]; /* addresses, the first 4 bytes for IPv4, the rest zero */
+	uint16_t device_port, site_port;
+	uint8_t family, protocol;
+};
+
+struct path_flow;
+
+/* What is kept while it is read. */
+struct path_reading {
+	struct list node; /* in path_flows.readings; the longest silent first */
+	struct path_flow *of;
+	uint64_t used_ms;	/* loop time */
+	struct path_stream tcp; /* of TCP */
+	/* While dnsd is asked for the name: packets that the kernel holds. */
+	struct names_query *asking;
+	uint32_t held[PATH_HELD_MAX];
+	unsigned held_count;
+};
+
+struct path_flow {
+	struct path_flow *next; /* of the same hash */
+	struct flow live;	/* once it was allowed */
+	struct path_key key;
+	uint8_t generation;
+	bool is_allowed, is_denied;
+	bool has_ech, has_dot;
+	uint64_t began_ms; /* loop time */
+	char *host;	   /* of the hello; NULL = none yet */
+	struct path_reading *reading;
+	struct path_reader *reader;
+};
+
+struct path_flows {
+	struct path_flow **buckets;
+	size_t mask, count, max;
+	uint8_t secret[16];
+	struct list readings;
+	size_t reading_count;
+	uint64_t evicted; /* for want of room: allowed ones that nobody remembers */
+};
+
+/* max: flows. 0 or -ENOMEM. */
+int path_flows_init(struct path_flows *fs, size_t max);
+/* All were removed. */
+void path_flows_fini(struct path_flows *fs);
+/* Of a packet from the device (up), or to it. */
+struct path_key path_key_of(const struct path_packet *k, bool up);
+struct path_flow *path_flows_find(const struct path_flows *fs, const struct path_key *key);
+/* New, with a reading; the key is not there yet. NULL without memory or room. */
+struct path_flow *path_flows_add(
+	struct path_flows *fs, const struct path_key *key, uint64_t now_ms);
+/* Packets of it came just now. */
+void path_reading_touch(struct path_flows *fs, struct path_reading *r, uint64_t now_ms);
+/* It is read no more. It holds no packets and asks nothing. */
+void path_reading_end(struct path_flows *fs, struct path_flow *f);
+/* Out of the table, and freed. */
+void path_flows_remove(struct path_flows *fs, struct path_flow *f);
+/* Each of them; it may be removed. */
+void path_flows_each(
+	struct path_flows *fs, void (*on_each)(void *arg, struct path_flow *f), void *arg);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fwd/marks.h"
+#include "proxyd/path_reader.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* What becomes of a packet; the values of enum path_answer stand for themselves. */
+enum outcome { OUTCOME_DROP = 0x100, OUTCOME_HOLD };
+
+static void answer(struct path_reader *r, uint32_t id, unsigned outcome)
+{
+	uint32_t mark = (uint32_t)outcome << CT_MARK_PATH_SHIFT;
+
+	switch (outcome) {
+	case PATH_ANSWER_PENDING:
+	case PATH_ANSWER_TENTATIVE:
+	case PATH_ANSWER_PASS:
+		path_queue_answer(r->queue, id, PATH_ACCEPT, mark);
+		return;
+	case PATH_ANSWER_DENY:
+	case PATH_ANSWER_PROVE:
+		path_queue_answer(r->queue, id, PATH_REPEAT, mark);
+		return;
+	case OUTCOME_DROP:
+		r->dropped++;
+		path_queue_answer(r->queue, id, PATH_DROP, 0);
+		return;
+	default:
+		return;
+	}
+}
+
+/* ---- a flow's end ---- */
+
+static void drop_held(struct path_reader *r, struct path_reading *g)
+{
+	if (g->asking)
+		names_cancel(g->asking);
+	g->asking = NULL;
+	for (unsigned i = 0; i < g->held_count; i++)
+		answer(r, g->held[i], OUTCOME_DROP);
+	g->held_count = 0;
+}
+
+void path_forget(struct path_reader *r, struct path_flow *f)
+{
+	if (f->reading)
+		drop_held(r, f->reading);
+	path_flows_remove(&r->flows, f);
+}
+
+void path_end_reading(struct path_reader *r, struct path_flow *f)
+{
+	drop_held(r, f->reading);
+	if (f->is_allowed)
+		path_reading_end(&r->flows, f);
+	else
+		path_flows_remove(&r->flows, f);
+}
+
+/* From here on the kernel refuses its packets by itself. */
+static unsigned deny(struct path_reader *r, struct path_flow *f, unsigned outcome)
+{
+	if (!f->is_denied)
+		r->denied++;
+	f->is_denied = true;
+	f->is_allowed = false;
+	flow_remove(&f->live);
+	drop_held(r, f->reading);
+	return outcome;
+}
+
+/* ---- policy and proof ---- */
+
+static struct addr device_of(const struct path_flow *f)
+{
+	return addr_from_bytes(f->key.family, f->key.device);
+}
+
+static struct addr site_of(const struct path_flow *f)
+{
+	return addr_from_bytes(f->key.family, f->key.site);
+}
+
+static struct sni_question question_of(const struct path_flow *f)
+{
+	return (struct sni_question){
+		.device = device_of(f),
+		.host = f->host,
+		.has_ech = f->has_ech,
+		.has_dot = f->has_dot,
+	};
+}
+
+static void tell(struct path_reader *r, const struct path_flow *f, struct access *access)
+{
+	struct addr device = device_of(f);
+	const struct access_facts facts = {
+		.device = &device,
+		.method = "CONNECT",
+		.host = f->host,
+		.port = f->key.site_port,
+		.is_https = true,
+		.status = access->verdict == ACCESS_ALLOW ? 200 : 403,
+	};
+
+	access_end(access, &r->p, &facts);
+}
+
+static bool is_live_allowed(struct flow *live)
+{
+	struct path_flow *f = container_of(live, struct path_flow, live);
+	struct sni_question q = question_of(f);
+
+	return sni_is_allowed(&f->reader->p, &q);
+}
+
+static void cut(struct flow *live)
+{
+	struct path_flow *f = container_of(live, struct path_flow, live);
+	struct path_reader *r = f->reader;
+
+	path_live_kill(&r->live, &f->key);
+	path_forget(r, f);
+}
+
+/* The destination is the name's: the connection is tentative, and remembered. */
+static unsigned allow(struct path_reader *r, struct path_flow *f)
+{
+	static const struct flow_ops ops = { is_live_allowed, cut };
+
+	r->allowed++;
+	f->is_allowed = true;
+	flow_add(&r->p.flows, &f->live, &ops);
+	return PATH_ANSWER_TENTATIVE;
+}
+
+static bool is_never(const struct path_reader *r, const struct addr *site)
+{
+	const struct conf_prefixes *never = &r->p.conf->never;
+
+	for (size_t i = 0; i < never->n; i++) {
+		if (prefix_contains(&never->v[i], site))
+			return true;
+	}
+	return false;
+}
+
+/* By what dnsd says of the name. */
+static unsigned prove(struct path_reader *r, struct path_flow *f, int status,
+	const struct addr *addrs, size_t count)
+{
+	struct addr site = site_of(f);
+
+	for (size_t i = 0; !status && i < count; i++) {
+		if (addr_equal(&addrs[i], &site))
+			return allow(r, f);
+	}
+	if (status)
+		return deny(r, f, PATH_ANSWER_DENY);
+	r->unproven++;
+	return deny(r, f, PATH_ANSWER_PROVE);
+}
+
+static void on_proof(void *arg, int status, const struct addr *addrs, size_t count)
+{
+	struct path_flow *f = arg;
+	struct path_reading *g = f->reading;
+	struct path_reader *r = f->reader;
+	uint32_t held[PATH_HELD_MAX];
+	unsigned held_count = g->held_count;
+
+	memcpy(held, g->held, sizeof(held));
+	g->held_count = 0;
+	g->asking = NULL;
+	unsigned outcome = prove(r, f, status, addrs, count);
+	for (unsigned i = 0; i < held_count; i++)
+		answer(r, held[i], outcome);
+	path_queue_flush(r->queue);
+}
+
+static unsigned hold(struct path_reading *g, uint32_t id)
+{
+	if (g->held_count == PATH_HELD_MAX)
+		return OUTCOME_DROP;
+	g->held[g->held_count++] = id;
+	return OUTCOME_HOLD;
+}
+
+static unsigned ask(struct path_reader *r, struct path_flow *f, uint32_t id)
+{
+	const struct addr *addrs;
+	size_t count;
+	int status;
+
+	if (names_get(r->p.names, f->host, &status, &addrs, &count))
+		return prove(r, f, status, addrs, count);
+	f->reading->asking = names_start(r->p.names, f->host, on_proof, f);
+	return f->reading->asking ? hold(f->reading, id) : deny(r, f, PATH_ANSWER_DENY);
+}
+
+static unsigned judge_hello(
+	struct path_reader *r, struct path_flow *f, const struct client_hello *hello, uint32_t id)
+{
+	struct addr address, site = site_of(f), device = device_of(f);
+	struct access access;
+
+	/* A name that is an address says nothing (RFC 6066 3); the firewall has to be asked. */
+	if (!*hello->sni || !addr_parse(hello->sni, &address)) {
+		r->unproven++;
+		return deny(r, f, PATH_ANSWER_PROVE);
+	}
+	f->host = strdup(hello->sni);
+	f->has_ech = hello->has_ech;
+	f->has_dot = client_hello_offers(hello, "dot") || client_hello_offers(hello, "doq");
+	if (!f->host)
+		return deny(r, f, PATH_ANSWER_DENY);
+	struct sni_question q = question_of(f);
+	access_begin(&access, &r->p, &device);
+	bool is_fine = sni_judge(&r->p, &q, &access);
+	if (is_fine && is_never(r, &site)) {
+		is_fine = false;
+		access_refuse(&access, &r->p, "address");
+	}
+	tell(r, f, &access);
+	return is_fine ? ask(r, f, id) : deny(r, f, PATH_ANSWER_DENY);
+}
+
+/* ---- packets ---- */
+
+static unsigned judge_up(
+	struct path_reader *r, struct path_flow *f, const struct path_packet *k, uint32_t id)
+{
+	struct client_hello hello;
+
+	switch (path_stream_up(&f->reading->tcp, k, &hello)) {
+	case PATH_STREAM_MORE:
+		return PATH_ANSWER_PENDING;
+	case PATH_STREAM_HAS_NAME:
+		return judge_hello(r, f, &hello, id);
+	case PATH_STREAM_GOOD:
+		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_TENTATIVE;
+	case PATH_STREAM_LATER:
+		return OUTCOME_DROP;
+	case PATH_STREAM_BAD:
+		break;
+	}
+	return deny(r, f, PATH_ANSWER_DENY);
+}
+
+static unsigned judge_down(struct path_reader *r, struct path_flow *f, const struct path_packet *k)
+{
+	const struct path_stream *s = &f->reading->tcp;
+
+	switch (path_stream_down(&f->reading->tcp, k)) {
+	case PATH_STREAM_MORE:
+		return s->stage == PATH_STREAM_SECOND ? PATH_ANSWER_PENDING : PATH_ANSWER_TENTATIVE;
+	case PATH_STREAM_GOOD:
+		return PATH_ANSWER_PASS;
+	default:
+		return deny(r, f, PATH_ANSWER_DENY);
+	}
+}
+
+/* The flow's record, made anew where the packet is of another connection. NULL: there is none, and
+ * nobody knows what came before. */
+static struct path_flow *find_flow(
+	struct path_reader *r, const struct path_key *key, uint32_t mark, bool up)
+{
+	uint8_t generation = (uint8_t)((mark & CT_MARK_GENERATION) >> CT_MARK_GENERATION_SHIFT);
+	bool is_new = mark >> CT_MARK_PATH_SHIFT == PATH_NEW;
+	uint64_t now = uv_now(&r->p.d->loop);
+	struct path_flow *f = path_flows_find(&r->flows, key);
+
+	if (f && f->generation != generation) {
+		path_forget(r, f);
+		f = NULL;
+	}
+	if (f && f->reading) {
+		path_reading_touch(&r->flows, f->reading, now);
+		return f;
+	}
+	if (f || !is_new || !up)
+		return NULL;
+	f = path_flows_add(&r->flows, key, now);
+	if (f) {
+		f->generation = generation;
+		f->reader = r;
+	}
+	return f;
+}
+
+static unsigned judge_packet(
+	struct path_reader *r, const struct path_queued *q, const struct path_packet *k)
+{
+	bool up = proxy_device(&r->p, &k->from) != NULL;
+	struct path_key key = path_key_of(k, up);
+	struct path_flow *f = find_flow(r, &key, q->mark, up);
+
+	if (!f || f->is_denied)
+		return PATH_ANSWER_DENY;
+	if (k->protocol != IPPROTO_TCP)
+		return deny(r, f, PATH_ANSWER_DENY);
+	return up ? judge_up(r, f, k, q->id) : judge_down(r, f, k);
+}
+
+void path_judge(struct path_reader *r, const struct path_queued *q)
+{
+	struct path_packet k;
+
+	r->packets++;
+	if (path_packet_parse(q->data, q->len, !q->is_verified, &k))
+		answer(r, q->id, OUTCOME_DROP);
+	else
+		answer(r, q->id, judge_packet(r, q, &k));
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/path_main.h"
+#include "common/log.h"
+#include "proxyd/path_reader.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS	    250
+#define NAMES_MAX   16384
+#define PACKETS_MAX 8192 /* in the queue; what comes then is dropped */
+
+static void on_packet(void *arg, const struct path_queued *q)
+{
+	path_judge(arg, q);
+}
+
+static void on_batch_end(void *arg)
+{
+	struct path_reader *r = arg;
+
+	path_live_flush(&r->live);
+}
+
+/* Without a policy everything would be refused: until there is one fwd has proxyd do it. */
+static void begin_reading(struct path_reader *r)
+{
+	static const struct path_queue_ops ops = { on_packet, on_batch_end };
+	struct proxy *p = &r->p;
+	int err;
+
+	if (!directory_is_known(p->dir) || !policy_is_known(p->policy))
+		return;
+	r->queue = path_queue_open(
+		&p->d->loop, (uint16_t)p->conf->path_queue, PACKETS_MAX, &ops, r, &err);
+	if (r->queue) {
+		log_notice("reading queue=%d", (int)p->conf->path_queue);
+		return;
+	}
+	log_error("queue not opened queue=%d error=%s", (int)p->conf->path_queue, strerror(-err));
+	daemon_stop(p->d, 1);
+}
+
+static void end_readings(struct path_reader *r)
+{
+	uint64_t now = uv_now(&r->p.d->loop);
+
+	while (!list_is_empty(&r->flows.readings)) {
+		struct path_reading *g =
+			container_of(r->flows.readings.next, struct path_reading, node);
+		if (now - g->used_ms < PATH_READ_MS)
+			return;
+		path_end_reading(r, g->of);
+	}
+}
+
+static void on_tick(struct timer *t)
+{
+	struct path_reader *r = t->data;
+
+	end_readings(r);
+	path_live_flush(&r->live);
+	if (!r->queue)
+		begin_reading(r);
+	else
+		path_queue_flush(r->queue);
+}
+
+static int open_names(struct proxy *p)
+{
+	p->resolver = resolver_open(&p->d->loop, &p->conf->resolver);
+	if (p->resolver)
+		p->names = names_open(&p->d->loop, p->resolver, NAMES_MAX);
+	return p->names ? 0 : -ENOMEM;
+}
+
+static int on_start(struct daemon *d)
+{
+	struct path_reader *r = calloc(1, sizeof(*r));
+	struct proxy *p = &r->p;
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	d->state = r;
+	p->d = d;
+	p->conf = d->conf;
+	flows_init(&p->flows, &d->loop);
+	err = timer_init(&d->loop, &r->tick, on_tick, r);
+	if (!err)
+		err = path_flows_init(&r->flows, (size_t)p->conf->path_flows);
+	if (!err)
+		err = path_live_open(&r->live);
+	if (!err)
+		err = canary_init(&p->canary);
+	if (!err)
+		err = open_names(p);
+	if (!err)
+		err = path_bus_open(r);
+	if (!err)
+		timer_start(&r->tick, 1, TICK_MS);
+	return err;
+}
+
+static void on_each_forgotten(void *arg, struct path_flow *f)
+{
+	path_forget(arg, f);
+}
+
+static void on_stop(struct daemon *d)
+{
+	struct path_reader *r = d->state;
+
+	if (!r)
+		return;
+	r->p.stopping = true;
+	path_flows_each(&r->flows, on_each_forgotten, r);
+	if (r->queue)
+		path_queue_close(r->queue);
+	timer_close(&r->tick, NULL);
+	flows_close(&r->p.flows);
+	if (r->p.names)
+		names_close(r->p.names);
+	if (r->p.resolver)
+		resolver_close(r->p.resolver);
+	path_bus_close(r);
+}
+
+static void on_fini(struct daemon *d)
+{
+	struct path_reader *r = d->state;
+
+	if (!r)
+		return;
+	path_flows_fini(&r->flows);
+	path_live_close(&r->live);
+	canary_fini(&r->p.canary);
+	accesses_fini(&r->p);
+	free(r);
+}
+
+int path_main(int argc, char **argv)
+{
+	const struct daemon_info info = {
+		.name = "path",
+		.summary =
+			"Judges TLS and QUIC hellos in the path of their packets (proxyd --path).",
+		.id = BUS_PROXYD,
+		.role = "path",
+		.conf = path_conf_rows,
+		.conf_count = path_conf_count,
+		.conf_size = sizeof(struct proxyd_conf),
+		.caps = 1ULL << CAP_NET_ADMIN,
+		.start = on_start,
+		.stop = on_stop,
+		.fini = on_fini,
+	};
+
+	return daemon_main(&info, argc, argv);
+}

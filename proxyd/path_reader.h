@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "proxyd/path_flows.h"
+#include "proxyd/path_live.h"
+#include "proxyd/path_queue.h"
+#include "proxyd/proxy.h"
+
+/*
+ * proxyd --path: judges the hellos of connections that stay in the kernel (SPEC P20, P21). fwd's
+ * rules (fwd/rules_path.c) give it the first packets of each; its answers become the connection's
+ * state. The policy's word is the same as on the way through proxyd (sni.h), and so is the proof
+ * that the destination is the name's: where there is none, the device's next connection there goes
+ * through proxyd.
+ */
+struct path_reader {
+	struct proxy p; /* of it: d, conf, dir, policy, canary, resolver, names, flows, accesses */
+	struct path_queue *queue;
+	struct path_flows flows;
+	struct path_live live;
+	struct timer tick; /* readings that are over; the queue, once there is a policy */
+	uint64_t packets, allowed, denied, unproven, dropped;
+};
+
+/* path_bus.c */
+int path_bus_open(struct path_reader *r);
+void path_bus_close(struct path_reader *r);
+
+/* path_judge.c: one packet; it is answered before this returns, or held. */
+void path_judge(struct path_reader *r, const struct path_queued *q);
+/* The reading is over: packets that it holds are dropped. What was allowed is remembered. */
+void path_end_reading(struct path_reader *r, struct path_flow *f);
+/* All of it is. */
+void path_forget(struct path_reader *r, struct path_flow *f);

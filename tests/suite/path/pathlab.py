@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""proxyd, fwd and proxyd --path on one gateway: HTTPS of devices is judged in the path of its packets.
+
+Everything else is as proxylib has it. A device's https_path may be given to `device`.
+"""
+import json
+
+import interceptlib as lib
+from proxylib import DEVICES, SITE, SITE6, World
+from support import BUILD
+from support.process import Daemon
+from support.wait import wait_until
+
+FWD_UID, PATH_UID = 64102, 64108
+CONF = """
+[fwd]
+user = %d
+redis_password_file = %s
+proxyd_user = 64104
+[path]
+user = %d
+redis_password_file = %s
+"""
+
+
+class Reader(Daemon):
+    """proxyd --path; a Daemon with one word more."""
+
+    def start(self, **options):
+        name = self.name
+        self.name = "proxyd"
+        host, self.host = self.host, _Words(self.host)
+        try:
+            return super().start(**options)
+        finally:
+            self.name, self.host = name, host
+
+
+class _Words:
+    """A host whose proxyd is given --path."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def argv(self, program, *words):
+        return self.host.argv(program, "--path", *words)
+
+
+class PathWorld(World):
+    def up(self):
+        self.fwd = self.reader = None
+        super().up()
+        self.dns.names.update({"allowed.example": [SITE, SITE6], "s1.test.example": [SITE, SITE6]})
+        self.start_fwd()
+        self.start_reader()
+
+    def down(self):
+        try:
+            for daemon in (self.reader, self.fwd):
+                if daemon:
+                    daemon.stop()
+        finally:
+            super().down()
+
+    def _configure(self):
+        super()._configure()
+        secret = self.dir / "redis-path"
+        password = self.redis.password_file("fwd", FWD_UID)
+        secret.write_text("secret-proxyd\n")
+        secret.chmod(0o400)
+        __import__("os").chown(secret, PATH_UID, PATH_UID)
+        self.conf.write_text(self.conf.read_text() + CONF % (FWD_UID, password, PATH_UID, secret))
+
+    def start_fwd(self):
+        self.fwd = Daemon("fwd", self.conf, self.dir / "fwd.log", self.gw)
+        self.fwd.start()
+        wait_until(lambda: self.redis.status("fwd").get("known") or not self.fwd.is_running(), "fwd")
+        assert self.fwd.is_running(), self.fwd.log()
+
+    def start_reader(self, wait=True):
+        self.reader = self.reader or Reader("path", self.conf, self.dir / "path.log", self.gw)
+        self.reader.start()
+        if wait:
+            self.wait_inline()
+
+    def wait_inline(self, inline=True):
+        """Until new connections are judged in the path, or are not."""
+        def is_so():
+            assert self.fwd.is_running() and (not inline or self.reader.is_running()), \
+                self.fwd.log() + self.reader.log()
+            return ("@prove4" in self.nft("list", "chain", "inet", "culvert", "redirect_port")) == inline
+        try:
+            wait_until(is_so, "inline: %s" % inline)
+        except AssertionError as late:
+            raise AssertionError("%s\n%s\n%s" % (late, self.fwd.log()[-2000:], self.reader.log()[-3000:])) from None
+
+    def nft(self, *words):
+        return self.gw.run("nft", *words)
+
+    def path_status(self):
+        return json.loads(self.redis("GET", "culvert:status:proxyd:path1") or "{}")
+
+    def wait_path_status(self, condition, what="status"):
+        wait_until(lambda: condition(self.path_status()), what)
+        return self.path_status()
+
+    def wait_path_applied(self, topic, gen, owner="apid"):
+        if topic == "websites":
+            topic, gen, owner = "webset", self.webset_of(gen), "syncd"
+
+        def applied():
+            status = self.path_status()
+            return next((a["gen"] for a in status.get("applied", [])
+                         if a["topic"] == topic and a["owner"] == owner), 0) >= gen
+        wait_until(applied, "%s at %d in %r" % (topic, gen, self.path_status()))
+
+    def marks(self, address, port=443, protocol="tcp"):
+        """ct marks of the connections to there."""
+        family = "ipv6" if ":" in address else "ipv4"
+        text = self.gw.run("conntrack", "-L", "-f", family, "-p", protocol, "-d", address, "--dport", port, check=False)
+        return [int(word.split("=")[1]) for word in text.split() if word.startswith("mark=")]
+
+    def spliced(self):
+        """Connections that proxyd has taken over."""
+        return [line for line in self.gw.run("ss", "-Htn", "sport", "=", ":3129").splitlines() if "ESTAB" in line]
+
+
+def get(world, name, who="internet", to=SITE, path="/"):
+    return lib.get(world, name, who, to, path)
+
+
+__all__ = ["BUILD", "DEVICES", "PathWorld", "get"]

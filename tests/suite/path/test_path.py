@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTPS judged in the path of its packets (SPEC P20, F15): what passes, what is refused."""
+import signal
+
+import interceptlib as lib
+import pytest
+from pathlab import get
+from proxylib import SITE, SITE6
+from support.wait import wait_until
+
+PASSED = 0x10000000
+
+
+@pytest.mark.parametrize("to", [SITE, SITE6])
+def test_an_allowed_name_passes_in_the_path(world, to):
+    """P20: proxyd has nothing of it, the kernel forwards it."""
+    before = world.path_status().get("allowed", 0)
+    with lib.tls(world, "allowed.example", to=to) as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        assert any(mark & PASSED for mark in world.marks(to)), world.marks(to)
+        assert not world.spliced()
+    world.wait_path_status(lambda s: s.get("allowed", 0) > before)
+
+
+@pytest.mark.parametrize("to", [SITE, SITE6])
+def test_a_listed_name_is_reset_and_never_delivered(world, to):
+    before = world.secure.connections
+    assert lib.is_refused(world, "ads.listed.example", to=to)
+    assert get(world, "allowed.example").status == 200
+    assert world.secure.connections >= before
+    assert "ads.listed.example" not in str(world.secure.requests[-2:])
+
+
+def test_a_dead_reader_closes_at_once_and_established_connections_go_on(world):
+    """P20: fails closed; then proxyd takes over, and a new reader comes back by itself."""
+    with lib.tls(world, "allowed.example") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.reader.kill()
+        # Within the time that a reader has to come back nothing goes the other way.
+        assert lib.is_refused(world, "allowed.example")
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.wait_inline(False)
+        assert get(world, "allowed.example").status == 200
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.start_reader()
+        assert get(world, "allowed.example").status == 200
+        assert c.ask("GET", "/", "allowed.example").status == 200
+
+
+def test_a_stopped_reader_lets_nothing_new_pass(world):
+    with lib.tls(world, "allowed.example") as c:
+        world.reader.send(signal.SIGSTOP)
+        try:
+            with lib.connect(world) as other:
+                other.socket.settimeout(1)
+                other.send(lib.hello(lib.sni("allowed.example")))
+                with pytest.raises(TimeoutError):
+                    other.socket.recv(1)
+            assert c.ask("GET", "/", "allowed.example").status == 200
+        finally:
+            world.reader.send(signal.SIGCONT)
+    wait_until(lambda: get(world, "allowed.example").status == 200, "recovery")
