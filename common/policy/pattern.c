@@ -200,3 +200,43 @@ bool pattern_matches(const struct pattern *p, const char *subject, size_t len)
 	}
 	return false;
 }
+
+static bool host_ends_with(const char *host, size_t len, const char *text, size_t text_len)
+{
+	return len >= text_len && !memcmp(host + len - text_len, text, text_len);
+}
+
+/* Without a path in it, its last run may be one of the path. */
+static bool wildcard_may_be_of(
+	const struct pattern *p, size_t host_len, const char *host, size_t len)
+{
+	const char *star = memchr(p->text, '*', host_len);
+	size_t head = star ? (size_t)(star - p->text) : host_len;
+
+	if (host_len < p->len || !star)
+		return wildcard_matches(p->text, host_len, host, len);
+	return len >= head && !memcmp(host, p->text, head);
+}
+
+bool pattern_may_be_of(const struct pattern *p, const char *host, size_t len)
+{
+	const char *slash = memchr(p->text, '/', p->len);
+	size_t host_len = slash ? (size_t)(slash - p->text) : p->len;
+	size_t www = pattern_www_len(host, len), own = pattern_www_len(p->text, host_len);
+
+	switch ((enum match)p->match) {
+	case MATCH_EXACT:
+		return len - www == host_len - own &&
+		       !memcmp(host + www, p->text + own, host_len - own);
+	case MATCH_STARTSWITH:
+		if (slash)
+			return len == host_len && !memcmp(host, p->text, len);
+		return len >= host_len && !memcmp(host, p->text, host_len);
+	case MATCH_ENDSWITH:
+	case MATCH_CONTAINS:
+		return !slash || host_ends_with(host, len, p->text, host_len);
+	case MATCH_WILDCARD:
+		return wildcard_may_be_of(p, host_len, host, len);
+	}
+	return true;
+}

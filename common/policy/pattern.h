@@ -24,6 +24,10 @@ int pattern_parse_widest(const char *text, struct pattern *out);
 void pattern_fini(struct pattern *p);
 /* subject: the host for a host pattern, host + path for a URL pattern, in the same normal form. */
 bool pattern_matches(const struct pattern *p, const char *subject, size_t len);
+/* May a URL pattern match some URL of that host (lower-case)? True too often rather than too
+ * seldom; what a search without anchor (contains, endswith) could find in the middle of a path does
+ * not count when it names a host of its own. */
+bool pattern_may_be_of(const struct pattern *p, const char *host, size_t len);
 /* Length of a leading "www." that exact and endswith skip: 4, or 0 also where no dot would be left
  * in the host. host may be followed by a path. */
 size_t pattern_www_len(const char *host, size_t len);

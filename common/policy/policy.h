@@ -99,6 +99,10 @@ void policy_categories_each(const struct policy *p,
 /* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
  * is no domain set. */
 uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len);
+/* Does a website rule or an override (anybody's) say something of paths of that host, so that its
+ * name alone does not tell what may be seen there? Takes time linear in the website rules: for who
+ * asks seldom. */
+bool policy_has_path_rules(const struct policy *p, const char *host, size_t len);
 /* Is any list on for the device, now; any that acts by address (F6)? */
 bool policy_has_lists_on(struct policy *p, struct device_view *dev);
 bool policy_has_lists_by_address_on(struct policy *p, struct device_view *dev);

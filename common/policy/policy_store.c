@@ -251,6 +251,28 @@ void policy_find_rules(const struct policy *p, enum rule_kind kind, const struct
 		rule_index_find(x, subject, on_found, &f);
 }
 
+static bool has_url_rule(const struct rule_index *x, const char *host, size_t len)
+{
+	list_foreach (&x->others, it) {
+		const struct rule *rule = container_of(it, struct rule, node);
+
+		if (rule->pattern.is_url && pattern_may_be_of(&rule->pattern, host, len))
+			return true;
+	}
+	return false;
+}
+
+bool policy_has_path_rules(const struct policy *p, const char *host, size_t len)
+{
+	if (!p->webset_loaded || webset_has_urls(&p->webset, host, len))
+		return true;
+	hmap_foreach (&p->rules[RULES_OVERRIDES].indexes, it) {
+		if (has_url_rule(it.value, host, len))
+			return true;
+	}
+	return false;
+}
+
 bool policy_is_better(const struct rule *a, const struct rule *b)
 {
 	const struct ruled *ra = a->data, *rb = b ? b->data : NULL;

@@ -244,6 +244,24 @@ void webset_find(struct webset *w, const struct rule_subject *s,
 	find_anywhere(&f, 1, s->url, s->url_len);
 }
 
+bool webset_has_urls(const struct webset *w, const char *host, size_t len)
+{
+	const struct webset_entry *entries = section(w, WEBSET_ENTRIES);
+	size_t n = w->header->section[WEBSET_ENTRIES].count;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct webset_entry *e = &entries[i];
+		const struct pattern p = { .match = e->match,
+			.is_url = true,
+			.text = (char *)string_at(w, e->text),
+			.len = e->text_len };
+		if ((e->flags & (WEBSET_IS_URL | WEBSET_IS_LIST)) == WEBSET_IS_URL &&
+			pattern_may_be_of(&p, host, len))
+			return true;
+	}
+	return false;
+}
+
 size_t webset_count(const struct webset *w)
 {
 	return w->header->section[WEBSET_ENTRIES].count;

@@ -67,6 +67,9 @@ int webset_open(const void *image, size_t len, struct webset *out);
 /* Maps a file read-only. */
 int webset_open_file(const char *path, struct webset *out);
 void webset_close(struct webset *w);
+/* Is there a rule of a website with a path (or with a scheme) that may be for that host? Takes time
+ * linear in such rules. Lists' are left out: their names are in the domain set. */
+bool webset_has_urls(const struct webset *w, const char *host, size_t len);
 size_t webset_count(const struct webset *w);
 /* Calls on_match once for each rule that matches, in no order, until it returns false. No
  * allocation, time linear in the subject. A subject that has cost more comparing than any honest

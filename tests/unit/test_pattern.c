@@ -57,6 +57,36 @@ static void test_wildcard_crosses_slashes(void)
 	OK(!matches(MATCH_WILDCARD, "a*b*c", "aXXbYY"));
 }
 
+static bool may_be_of(int match, const char *pattern, const char *host)
+{
+	struct pattern p;
+	bool res;
+
+	if (pattern_parse(pattern, match, &p))
+		return false;
+	res = p.is_url && pattern_may_be_of(&p, host, strlen(host));
+	pattern_fini(&p);
+	return res;
+}
+
+static void test_url_patterns_tell_which_hosts_they_may_be_of(void)
+{
+	OK(may_be_of(MATCH_EXACT, "www.a.example/x", "a.example"));
+	OK(!may_be_of(MATCH_EXACT, "a.example/x", "b.a.example"));
+	OK(may_be_of(MATCH_STARTSWITH, "a.example/x", "a.example"));
+	OK(!may_be_of(MATCH_STARTSWITH, "a.example/x", "a.example.net"));
+	OK(may_be_of(MATCH_STARTSWITH, "https://a.ex", "a.example"));
+	OK(may_be_of(MATCH_ENDSWITH, "a.example/x", "www.a.example"));
+	OK(may_be_of(MATCH_ENDSWITH, "/x", "any.example"));
+	OK(may_be_of(MATCH_CONTAINS, "example/x", "a.example"));
+	OK(!may_be_of(MATCH_CONTAINS, "a.example/x", "b.example"));
+	OK(may_be_of(MATCH_WILDCARD, "*.a.example/x*", "b.a.example"));
+	OK(!may_be_of(MATCH_WILDCARD, "*.a.example/x*", "b.example"));
+	OK(may_be_of(MATCH_WILDCARD, "*/x", "b.example"));
+	OK(may_be_of(MATCH_WILDCARD, "https://a*x", "a.example"));
+	OK(!may_be_of(MATCH_WILDCARD, "https://a*x", "b.example"));
+}
+
 static void test_hosts_have_one_spelling(void)
 {
 	OK(matches(MATCH_EXACT, "A.Example.:443", "a.example"));
@@ -117,6 +147,7 @@ int main(void)
 	TAP_RUN(test_url_patterns_see_host_and_path);
 	TAP_RUN(test_paths_of_patterns_have_one_spelling);
 	TAP_RUN(test_wildcard_crosses_slashes);
+	TAP_RUN(test_url_patterns_tell_which_hosts_they_may_be_of);
 	TAP_RUN(test_hosts_have_one_spelling);
 	TAP_RUN(test_widest_pattern_covers_what_any_match_would);
 	TAP_RUN(test_empty_pattern_is_refused);
