@@ -123,6 +123,10 @@ uint64_t bus_status_applied(
 
 /* ---- state, owner side ---- */
 
+/* Is this, of the processes with one state_dir, the one that may write what they have together? It
+ * stays so until it ends; another one takes the place at its next question. */
+bool bus_is_holder(struct bus *b);
+
 /* Declares this daemon the owner and gives the complete set: replace whole. records: JSON objects
  * keyed by id in the order given; the bus takes over the memory of each cJSON. An empty set is a
  * set. */
@@ -170,6 +174,8 @@ int bus_serve(struct bus *b, enum bus_op op,
 	void *arg);
 void bus_call_reply(struct bus_call *call, cJSON *result); /* takes over result; NULL = {} */
 void bus_call_fail(struct bus_call *call, const char *code, const char *detail);
+/* Instead of an answer: another process that serves it gives one. */
+void bus_call_ignore(struct bus_call *call);
 
 /* ---- durable queue ---- */
 /* Spools the message (fsync) and adds it to the stream; spooled until bus_queue_confirm(uuid) was

@@ -108,6 +108,11 @@ static bool take_lock(struct bus_disk *d)
 	return true;
 }
 
+bool bus_is_holder(struct bus *b)
+{
+	return !b->closing && take_lock(&b->disk);
+}
+
 static void on_work(uv_work_t *work)
 {
 	struct bus_disk *d = container_of(work, struct bus_disk, work);

@@ -199,6 +199,14 @@ static void on_reply_message(void *arg, const char *channel, const char *text, s
 
 /* ---- serving ---- */
 
+void bus_call_ignore(struct bus_call *call)
+{
+	list_remove(&call->node);
+	if (call->bus)
+		call->bus->requests.calls_open--;
+	free(call);
+}
+
 static void answer(struct bus_call *call, bool ok, const char *name, cJSON *value)
 {
 	struct bus *b = call->bus;
@@ -214,10 +222,7 @@ static void answer(struct bus_call *call, bool ok, const char *name, cJSON *valu
 		bus_conn_send(&b->cmd, NULL, NULL, "PUBLISH", call->reply, text, NULL);
 	free(text);
 	cJSON_Delete(m);
-	list_remove(&call->node);
-	if (b)
-		b->requests.calls_open--;
-	free(call);
+	bus_call_ignore(call);
 }
 
 void bus_call_reply(struct bus_call *call, cJSON *result)
