@@ -75,6 +75,7 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "appeals_waiting", bus_queue_spooled(p->d->bus, QUEUE_appeals));
 	filtering_report(p->filtering, status);
 	accesses_report(p, status);
+	pins_report(p, status);
 	add_count(status, "leaves_made", cert_minter_made(p->minter));
 }
 
@@ -104,6 +105,8 @@ int proxy_bus_open(struct proxy *p)
 		err = filtering_open(&p->d->loop, p->d->bus, p->dir, &p->filtering);
 	if (!err)
 		err = accesses_open(p);
+	if (!err)
+		err = pins_open(p);
 	if (err)
 		return err;
 	bus_set_status_source(p->d->bus, on_status, p);
@@ -115,6 +118,7 @@ void proxy_bus_close(struct proxy *p)
 	bus_set_status_source(p->d->bus, NULL, NULL);
 	filtering_close(p->filtering);
 	accesses_close(p);
+	pins_close(p);
 	if (p->policy)
 		policy_close(p->policy);
 	if (p->dir)

@@ -98,6 +98,11 @@ const struct conf_row proxyd_conf_rows[] = {
 		.help = "How long an answer that began may be silent, in seconds." },
 	{ "proxyd", "pool_max", CONF_INT, AT(pool_max), "512", .min = 0, .max = 65536,
 		.help = "Idle connections to web servers that are kept for the next request." },
+	{ "proxyd", "pinned_after", CONF_INT, AT(pinned_after), "3", .min = 0, .max = 100,
+		.help = "An app that has refused the certificate so often under an allowed name "
+			"gets that name undecrypted; 0: never." },
+	{ "proxyd", "pinned_s", CONF_INT, AT(pinned_s), "86400", .min = 1, .max = 604800,
+		.help = "For how long, in seconds." },
 	{ "proxyd", "never", CONF_PREFIXES, AT(never), "",
 		.help = "Addresses that no device is connected to, beside the gateway's own: "
 			"databases and the like." },

@@ -23,8 +23,9 @@ struct proxyd_conf {
 	struct conf_ints connect_ports, http_ports;
 	bool http_high_ports;
 	int64_t connect_s, answer_s, idle_s;
-	int64_t pool_max;	    /* idle connections to web servers */
-	struct conf_prefixes never; /* addresses that nobody is connected to */
+	int64_t pinned_after, pinned_s; /* refusals, 0: never; how long a pass-through lasts */
+	int64_t pool_max;		/* idle connections to web servers */
+	struct conf_prefixes never;	/* addresses that nobody is connected to */
 	struct endpoint resolver;
 	int64_t path_queue; /* of proxyd --path */
 	int64_t path_flows;

@@ -110,8 +110,8 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	}
 	judge_decide(x, true, &d);
 	/* What is blocked still completes TLS, so that the page can be shown. */
-	x->wants_tunnel =
-		judge_is_allowed(&d) && d.no_decrypt && !gateway_is_host(x->p, x->target.host);
+	x->wants_tunnel = judge_is_allowed(&d) && !gateway_is_host(x->p, x->target.host) &&
+			  (d.no_decrypt || pins_pass(x->p, &s->device, x->target.host, &d));
 	if (x->wants_tunnel) {
 		access_judge(&x->access, x->p, &d);
 		upstream_start(x);

@@ -13,6 +13,8 @@ struct filter;
 
 /* The policy's word on the request; before it goes on. */
 void filter_judge(struct exchange *x, const struct decision *d);
+/* Would anything that comes from there be filtered? */
+bool filter_is_on(const struct proxy *p, const char *host, const struct decision *d);
 /* The request's head as it goes on. */
 int filter_prepare(struct exchange *x, struct http_head *out);
 

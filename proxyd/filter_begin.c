@@ -16,19 +16,18 @@
 /* ---- the request ---- */
 
 /* The gateway's own names are no websites; where devices enrol is one that is never hidden. */
-static bool shows_images_of(const struct exchange *x, const char *host)
+static bool shows_images_of(const struct proxy *p, const char *host)
 {
-	const char *endpoint = directory_settings(x->p->dir)->endpoint;
+	const char *endpoint = directory_settings(p->dir)->endpoint;
 
-	return gateway_is_host(x->p, host) || (endpoint && !strcasecmp(endpoint, host)) ||
-	       (x->p->filtering->image_ignore &&
-		       image_ignore_has(x->p->filtering->image_ignore, host));
+	return gateway_is_host(p, host) || (endpoint && !strcasecmp(endpoint, host)) ||
+	       (p->filtering->image_ignore && image_ignore_has(p->filtering->image_ignore, host));
 }
 
 void filter_judge(struct exchange *x, const struct decision *d)
 {
 	x->masks_words = d->mask_words;
-	x->hides_images = d->hide_images && !shows_images_of(x, x->target.host);
+	x->hides_images = d->hide_images && !shows_images_of(x->p, x->target.host);
 }
 
 static struct words *words_of(const struct exchange *x)
@@ -42,6 +41,14 @@ static bool masks_any(const struct exchange *x)
 	const struct words *w = words_of(x);
 
 	return x->masks_words && (!w || words_count(w));
+}
+
+bool filter_is_on(const struct proxy *p, const char *host, const struct decision *d)
+{
+	const struct words *w = filtering_words(p->filtering);
+
+	return (d->mask_words && (!w || words_count(w))) ||
+	       (d->hide_images && !shows_images_of(p, host));
 }
 
 /* As far as the request tells. */

@@ -154,7 +154,7 @@ static void on_reload(struct daemon *d, void *next)
 	static const char *const live[] = { "portal_host", "appeal_path", "appeals_per_hour",
 		"language", "texts_dir", "brand_dir", "connect_ports", "http_ports",
 		"http_high_ports", "image_parse_limit", "connect_s", "answer_s", "idle_s",
-		"access_log", NULL };
+		"access_log", "pinned_after", "pinned_s", NULL };
 
 	conf_reload(proxyd_conf_rows, proxyd_conf_count, d->conf, next, live);
 	accesses_reload(d->state);
@@ -208,6 +208,7 @@ static void on_fini(struct daemon *d)
 	guard_fini(&p->guard);
 	filtering_free(p->filtering);
 	accesses_fini(p);
+	pins_fini(p);
 	hmap_fini(&p->loads);
 	free(p);
 }

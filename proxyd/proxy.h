@@ -15,6 +15,7 @@
 #include "proxyd/guard.h"
 #include "proxyd/names.h"
 #include "proxyd/page.h"
+#include "proxyd/pins.h"
 #include "proxyd/sign.h"
 #include "proxyd/splice.h"
 
@@ -60,6 +61,7 @@ struct proxy {
 	struct flows flows;
 	struct sni_log *sni_log;
 	struct accesses accesses;
+	struct pins pins;
 	bool stopping;
 	/* since the start */
 	uint64_t accepted, refused_clients, requests, allowed, blocked, failed;

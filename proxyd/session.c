@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/session.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include "proxyd/connect.h"
 #include "proxyd/exchange.h"
 #include "proxyd/load.h"
@@ -15,6 +16,15 @@ static const struct stream_limits limits = {
 	.connect_ms = 10000,
 	.handshake_ms = 10000,
 	.idle_ms = 60000,
+	.write_ms = 60000,
+};
+
+/* A handshake is over, and nothing has been asked for: as long as http_default_limits gives a first
+ * request. */
+static const struct stream_limits shown_limits = {
+	.connect_ms = 10000,
+	.handshake_ms = 10000,
+	.idle_ms = 10000,
 	.write_ms = 60000,
 };
 
@@ -122,12 +132,30 @@ static void start_http(struct session *s, struct stream *stream)
 
 /* ---- after CONNECT ---- */
 
+/* Whoever looks at our key only now, and does not like it, says nothing at all: HTTP begins with
+ * the client's first bytes. */
 static void on_inner_open(struct stream *stream)
 {
 	struct session *s = stream_data(stream);
 
-	if (s->state == SESSION_TLS)
-		start_http(s, stream);
+	if (s->state != SESSION_TLS)
+		return;
+	s->state = SESSION_SHOWN;
+	s->shown_at = uv_now(&s->p->d->loop);
+	stream_set_limits(stream, &shown_limits);
+}
+
+static void on_first_request(struct session *s, struct stream *stream, const void *data, size_t len)
+{
+	int err = stream_unread(stream, data, len);
+
+	if (err) {
+		stream_close(stream, err);
+		return;
+	}
+	pins_trusted(s->p, &s->device, s->target.host);
+	stream_set_limits(stream, &limits);
+	start_http(s, stream);
 }
 
 /* TLS starts with a handshake record, HTTP with a method; nothing else may pass undecrypted. */
@@ -136,8 +164,13 @@ static void on_first_bytes(struct stream *stream, const void *data, size_t len)
 	struct session *s = stream_data(stream);
 	uint8_t first = *(const uint8_t *)data;
 	bool is_tls = first == 0x16, is_http = first >= 'A' && first <= 'Z';
-	int err = is_tls || is_http ? stream_unread(stream, data, len) : -EPROTO;
+	int err;
 
+	if (s->state == SESSION_SHOWN) {
+		on_first_request(s, stream, data, len);
+		return;
+	}
+	err = is_tls || is_http ? stream_unread(stream, data, len) : -EPROTO;
 	s->target.is_https = is_tls;
 	if (!err && is_tls) {
 		s->state = SESSION_TLS;
@@ -166,6 +199,42 @@ static void tell_connect(struct session *s)
 	access_end(&s->access, s->p, &facts);
 }
 
+/* Descriptions of alerts (RFC 8446 6.2): what clients say of a certificate that they do not want.
+ */
+static bool is_about_certificate(uint8_t alert)
+{
+	enum { BAD_CERTIFICATE = 42, CERTIFICATE_UNKNOWN = 46, UNKNOWN_CA = 48 };
+
+	return alert == BAD_CERTIFICATE || alert == CERTIFICATE_UNKNOWN || alert == UNKNOWN_CA;
+}
+
+/* Time for a client to look at the key, and none for one that keeps a connection ready. */
+#define LOOK_MS 2000
+
+/* Did the client hang up on our certificate, during the handshake or right after it? */
+static bool has_hung_up(const struct session *s, int why)
+{
+	if (!s->has_certificate || s->p->stopping)
+		return false;
+	if (s->state == SESSION_TLS)
+		return why == -ECONNRESET;
+	return s->state == SESSION_SHOWN && (!why || why == -ECONNRESET) &&
+	       uv_now(&s->p->d->loop) - s->shown_at < LOOK_MS;
+}
+
+/* Is it an app that has its own idea of the certificate (SPEC P14)? */
+static void note_refusal(const struct session *s, struct stream *stream, int why)
+{
+	struct tls_info tls;
+	bool is_alert;
+
+	if (s->is_mismatched || !stream_tls_info(stream, &tls))
+		return;
+	is_alert = why == -ECONNABORTED && is_about_certificate(tls.peer_alert);
+	if (is_alert || has_hung_up(s, why))
+		pins_refused(s->p, &s->device, s->target.host, s->began, is_alert);
+}
+
 static void on_inner_close(struct stream *stream, int why)
 {
 	struct session *s = stream_data(stream);
@@ -173,6 +242,7 @@ static void on_inner_close(struct stream *stream, int why)
 	if (s->state == SESSION_TLS && why)
 		log_debug("handshake with a client failed host=%s error=\"%s\"", s->target.host,
 			stream_error(stream));
+	note_refusal(s, stream, why);
 	s->stream = NULL;
 	tell_connect(s);
 	free_session(s);
@@ -183,6 +253,7 @@ struct tls_cert *session_select_cert(void *data, void *conn_data, const char *sn
 	struct proxy *p = data;
 	struct session *s = conn_data;
 
+	s->has_certificate = true;
 	if (!sni)
 		return cert_minter_get(p->minter, s->target.host);
 	s->is_mismatched = strcasecmp(sni, s->target.host) != 0;
@@ -209,6 +280,7 @@ void session_start_inner(struct session *s, struct http_request *req)
 	}
 	s->conn = NULL;
 	s->is_inner = true;
+	s->began = clock_wall_ms();
 	s->state = SESSION_PEEK;
 	s->stream = stream;
 	stream_set_limits(stream, &limits);

@@ -11,9 +11,10 @@
  * one that was redirected from port 80: plain HTTP as a web server gets it.
  */
 enum session_state {
-	SESSION_HTTP, /* conn */
-	SESSION_PEEK, /* after CONNECT, waiting for the first byte */
-	SESSION_TLS,  /* handshake towards the client */
+	SESSION_HTTP,  /* conn */
+	SESSION_PEEK,  /* after CONNECT, waiting for the first byte */
+	SESSION_TLS,   /* handshake towards the client */
+	SESSION_SHOWN, /* it has ended well, and nothing was said yet */
 };
 
 struct exchange;
@@ -27,11 +28,14 @@ struct session {
 	struct load *load;	  /* its place among the device's connections */
 	enum session_state state;
 	struct http_conn *conn;
-	struct stream *stream; /* in SESSION_PEEK and SESSION_TLS */
+	struct stream *stream; /* in all states but SESSION_HTTP */
 	bool is_inner;	       /* after CONNECT: target is fixed */
 	struct target target;  /* of CONNECT */
 	struct access access;  /* of CONNECT, until there is a request in it */
 	bool is_mismatched;    /* the SNI was another name */
+	int64_t began;	       /* epoch ms: its CONNECT */
+	uint64_t shown_at;     /* loop time: SESSION_SHOWN */
+	bool has_certificate;  /* it was chosen, to be sent */
 	/* A connection to a web server that knows this client (NTLM, Negotiate: it is the
 	 * connection that is authenticated), idle, for the next request to the same place and for
 	 * nobody else. */

@@ -116,7 +116,7 @@ static bool is_allowed(struct flow *f)
 
 	policy_decide(p->policy, proxy_device(p, &terms->device), &q, clock_wall_ms(), &d);
 	if ((d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS) ||
-		(!terms->rest && !d.no_decrypt))
+		(!terms->rest && !d.no_decrypt && !pins_pass(p, &terms->device, terms->host, &d)))
 		return false;
 	return !t->server.stream || connect_may_reuse(p, &terms->device, t->server.stream);
 }
