@@ -8,6 +8,8 @@ apid_SRCS = apid/main.c apid/accounts.c apid/admin_tls.c apid/api.c apid/api_key
 	apid/write.c proxyd/form.c proxyd/html.c wgd/key.c
 apid_SRCS += apid/routes_ui.c
 apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/metrics.c apid/routes_health.c apid/routes_live.c apid/routes_metrics.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \
+apid_SRCS += apid/routes_ui.c apid/pinned.c apid/routes_pinned.c
+apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/routes_live.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \
 	apid/websocket.c
 apid_LIBS = -lwslay -lmariadb -lcrypt -lqrencode
 CFLAGS_apid_db = -I/usr/include/mariadb

@@ -17,6 +17,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_health,
 	routes_live,
 	routes_metrics,
+	routes_pinned,
 	routes_setup,
 	routes_tokens,
 	routes_totp,
