@@ -110,8 +110,7 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	}
 	judge_decide(x, true, &d);
 	/* What is blocked still completes TLS, so that the page can be shown. */
-	x->wants_tunnel = judge_is_allowed(&d) && !gateway_is_host(x->p, x->target.host) &&
-			  (d.no_decrypt || pins_pass(x->p, &s->device, x->target.host, &d));
+	x->wants_tunnel = pins_is_blind(x->p, proxy_device(x->p, &s->device), x->target.host, &d);
 	if (x->wants_tunnel) {
 		access_judge(&x->access, x->p, &d);
 		upstream_start(x);

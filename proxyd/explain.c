@@ -198,8 +198,7 @@ static void explain_proxy(struct way *w)
 	if (is_https) {
 		make_query(e, POLICY_PATH_PROXY, true, &q);
 		policy_decide(e->p->policy, w->v, &q, e->at, &d);
-		/* As exchange.c's begin_connect. */
-		is_blind = is_allowed(&d) && d.no_decrypt && !gateway_is_host(e->p, e->target.host);
+		is_blind = pins_is_blind(e->p, w->v, e->target.host, &d);
 	}
 	if (!is_blind && is_for_gateway(w))
 		return;
@@ -209,8 +208,10 @@ static void explain_proxy(struct way *w)
 		refuse(w, "port", "this port may not be connected to", NULL);
 	w->is_decrypted = !is_blind;
 	explain_add(w->steps, "decryption", false, NULL,
-		is_blind ? "passed through undecrypted: by its category or the names not decrypted"
-			 : "decrypted",
+		!is_blind      ? "decrypted"
+		: d.no_decrypt ? "passed through undecrypted: by its category or the names not "
+				 "decrypted"
+			       : "passed through undecrypted: an app refuses the certificate",
 		NULL);
 	if (is_blind)
 		return;

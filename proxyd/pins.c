@@ -80,12 +80,10 @@ static bool is_search(const struct device_view *device, const char *host)
 }
 
 /* Is the name's own verdict all that there is to be said of what it has? */
-static bool is_plain(
-	struct proxy *p, const struct addr *device, const char *host, const struct decision *d)
+static bool is_plain(const struct proxy *p, const struct device_view *v, const char *host,
+	const struct decision *d)
 {
-	const struct device_view *v = proxy_device(p, device);
-
-	return v && judge_is_allowed(d) && !gateway_is_host(p, host) && !is_search(v, host) &&
+	return judge_is_allowed(d) && !gateway_is_host(p, host) && !is_search(v, host) &&
 	       !filter_is_on(p, host, d);
 }
 
@@ -100,23 +98,29 @@ static bool has_paths(const struct proxy *p, struct pin *pin)
 }
 
 bool pins_pass(
-	struct proxy *p, const struct addr *device, const char *host, const struct decision *d)
+	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d)
 {
-	const struct device_view *v = p->pins.by_id.count ? proxy_device(p, device) : NULL;
 	char id[PIN_ID_LEN];
 	struct pin *pin;
 
-	if (!v || !p->conf->pinned_after)
+	if (!v || !p->pins.by_id.count || !p->conf->pinned_after)
 		return false;
 	pin_id(v->id, host, id);
 	pin = hmap_find_str(&p->pins.by_id, id);
 	return pin && !pin->is_revoked && !is_over(p, pin, clock_wall_ms()) &&
-	       is_plain(p, device, host, d) && !has_paths(p, pin);
+	       is_plain(p, v, host, d) && !has_paths(p, pin);
+}
+
+bool pins_is_blind(
+	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d)
+{
+	return judge_is_allowed(d) && !gateway_is_host(p, host) &&
+	       (d->no_decrypt || pins_pass(p, v, host, d));
 }
 
 /* The policy's word on a name. */
 static void decide_name(
-	struct proxy *p, const struct addr *device, const char *host, struct decision *d)
+	struct proxy *p, struct device_view *v, const char *host, struct decision *d)
 {
 	struct policy_query q = {
 		.path = POLICY_PATH_PROXY,
@@ -124,7 +128,7 @@ static void decide_name(
 		.host_len = strlen(host),
 	};
 
-	policy_decide(p->policy, proxy_device(p, device), &q, clock_wall_ms(), d);
+	policy_decide(p->policy, v, &q, clock_wall_ms(), d);
 }
 
 /* ---- telling each other ---- */
@@ -143,14 +147,14 @@ static cJSON *refusal_record(const struct device_view *v, const char *host, int6
 void pins_refused(
 	struct proxy *p, const struct addr *device, const char *host, int64_t began, bool is_alert)
 {
-	const struct device_view *v = proxy_device(p, device);
+	struct device_view *v = proxy_device(p, device);
 	struct decision d;
 	cJSON *o;
 
 	if (!v || !p->conf->pinned_after)
 		return;
-	decide_name(p, device, host, &d);
-	if (d.no_decrypt || !is_plain(p, device, host, &d))
+	decide_name(p, v, host, &d);
+	if (d.no_decrypt || !is_plain(p, v, host, &d))
 		return;
 	o = refusal_record(v, host, began);
 	cJSON_AddBoolToObject(o, "alert", is_alert);
@@ -250,20 +254,19 @@ static void make_pin(struct proxy *p, const char *device, const char *name, unsi
 /* By the policy of this process, and of now. */
 static bool may_be_pinned(struct proxy *p, const char *device, const char *name)
 {
-	const struct device_view *v = p->dir ? directory_find_id(p->dir, device) : NULL;
+	struct device_view *v = p->dir ? directory_find_id(p->dir, device) : NULL;
 	const struct pin *pin;
 	char id[PIN_ID_LEN];
 	struct decision d;
 
-	if (!v || !v->address_count)
+	if (!v)
 		return false;
 	pin_id(device, name, id);
 	pin = hmap_find_str(&p->pins.by_id, id);
 	if (pin && !is_over(p, pin, clock_wall_ms()))
 		return false;
-	decide_name(p, &v->addresses[0], name, &d);
-	return is_plain(p, &v->addresses[0], name, &d) &&
-	       !policy_has_path_rules(p->policy, name, strlen(name));
+	decide_name(p, v, name, &d);
+	return is_plain(p, v, name, &d) && !policy_has_path_rules(p->policy, name, strlen(name));
 }
 
 static void on_count(void *arg, const char *device, const char *name, unsigned count)

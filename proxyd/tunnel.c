@@ -5,6 +5,7 @@
 #include "common/timer.h"
 #include "proxyd/client_hello.h"
 #include "proxyd/connect.h"
+#include "proxyd/judge.h"
 #include "proxyd/server_hello.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -112,11 +113,11 @@ static bool is_allowed(struct flow *f)
 		.rest = terms->rest,
 		.rest_len = terms->rest ? strlen(terms->rest) : 0,
 	};
+	struct device_view *v = proxy_device(p, &terms->device);
 	struct decision d;
 
-	policy_decide(p->policy, proxy_device(p, &terms->device), &q, clock_wall_ms(), &d);
-	if ((d.verdict != VERDICT_ALLOW && d.verdict != VERDICT_PASS) ||
-		(!terms->rest && !d.no_decrypt && !pins_pass(p, &terms->device, terms->host, &d)))
+	policy_decide(p->policy, v, &q, clock_wall_ms(), &d);
+	if (terms->rest ? !judge_is_allowed(&d) : !pins_is_blind(p, v, terms->host, &d))
 		return false;
 	return !t->server.stream || connect_may_reuse(p, &terms->device, t->server.stream);
 }

@@ -376,6 +376,8 @@ def test_what_redis_lost_is_published_again(new_world):
     w.refuse(times=3)
     w.wait_pin()
     record = w.pins()
+    gen = json.loads(w.redis("HGET", "culvert:gens:proxyd", "pinned"))["gen"]
+    w.wait_applied("pinned", gen, "proxyd")  # and is on its way to the disk
     w.proxyd.stop()
     w.redis("FLUSHALL")
     w.start_proxyd()
