@@ -15,7 +15,7 @@
 import { el, icon, plain } from "./dom.js";
 import { all, Problem } from "./api.js";
 import { has, t } from "./text.js";
-import { id, told } from "./ui.js";
+import { busy, id, told } from "./ui.js";
 
 const pickText = (kinds, scope, name) => kinds.map(k => `${k[0]}.${k[1] ? scope + "." : ""}${name}`).find(has);
 const labelOf = (scope, name) => { const key = pickText([["field", true], ["field", false]], scope, name); return key ? t(key) : name; };
@@ -64,7 +64,7 @@ const KINDS = {
 	},
 	choice(f, value) {
 		const options = f.choices.map(c => (Array.isArray(c) ? c : [c, choiceText(f.scope, f.name, c)]));
-		if (f.inherit || !f.required) options.unshift(["", f.inherit ? t("inherits") : t("none")]);
+		if (f.inherit || !f.required) options.unshift(["", f.inherit ? t("inherits") : f.none ?? t("none")]);
 		const text = value === undefined || value === null ? "" : String(value);
 		if (text && !options.some(o => String(o[0]) === text)) options.push([text, plain(text)]);
 		const node = el("select", { class: "input", id: f.id, name: f.name, "aria-describedby": f.describedby },
@@ -177,6 +177,32 @@ function makeAll(fields, record, scope, out) {
 		}
 	}
 	return nodes;
+}
+
+/* A form that stands in the page, with its button: save(value) stores, its problem is shown at the fields. can:
+ * false, it is only looked at. */
+export function pageForm(form, { save, action, can = true }) {
+	const wrong = el("div", { role: "alert" });
+	const submit = el("button", { type: "submit", class: "button main" }, action ?? t("save"));
+	form.node.addEventListener("submit", event => {
+		event.preventDefault();
+		wrong.replaceChildren();
+		form.clearProblem();
+		busy(submit, async () => {
+			try {
+				await save(form.value());
+			} catch (error) {
+				if (!form.showProblem(error, wrong)) throw error;
+			}
+		});
+	});
+	form.node.prepend(wrong);
+	form.node.append(el("div", { class: "row end" }, submit));
+	if (!can) {
+		for (const f of form.node.querySelectorAll("input, select, textarea, button")) f.disabled = true;
+		submit.hidden = true;
+	}
+	return form.node;
 }
 
 /* See above. → {node: <form>, value(), showProblem(error), clearProblem()} */

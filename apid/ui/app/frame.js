@@ -2,13 +2,14 @@
 // Navigation and the router: #/page/args?query.
 
 import { el, fill, icon, name } from "./dom.js";
-import { isAway, logout, may, me, on } from "./api.js";
+import { get, isAway, logout, may, me, on } from "./api.js";
 import { find, GROUPS, PAGES } from "./nav.js";
 import { t } from "./text.js";
 import { button, failed, ghost } from "./ui.js";
 import { open } from "./dialog.js";
 import { listenKeys } from "./keys.js";
 
+const COUNT_MS = 30000;
 let main, current = null;
 const counts = new Map();
 
@@ -21,7 +22,7 @@ export function setCount(page, n) {
 	}
 }
 
-export const visiblePages = () => PAGES.filter(p => !p.role || may(p.role));
+export const visiblePages = () => PAGES.filter(p => (!p.role || may(p.role)) && !(p.whole && me().groups));
 
 function link(page) {
 	const n = counts.get(page.id);
@@ -98,7 +99,18 @@ export function showFrame() {
 		el("div", { class: "frame" }, nav(), el("div", { class: "side" }, mobileTop(), banner, main)));
 	window.addEventListener("hashchange", route);
 	listenKeys();
+	watchAppeals();
 	route();
+}
+
+/* Appeals that wait are seen on every page. */
+async function watchAppeals() {
+	try {
+		if (!document.hidden) setCount("appeals", (await get("/api/v1/appeal-counts", { once: true, quiet: true })).pending);
+	} catch {
+		// Whoever asks for something in earnest is told.
+	}
+	setTimeout(watchAppeals, COUNT_MS);
 }
 
 function parse() {

@@ -5,13 +5,14 @@
  * scope: where its texts are (words.title, words.about, words.new, words.empty, field.words.…). fields: of the
  * form, or record → fields. key: the record's own name in its address, "id". title: of a record, for people.
  * href: row → where a record has a page of its own. slug: the field that a new record's id is made from.
- * undo: false where what goes takes more with it, which is asked before.
+ * undo: false where what goes takes more with it, which is asked before. A page of several such lists is
+ * recordTabs(page, "dns", [options, …]): the scopes are its tabs, with the texts dns.title, dns_rules.tab, ….
  */
 
 import { el, name, plain } from "./dom.js";
 import { all, change, may, read } from "./api.js";
 import { number, t } from "./text.js";
-import { button, failed, head, state, told } from "./ui.js";
+import { button, failed, head, state, tabs, told } from "./ui.js";
 import { makeTable } from "./table.js";
 import { makeForm } from "./form.js";
 import { confirm, formDialog } from "./dialog.js";
@@ -86,13 +87,14 @@ export async function records(page, options) {
 	});
 	const makeButton = can && options.fields && button(t(scope + ".new"), { icon: "plus", kind: "main", "data-new": true, onclick: make });
 	const table = makeTable({
-		label: t(scope + ".title"), columns, key: row => row[key], href, filters, sorted, tools,
+		label: t(options.section ? scope + ".tab" : scope + ".title"), columns, key: row => row[key], href, filters, sorted, tools,
 		onOpen: !href && can ? openRow : undefined,
 		text: text ?? (row => `${row[key]} ${title(row)}`),
 		acts: can && options.removable !== false ? row => button("", { icon: "trash", kind: "quiet small", label: t("remove.label", { name: plain(title(row), 40) }), onclick: () => remove(kind, row) }) : null,
 		empty: () => state({ icon: options.icon ?? scope, title: t(scope + ".empty"), text: t(scope + ".empty.about"), actions: can && options.fields && button(t(scope + ".new"), { icon: "plus", kind: "main", onclick: make }) }),
 	});
-	page.root.append(head({ title: t(scope + ".title"), about: t(scope + ".about"), actions: [actions, makeButton] }), ...(intro ? [intro] : []), table.node);
+	const over = options.section ?? scope;
+	page.root.append(head({ title: t(over + ".title"), about: t(scope + ".about"), actions: [actions, makeButton] }), ...(options.tabs ? [options.tabs] : []), ...(intro ? [intro] : []), table.node);
 	try {
 		await all(path, { signal: page.signal, onPage: found => table.add(found) });
 		table.finish();
@@ -101,6 +103,12 @@ export async function records(page, options) {
 		table.node.replaceWith(failed(error, page.again));
 	}
 	return table;
+}
+
+export function recordTabs(page, section, kinds) {
+	const current = kinds.find(k => k.scope === page.args[0]) ?? kinds[0];
+	const bar = tabs(kinds.map((k, i) => [i ? k.scope : "", t(k.scope + ".tab")]), "#/" + section, current === kinds[0] ? "" : current.scope, t(section + ".title"));
+	return current.show ? current.show(page, bar) : records(page, { ...current, section, tabs: bar, icon: current.icon ?? section });
 }
 
 /* Columns that many have. */

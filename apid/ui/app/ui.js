@@ -21,8 +21,8 @@ export const id = prefix => `${prefix}-${++serial}`;
 
 /* A translucent panel with a heading. */
 export function panel({ title, actions, flush, props }, ...kids) {
-	const heading = title && id("panel");
-	return el("section", { class: flush ? "panel flush" : "panel", "aria-labelledby": heading, ...props },
+	const heading = title ? id("panel") : null;
+	return el(title ? "section" : "div", { class: flush ? "panel flush" : "panel", "aria-labelledby": heading, ...props },
 		title && el("div", { class: "panel-head" }, el("h2", { id: heading }, title), actions),
 		kids);
 }

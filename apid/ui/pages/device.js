@@ -4,10 +4,12 @@
 import { code, el, fill, name, plain } from "../app/dom.js";
 import * as api from "../app/api.js";
 import { ago, bytes, t, time } from "../app/text.js";
-import { button, facts, head, load, mark, note, panel, state, tabs, told } from "../app/ui.js";
+import { button, facts, head, load, mark, note, panel, state, tabs } from "../app/ui.js";
 import { makeForm } from "../app/form.js";
-import { policyChoices, policyFields, policyMarks } from "../app/policy.js";
+import { policyMarks } from "../app/policy.js";
+import { showPolicy } from "../app/policy_page.js";
 import { renewConfig, showEnrolment } from "../app/add_device.js";
+import { unblock } from "../app/unblock.js";
 import { confirm, formDialog, showSecret } from "../app/dialog.js";
 import { toast, undoable } from "../app/toast.js";
 
@@ -25,7 +27,7 @@ export async function show(page) {
 		head({ title: name(device.name || device.id), crumb: ["#/devices", t("devices.title")], about: el("span", {}, code(device.id)), actions: may("admin") && actions(context, shown) }),
 		tabs(TABS.map(key => [key, t("device.tab." + (key || "overview"))]), base, TABS.includes(tab) ? tab : "", t("device.tabs")),
 		body);
-	if (tab === "policy") await showPolicy(context, body);
+	if (tab === "policy") await showPolicy({ page, record: device, etag, path, target: "device:" + device.id }, body);
 	else if (tab === "sites") await showSites(context, body);
 	else showOverview(context, body);
 }
@@ -129,106 +131,7 @@ function showOverview(context, body) {
 	body.append(el("div", { class: "grid" }, statusPanel(context), connectionPanel(context), aboutPanel(context)));
 }
 
-/* ---- policy ---- */
-
-async function showPolicy(context, body) {
-	const { page, device, etag, path } = context;
-	const choices = await policyChoices(api);
-	const form = makeForm(policyFields(choices), device, "device");
-	const wrong = el("div", { role: "alert" });
-	const can = may("admin");
-	const submit = button(t("save"), {
-		kind: "main", onclick: async () => {
-			form.clearProblem();
-			wrong.replaceChildren();
-			try {
-				await change("PUT", path, form.value(), { etag });
-				toast(t("saved"));
-				page.again();
-			} catch (error) {
-				if (!form.showProblem(error, wrong)) throw error;
-			}
-		},
-	});
-	form.node.addEventListener("submit", e => { e.preventDefault(); submit.click(); });
-	if (!can) for (const f of form.node.querySelectorAll("input, select, textarea, button")) f.disabled = true;
-	const sides = el("div", { class: "stack" }, await switchesPanel(context), await listsPanel(context, choices.lists));
-	body.append(el("div", { class: "grid two" },
-		panel({ title: t("device.policy") }, el("div", { class: "stack" }, el("p", { class: "dim" }, t("policy.about")), wrong, form.node, can && el("div", { class: "row end" }, submit))),
-		sides));
-}
-
-/* The record of switches and lists that are off; it is made when it is needed. */
-async function readPref(device) {
-	try {
-		return (await read(`/api/v1/device-prefs/${encodeURIComponent("device:" + device.id)}`)).data;
-	} catch (error) {
-		if (error.status !== 404) throw error;
-		return { id: "device:" + device.id };
-	}
-}
-
-async function setPref(device, patch) {
-	const record = { ...(await readPref(device)), ...patch };
-	return change("PUT", `/api/v1/device-prefs/${encodeURIComponent(record.id)}`, record);
-}
-
-function prefSwitch(label, help, value, set) {
-	const box = el("input", { type: "checkbox", role: "switch", checked: value, disabled: !may("admin") });
-	box.addEventListener("change", async () => {
-		const wanted = box.checked;
-		box.disabled = true;
-		try {
-			await set(wanted);
-			undoable(t(wanted ? "switched.on" : "switched.off", { name: label }), async () => { await set(!wanted); box.checked = !wanted; });
-		} catch (error) {
-			box.checked = !wanted;
-			told(error);
-		} finally {
-			box.disabled = false;
-		}
-	});
-	return el("label", { class: "switch" }, box, el("span", { class: "text" }, label, help && el("span", { class: "dim small" }, help)));
-}
-
-async function switchesPanel({ device }) {
-	const pref = await readPref(device);
-	return panel({ title: t("device.switches") }, el("div", { class: "stack" }, ["offline_browser", "offline_vpn"].map(key =>
-		prefSwitch(t("switch." + key), t("switch." + key + ".about"), Boolean(pref[key]), is => setPref(device, { [key]: is })))));
-}
-
-async function listsPanel({ device }, lists) {
-	const pref = await readPref(device);
-	if (!lists.length) return panel({ title: t("device.lists") }, el("p", { class: "dim" }, t("device.lists.none")));
-	return panel({ title: t("device.lists") }, el("div", { class: "stack" }, lists.map(list =>
-		prefSwitch(plain(list.title || list.id, 60), list.kind && plain(list.kind, 40), !(pref.lists_off ?? []).includes(list.id), async is => {
-			const off = new Set((await readPref(device)).lists_off ?? []);
-			if (is) off.delete(list.id);
-			else off.add(list.id);
-			await setPref(device, { lists_off: [...off] });
-		}))));
-}
-
 /* ---- websites unblocked or blocked for it ---- */
-
-const UNTIL = [["900000", "until.15m"], ["3600000", "until.1h"], ["14400000", "until.4h"], ["86400000", "until.1d"], ["", "until.ever"]];
-
-/* Asks for a website and lets it through for a while. */
-export async function unblock(device, pattern = "") {
-	const form = makeForm([
-		{ name: "pattern", kind: "text", required: true, placeholder: "example.org" },
-		{ name: "action", kind: "segments", choices: ["allow", "block"], initial: "allow" },
-		{ name: "for", kind: "choice", required: true, choices: UNTIL.map(([v, key]) => [v, t(key)]) },
-	], { pattern, for: "3600000" }, "override");
-	return formDialog({
-		title: t("override.new"), form, action: t("override.do"),
-		save(value) {
-			const record = { device: device.id, pattern: value.pattern ?? "", match: /[/*]/.test(value.pattern ?? "") ? "startswith" : "endswith", action: value.action };
-			if (value.for) record.until = Date.now() + Number(value.for);
-			return change("POST", "/api/v1/site-overrides", record);
-		},
-	}).done;
-}
 
 async function showSites({ page, device }, body) {
 	const place = el("div", {});

@@ -5,7 +5,7 @@ import { el, fill } from "../app/dom.js";
 import { change, me, refresh } from "../app/api.js";
 import { t } from "../app/text.js";
 import { button, facts, head, mark, note, panel } from "../app/ui.js";
-import { makeForm } from "../app/form.js";
+import { makeForm, pageForm } from "../app/form.js";
 import { formDialog, showSecret } from "../app/dialog.js";
 import { svgImage } from "../app/qr.js";
 import { toast } from "../app/toast.js";
@@ -54,28 +54,19 @@ export async function show(page) {
 		{ name: "password", kind: "password", required: true, autocomplete: "current-password" },
 		{ name: "new", kind: "password", required: true },
 	], {}, "me");
-	const wrong = el("div", { role: "alert" });
-	const submit = button(t("me.password.do"), {
-		kind: "main", onclick: async () => {
-			form.clearProblem();
-			wrong.replaceChildren();
-			try {
-				const { password = "", new: next = "" } = form.value();
-				await change("POST", "/auth/password", { password, new: next });
-				form.node.reset();
-				await refresh();
-				toast(t("me.password.done"));
-			} catch (error) {
-				if (!form.showProblem(error, wrong)) throw error;
-			}
+	const password = pageForm(form, {
+		action: t("me.password.do"), save: async ({ password: old = "", new: next = "" }) => {
+			await change("POST", "/auth/password", { password: old, new: next });
+			form.node.reset();
+			await refresh();
+			toast(t("me.password.done"));
 		},
 	});
-	form.node.addEventListener("submit", e => { e.preventDefault(); submit.click(); });
 	const groups = me().groups;
 	page.root.append(head({ title: t("me.title"), about: t("me.about") }),
 		el("div", { class: "grid" },
 			panel({ title: t("me.factor") }, factor),
-			panel({ title: t("me.password") }, el("div", { class: "stack" }, wrong, form.node, el("div", { class: "row end" }, submit))),
+			panel({ title: t("me.password") }, password),
 			panel({ title: t("me.account") }, facts([
 				[t("login.user"), me().name], [t("me.role"), t("role." + me().role)], [t("me.groups"), groups ? groups.join(", ") : t("me.groups.all")],
 			]))));

@@ -2,22 +2,17 @@
 // After the first account is made: a second factor, the gateway's address, the first device. Each may be left out.
 
 import { el, fill } from "../app/dom.js";
-import { change, get, may, me } from "../app/api.js";
+import { all, change, may, me } from "../app/api.js";
 import { t } from "../app/text.js";
 import { button, head, mark, panel } from "../app/ui.js";
-import { makeForm } from "../app/form.js";
+import { makeForm, pageForm } from "../app/form.js";
 import { setUpTotp } from "./me.js";
 import { addDevice } from "../app/add_device.js";
 
 const ENDPOINT = "/api/v1/settings/endpoint";
 
 async function readEndpoint() {
-	try {
-		return (await get(ENDPOINT)).value;
-	} catch (error) {
-		if (error.status !== 404) throw error;
-		return undefined;
-	}
+	return (await all("/api/v1/settings?q=endpoint")).find(s => s.id === "endpoint")?.value;
 }
 
 function factorStep(next) {
@@ -30,22 +25,13 @@ function factorStep(next) {
 async function endpointStep(next) {
 	const value = await readEndpoint();
 	const form = makeForm([{ name: "value", kind: "text", required: true, placeholder: "vpn.example.org" }], { value }, "endpoint");
-	const wrong = el("div", { role: "alert" });
-	const submit = button(t("welcome.next"), {
-		kind: "main", onclick: async () => {
-			form.clearProblem();
-			wrong.replaceChildren();
-			const wanted = form.value().value ?? "";
-			try {
-				if (wanted !== value) await change("PUT", ENDPOINT, { id: "endpoint", value: wanted });
-				next();
-			} catch (error) {
-				if (!form.showProblem(error, wrong)) throw error;
-			}
+	const node = pageForm(form, {
+		action: t("welcome.next"), save: async ({ value: wanted = "" }) => {
+			if (wanted !== value) await change("PUT", ENDPOINT, { id: "endpoint", value: wanted });
+			next();
 		},
 	});
-	form.node.addEventListener("submit", e => { e.preventDefault(); submit.click(); });
-	return [el("p", {}, t("welcome.endpoint.about")), wrong, form.node, el("div", { class: "row end" }, submit)];
+	return [el("p", {}, t("welcome.endpoint.about")), node];
 }
 
 function deviceStep(next) {
@@ -56,7 +42,7 @@ function deviceStep(next) {
 
 export async function show(page) {
 	const steps = [["factor", factorStep], ...(may("admin") && !me().groups ? [["endpoint", endpointStep]] : []), ...(may("admin") ? [["device", deviceStep]] : [])];
-	const bar = el("ol", { class: "steps", "aria-hidden": "true" }), place = el("div", {});
+	const bar = el("ol", { class: "steps narrow", "aria-hidden": "true" }), place = el("div", { class: "narrow" });
 	let at = -1;
 	async function next() {
 		if (page.signal.aborted) return;

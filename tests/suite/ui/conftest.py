@@ -47,3 +47,10 @@ def open_page(world, browser):
         said = [line for line in page.said() if not any(part in line for part in make.expected)]
         page.close()
         assert not said, said
+
+
+@pytest.fixture(scope="session")
+def full(world):
+    """The world with something of everything."""
+    uilib.fill(world)
+    return world

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of the administration's pages share."""
+import base64
 import json
+import time
 
 import apidlib
+from support.bus import Probe
 from support.redis import Redis
+from support.wait import wait_until
 
 SERVER_KEY = "kQZPB1ZNWvV6lgkRLiZXsO1YbLLvNKn1g6V5zn/b2mU="
 SECOND = "another long password"
@@ -26,6 +30,7 @@ class World:
         self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, apidlib.SEED).start()
         self.owner = self.apid.owner()
         self.clients = {apidlib.OWNER: self.owner}
+        self.proxyd = None
         self.url = "https://127.0.0.1:%d" % self.apid.admin_port
 
     def account(self, name, role, groups=None):
@@ -47,8 +52,82 @@ class World:
         assert status in (200, 201), body
         return body
 
+    def post_appeal(self, record):
+        """As proxyd does when a device has asked; it is in the database then."""
+        if not self.proxyd:
+            self.proxyd = Probe("proxyd", "unix:%s" % self.redis.socket, self.apid.dir)
+        self.proxyd.do("queue_add", record=record, tag=record["uuid"])
+        wait_until(lambda: self.owner.get("/api/v1/appeals/" + record["uuid"])[0] == 200, "the appeal is stored")
+
     def stop(self):
+        if self.proxyd:
+            self.proxyd.quit()
         self.apid.stop()
         self.wgd.close()
         self.redis.stop()
         self.mariadb.stop()
+
+
+# ---- pages, and something to show on each ----
+
+PAGES = ["/overview", "/live", "/devices", "/devices/annas-phone", "/devices/annas-phone/policy",
+         "/devices/annas-phone/sites", "/users", "/groups", "/groups/kids", "/lists", "/websites",
+         "/websites/categories", "/websites/overrides", "/websites/sni_block", "/words", "/words/searched", "/dns",
+         "/dns/dns_records", "/firewall", "/appeals", "/appeals/approved", "/explain", "/audit", "/accounts", "/keys",
+         "/keys/tokens", "/keys/provision", "/settings", "/settings/access", "/settings/network",
+         "/settings/defaults", "/me", "/welcome"]
+
+
+def key(n):
+    """A public key as good as any other."""
+    return base64.b64encode(bytes([n]) * 32).decode()
+
+
+def appeal(n, **more):
+    return {"uuid": "00000000-0000-4000-8000-%012d" % n, "url": "https://news%d.example/today" % n,
+            "host": "news%d.example" % n, "mode": "appeal", "device_id": "annas-phone",
+            "reason": "We need it for school.", "time": int(time.time() * 1000) - n * 60000, **more}
+
+
+RECORDS = {
+    "groups": [{"id": "kids", "name": "Kids", "unknown_sites": "block", "images": "hide"},
+               {"id": "guests", "name": "Guests", "profile": "internet"}],
+    "users": [{"id": "anna", "name": "Anna Berger", "email": "anna@example.org"}, {"id": "ben", "name": "Ben"}],
+    "devices": [{"id": "annas-phone", "name": "Anna\u2019s phone", "group": "kids", "user": "anna", "public_key": key(1)},
+                {"id": "living-room-tv", "name": "Living room TV", "public_key": key(2)},
+                {"id": "bens-laptop", "name": "Ben\u2019s laptop", "group": "guests", "user": "ben",
+                 "public_key": key(3)},
+                {"id": "tablet", "name": "Tablet", "group": "kids", "user": "anna"},
+                {"id": "printer", "name": "Printer", "public_key": key(4), "active": False}],
+    "list-sources": [{"id": "ads", "title": "Ads & trackers", "source": "https://lists.example/ads.txt",
+                      "kind": "adblock", "default_on": True},
+                     {"id": "malware", "title": "Malware", "source": "https://lists.example/malware.txt"}],
+    "categories": [{"id": "news", "name": "News", "visibility": "public", "sort_order": 1, "default": "allow"},
+                   {"id": "gambling", "name": "Gambling", "default": "block"}],
+    "websites": [{"id": "w1", "pattern": "example.org", "match": "endswith", "category": "news",
+                  "status": "approved"},
+                 {"id": "w2", "pattern": "casino.example", "match": "endswith", "category": "gambling",
+                  "status": "approved"}],
+    "site-overrides": [{"id": "o1", "device": "annas-phone", "pattern": "wiki.example", "match": "endswith",
+                        "action": "allow", "until": int(time.time() * 1000) + 3600000}],
+    "sni-block": [{"id": "s1", "domain": "bad.example", "note": "reported"}],
+    "words": [{"id": "x1", "term": "forbiddenword", "match": "exact"}],
+    "search-words": [{"id": "q1", "term": "poker"}],
+    "dns-rules": [{"id": "r1", "pattern": "telemetry.example", "match": "endswith", "action": "block"}],
+    "dns-records": [{"id": "h1", "name": "nas.home", "type": "A", "value": "10.77.0.5"}],
+    "profiles": [{"name": "printer-only", "rules": [{"action": "allow", "prefixes": ["10.77.0.5/32"],
+                                                     "protocols": ["tcp"], "ports": ["631"]}]}],
+}
+
+
+def fill(world):
+    """Something of everything."""
+    for path, records in RECORDS.items():
+        for record in records:
+            world.have(path, record, "name" if path == "profiles" else "id")
+    for n in range(1, 5):
+        world.post_appeal(appeal(n, **({"mode": "review", "category_id": "news"} if n == 2 else {})))
+    world.owner.post("/api/v1/appeals/%s/approve" % appeal(4)["uuid"], {"answer": "Until the exam."})
+    world.owner.post("/api/v1/tokens", {"name": "backup", "role": "viewer", "scopes": ["devices:read"]})
+    world.owner.post("/api/v1/provision-keys", {"name": "app"})
+    world.account("hana", "helper", ["kids"])
