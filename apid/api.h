@@ -16,7 +16,6 @@ struct device_docs;
 struct peers;
 struct live;
 struct followed;
-struct pinned;
 
 /* What the handlers share. */
 struct api {
@@ -34,7 +33,6 @@ struct api {
 	struct peers *peers;
 	struct live *live;
 	char *metrics_token;	 /* kept, of the configuration; NULL or "" = none */
-	struct pinned *pinned;
 	struct hmap cookies;	 /* that were verified → hash of their session; bounded */
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/followed.h"
+#include "apid/topics.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void on_list(
-	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+static void follow(struct followed *f, struct table *table, enum bus_topic topic,
+	enum bus_daemon owner, const char *id, const void *rec)
 {
-	struct followed *f = arg;
 	const char *text = rec ? bus_topic_find(f->bus, topic, owner, id) : NULL;
 	cJSON *json = NULL;
 	char *made = NULL;
@@ -20,23 +20,46 @@ static void on_list(
 		text = made = json ? json_format(json) : NULL;
 	}
 	if (!text)
-		table_remove(&f->lists, id);
-	else if (table_set(&f->lists, id, text))
-		log_error("record of syncd cannot be shown topic=lists id=%s", id);
+		table_remove(table, id);
+	else if (table_set(table, id, text))
+		log_error("record cannot be shown topic=%s id=%s", topic_name(topic), id);
 	cJSON_Delete(json);
 	free(made);
 }
 
+static void on_list(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct followed *f = arg;
+
+	follow(f, &f->lists, topic, owner, id, rec);
+}
+
+static void on_pinned(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct followed *f = arg;
+	const struct rec_pinned *r = rec;
+	bool holds = r && !r->revoked && !r->head.closed;
+
+	follow(f, &f->pinned, topic, owner, id, holds ? rec : NULL);
+}
+
 int followed_open(struct followed *f, struct bus *bus)
 {
-	static const struct bus_topic_ops ops = { .on_record = on_list };
+	static const struct bus_topic_ops lists = { .on_record = on_list };
+	static const struct bus_topic_ops pinned = { .on_record = on_pinned };
+	int err;
 
 	table_init(&f->lists);
+	table_init(&f->pinned);
 	f->bus = bus;
-	return bus_subscribe(bus, TOPIC_lists, BUS_SYNCD, &ops, f);
+	err = bus_subscribe(bus, TOPIC_lists, BUS_SYNCD, &lists, f);
+	return err ? err : bus_subscribe(bus, TOPIC_pinned, BUS_PROXYD, &pinned, f);
 }
 
 void followed_fini(struct followed *f)
 {
 	table_fini(&f->lists);
+	table_fini(&f->pinned);
 }

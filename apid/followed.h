@@ -4,10 +4,11 @@
 #include "apid/table.h"
 #include "common/bus.h"
 
-/* Topics that syncd owns, as tables that the API shows and nobody changes. */
+/* Topics that other daemons own, as tables that the API shows and does not change itself. */
 struct followed {
 	struct bus *bus;
-	struct table lists;
+	struct table lists;  /* syncd's */
+	struct table pinned; /* proxyd's (SPEC P14): those in force */
 };
 
 /* f is zeroed. 0 or -errno. */

@@ -8,7 +8,6 @@
 #include "apid/followed.h"
 #include "apid/live.h"
 #include "apid/peers.h"
-#include "apid/pinned.h"
 #include "apid/provision.h"
 #include "apid/purge.h"
 #include "apid/setup.h"
@@ -39,7 +38,6 @@ struct apid {
 	struct alarms alarms;
 	struct live live;
 	struct followed followed;
-	struct pinned pinned;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -234,7 +232,6 @@ static int open_api(struct daemon *d, struct apid *a)
 	api->tunnel_infos = &a->tunnels;
 	api->docs = &a->docs;
 	api->peers = &a->peers;
-	api->pinned = &a->pinned;
 	a->docs.turn_secret = conf->turn_secret.value;
 	a->docs.turn_uris = &conf->turn_uris;
 	a->docs.turn_ttl_s = conf->turn_ttl_s;
@@ -245,8 +242,6 @@ static int open_api(struct daemon *d, struct apid *a)
 		r = followed_open(&a->followed, d->bus);
 	if (!r)
 		r = open_live(d, a);
-	if (!r)
-		r = pinned_open(&a->pinned, d->bus);
 	if (!r)
 		r = device_docs_open(&a->docs, api);
 	if (!r)
@@ -417,7 +412,6 @@ static void fini(struct daemon *d)
 	peers_fini(&a->peers);
 	appeals_fini(&a->appeals);
 	followed_fini(&a->followed);
-	pinned_fini(&a->pinned);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)
 		store_free(a->store);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/deed.h"
+#include "apid/followed.h"
 #include "apid/page.h"
-#include "apid/pinned.h"
 #include "apid/routes.h"
 
 #include <errno.h>
@@ -18,14 +18,14 @@ static bool may_see(struct call *c, const struct table_row *row)
 /* NULL: not there, for who asks. */
 static const struct table_row *find(struct call *c)
 {
-	const struct table_row *row = table_find(&c->api->pinned->table, c->args[0]);
+	const struct table_row *row = table_find(&c->api->followed->pinned, c->args[0]);
 
 	return row && may_see(c, row) ? row : NULL;
 }
 
 static void handle_list(struct call *c)
 {
-	page_answer(c, &c->api->pinned->table, may_see);
+	page_answer(c, &c->api->followed->pinned, may_see);
 }
 
 static void handle_get(struct call *c)
