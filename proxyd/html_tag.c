@@ -69,18 +69,25 @@ static size_t take_name(struct html_tag *t, const uint8_t *p, size_t len)
 	return n + 1;
 }
 
-/* Does its value begin, which people get to see? */
+static bool is_seen(const char *name, size_t len)
+{
+	switch (len) {
+	case 3:
+		return !strncasecmp(name, "alt", 3);
+	case 5:
+		return !strncasecmp(name, "label", 5) || !strncasecmp(name, "title", 5);
+	case 10:
+		return !strncasecmp(name, "aria-label", 10);
+	case 11:
+		return !strncasecmp(name, "placeholder", 11);
+	default:
+		return false;
+	}
+}
+
 static void start_value(struct html_tag *t)
 {
-	static const struct {
-		char name[HTML_ATTRIBUTE_LEN];
-		size_t len;
-	} seen[] = { { "alt", 3 }, { "aria-label", 10 }, { "label", 5 }, { "placeholder", 11 },
-		{ "title", 5 } };
-
-	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]) && !t->is_end; i++)
-		t->is_seen |= !t->is_kept && t->attribute_len == seen[i].len &&
-			      !strncasecmp(t->attribute, seen[i].name, seen[i].len);
+	t->is_seen = !t->is_kept && !t->is_end && is_seen(t->attribute, t->attribute_len);
 }
 
 /* Between attributes, and within their names. */
