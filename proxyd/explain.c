@@ -157,7 +157,7 @@ static void explain_search(struct way *w)
 			NULL);
 		return;
 	}
-	switch (search_judge_path(e->p, e->target.path, term, sizeof(term))) {
+	switch (search_judge_path(e->p, e->target.host, e->target.path, term, sizeof(term))) {
 	case SEARCH_PASSES:
 		explain_add(w->steps, "search words", false, NULL, NULL, NULL);
 		break;

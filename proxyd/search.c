@@ -74,14 +74,22 @@ static bool is_judged(const struct exchange *x, const struct decision *d)
 	       search_is_host(x->target.host);
 }
 
+/* What a request of a search engine searches for. */
+static int find_texts(const char *host, const char *path, struct buf *texts)
+{
+	int count = search_texts(path, texts), more = search_path_texts(host, path, texts);
+
+	return count < 0 ? count : more < 0 ? more : count + more;
+}
+
 enum search_verdict search_judge_path(
-	const struct proxy *p, const char *path, char *term, size_t term_len)
+	const struct proxy *p, const char *host, const char *path, char *term, size_t term_len)
 {
 	enum search_verdict verdict;
 	struct buf texts;
 
 	buf_init(&texts, 0);
-	verdict = judge_texts(p, search_texts(path, &texts), &texts, term, term_len);
+	verdict = judge_texts(p, find_texts(host, path, &texts), &texts, term, term_len);
 	buf_fini(&texts);
 	return verdict;
 }
@@ -89,23 +97,25 @@ enum search_verdict search_judge_path(
 enum search_verdict search_judge(
 	const struct exchange *x, const struct decision *d, char *term, size_t term_len)
 {
-	return is_judged(x, d) ? search_judge_path(x->p, x->path, term, term_len) : SEARCH_PASSES;
+	return is_judged(x, d) ? search_judge_path(x->p, x->target.host, x->path, term, term_len)
+			       : SEARCH_PASSES;
 }
 
 /* ---- forms ---- */
 
 int search_begin_form(struct exchange *x, const struct decision *d)
 {
-	static const char form[] = "application/x-www-form-urlencoded";
 	const char *type = http_head_get(http_request_head(x->req), "Content-Type");
 
-	if (!is_judged(x, d) || !http_request_length(x->req) || !type ||
-		strncasecmp(type, form, sizeof(form) - 1) != 0)
+	if (!is_judged(x, d) || !http_request_length(x->req) || !type)
 		return 0;
 	x->form = malloc(sizeof(*x->form));
 	if (!x->form)
 		return -ENOMEM;
-	search_form_init(x->form);
+	if (search_form_init(x->form, type)) {
+		free(x->form);
+		x->form = NULL;
+	}
 	return 0;
 }
 
@@ -136,7 +146,7 @@ static int set_parameter(
 
 	buf_init(&texts, 0);
 	buf_init(&path, 0);
-	count = search_texts(x->path, &texts);
+	count = find_texts(x->target.host, x->path, &texts);
 	/* Where nothing is searched for, nothing is to be restricted. */
 	if (count > 0)
 		err = search_set(x->path, key, value, &path);

@@ -20,7 +20,7 @@ enum search_verdict search_judge(
 	const struct exchange *x, const struct decision *d, char *term, size_t term_len);
 /* The same of a path of a search engine (search_is_host), whatever else decides. */
 enum search_verdict search_judge_path(
-	const struct proxy *p, const char *path, char *term, size_t term_len);
+	const struct proxy *p, const char *host, const char *path, char *term, size_t term_len);
 /* The same of a form that is sent: makes x->form where there is one to be judged. 0 or -ENOMEM. */
 int search_begin_form(struct exchange *x, const struct decision *d);
 /* Of x->form, into which what came goes: the first *ready bytes of held may be sent on when it

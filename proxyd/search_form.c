@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/search_form.h"
+#include "proxyd/media_type.h"
+#include "proxyd/search_body.h"
 #include "proxyd/search_url.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
-void search_form_init(struct search_form *f)
+static bool is_type(const char *content_type, const char *type)
+{
+	size_t len = strlen(type);
+
+	return !strncasecmp(content_type, type, len) && !isalnum((uint8_t)content_type[len]);
+}
+
+int search_form_init(struct search_form *f, const char *content_type)
 {
 	*f = (struct search_form){ 0 };
 	buf_init(&f->held, 0);
+	if (is_type(content_type, "application/x-www-form-urlencoded"))
+		f->kind = FORM_URLENCODED;
+	else if (media_kind_of(content_type) == MEDIA_JSON)
+		f->kind = FORM_JSON;
+	else if (is_type(content_type, "multipart/form-data"))
+		f->kind = FORM_PARTS;
+	else
+		return -ENOENT;
+	if (f->kind == FORM_PARTS)
+		return media_parameter(content_type, "boundary", f->boundary, sizeof(f->boundary));
+	return 0;
 }
 
 void search_form_fini(struct search_form *f)
@@ -30,6 +53,10 @@ int search_form_take(
 {
 	if (buf_append(&f->held, data, len))
 		return -ENOMEM;
+	if (f->kind != FORM_URLENCODED) {
+		*ready = is_last || f->held.len > SEARCH_FORM_HELD_MAX ? f->held.len : 0;
+		return 0;
+	}
 	*ready = is_last ? f->held.len : find_whole(&f->held);
 	if (*ready)
 		f->is_inside = false;
@@ -44,7 +71,7 @@ int search_form_take(
 	return 0;
 }
 
-int search_form_texts(const struct search_form *f, size_t len, struct buf *out)
+static int urlencoded_texts(const struct search_form *f, size_t len, struct buf *out)
 {
 	char *path = malloc(len + 2);
 	int count;
@@ -60,4 +87,19 @@ int search_form_texts(const struct search_form *f, size_t len, struct buf *out)
 	count = search_texts(path, out);
 	free(path);
 	return count;
+}
+
+int search_form_texts(const struct search_form *f, size_t len, struct buf *out)
+{
+	if (!len)
+		return 0;
+	switch (f->kind) {
+	case FORM_URLENCODED:
+		break;
+	case FORM_JSON:
+		return search_json_texts(f->held.data, len, out);
+	case FORM_PARTS:
+		return search_multipart_texts(f->held.data, len, f->boundary, out);
+	}
+	return urlencoded_texts(f, len, out);
 }

@@ -5,18 +5,25 @@
 #include <stdbool.h>
 
 /*
- * A form that is sent to a search engine (application/x-www-form-urlencoded), while it passes: a
+ * What is sent to a search engine, while it passes: of a form (application/x-www-form-urlencoded) a
  * parameter is held back until it is whole, so that what is searched for can be judged before the
- * server has it. Pure.
+ * server has it; JSON and forms in parts are held back as a whole, longer ones piece by piece.
+ * Pure.
  */
 #define SEARCH_FORM_HELD_MAX (16u << 10)
+#define SEARCH_BOUNDARY_MAX  70 /* RFC 2046 5.1.1 */
+
+enum search_form_kind { FORM_URLENCODED, FORM_JSON, FORM_PARTS };
 
 struct search_form {
+	enum search_form_kind kind;
+	char boundary[SEARCH_BOUNDARY_MAX + 1]; /* of FORM_PARTS */
 	struct buf held;
 	bool is_inside; /* a parameter too long to be held, which is no search */
 };
 
-void search_form_init(struct search_form *f);
+/* By its Content-Type; -ENOENT: it is none of these, and f is not to be used. */
+int search_form_init(struct search_form *f, const char *content_type);
 void search_form_fini(struct search_form *f);
 /* Takes what came; is_last: it is the end. *ready: so many bytes of held are whole, to be judged,
  * sent on and consumed. 0; -EMSGSIZE: what is searched for is too long; -ENOMEM. */

@@ -3,31 +3,55 @@
 #include "common/policy/safe_search.h"
 #include "proxyd/form.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static const char *const hosts[] = { "bing.com", "duckduckgo.com", "youtube.com",
-	"youtube-nocookie.com", "search.yahoo.com", "search.yahoo.co.jp", "yandex.com", "yandex.ru",
-	"yandex.by", "yandex.kz", "yandex.uz", "yandex.com.tr", "yandex.eu", "ya.ru", "ecosia.org",
-	"startpage.com", "qwant.com", "search.brave.com", "baidu.com", "ask.com", "aol.com",
-	"mojeek.com", "swisscows.com", "metager.org", "metager.de", "dogpile.com", "webcrawler.com",
-	"search.naver.com", "seznam.cz", "gibiru.com", "lukol.com", "presearch.com", "you.com",
-	"kagi.com", "perplexity.ai", "sogou.com", "so.com", "excite.com", "lycos.com", "info.com" };
+/* Sorted. */
+static const char *const hosts[] = { "aol.com", "ask.com", "baidu.com", "bing.com", "dogpile.com",
+	"duckduckgo.com", "ecosia.org", "excite.com", "gibiru.com", "info.com", "kagi.com",
+	"lukol.com", "lycos.com", "metager.de", "metager.org", "mojeek.com", "perplexity.ai",
+	"presearch.com", "qwant.com", "search.brave.com", "search.naver.com", "search.yahoo.co.jp",
+	"search.yahoo.com", "seznam.cz", "so.com", "sogou.com", "startpage.com", "swisscows.com",
+	"webcrawler.com", "ya.ru", "yandex.by", "yandex.com", "yandex.com.tr", "yandex.eu",
+	"yandex.kz", "yandex.ru", "yandex.uz", "you.com", "youtube-nocookie.com", "youtube.com" };
 
 static const char *const keys[] = { "q", "query", "search", "p", "text", "search_query", "wd",
 	"word", "keyword", "as_q", "as_epq", "oq" };
 
+/* In JSON only. */
+static const char *const more_keys[] = { "query_str", "searchquery", "searchterm", "search_term",
+	"term", "phrase", "input", "prompt" };
+
+static int compare_host(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *)element);
+}
+
 bool search_is_host(const char *host)
 {
 	for (const char *at = host; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL) {
-		if (safe_search_engine(at, strlen(at)) == SAFE_GOOGLE)
+		if (safe_search_engine(at, strlen(at)) == SAFE_GOOGLE ||
+			bsearch(at, hosts, sizeof(hosts) / sizeof(*hosts), sizeof(*hosts),
+				compare_host))
 			return true;
-		for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
-			if (!strcmp(at, hosts[i]))
-				return true;
-		}
 	}
 	return false;
+}
+
+static bool has_text(const char *const *texts, size_t n, const char *text, size_t len)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!strncasecmp(texts[i], text, len) && !texts[i][len])
+			return true;
+	}
+	return false;
+}
+
+bool search_is_word(const char *key, size_t len)
+{
+	return has_text(keys, sizeof(keys) / sizeof(*keys), key, len) ||
+	       has_text(more_keys, sizeof(more_keys) / sizeof(*more_keys), key, len);
 }
 
 /* Longer ones are none of those that are looked for. */
@@ -118,6 +142,48 @@ int search_texts(const char *path, struct buf *out)
 			count++;
 		}
 		p += one.len;
+	}
+	return out->failed ? -ENOMEM : count;
+}
+
+/* As it is written, and with what stands for blanks in paths. */
+static void append_segment(struct buf *out, const char *p, size_t len)
+{
+	size_t from = out->len, n;
+
+	append_decoded(out, p, len);
+	buf_append_byte(out, '\n');
+	n = out->len - from;
+	if (out->failed || buf_reserve(out, n))
+		return;
+	buf_append(out, out->data + from, n);
+	for (size_t i = out->len - n; i < out->len; i++) {
+		if (out->data[i] == '-' || out->data[i] == '_')
+			out->data[i] = ' ';
+	}
+}
+
+int search_path_texts(const char *host, const char *path, struct buf *out)
+{
+	static const char *const before[] = { "search", "results", "hashtag", "tag", "topic",
+		"topics", "q", "find", "web", "s" };
+	static const char duck[] = "duckduckgo.com";
+	const char *at = path, *end = path + strcspn(path, "?#");
+	size_t host_len = strlen(host), duck_len = sizeof(duck) - 1;
+	bool wanted = host_len >= duck_len && !strcmp(host + host_len - duck_len, duck);
+	bool is_below = false;
+	int count = 0;
+
+	while (at < end) {
+		size_t len = strcspn(++at, "/?#");
+
+		/* DuckDuckGo's own files are no searches. */
+		if (wanted && len && (is_below || (at + len == end && !memchr(at, '.', len)))) {
+			append_segment(out, at, len);
+			count++;
+		}
+		wanted = is_below = has_text(before, sizeof(before) / sizeof(*before), at, len);
+		at += len;
 	}
 	return out->failed ? -ENOMEM : count;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Paths of search engines: a key that is set stands there once, and changes nothing else that is
  * searched for. A form is the same however it comes. */
+#include "proxyd/search_body.h"
 #include "proxyd/search_form.h"
 #include "proxyd/search_url.h"
 #include <assert.h>
@@ -27,7 +28,7 @@ static int take_form(
 	struct search_form f;
 	int err = 0;
 
-	search_form_init(&f);
+	assert(!search_form_init(&f, "application/x-www-form-urlencoded"));
 	for (size_t at = 0; at <= len && !err; at += piece) {
 		size_t part = len - at < piece ? len - at : piece, ready;
 
@@ -67,6 +68,21 @@ static void check_form(const uint8_t *data, size_t len)
 	buf_fini(&want);
 }
 
+/* Other bodies: texts are made of what is there. */
+static void check_bodies(const uint8_t *data, size_t len)
+{
+	struct buf texts;
+
+	buf_init(&texts, 0);
+	assert(search_json_texts(data, len, &texts) >= 0);
+	assert(texts.len <= 2 * len);
+	buf_reset(&texts);
+	assert(search_multipart_texts(data, len, "--x", &texts) >= 0);
+	assert(texts.len <= len);
+	buf_reset(&texts);
+	buf_fini(&texts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char *path = malloc(len + 1);
@@ -82,8 +98,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	before = texts_of(path);
 	after = texts_of((char *)set.data);
 	assert(!strcmp((char *)before.data, (char *)after.data));
+	buf_reset(&after);
+	assert(search_path_texts("duckduckgo.com", path, &after) >= 0);
 	search_is_host(path);
 	check_form(data, len);
+	check_bodies(data, len);
 	buf_fini(&set);
 	buf_fini(&again);
 	buf_fini(&before);

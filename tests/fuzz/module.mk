@@ -40,4 +40,6 @@ FUZZ_SRCS_appeal_form = $(UNIT_SRCS_appeal)
 FUZZERS += image search_url
 FUZZ_SRCS_image = $(IMAGE_SRCS)
 FUZZ_LIBS_image = -lz -lunistring
-FUZZ_SRCS_search_url = proxyd/form.c proxyd/search_form.c proxyd/search_url.c
+FUZZ_SRCS_search_url = proxyd/fold.c proxyd/form.c proxyd/media_type.c proxyd/search_body.c proxyd/search_form.c \
+	proxyd/search_url.c proxyd/string_escape.c
+FUZZ_LIBS_search_url = -lunistring

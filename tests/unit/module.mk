@@ -73,7 +73,9 @@ UNIT_LIBS_words_stage = $(WORDS_LIBS)
 UNITS += appeal
 UNIT_SRCS_appeal = proxyd/appeal_ask.c proxyd/appeal_token.c proxyd/form.c proxyd/target.c proxyd/texts.c proxyd/uuid.c
 UNITS += search_url http2_head
-UNIT_SRCS_search_url = proxyd/form.c proxyd/search_form.c proxyd/search_url.c
+UNIT_SRCS_search_url = proxyd/fold.c proxyd/form.c proxyd/media_type.c proxyd/search_body.c proxyd/search_form.c \
+	proxyd/search_url.c proxyd/string_escape.c
+UNIT_LIBS_search_url = -lunistring
 UNITS += filter_head
 UNIT_SRCS_filter_head = $(BODY_SRCS) proxyd/filter_head.c proxyd/integrity.c proxyd/media_type.c
 UNIT_LIBS_filter_head = $(BODY_LIBS)

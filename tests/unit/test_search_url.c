@@ -41,6 +41,29 @@ static void test_what_is_searched_for_is_found(void)
 	texts("/s?&&q=x", 1, "x\n");
 }
 
+static void path_texts(const char *host, const char *path, int count, const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	INT_IS(search_path_texts(host, path, &b), count);
+	STR_IS(b.len ? (char *)b.data : "", want);
+	buf_fini(&b);
+}
+
+static void test_paths_that_search_are_found(void)
+{
+	path_texts("www.youtube.com", "/hashtag/two-words?x=y", 1, "two-words\ntwo words\n");
+	path_texts("www.startpage.com", "/do/search/a%20b/c", 1, "a b\na b\n");
+	path_texts("duckduckgo.com", "/kick_ass?ia=web", 1, "kick_ass\nkick ass\n");
+	path_texts("start.duckduckgo.com", "/x", 1, "x\nx\n");
+	path_texts("duckduckgo.com", "/dist/x", 0, "");
+	path_texts("duckduckgo.com", "/d.js?q=x", 0, "");
+	path_texts("www.google.com", "/ass/search", 0, "");
+	path_texts("www.google.com", "/search?q=/search/x", 0, "");
+	path_texts("notduckduckgo.com", "", 0, "");
+}
+
 static void set(const char *path, const char *want)
 {
 	struct buf b;
@@ -82,7 +105,7 @@ static void test_a_form_goes_on_by_whole_parameters(void)
 {
 	struct search_form f;
 
-	search_form_init(&f);
+	INT_IS(search_form_init(&f, "application/x-www-form-urlencoded; charset=utf-8"), 0);
 	take(&f, "a=1&q=two", false, 4, "");
 	take(&f, "+words", false, 0, "");
 	take(&f, ";b=#&%71=x?y", false, 16, "two words\n");
@@ -97,7 +120,7 @@ static void test_only_what_is_searched_for_has_a_bound(void)
 	size_t ready;
 
 	memset(much, 'x', sizeof(much) - 1);
-	search_form_init(&f);
+	INT_IS(search_form_init(&f, "application/x-www-form-urlencoded; charset=utf-8"), 0);
 	take(&f, "abc=", false, 0, "");
 	take(&f, much, false, sizeof(much) + 3, "");
 	take(&f, "xyz", false, 3, "");
@@ -106,12 +129,61 @@ static void test_only_what_is_searched_for_has_a_bound(void)
 	search_form_fini(&f);
 }
 
+static void test_json_that_searches_is_held_back(void)
+{
+	static const char body[] = "{\"a\":\"no\",\"Query\":[\"one\",\"t\\u0077o\\n\"],\"x\":"
+				   "{\"q\" : \"say \\\"hi\\\"\"},\"y\":\"no\"}";
+	struct search_form f;
+
+	INT_IS(search_form_init(&f, "application/json"), 0);
+	take(&f, body, false, 0, "");
+	take(&f, "", true, sizeof(body) - 1, "one\ntwo\n\nsay \"hi\"\n");
+	search_form_fini(&f);
+	INT_IS(search_form_init(&f, "application/json"), 0);
+	take(&f, "{\"q\":\"cut of", true, 12, "cut of\n");
+	search_form_fini(&f);
+	INT_IS(search_form_init(&f, "text/html"), -ENOENT);
+}
+
+static void test_fields_of_a_form_in_parts_are_held_back(void)
+{
+	static const char body[] =
+		"--B\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nno\r\n"
+		"--B\r\ncontent-disposition: form-data; Name=\"q\"\r\n\r\ntwo words\r\n"
+		"--B\r\nContent-Disposition: form-data; name=\"q\"; filename=\"f\"\r\n\r\nno\r\n"
+		"--B--\r\n";
+	struct search_form f;
+
+	INT_IS(search_form_init(&f, "multipart/form-data; boundary=\"B\""), 0);
+	take(&f, body, false, 0, "");
+	take(&f, "", true, sizeof(body) - 1, "two words\n");
+	search_form_fini(&f);
+	INT_IS(search_form_init(&f, "multipart/form-data"), -ENOENT);
+}
+
+static void test_long_bodies_go_on_piece_by_piece(void)
+{
+	static char much[SEARCH_FORM_HELD_MAX + 1];
+	struct search_form f;
+
+	memset(much, 'x', sizeof(much) - 1);
+	INT_IS(search_form_init(&f, "application/json"), 0);
+	take(&f, "{\"q\":\"a\"", false, 0, "");
+	take(&f, much, false, sizeof(much) + 7, "a\n");
+	take(&f, ",\"q\":\"b\"}", true, 9, "b\n");
+	search_form_fini(&f);
+}
+
 int main(void)
 {
 	TAP_RUN(test_hosts_of_search_engines);
 	TAP_RUN(test_what_is_searched_for_is_found);
+	TAP_RUN(test_paths_that_search_are_found);
 	TAP_RUN(test_a_key_is_set_once);
 	TAP_RUN(test_a_form_goes_on_by_whole_parameters);
 	TAP_RUN(test_only_what_is_searched_for_has_a_bound);
+	TAP_RUN(test_json_that_searches_is_held_back);
+	TAP_RUN(test_fields_of_a_form_in_parts_are_held_back);
+	TAP_RUN(test_long_bodies_go_on_piece_by_piece);
 	return tap_done();
 }

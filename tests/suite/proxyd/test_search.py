@@ -95,3 +95,28 @@ def test_without_terms_known_no_search_passes():
         assert world.get("http://www.google.com/", who="passing").status == 200
     finally:
         world.down()
+
+
+PARTS = ("--B\r\nContent-Disposition: form-data; name=\"hl\"\r\n\r\nen\r\n"
+         "--B\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n%s\r\n--B--\r\n")
+
+
+@pytest.mark.parametrize("kind,body", [
+    ("application/json", '{"query": "my forbi\\u0064den word"}'),
+    ("multipart/form-data; boundary=B", PARTS % "kick-ass"),
+    ("application/x-www-form-urlencoded", "hl=en&q=ass")])
+def test_searches_in_bodies_are_blocked_before_the_server_has_them(searching, kind, body):
+    url = "http://www.bing.com/search"
+    before = len(searching.site.requests)
+    r = searching.get(url, "full", "POST", [("Content-Type", kind)], body.encode())
+    assert r.status == 451 and "Site Blocked" in r.text
+    assert all(body.encode() not in q.body for q in searching.site.requests[before:])
+    other = body.replace("forbi\\u0064den", "free").replace("ass", "xx").encode()
+    r = searching.get(url, "full", "POST", [("Content-Type", kind)], other)
+    assert r.status == 200 and searching.site.requests[-1].body == other
+
+
+@pytest.mark.parametrize("url", ["duckduckgo.com/forbidden_word?ia=web", "www.youtube.com/hashtag/ass"])
+def test_searches_in_paths_are_blocked(searching, url):
+    assert ask(searching, url).status == 451
+    assert ask(searching, url.replace("word", "wind").replace("ass", "asset")).status == 200
