@@ -16,6 +16,7 @@ struct device_docs;
 struct peers;
 struct live;
 struct followed;
+struct notify;
 
 /* What the handlers share. */
 struct api {
@@ -37,6 +38,7 @@ struct api {
 	struct limiter accounts; /* requests per account */
 	struct lockout lockout;	 /* failed logins, per account and per address */
 	struct followed *followed;
+	struct notify *notify;
 	struct limiter hints;	     /* of Directus */
 	const char *directus_secret; /* its webhook shows it; NULL = none may come */
 	int64_t session_idle_ms, session_max_ms;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,19 @@ static void free_waiting(struct waiting_appeal *w)
 
 static void store_next(struct appeals *a);
 
+static void notify(struct appeals *a, const struct rec_appeal *rec)
+{
+	const char *mode = enum_text(ENUM_ID_appeal_mode, (int)rec->mode);
+	cJSON *data = codec_encode(REC_appeal, rec);
+	char text[700];
+
+	snprintf(text, sizeof(text), "New %s of %s: %s: %.300s", mode,
+		rec->device_id ? rec->device_id : "a device", rec->host,
+		rec->reason ? rec->reason : "");
+	text[strcspn(text, "\r\n")] = '\0';
+	notify_add(a->notify, "appeal", data, text);
+}
+
 static void take_stored(struct waiting_appeal *w, bool is_new)
 {
 	struct appeals *a = w->a;
@@ -39,6 +53,7 @@ static void take_stored(struct waiting_appeal *w, bool is_new)
 	if (is_new) {
 		a->stored++;
 		log_info("appeal stored uuid=%s", w->rec.uuid);
+		notify(a, &w->rec);
 	}
 	bus_queue_confirm(a->bus, QUEUE_appeals, w->rec.uuid);
 	bus_queue_ack(a->bus, QUEUE_appeals, w->entry);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "apid/notify.h"
 #include "apid/store.h"
 #include "common/bus.h"
 #include "common/list.h"
@@ -15,6 +16,7 @@
 struct appeals {
 	struct store *store;
 	struct bus *bus;
+	struct notify *notify; /* is told of new ones */
 	int64_t requeue_ms, keep_ms;
 	struct list waiting; /* struct waiting_appeal: read from the queue, not stored yet */
 	size_t waiting_count;
@@ -27,7 +29,7 @@ struct appeals {
 	uint64_t stored;
 };
 
-/* a is zeroed but for store, bus, requeue_ms and keep_ms. 0 or -errno. */
+/* a is zeroed but for store, bus, notify, requeue_ms and keep_ms. 0 or -errno. */
 int appeals_open(struct appeals *a, uv_loop_t *loop);
 void appeals_close(struct appeals *a);
 void appeals_fini(struct appeals *a); /* after the loop has ended */

@@ -247,5 +247,38 @@ const struct conf_row apid_conf_rows[] = {
 		.def = "",
 		.help = "secret that Directus shows in the header x-culvert-directus when it says "
 			"that something has changed; empty: it cannot" },
+	{ .section = "apid",
+		.key = "notify_webhook_secret_file",
+		.type = CONF_SECRET,
+		.offset = AT(notify_webhook_secret),
+		.def = "",
+		.help = "secret that signs notifications to the webhook; empty: they are not "
+			"signed" },
+	{ .section = "apid",
+		.key = "notify_smtp_password_file",
+		.type = CONF_SECRET,
+		.offset = AT(notify_smtp_password),
+		.def = "",
+		.help = "password at the mail server, when the setting notifications names a "
+			"user" },
+	{ .section = "apid",
+		.key = "notify_ca_file",
+		.type = CONF_PATH,
+		.offset = AT(notify_ca),
+		.def = "/etc/ssl/certs/ca-certificates.crt",
+		.help = "CAs that webhook and mail server are checked by" },
+	{ .section = "apid",
+		.key = "notify_private",
+		.type = CONF_BOOL,
+		.offset = AT(notify_private),
+		.def = "no",
+		.help = "may notifications go to private and loopback addresses, and without "
+			"TLS?" },
+	{ .section = "apid",
+		.key = "resolver",
+		.type = CONF_ENDPOINT,
+		.offset = AT(resolver),
+		.def = "127.0.0.1:5300",
+		.help = "dnsd's listener for the gateway's own daemons" },
 };
 const size_t apid_conf_count = sizeof(apid_conf_rows) / sizeof(apid_conf_rows[0]);

@@ -31,6 +31,10 @@ struct apid_conf {
 	int64_t turn_ttl_s;
 	int64_t appeals_days, appeals_requeue_s;
 	struct conf_secret directus_secret;
+	struct conf_secret notify_webhook_secret, notify_smtp_password;
+	char *notify_ca;
+	bool notify_private;
+	struct endpoint resolver;
 };
 
 extern const struct conf_row apid_conf_rows[];

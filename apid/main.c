@@ -7,6 +7,7 @@
 #include "apid/device_request.h"
 #include "apid/followed.h"
 #include "apid/live.h"
+#include "apid/notify.h"
 #include "apid/peers.h"
 #include "apid/provision.h"
 #include "apid/purge.h"
@@ -38,6 +39,7 @@ struct apid {
 	struct alarms alarms;
 	struct live live;
 	struct followed followed;
+	struct notify notify;
 	struct device_listeners *devices;
 	struct purge purge;
 	struct admin_tls admin_tls;
@@ -181,6 +183,15 @@ static char *admin_url(const struct apid_conf *conf)
 }
 
 /* What goes on, as the bus tells it, and those who look at it. */
+/* Every apid hears of it: the one that publishes tells it on. */
+static void on_alarm(void *arg, const struct alarm *alarm, bool is_new)
+{
+	struct apid *a = arg;
+
+	if (is_new && store_is_publisher(a->store))
+		notify_alarm(&a->notify, alarm);
+}
+
 static int open_live(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
@@ -192,6 +203,8 @@ static int open_live(struct daemon *d, struct apid *a)
 		r = statuses_open(&a->statuses, d->bus);
 	if (!r)
 		r = alarms_open(&a->alarms, d->bus);
+	a->alarms.on_alarm = on_alarm;
+	a->alarms.arg = a;
 	a->live.api = &a->api;
 	a->live.options = (struct live_options){ .readers_max = (size_t)conf->live_readers,
 		.per_credential = (size_t)conf->live_readers_per_session,
@@ -229,6 +242,7 @@ static int open_api(struct daemon *d, struct apid *a)
 	limiter_init(&api->hints, 10, 50);
 	api->directus_secret = conf->directus_secret.value;
 	api->followed = &a->followed;
+	api->notify = &a->notify;
 	api->tunnel_infos = &a->tunnels;
 	api->docs = &a->docs;
 	api->peers = &a->peers;
@@ -249,12 +263,40 @@ static int open_api(struct daemon *d, struct apid *a)
 	return r;
 }
 
+static int open_notify(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct tls_config tls = { .ca_file = conf->notify_ca, .alpn = alpn };
+	struct outside *o = &a->notify.outside;
+	int r = tls_ctx_new(&tls, &o->tls);
+
+	if (r) {
+		log_warning("CAs of notifications cannot be read, no server is trusted file=%s "
+			    "error=%s",
+			conf->notify_ca, strerror(-r));
+		tls.ca_file = NULL;
+		r = tls_ctx_new(&tls, &o->tls);
+	}
+	o->loop = &d->loop;
+	o->resolver = r ? NULL : resolver_open(&d->loop, &conf->resolver);
+	if (!o->resolver)
+		return r ? r : -ENOMEM;
+	o->allow_private = conf->notify_private;
+	a->notify.store = a->store;
+	a->notify.webhook_secret = conf->notify_webhook_secret.value;
+	a->notify.smtp_password = conf->notify_smtp_password.value;
+	notify_open(&a->notify);
+	return 0;
+}
+
 static int open_appeals(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
 
 	a->appeals = (struct appeals){ .store = a->store,
 		.bus = d->bus,
+		.notify = &a->notify,
 		.requeue_ms = conf->appeals_requeue_s * 1000,
 		.keep_ms = conf->appeals_days * 24 * 3600 * 1000 };
 	return appeals_open(&a->appeals, &d->loop);
@@ -328,7 +370,9 @@ static int start(struct daemon *d)
 	if (!a->store)
 		return -ENOMEM;
 	bus_set_status_source(d->bus, fill_status, a);
-	r = open_appeals(d, a);
+	r = open_notify(d, a);
+	if (!r)
+		r = open_appeals(d, a);
 	if (!r)
 		r = open_api(d, a);
 	if (!r)
@@ -381,6 +425,10 @@ static void stop(struct daemon *d)
 		return;
 	purge_close(&a->purge);
 	appeals_close(&a->appeals);
+	notify_close(&a->notify);
+	if (a->notify.outside.resolver)
+		resolver_close(a->notify.outside.resolver);
+	a->notify.outside.resolver = NULL;
 	device_docs_close(&a->docs);
 	live_close(&a->live);
 	front_close(a->provision.front);
@@ -411,6 +459,7 @@ static void fini(struct daemon *d)
 	tallies_fini(&a->tallies);
 	peers_fini(&a->peers);
 	appeals_fini(&a->appeals);
+	notify_fini(&a->notify);
 	followed_fini(&a->followed);
 	admin_tls_close(&a->admin_tls);
 	if (a->store)

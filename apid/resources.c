@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/resources.h"
+#include "apid/notify.h"
 #include "apid/record.h"
 
 #include <string.h>
@@ -68,10 +69,11 @@ static const char *check_setting(const struct api *a, const cJSON *record, const
 	const char *id = cJSON_GetStringValue(json_get(record, "id"));
 	const cJSON *value = json_get(record, "value");
 
-	(void)a;
 	*pointer = "/value";
 	if (!value || !id)
 		return "is missing";
+	if (!strcmp(id, "notifications"))
+		return notify_check(a->notify, value);
 	return settings_check(id, value) ? "is not what this setting takes" : NULL;
 }
 

@@ -18,6 +18,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_live,
 	routes_metrics,
 	routes_pinned,
+	routes_notify,
 	routes_setup,
 	routes_tokens,
 	routes_totp,

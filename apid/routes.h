@@ -24,6 +24,7 @@ struct route_set routes_health(void);
 struct route_set routes_live(void);
 struct route_set routes_metrics(void);
 struct route_set routes_pinned(void);
+struct route_set routes_notify(void);
 struct route_set routes_setup(void);
 struct route_set routes_tokens(void);
 struct route_set routes_totp(void);

@@ -67,7 +67,7 @@ def test_every_key_stands_there_with_its_default():
 @pytest.mark.parametrize("daemon", SECTIONS)
 def test_daemon_takes_it(daemon, every_key, tmp_path):
     for name in ["redis-" + other for other in SECTIONS] + ["api-key", "db-apid", "apid-secret", "turn", "metrics-token",
-                                                                "directus-webhook"]:
+                                                            "directus-webhook", "notify-webhook", "notify-smtp"]:
         (tmp_path / name).write_text("secret\n")
         (tmp_path / name).chmod(0o400)
     text = example().replace(SECRETS, str(tmp_path))
