@@ -199,6 +199,25 @@ def test_what_is_no_tls_is_told_by_its_address(world, watched):
     assert (told["verdict"], told["rule"]) == ("deny", "no tls hello")
 
 
+def test_a_websocket_is_told_of_when_it_is_over(world, watched):
+    """As the request that it began as, with what came by it."""
+    def route(r):
+        r.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        r.send(b"\x82\x7e\x03\xe8" + bytes(1000))
+        return r.file.read(1) == b"never"
+    world.site.routes["/talk"] = route
+    with world.connect("internet") as c:
+        c.send("GET http://allowed.example/talk HTTP/1.1\r\nHost: allowed.example\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        assert c.read_head().status == 101
+        assert len(c.file.read(1004)) == 1004
+        all_told(world, watched)
+        assert not [e for e in watched.seen if "/talk" in e.get("url", "")]
+    told = watched.wait(lambda e: "/talk" in e.get("url", ""))
+    assert (told["verdict"], told["method"], told["status"]) == ("allow", "GET", 101)
+    assert 1004 <= told["bytes"] < 1200
+
+
 # ---- the log ----
 
 def test_goaccess_reads_the_log(world):
@@ -285,6 +304,26 @@ def test_full_disk_holds_nobody_up_and_loses_no_line_below_the_bound(world):
         subprocess.run(["umount", "-l", disk], check=True)
         world.conf.write_text(before)
         world.start_proxyd()
+
+
+def test_lines_beyond_the_bound_are_dropped_and_counted(world):
+    """A mebibyte waits for the file; what does not fit is counted, and no line is torn."""
+    away, sent, pad = world.log.parent.with_name("away"), 400, "x" * 4000
+    world.log.parent.rename(away)
+    world.proxyd.send(signal.SIGHUP)
+    wait_until(lambda: world.status().get("access_log_error"), "an error in the status")
+    before = world.status()["access_log_dropped"]
+    with world.connect() as c:
+        for i in range(sent):
+            assert c.ask("GET", "http://blocked.example/much/%03d/%s" % (i, pad), "blocked.example").status == 451
+    away.rename(world.log.parent)
+    wait_until(lambda: "access_log_error" not in world.status(), "no error in the status")
+    world.get("http://allowed.example/after-much")
+    lines(world, "/after-much")
+    kept = [int(n) for n in re.findall(r"/much/(\d{3})/x{4000} HTTP/1\.1\" 451 ", world.log.read_text())]
+    assert kept == list(range(len(kept)))
+    assert len(kept) + world.status()["access_log_dropped"] - before == sent
+    assert (1 << 20) - 2 * 4200 < len(kept) * 4200 < (1 << 20) + 65536 + 4200 * 2
 
 
 def test_last_lines_are_written_at_the_end(world):
