@@ -251,15 +251,33 @@ int page_send(struct page *pg, struct http_request *req, int status, const struc
 	return err;
 }
 
+/* In the language at hand as far as it is known there. */
+static void add_message(struct page *pg, const char *message)
+{
+	char name[MESSAGE_SHOWN];
+	const char *at;
+	size_t len;
+	enum text text = text_find(message, &at, &len);
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, at ? at : "");
+	if (text != TEXTS) {
+		page_add_text(pg, text, at ? name : NULL);
+		return;
+	}
+	buf_append_str(&pg->html, "<p>");
+	html_append(&pg->html, message, MESSAGE_SHOWN);
+	buf_append_str(&pg->html, "</p>");
+}
+
 int page_send_error(const struct pages *pages, struct http_request *req, int status,
 	const char *title, const char *message, const char *url)
 {
+	const char *none;
 	struct page pg;
+	size_t len;
 
-	page_begin(&pg, pages, req, TEXTS, title);
-	buf_append_str(&pg.html, "<p>");
-	html_append(&pg.html, message, MESSAGE_SHOWN);
-	buf_append_str(&pg.html, "</p>");
+	page_begin(&pg, pages, req, text_find(title, &none, &len), title);
+	add_message(&pg, message);
 	page_add_url(&pg, url);
 	return page_send(&pg, req, status, NULL);
 }

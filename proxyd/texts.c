@@ -29,6 +29,33 @@ const char *text_get(const struct language *l, enum text id)
 	return l->texts[id] ? l->texts[id] : texts[id].english;
 }
 
+/* Does the text say that, with something at its place? */
+static bool is_with_name(const char *text, const char *english, const char **name, size_t *name_len)
+{
+	const char *place = strstr(text, "{}");
+	size_t before = place ? (size_t)(place - text) : 0, len = strlen(english),
+	       after = place ? strlen(place + 2) : 0;
+
+	if (!place || len < before + after || memcmp(text, english, before) != 0 ||
+		strcmp(place + 2, english + len - after) != 0)
+		return false;
+	*name = english + before;
+	*name_len = len - before - after;
+	return true;
+}
+
+enum text text_find(const char *english, const char **name, size_t *name_len)
+{
+	*name = NULL;
+	*name_len = 0;
+	for (size_t id = 0; id < TEXTS; id++) {
+		if (!strcmp(texts[id].english, english) ||
+			is_with_name(texts[id].english, english, name, name_len))
+			return (enum text)id;
+	}
+	return TEXTS;
+}
+
 const char *text_name(enum text id, char out[static 48])
 {
 	size_t i = 0;

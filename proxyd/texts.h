@@ -45,5 +45,8 @@ void texts_fini(struct texts *t);
  * tag or its first part. */
 const struct language *texts_choose(const struct texts *t, const char *accept);
 const char *text_get(const struct language *l, enum text id);
+/* Which of the texts says that in English; *name: what stands at its place, of
+ * name_len bytes (NULL: it has none). TEXTS: none does. */
+enum text text_find(const char *english, const char **name, size_t *name_len);
 /* Id in lower case, as in the files. */
 const char *text_name(enum text id, char out[static 48]);

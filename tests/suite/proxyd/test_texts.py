@@ -29,6 +29,29 @@ def test_language_has_every_text(path):
     assert sorted(set(texts) - {"direction"}) == sorted(IDS)
 
 
+def test_what_goes_wrong_has_texts():
+    """All that the sources answer with a page of an error."""
+    english = re.findall(r'^TEXT\(\w+,\s*"(.*)"\)$', (ROOT / "proxyd/texts.def").read_text(), re.M)
+    said = set()
+    for path in (ROOT / "proxyd").glob("*.c"):
+        for call in re.findall(r'(?:exchange_fail|page_send_error|send_error|set_error|fail)\(([^;]*?)\);', path.read_text()):
+            said |= {t for t in re.findall(r'"((?:[A-Z][\w\' ]+)(?:\.|: %s\.|[\w %]*\.)?)"', call)}
+    assert len(said) > 30
+    said |= set(re.findall(r'return "([A-Z][^"]*\.)";', (ROOT / "proxyd/judge.c").read_text()))
+    missing = {t for t in said if t.replace("connect: %s", "%s").replace("%s", "{}") not in english}
+    assert not missing
+
+
+def test_errors_are_in_the_browsers_language(new_world):
+    w = configured(new_world, texts_dir=TEXTS)
+    german = [("Accept-Language", "de")]
+    page = w.get("http://allowed.example:25/", headers=german)
+    assert "<h1>Port nicht erlaubt</h1>" in page.text and "darf keine Verbindung aufgenommen" in page.text
+    page = w.get("http://nowhere.test.example/", who="passing", headers=german)
+    assert "<h1>Name nicht gefunden</h1>" in page.text
+    assert "<p>Es gibt keine Website mit dem Namen nowhere.test.example.</p>" in page.text
+
+
 def test_pages_are_in_the_browsers_language(new_world):
     w = configured(new_world, texts_dir=TEXTS)
     german = [("Accept-Language", "de-AT,de;q=0.9,en;q=0.8")]
