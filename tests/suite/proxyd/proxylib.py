@@ -417,10 +417,11 @@ appeals_per_hour = 1000
         done = self.gw.run(BUILD / "bin/proxyd", "-c", self.conf, "--init-ca")
         self.root.write_bytes(pathlib.Path(done.strip()).read_bytes())
 
-    def start_proxyd(self, wait=True):
+    def start_proxyd(self, wait=True, env=None):
+        env = env or os.environ
         # The sanitizer would keep what was freed, which a test of memory takes for a leak.
-        options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-        self.proxyd.start(env={**os.environ, "ASAN_OPTIONS": options})
+        options = env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+        self.proxyd.start(env={**env, "ASAN_OPTIONS": options})
         if wait:
             self.wait_policy()
 

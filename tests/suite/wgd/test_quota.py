@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from clientlib import Client, Clock
+from clientlib import Client
+from support.clock import Clock
 from support.wait import wait_until
 from wgdlib import genkey
 
