@@ -94,6 +94,8 @@ static int reason_of(const struct http2_client *c, uint32_t code)
 	switch (code) {
 	case NGHTTP2_HTTP_1_1_REQUIRED:
 		return -EOPNOTSUPP;
+	case NGHTTP2_REFUSED_STREAM:
+		return -EAGAIN;
 	case NGHTTP2_PROTOCOL_ERROR:
 	case NGHTTP2_COMPRESSION_ERROR:
 	case NGHTTP2_FRAME_SIZE_ERROR:

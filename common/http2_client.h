@@ -10,8 +10,8 @@
  * no handover. Pushes are refused; frames of ORIGIN and ALTSVC are not looked at.
  *
  * http_client_error says "http2: refused" and so on; on_close's `why` is -ECONNRESET for a stream
- * that the server reset or left, and -EOPNOTSUPP when it wants HTTP/1.1 for that
- * (HTTP_1_1_REQUIRED).
+ * that the server reset or left, -EAGAIN when it did nothing for that request (RFC
+ * 9113 8.7), and -EOPNOTSUPP when it wants HTTP/1.1 for that (HTTP_1_1_REQUIRED).
  */
 struct http2_carrier;
 

@@ -39,6 +39,7 @@ struct exchange {
 	bool request_sent;		       /* the head went to the server */
 	bool request_ended;		       /* the client's body is whole */
 	bool needs_http1;		       /* the server wants it for this request */
+	bool was_refused;		       /* once, by a server that did nothing for it */
 	bool is_reused; /* over a connection kept from before: one retry is due */
 	bool is_bound;	/* the connection knows the client: nobody else may have it */
 	/* What becomes of the answer's body (filter.c). */

@@ -152,6 +152,19 @@ static bool may_repeat(const struct exchange *x, const struct http_client *c, in
 	       is_repeatable(x) && !exchange_is_answered(x) && !x->p->stopping;
 }
 
+/* Is the request to be sent once more, since the server says that it did nothing for it? HTTP/1.1
+ * is what it asks for, or it had no room (RFC 9113 8.7). */
+static bool is_sent_back(struct exchange *x, int why)
+{
+	if (exchange_is_answered(x) || x->p->stopping)
+		return false;
+	if (why == -EOPNOTSUPP && !x->needs_http1 && is_repeatable(x))
+		return x->needs_http1 = true;
+	if (why == -EAGAIN && !x->was_refused && !http_request_length(x->req))
+		return x->was_refused = true;
+	return false;
+}
+
 static void on_client_close(struct http_client *c, int why)
 {
 	struct exchange *x = http_client_data(c);
@@ -164,9 +177,7 @@ static void on_client_close(struct http_client *c, int why)
 	/* The answer is whole, but still on its way through its stages. */
 	if (x->filter && filter_has_ended(x->filter))
 		return;
-	if (why == -EOPNOTSUPP && !x->needs_http1 && is_repeatable(x) && !exchange_is_answered(x))
-		x->needs_http1 = x->sends_again = true;
-	if (x->sends_again || may_repeat(x, c, why)) {
+	if (is_sent_back(x, why) || x->sends_again || may_repeat(x, c, why)) {
 		x->sends_again = false;
 		x->is_reused = x->is_bound = false;
 		x->request_sent = false;

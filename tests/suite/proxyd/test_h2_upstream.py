@@ -236,6 +236,32 @@ def test_http11_required_is_asked_again_by_it(client, origin):
     assert client.get("/echo").status == 200
 
 
+REFUSED_STREAM = 7
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_refused_stream_is_sent_once_more(client, origin, method):
+    """RFC 9113 8.7: nothing was done for it, whatever it is."""
+    path = "/full-" + method
+
+    def refuse(s):
+        if sum(r.path == path for r in origin.requests) < 2:
+            s.reset(REFUSED_STREAM)
+        else:
+            s.answer(body="now")
+    origin.routes[path] = refuse
+    answer = client.get(path, method=method)
+    assert answer.status == 200 and answer.body == b"now"
+    del origin.requests[:]
+
+
+def test_refused_again_there_is_an_error(client, origin):
+    origin.routes["/always-full"] = lambda s: s.reset(REFUSED_STREAM)
+    assert client.get("/always-full").status == 502
+    assert sum(r.path == "/always-full" for r in origin.requests) == 2
+    del origin.requests[:]
+
+
 def test_farewell_is_followed_by_another_connection(world, origin):
     """GOAWAY: what it refused is sent again, and nobody notices."""
     host = "s5.test.example"
