@@ -176,6 +176,8 @@ static void tell_bus(
 	if (*t->host)
 		cJSON_AddStringToObject(o, "host", t->host);
 	cJSON_AddStringToObject(o, "method", f->method);
+	if (f->version)
+		cJSON_AddStringToObject(o, "version", f->version);
 	if (*t->url)
 		cJSON_AddStringToObject(o, "url", t->url);
 	cJSON_AddStringToObject(o, "verdict", verdict_texts[a->verdict]);
@@ -198,6 +200,7 @@ static void tell_log(
 		.client = f->device,
 		.device = t->device->id,
 		.method = f->method,
+		.version = f->version,
 		.host = t->host,
 		.port = f->port,
 		.path = !f->path     ? NULL

@@ -57,7 +57,8 @@ void access_refuse(struct access *a, const struct proxy *p, const char *why);
 struct access_facts {
 	const struct addr *device;
 	const char *method;
-	const char *host; /* "" or NULL: not known */
+	const char *version; /* "1.0", "1.1", "2.0"; NULL: no HTTP was seen */
+	const char *host;    /* "" or NULL: not known */
 	uint16_t port;
 	bool is_https;
 	const char *path; /* and query; NULL: there is none (CONNECT) */

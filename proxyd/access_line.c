@@ -59,8 +59,9 @@ int access_line_format(const struct access_line *l, struct buf *out)
 		put(out, l->path, false);
 	else
 		put_host(out, l->host, l->port);
-	buf_printf(out, " HTTP/1.1\" %d %" PRIu64 " \"-\" \"-\" %s \"",
-		l->status ? l->status : CLOSED_BY_CLIENT, l->bytes, l->verdict);
+	buf_printf(out, " HTTP/%s\" %d %" PRIu64 " \"-\" \"-\" %s \"",
+		l->version ? l->version : "1.1", l->status ? l->status : CLOSED_BY_CLIENT, l->bytes,
+		l->verdict);
 	put(out, l->rule, true);
 	buf_printf(out, "\" %" PRIu64 "\n", l->ms);
 	return out->failed;

@@ -18,7 +18,8 @@ struct access_line {
 	const struct addr *client;
 	const char *device;
 	const char *method;
-	const char *host; /* "": not known */
+	const char *version; /* of HTTP; NULL: not known, written as 1.1 */
+	const char *host;    /* "": not known */
 	uint16_t port;
 	const char *path; /* NULL: the target is host and port, as of CONNECT */
 	int status;	  /* 0: there was no answer; written as 499, as nginx does */

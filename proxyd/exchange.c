@@ -385,11 +385,20 @@ void exchange_on_drain(struct http_request *req)
 		upstream_resume(x);
 }
 
+/* As the device spoke it. */
+static const char *version_of(const struct http_request *req)
+{
+	if (http_request_is_http2(req))
+		return "2.0";
+	return http_request_head(req)->minor ? "1.1" : "1.0";
+}
+
 static void tell(struct exchange *x)
 {
 	const struct access_facts facts = {
 		.device = &x->s->device,
 		.method = http_request_head(x->req)->method,
+		.version = version_of(x->req),
 		.host = x->target.host,
 		.port = x->target.port,
 		.is_https = x->target.is_https,

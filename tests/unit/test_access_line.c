@@ -50,6 +50,16 @@ static void test_line_is_combined_behind_its_host(void)
 		"HTTP/1.1\" 200 5000000000 \"-\" \"-\" allow \"allowed_category education\" 12\n");
 }
 
+static void test_version_is_the_one_spoken(void)
+{
+	struct access_line l = make();
+
+	l.version = "2.0";
+	is_line(&l,
+		"site.example:443 10.9.0.2 - phone [30/Nov/2026:00:53:20 +0000] \"GET /a?b=c "
+		"HTTP/2.0\" 200 5000000000 \"-\" \"-\" allow \"allowed_category education\" 12\n");
+}
+
 static void test_connection_names_host_and_port(void)
 {
 	struct access_line l = make();
@@ -97,6 +107,7 @@ static void test_long_path_is_cut(void)
 int main(void)
 {
 	TAP_RUN(test_line_is_combined_behind_its_host);
+	TAP_RUN(test_version_is_the_one_spoken);
 	TAP_RUN(test_connection_names_host_and_port);
 	TAP_RUN(test_hostile_text_stays_in_its_field);
 	TAP_RUN(test_long_path_is_cut);

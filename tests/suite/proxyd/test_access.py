@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import h2lib
 from interceptlib import SITE, connect, get, hello, is_refused, is_reset, redirect
 from proxylib import UID, World
 from support.events import Events
@@ -219,6 +220,18 @@ def test_a_websocket_is_told_of_when_it_is_over(world, watched):
 
 
 # ---- the log ----
+
+def test_version_is_the_one_that_was_spoken(world, watched):
+    with h2lib.Client(world, "www.allowed.example") as c:
+        assert c.get("/by-two").status == 200
+    world.get_secure("https://www.allowed.example/by-one")
+    with world.connect() as c:
+        c.send("GET http://allowed.example/by-zero HTTP/1.0\r\nHost: allowed.example\r\n\r\n")
+        assert c.read().status == 200
+    for path, version in {"/by-two": "2.0", "/by-one": "1.1", "/by-zero": "1.0"}.items():
+        assert all(f'"GET {path} HTTP/{version}"' in line for line in lines(world, path))
+        assert watched.wait(lambda e, path=path: path in e.get("url", ""))["version"] == version
+
 
 def test_goaccess_reads_the_log(world):
     """As VCOMBINED, every line, with devices as users; privacy holds in it, too."""
