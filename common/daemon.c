@@ -367,15 +367,21 @@ static int live(struct life *l, const struct options *o)
 	return l->status;
 }
 
-/* As many descriptors as the system lets us have: select(), for which the soft limit is kept low,
- * is used nowhere. */
+/* What the units set (LimitNOFILE): a connection through the proxy takes two. */
+#define DESCRIPTORS 524288
+
+/* As many descriptors as the system lets us have, and where root starts us no fewer than under a
+ * unit: select(), for which the soft limit is kept low, is used nowhere. */
 static void raise_descriptors(void)
 {
-	struct rlimit limit;
+	struct rlimit limit, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
+	more.rlim_cur = more.rlim_max = DESCRIPTORS;
+	if (limit.rlim_max < DESCRIPTORS && !setrlimit(RLIMIT_NOFILE, &more))
+		return;
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 

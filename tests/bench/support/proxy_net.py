@@ -46,11 +46,17 @@ def on_load_cpu():
     os.sched_setaffinity(0, {LOAD_CPU})
 
 
+FILES = 65536
+
+
 def most_files():
-    """This process and what it starts may open as many as the machine lets them."""
+    """This process and what it starts may open as many as the machine lets them, root's limit being its own word."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, FILES),) * 2)
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def openssl(*args):
