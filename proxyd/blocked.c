@@ -93,7 +93,7 @@ static void add_button(struct page *pg, const struct blocked *b, enum text label
 {
 	struct buf *html = &pg->html;
 
-	buf_append_str(html, "<a class=\"button\" role=\"button\" target=\"_top\" href=\"");
+	buf_append_str(html, "<a class=\"button\" target=\"_top\" href=\"");
 	html_append(html, b->portal, 300);
 	html_append(html, b->portal_path, 300);
 	buf_printf(html, "?mode=%s&amp;host=", mode);
