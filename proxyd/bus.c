@@ -102,7 +102,8 @@ int proxy_bus_open(struct proxy *p)
 		return -ENOMEM;
 	err = bus_subscribe(p->d->bus, TOPIC_profiles, BUS_APID, &profile_ops, p);
 	if (!err)
-		err = filtering_open(&p->d->loop, p->d->bus, p->dir, &p->filtering);
+		err = filtering_open(&p->d->loop, p->d->bus, p->dir, (size_t)p->conf->image_cache,
+			&p->filtering);
 	if (!err)
 		err = accesses_open(p);
 	if (!err)

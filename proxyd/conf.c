@@ -66,6 +66,10 @@ const struct conf_row proxyd_conf_rows[] = {
 	{ "proxyd", "image_parse_limit", CONF_INT, AT(image_parse_limit), "262144", .min = 1024,
 		.max = 8 << 20, .env = "IMAGE_BLOCKER_PARSE_LIMIT",
 		.help = "Bytes of an image that are looked at for its size, at most." },
+	{ "proxyd", "image_cache", CONF_INT, AT(image_cache), "256", .min = 0, .max = 65536,
+		.env = "IMAGE_BLOCKER_CACHE",
+		.help = "Transparent images, one of each size, that are kept for the next one of "
+			"it; 0: none." },
 	{ "proxyd", "portal_host", CONF_STRING, AT(portal_host), "", .max = 253,
 		.check = check_host, .env = "PORTAL_HOST",
 		.help = "Host name of the portal in links of block pages." },

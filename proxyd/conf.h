@@ -17,6 +17,7 @@ struct proxyd_conf {
 	char *upstream_ca;
 	char *portal_host;	   /* empty: none */
 	int64_t image_parse_limit; /* bytes */
+	int64_t image_cache;	   /* images */
 	char *appeal_path;
 	int64_t appeals_per_hour;
 	char *language, *texts_dir, *brand_dir; /* as pages_open has them */

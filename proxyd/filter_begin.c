@@ -242,6 +242,7 @@ static int start_image(struct exchange *x, const struct http_head *answer, struc
 	struct image_options opt = {
 		.is_svg = type && !strncasecmp(type, "image/svg+xml", 13),
 		.limit = (size_t)x->p->conf->image_parse_limit,
+		.cache = &x->p->filtering->image_cache,
 	};
 	enum body_coding codings[CODINGS_MAX];
 	int n = read_codings(answer, codings);

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int filtering_open(
-	uv_loop_t *loop, struct bus *bus, const struct directory *dir, struct filtering **out)
+int filtering_open(uv_loop_t *loop, struct bus *bus, const struct directory *dir, size_t images,
+	struct filtering **out)
 {
 	struct filtering *f = calloc(1, sizeof(*f));
 	int err = f ? integrity_init(&f->integrity) : -ENOMEM;
 
+	if (f)
+		image_cache_init(&f->image_cache, images);
 	if (!err) {
 		f->terms = terms_open(loop, bus, TOPIC_words, dir);
 		f->search_terms = terms_open(loop, bus, TOPIC_search_words, dir);
@@ -38,7 +40,10 @@ void filtering_close(struct filtering *f)
 
 void filtering_free(struct filtering *f)
 {
+	if (!f)
+		return;
 	filtering_close(f);
+	image_cache_fini(&f->image_cache);
 	free(f);
 }
 
@@ -68,6 +73,7 @@ void filtering_report(const struct filtering *f, cJSON *status)
 		uint64_t value;
 	} counts[] = { { "words", w ? words_count(w) : 0 }, { "filtered_bodies", f->bodies },
 		{ "masked_words", f->masked }, { "hidden_images", f->images },
+		{ "cached_images", f->image_cache.found },
 		{ "unknown_codings", f->unknown_codings },
 		{ "unknown_charsets", f->unknown_charsets }, { "lost_scripts", f->lost_scripts },
 		{ "broken_bodies", f->broken } };

@@ -3,6 +3,7 @@
 
 #include "common/bus.h"
 #include "common/policy/directory.h"
+#include "proxyd/image_cache.h"
 #include "proxyd/image_ignore.h"
 #include "proxyd/integrity.h"
 #include "proxyd/terms.h"
@@ -13,15 +14,16 @@ struct filtering {
 	struct terms *terms, *search_terms; /* NULL once closed */
 	struct image_ignore *image_ignore;
 	struct integrity integrity;
+	struct image_cache image_cache;
 	uint64_t bodies, masked; /* filtered ones, and occurrences in them */
 	uint64_t images;	 /* replaced */
 	uint64_t unknown_codings, unknown_charsets, lost_scripts; /* passed as they came */
 	uint64_t broken; /* bodies that could not be decoded: broken off */
 };
 
-/* 0, -ENOMEM, -EIO. */
-int filtering_open(
-	uv_loop_t *loop, struct bus *bus, const struct directory *dir, struct filtering **out);
+/* images: transparent ones that are kept. 0, -ENOMEM, -EIO. */
+int filtering_open(uv_loop_t *loop, struct bus *bus, const struct directory *dir, size_t images,
+	struct filtering **out);
 /* Lets go of the bus. NULL is allowed, here and below. */
 void filtering_close(struct filtering *f);
 void filtering_free(struct filtering *f);

@@ -55,14 +55,17 @@ static int make_svg(const struct buf *head, bool is_final, struct buf *out)
 	return err;
 }
 
-static int make_png(const struct buf *head, bool is_final, struct buf *out)
+static int make_png(const struct image_stage *s, bool is_final, struct buf *out)
 {
 	struct image_size size;
-	int err = image_size_parse(head->data, head->len, &size);
+	int err = image_size_parse(s->head.data, s->head.len, &size);
 
 	if (err == -EAGAIN && !is_final)
 		return err;
-	return err ? image_blank_png(out, 1, 1) : image_blank_png(out, size.width, size.height);
+	if (err)
+		size = (struct image_size){ .width = 1, .height = 1 };
+	return s->opt.cache ? image_cache_png(s->opt.cache, size.width, size.height, out)
+			    : image_blank_png(out, size.width, size.height);
 }
 
 /* Gives the image out if its size is known, or never will be. */
@@ -74,8 +77,7 @@ static int try_image(struct image_stage *s, bool is_final)
 
 	buf_init(&out, 0);
 	is_final |= s->head.len >= s->opt.limit;
-	err = s->opt.is_svg ? make_svg(&s->head, is_final, &out)
-			    : make_png(&s->head, is_final, &out);
+	err = s->opt.is_svg ? make_svg(&s->head, is_final, &out) : make_png(s, is_final, &out);
 	if (!err) {
 		s->is_done = s->stage.chain->has_enough = true;
 		n = body_pass(&s->stage, out.data, out.len);

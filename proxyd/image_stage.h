@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proxyd/body.h"
+#include "proxyd/image_cache.h"
 
 /*
  * The image filter (SPEC P10) as a stage: whatever comes, a transparent image of its size goes out,
@@ -11,6 +12,7 @@
 struct image_options {
 	bool is_svg;  /* by its type: answered in kind; all others are answered with PNG */
 	size_t limit; /* bytes */
+	struct image_cache *cache; /* NULL: none */
 };
 
 /* The type of what goes out. */

@@ -74,7 +74,9 @@ UNIT_SRCS_words_stage = $(WORDS_SRCS) proxyd/body.c
 UNIT_LIBS_words_stage = $(WORDS_LIBS)
 UNITS += appeal
 UNIT_SRCS_appeal = proxyd/appeal_ask.c proxyd/appeal_token.c proxyd/form.c proxyd/target.c proxyd/texts.c proxyd/uuid.c
-UNITS += search_url http2_head
+UNITS += search_url http2_head image_cache
+UNIT_SRCS_image_cache = $(IMAGE_SRCS)
+UNIT_LIBS_image_cache = -lunistring -lz
 UNIT_SRCS_search_url = proxyd/fold.c proxyd/form.c proxyd/media_type.c proxyd/search_body.c proxyd/search_form.c \
 	proxyd/search_url.c proxyd/string_escape.c
 UNIT_LIBS_search_url = -lunistring

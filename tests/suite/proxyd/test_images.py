@@ -207,3 +207,15 @@ def test_a_part_of_an_image_is_answered_with_the_whole_blank(hiding):
             r.answer(200, [("Content-Type", "image/png")], make("PNG"))
     url = serve(hiding, b"", answer=answer)
     check_blank(get(hiding, url, headers=[("Range", "bytes=0-9")]), (640, 480))
+
+
+@pytest.mark.parametrize("knob, found", [("256", 2), ("1", 1), ("0", 0)])
+def test_blank_images_are_kept_as_many_as_the_knob_says(hiding, monkeypatch, knob, found):
+    """K's IMAGE_BLOCKER_CACHE goes before the key (C1)."""
+    hiding.proxyd.stop()
+    monkeypatch.setenv("IMAGE_BLOCKER_CACHE", knob)
+    hiding.start_proxyd()
+    for size in ((11, 13), (11, 13), (13, 11), (11, 13)):
+        check_blank(get(hiding, serve(hiding, make("PNG", size))), size)
+    wait_until(lambda: [hiding.status().get(k) for k in ("hidden_images", "cached_images")] == [4, found],
+               "counts in the status")
