@@ -78,6 +78,9 @@ static void on_alarm(void *arg, enum bus_event ev, const void *rec)
 	case EVENT_dnsd_alarm:
 		take(arg, BUS_DNSD, rec);
 		break;
+	case EVENT_apid_selftest:
+		take(arg, BUS_APID, rec);
+		break;
 	default:
 		take(arg, BUS_SYNCD, rec);
 		break;
@@ -87,7 +90,7 @@ static void on_alarm(void *arg, enum bus_event ev, const void *rec)
 int alarms_open(struct alarms *a, struct bus *bus)
 {
 	static const enum bus_event events[] = { EVENT_wgd_alarm, EVENT_fwd_alarm, EVENT_dnsd_alarm,
-		EVENT_syncd_alarm };
+		EVENT_syncd_alarm, EVENT_apid_selftest };
 	int err = 0;
 
 	*a = (struct alarms){ 0 };

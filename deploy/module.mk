@@ -36,6 +36,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
 		$(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
 	@install -p $(addprefix $(B)/bin/,$(DAEMONS)) $(D)$(SBINDIR)
 	@$(call fill,deploy/setup/culvert-setup.in,$(D)$(SBINDIR)/culvert-setup,755)
+	@$(call fill,deploy/setup/culvert-selftest.in,$(D)$(SBINDIR)/culvert-selftest,755)
 	@install -p deploy/setup/lacks-wireguard $(D)$(LIBEXECDIR)
 	@install -p deploy/client/culvert-enrol $(D)$(SHAREDIR)/culvert-enrol
 	@for u in deploy/systemd/culvert*.in; do t=$(D)$(UNITDIR)/$$(basename $$u .in); $(call fill,$$u,$$t,644) || exit 1; done

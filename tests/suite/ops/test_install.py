@@ -15,7 +15,7 @@ UNITS = ("culvert-fwd.service", "culvert-wgd.service", "culvert-syncd.service", 
          "culvert-dnsd@1.service", "culvert-proxyd@1.service", "culvert-apid@1.service",
          "culvert-wireguard@wg0.service")
 OTHERS = ("culvert.target", "culvert-sync.service", "culvert-sync.timer", "culvert-backup.service",
-          "culvert-backup.timer")
+          "culvert-backup.timer", "culvert-selftest.service", "culvert-selftest.timer")
 SYSTEM_UNITS = "/usr/lib/systemd/system"
 FOREIGN = ("/bin/kill", "/bin/systemctl", "/usr/bin/redis-server", "/usr/bin/wireguard-go",
            "/usr/sbin/culvert-backup")  # the last is a hook: its unit's condition asks for it
