@@ -282,7 +282,7 @@ static void start(struct call *c, int kind, const char *id)
 	store_edit(c->api->store, r->table, ch->id, &by, decide, on_changed, ch);
 }
 
-static bool id_is_good(const char *id)
+bool record_id_is_good(const char *id)
 {
 	size_t len = strlen(id);
 
@@ -293,7 +293,7 @@ static bool id_is_good(const char *id)
 
 static void start_with(struct call *c, int kind, const char *id)
 {
-	if (id_is_good(id))
+	if (record_id_is_good(id))
 		start(c, kind, id);
 	else
 		call_invalid(c, "/id", "is not 1 to 130 of A-Z a-z 0-9 . _ : -");

@@ -13,5 +13,8 @@ void record_free_routes(struct route routes[static 6]);
  * memory. */
 const char *record_take_id(struct call *c, const char *key);
 
+/* May a record be called so? 1 to 130 of A-Z a-z 0-9 . _ : - */
+bool record_id_is_good(const char *id);
+
 /* RFC 7396: patch into target, both objects; takes nothing over. False without memory. */
 bool merge_patch(cJSON *target, const cJSON *patch);

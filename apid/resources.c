@@ -197,6 +197,15 @@ static const struct resource resources[] = {
 };
 enum { RESOURCES = sizeof(resources) / sizeof(resources[0]), PER_RESOURCE = 6 };
 
+const struct resource *resources_find(const char *name)
+{
+	for (size_t i = 0; i < RESOURCES; i++) {
+		if (!strcmp(strrchr(resources[i].path, '/') + 1, name))
+			return &resources[i];
+	}
+	return NULL;
+}
+
 size_t resources_route_count(void)
 {
 	return (size_t)RESOURCES * PER_RESOURCE;

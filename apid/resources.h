@@ -31,6 +31,9 @@ struct resource {
 	const char *(*needed)(const struct api *a, const char *id);
 };
 
+/* By the last part of its path ("websites"); NULL = none. */
+const struct resource *resources_find(const char *name);
+
 /* Room for that many routes … */
 size_t resources_route_count(void);
 /* … is filled here; how many were, fewer without memory. */

@@ -128,7 +128,8 @@ def test_wrong_bodies_are_4xx_everywhere(world):
             status, _ = owner.request(method, path, body, headers={"Content-Type": "application/json"})
             assert 400 <= status < 500, (method, path, body[:40], status)
             if len(body) > 65536:
-                assert status in (413, 410, 429), (method, path, status)
+                # The import takes more, and looks for the resource first.
+                assert status in (413, 410, 429) or (status == 404 and "/import/" in path), (method, path, status)
         status, _ = owner.request(method, path, b"{}", headers={"Content-Type": "text/plain"})
         assert status == 415, (method, path, status)
 
