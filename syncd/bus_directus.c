@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/bus_directus.h"
 #include "common/log.h"
+#include "syncd/bus_appeals.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,37 +139,25 @@ static void on_list_new(void *arg, const char *id)
 	directus_socket_subscribe(&s->directus_socket, id);
 }
 
-static const struct directus_ops ops = { on_records, on_list, on_list_new, on_list_gone, on_alarm };
-
-/* ---- appeals ---- */
-
-/* apid sends what it holds and was not told of once more (S5): an event may be lost. */
-static void on_stored(void *arg, const char *entry, const char *uuid)
+static void on_round(void *arg, bool whole)
 {
-	struct syncd *s = arg;
-	cJSON *record = cJSON_CreateObject();
-
-	bus_queue_ack(s->daemon->bus, QUEUE_appeals, entry);
-	cJSON_AddStringToObject(record, "uuid", uuid);
-	bus_event_send(s->daemon->bus, EVENT_syncd_appeal_stored, record);
+	syncd_appeals_look(arg, whole);
 }
 
-static void on_appeal(void *arg, const char *entry, const cJSON *record)
-{
-	struct syncd *s = arg;
-	int err = directus_appeals_add(&s->directus_appeals, entry, record);
-
-	if (!err)
-		return;
-	log_error("appeal cannot be taken entry=%s error=%s", entry, strerror(-err));
-	/* What is no appeal never becomes one. */
-	if (err == -EINVAL)
-		bus_queue_ack(s->daemon->bus, QUEUE_appeals, entry);
-}
-
-static const struct directus_appeals_ops appeals_ops = { on_stored, on_alarm };
+static const struct directus_ops ops = { on_records, on_list, on_list_new, on_list_gone, on_round,
+	on_alarm };
 
 /* ---- hints ---- */
+
+static void on_hint(void *arg, const char *collection)
+{
+	struct syncd *s = arg;
+
+	if (collection && directus_decisions_has(&s->directus_decisions, collection))
+		syncd_appeals_look(s, false);
+	else
+		directus_hint(&s->directus, collection);
+}
 
 static void on_changed(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
@@ -176,15 +165,8 @@ static void on_changed(void *arg, struct bus_call *call, enum bus_daemon caller,
 	struct syncd *s = arg;
 
 	(void)caller;
-	directus_hint(&s->directus, hint->collection);
+	on_hint(s, hint->collection);
 	bus_call_reply(call, NULL);
-}
-
-static void on_hint(void *arg, const char *collection)
-{
-	struct syncd *s = arg;
-
-	directus_hint(&s->directus, collection);
 }
 
 static void on_push_open(void *arg)
@@ -197,6 +179,9 @@ static void on_push_open(void *arg)
 		for (unsigned p = 0; p < u->part_count; p++)
 			directus_socket_subscribe(&s->directus_socket, u->collections[p]);
 	}
+	for (int p = PART_VPN_APPEALS; p <= PART_WEBSITE_APPEALS; p++)
+		directus_socket_subscribe(
+			&s->directus_socket, s->directus.conf.mapping.collections[p]);
 }
 
 static const struct directus_socket_ops socket_ops = { on_hint, on_push_open };
@@ -279,8 +264,7 @@ int syncd_directus_open(struct syncd *s)
 	else
 		lists_each_directus(&s->lists, add_kept_list, s);
 	directus_socket_open(&s->directus_socket, &s->directus.client, &socket_ops, s);
-	directus_appeals_open(&s->directus_appeals, &s->directus.client, &s->directus.conf.mapping,
-		&s->daemon->loop, &appeals_ops, s);
+	syncd_appeals_open(s);
 	return err;
 }
 
@@ -293,7 +277,7 @@ int syncd_directus_start(struct syncd *s)
 	directus_start(&s->directus);
 	if (s->conf->directus_push)
 		directus_socket_start(&s->directus_socket);
-	err = bus_queue_consume(s->daemon->bus, QUEUE_appeals, on_appeal, s);
+	err = syncd_appeals_start(s);
 	return err ? err : bus_serve(s->daemon->bus, REQUEST_syncd_directus_changed, on_changed, s);
 }
 
@@ -305,13 +289,14 @@ void syncd_directus_report(const struct syncd *s, cJSON *status)
 	if (s->conf->directus_push)
 		directus_socket_report(&s->directus_socket, status);
 	directus_appeals_report(&s->directus_appeals, status);
+	directus_decisions_report(&s->directus_decisions, status);
 }
 
 void syncd_directus_close(struct syncd *s)
 {
 	if (!s->has_directus)
 		return;
-	directus_appeals_close(&s->directus_appeals);
+	syncd_appeals_close(s);
 	directus_socket_close(&s->directus_socket);
 	directus_close(&s->directus);
 }
@@ -319,7 +304,7 @@ void syncd_directus_close(struct syncd *s)
 void syncd_directus_fini(struct syncd *s)
 {
 	if (s->has_directus) {
-		directus_appeals_fini(&s->directus_appeals);
+		syncd_appeals_fini(s);
 		directus_socket_fini(&s->directus_socket);
 		directus_fini(&s->directus);
 		directus_publish_fini(&s->directus_topics);

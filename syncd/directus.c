@@ -65,6 +65,8 @@ static void end_round(struct directus *d)
 		log_notice("Directus can be read again");
 	d->error[0] = 0;
 	publish_empty(d);
+	if (!d->round_hint)
+		d->ops->on_round(d->arg, d->round_full);
 	plan_round(d, now);
 }
 

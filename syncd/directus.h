@@ -16,6 +16,8 @@ struct directus_ops {
 	/* A collection is in the group for the first time. */
 	void (*on_list_new)(void *arg, const char *id);
 	void (*on_list_gone)(void *arg, const char *id);
+	/* A round that looked at everything is through; whole: it read everything. */
+	void (*on_round)(void *arg, bool whole);
 	/* Something new is wrong. */
 	void (*on_alarm)(void *arg, const char *what, const char *detail);
 };

@@ -110,10 +110,10 @@ static void append_encoded(char *to, const char *text)
 
 static int ask(struct directus_read *r)
 {
-	char target[DIRECTUS_NAME_MAX + 3 * KEY_MAX + 128];
+	char target[DIRECTUS_NAME_MAX + sizeof(r->filter) + 3 * KEY_MAX + 128];
 
-	snprintf(target, sizeof(target), "/items/%s?fields=*&sort=id&limit=%u", r->collection,
-		r->page);
+	snprintf(target, sizeof(target), "/items/%s?fields=*&sort=id&limit=%u%s", r->collection,
+		r->page, r->filter);
 	if (r->key) {
 		strcat(target, "&filter[id][_gt]=");
 		append_encoded(target, r->key);

@@ -13,8 +13,9 @@
 struct directus_read {
 	struct directus_client *client;
 	char collection[DIRECTUS_NAME_MAX];
-	unsigned page; /* rows asked for at a time */
-	char *key;     /* the last row's, as text; NULL before the first */
+	unsigned page;	  /* rows asked for at a time */
+	char filter[160]; /* part of the query, "&filter…"; "" = all rows */
+	char *key;	  /* the last row's, as text; NULL before the first */
 	int64_t number;
 	uint64_t rows;
 	/* Row by row; not 0 ends the reading with that, as DIRECTUS_FAILED. */

@@ -65,6 +65,18 @@ int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSO
 int mapping_add_entries(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text);
 
+/* The name of a field's column in Directus, NULL when the part has no such field. */
+const char *mapping_column_name(const struct mapping *m, enum mapping_part part, const char *field);
+
+/* What a row of PART_VPN_APPEALS or PART_WEBSITE_APPEALS says of an appeal. */
+struct mapping_decision {
+	char uuid[37], category[65]; /* category "" = none */
+	enum review_status status;
+};
+/* False: it says nothing that we could use. */
+bool mapping_read_decision(const struct mapping *m, enum mapping_part part, const cJSON *row,
+	struct mapping_decision *out);
+
 /* What is written of an appeal, as JSON text (free with free()), and into which collection (the
  * mapping's string). A category whose id is a number is written as one. NULL without memory. */
 char *mapping_format_appeal(

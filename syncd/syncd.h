@@ -8,6 +8,7 @@
 #include "syncd/conf.h"
 #include "syncd/directus.h"
 #include "syncd/directus_appeals.h"
+#include "syncd/directus_decisions.h"
 #include "syncd/directus_publish.h"
 #include "syncd/directus_socket.h"
 #include "syncd/list_staging.h"
@@ -28,6 +29,7 @@ struct syncd {
 	struct directus_publish directus_topics;
 	struct directus_socket directus_socket; /* with directus_push */
 	struct directus_appeals directus_appeals;
+	struct directus_decisions directus_decisions;
 	struct tls_ctx *directus_tls; /* NULL = tls */
 	char **directus_names;	      /* the entries of directus_map, cut up */
 	bool has_directus;

@@ -10,7 +10,7 @@ FUZZ_SRCS_list_parse = $(LIST_PARSE_SRCS) syncd/list_decode.c
 FUZZ_LIBS_list_parse = -lidn2 -lpsl -lz
 
 FUZZERS += directus
-FUZZ_SRCS_directus = syncd/directus_answer.c syncd/directus_message.c syncd/mapping.c
+FUZZ_SRCS_directus = syncd/directus_answer.c syncd/directus_message.c $(MAPPING_SRCS)
 
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c

@@ -23,7 +23,7 @@ UNIT_LIBS_list_decode = -lz
 UNITS += directus_answer directus_message mapping
 UNIT_SRCS_directus_answer = syncd/directus_answer.c
 UNIT_SRCS_directus_message = syncd/directus_message.c
-UNIT_SRCS_mapping = syncd/mapping.c
+UNIT_SRCS_mapping = $(MAPPING_SRCS)
 
 UNITS += wgd_genl wgd_key wgd_peers wgd_reconcile wgd_uapi
 UNIT_SRCS_wgd_genl = wgd/device.c wgd/genl.c wgd/key.c

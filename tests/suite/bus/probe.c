@@ -15,6 +15,12 @@
 
 #define LINE_MAX_BYTES (8u << 20)
 
+struct probe;
+struct served {
+	struct probe *p;
+	enum bus_op op;
+};
+
 struct probe {
 	uv_loop_t loop;
 	struct bus *bus;
@@ -27,6 +33,7 @@ struct probe {
 	bool quiet;
 	uint64_t records, removals, batches;
 	bool hold; /* requests are answered by the command "answer" */
+	struct served served[BUS_OPS];
 	struct bus_call *held;
 	cJSON *result;	  /* of every call */
 	struct want *get; /* the last blob_get */
@@ -285,6 +292,12 @@ static const enum rec_type event_records[] = {
 #include "common/bus_schema.def"
 #include "common/bus_schema_undef.h"
 };
+static const enum rec_type op_records[] = {
+#define REQUEST(daemon, op, record, callers) REC_##record,
+#include "common/bus_schema_blank.h"
+#include "common/bus_schema.def"
+#include "common/bus_schema_undef.h"
+};
 static const char *const op_names[] = {
 #define REQUEST(daemon, op, record, callers) #daemon "." #op,
 #include "common/bus_schema_blank.h"
@@ -351,11 +364,13 @@ static void do_request(struct probe *p, cJSON *cmd)
 
 static void on_call(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
-	struct probe *p = arg;
+	struct served *v = arg;
+	struct probe *p = v->p;
 	cJSON *o = event("call");
 
-	(void)args;
 	cJSON_AddStringToObject(o, "caller", bus_daemon_name(caller));
+	cJSON_AddStringToObject(o, "op", op_names[v->op]);
+	cJSON_AddItemToObject(o, "args", codec_encode(op_records[v->op], args));
 	say(o);
 	if (p->hold)
 		p->held = call;
@@ -374,7 +389,8 @@ static void do_serve(struct probe *p, cJSON *cmd)
 {
 	p->hold = cJSON_IsTrue(json_get(cmd, "hold"));
 	do_result(p, cmd);
-	bus_serve(p->bus, op_of(cmd), on_call, p);
+	p->served[op_of(cmd)] = (struct served){ p, op_of(cmd) };
+	bus_serve(p->bus, op_of(cmd), on_call, &p->served[op_of(cmd)]);
 }
 
 static void do_answer(struct probe *p, cJSON *cmd)

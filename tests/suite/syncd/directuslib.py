@@ -27,6 +27,11 @@ MESSAGES = {"FORBIDDEN": (403, "You don't have permission to access this."),
             "INTERNAL_SERVER_ERROR": (500, "An unexpected error occurred.")}
 
 
+FILTERS = {"_eq": lambda have, want: have is not None and str(have) == str(want),
+           "_neq": lambda have, want: have is None or str(have) != str(want),
+           "_in": lambda have, want: str(have) in want, "_gt": lambda have, want: have > int(want)}
+
+
 class Refusal(Exception):
     def __init__(self, code):
         super().__init__(code)
@@ -51,6 +56,7 @@ class Directus(http.server.ThreadingHTTPServer):
         self.forbidden, self.unstamped = set(), set()
         self.limit_max = None
         self.is_admin = True
+        self.creates_only = False
         self.sockets = []  # WebSockets that are open
         self.refuses_sockets = False
         self.failing = []  # codes for the next requests
@@ -151,10 +157,21 @@ class Directus(http.server.ThreadingHTTPServer):
                              "meta": {"group": self.groups.get(name)}})
         return {"data": seen + [{"collection": "directus_collections", "meta": None, "schema": {"name": "x"}}]}
 
+    def select(self, collection, query):
+        """The rows in the order of their keys that filter[COLUMN][_OP] lets through."""
+        rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
+        for key, values in query.items():
+            if not key.startswith("filter["):
+                continue
+            column, op = key.removeprefix("filter[").removesuffix("]").split("][")
+            want = values[0].split(",") if op == "_in" else values[0]
+            rows = [r for r in rows if FILTERS[op](r.get(column), want)]
+        return rows
+
     def read(self, collection, query):
         if collection not in self.rows or collection in self.forbidden:
             raise Refusal("FORBIDDEN")
-        rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
+        rows = self.select(collection, query)
         if "aggregate[count]" in query:
             columns = query["aggregate[max]"][0].split(",")
             if collection in self.unstamped and "date_updated" in columns:
@@ -166,9 +183,7 @@ class Directus(http.server.ThreadingHTTPServer):
             raise Refusal("INVALID_QUERY")
         if self.on_read:
             self.on_read(collection, query)
-            rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
-        after = int(query.get("filter[id][_gt]", ["0"])[0])
-        rows = [r for r in rows if r["id"] > after]
+            rows = self.select(collection, query)
         return {"data": rows if limit < 0 else rows[:limit]}
 
     def create(self, collection, row):
@@ -176,7 +191,28 @@ class Directus(http.server.ThreadingHTTPServer):
             raise Refusal("FORBIDDEN")
         if row.get("uuid") and any(r.get("uuid") == row["uuid"] for r in self.rows[collection].values()):
             raise Refusal("RECORD_NOT_UNIQUE")
-        self.add(collection, row)
+        n, = self.add(collection, row)
+        return {"data": self.rows[collection][n]} if collection in self.rows and not self.creates_only else None
+
+    def change(self, collection, key, body):
+        """PATCH: one by its key, or those that a query finds."""
+        if collection not in self.rows or collection in self.forbidden:
+            raise Refusal("FORBIDDEN")
+        if key:
+            if int(key) not in self.rows[collection]:
+                raise Refusal("FORBIDDEN")
+            self.update(collection, int(key), **body)
+            return {"data": self.rows[collection][int(key)]}
+        query = {f"filter[{c}][{op}]": [v] for c, test in body["query"]["filter"].items() for op, v in test.items()}
+        found = self.select(collection, query)
+        for row in found:
+            self.update(collection, row["id"], **body["data"])
+        return {"data": found}
+
+    def delete(self, collection, key):
+        if collection in self.forbidden or int(key) not in self.rows.get(collection, {}):
+            raise Refusal("FORBIDDEN")
+        self.remove(collection, int(key))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -197,9 +233,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return {"data": {"enforce_tfa": False, "app_access": True, "admin_access": server.is_admin}}
             if url.path == "/users/me":
                 return {"data": {"id": "5f2f1f44-0000-4000-8000-000000000001"}}
-            collection = url.path.removeprefix("/items/")
+            collection, _, key = url.path.removeprefix("/items/").partition("/")
             if method == "POST":
                 return server.create(collection, body)
+            if method == "PATCH":
+                return server.change(collection, key, body)
+            if method == "DELETE":
+                return server.delete(collection, key)
             return server.read(collection, urllib.parse.parse_qs(url.query))
 
     def reply(self, method, body=None):
@@ -231,6 +271,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.reply("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def do_PATCH(self):
+        self.reply("PATCH", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def do_DELETE(self):
+        self.reply("DELETE")
 
     def log_message(self, *_):
         pass

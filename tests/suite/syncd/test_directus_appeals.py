@@ -55,13 +55,13 @@ def test_appeal_is_written_where_its_mode_says_and_told(appeals, directus, gatew
     appeals.policy.start()
     appeals.post(appeal(1, reason="pl\u00e9ase"), appeal(2, "review", category_id="7"),
                  appeal(3, "report", category_id="adult"))
-    for n in (1, 2, 3):
-        gateway.apid.wait("event", event="syncd.appeal_stored", rec={"uuid": appeal(n)["uuid"]})
+    told = {gateway.apid.wait("event", event="syncd.appeal_stored")["rec"]["uuid"] for _ in range(3)}
+    assert told == {appeal(n)["uuid"] for n in (1, 2, 3)}
     row, = directus.rows["vpn_appeals"].values()
     assert {k: row[k] for k in row if k not in ("id", "date_created", "date_updated")} == {
         "uuid": appeal(1)["uuid"], "url": "http://a1.example/", "host": "a1.example", "reason": "pl\u00e9ase",
         "device_id": "dev-1", "status": "pending"}
-    review, report = directus.rows["website_appeals"].values()
+    review, report = sorted(directus.rows["website_appeals"].values(), key=lambda r: r["uuid"])
     assert (review["mode"], review["category_id"]) == ("review", 7)
     assert (report["mode"], report["category_id"]) == ("report", "adult")
     wait_until(lambda: appeals.pending() == 0, "acknowledged")
