@@ -9,6 +9,7 @@
 #include "apid/live.h"
 #include "apid/notify.h"
 #include "apid/peers.h"
+#include "apid/policy_drop.h"
 #include "apid/provision.h"
 #include "apid/purge.h"
 #include "apid/setup.h"
@@ -293,13 +294,15 @@ static int open_notify(struct daemon *d, struct apid *a)
 static int open_appeals(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
+	int r;
 
 	a->appeals = (struct appeals){ .store = a->store,
 		.bus = d->bus,
 		.notify = &a->notify,
 		.requeue_ms = conf->appeals_requeue_s * 1000,
 		.keep_ms = conf->appeals_days * 24 * 3600 * 1000 };
-	return appeals_open(&a->appeals, &d->loop);
+	r = policy_drop_serve(a->store, d->bus);
+	return r ? r : appeals_open(&a->appeals, &d->loop);
 }
 
 static void on_renew(struct timer *t)

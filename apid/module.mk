@@ -10,6 +10,7 @@ apid_SRCS += apid/routes_pinned.c apid/routes_ui.c
 apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/metrics.c apid/routes_health.c apid/routes_live.c apid/routes_metrics.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \
 	apid/websocket.c
 apid_LIBS = -lwslay -lmariadb -lcrypt -lqrencode
+apid_SRCS += apid/policy_drop.c
 CFLAGS_apid_db = -I/usr/include/mariadb
 CFLAGS_apid_db_batch = $(CFLAGS_apid_db)
 CFLAGS_apid_db_op = $(CFLAGS_apid_db)

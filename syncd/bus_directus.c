@@ -109,6 +109,9 @@ static void choose(struct syncd *s, const char *id)
 
 void syncd_directus_choose_all(struct syncd *s)
 {
+	if (s->has_directus)
+		through_set_writes(
+			&s->through, s->settings.policy_source == POLICY_SOURCE_DIRECTUS);
 	for (size_t i = 0; s->has_directus && i < s->directus.count; i++) {
 		if (s->directus.units[i]->is_list)
 			choose(s, s->directus.units[i]->id);
@@ -117,14 +120,24 @@ void syncd_directus_choose_all(struct syncd *s)
 
 /* ---- topics ---- */
 
-static void on_records(void *arg, enum bus_topic topic, struct hmap *records)
+static void on_records(void *arg, enum bus_topic topic, struct hmap *records, uint64_t begun_at)
 {
 	struct syncd *s = arg;
-	int err = directus_publish_set(&s->directus_topics, topic, records);
+	int err;
 
+	if (begun_at)
+		through_compare(&s->through, topic, records, begun_at);
+	err = directus_publish_set(&s->directus_topics, topic, records);
 	if (err)
 		log_error("policy of Directus not published topic=%s error=%s",
 			bus_topic_name(topic), strerror(-err));
+}
+
+static void on_row(void *arg, enum mapping_part part, char id[static 132], cJSON *record)
+{
+	struct syncd *s = arg;
+
+	through_adopt(&s->through, part, id, record);
 }
 
 static void on_alarm(void *arg, const char *what, const char *detail)
@@ -144,8 +157,8 @@ static void on_round(void *arg, bool whole)
 	syncd_appeals_look(arg, whole);
 }
 
-static const struct directus_ops ops = { on_records, on_list, on_list_new, on_list_gone, on_round,
-	on_alarm };
+static const struct directus_ops ops = { on_records, on_row, on_list, on_list_new, on_list_gone,
+	on_round, on_alarm };
 
 /* ---- hints ---- */
 
@@ -185,6 +198,48 @@ static void on_push_open(void *arg)
 }
 
 static const struct directus_socket_ops socket_ops = { on_hint, on_push_open };
+
+/* ---- apid's changes ---- */
+
+struct dropping {
+	struct syncd *s;
+	enum bus_topic topic;
+	char id[132];
+};
+
+static void on_drop_reply(void *arg, int status, const cJSON *result)
+{
+	struct dropping *d = arg;
+
+	(void)result;
+	/* Else it is found missing again. */
+	if (!status)
+		through_dropped(&d->s->through, d->topic, d->id);
+	free(d);
+}
+
+static void on_gone(void *arg, enum bus_topic topic, const char *id)
+{
+	struct syncd *s = arg;
+	struct dropping *d = calloc(1, sizeof(*d));
+	cJSON *args = cJSON_CreateObject();
+
+	if (!d || !args) {
+		free(d);
+		cJSON_Delete(args);
+		return;
+	}
+	*d = (struct dropping){ .s = s, .topic = topic };
+	snprintf(d->id, sizeof(d->id), "%s", id);
+	log_notice("row of Directus is gone, apid's record goes too topic=%s id=%s",
+		bus_topic_name(topic), id);
+	cJSON_AddStringToObject(args, "topic", bus_topic_name(topic));
+	cJSON_AddStringToObject(args, "id", id);
+	if (bus_request(s->daemon->bus, REQUEST_apid_policy_drop, args, on_drop_reply, d))
+		free(d);
+}
+
+static const struct through_ops through_ops = { on_hint, on_gone, on_alarm };
 
 /* ---- life ---- */
 
@@ -244,7 +299,7 @@ int syncd_directus_open(struct syncd *s)
 		.page = (unsigned)s->conf->directus_page,
 		.text_max = (size_t)s->conf->list_max_mib << 20 };
 	struct directus_access access;
-	int err;
+	int err, through_err;
 
 	if (!*s->conf->directus_url)
 		return 0;
@@ -265,7 +320,10 @@ int syncd_directus_open(struct syncd *s)
 		lists_each_directus(&s->lists, add_kept_list, s);
 	directus_socket_open(&s->directus_socket, &s->directus.client, &socket_ops, s);
 	syncd_appeals_open(s);
-	return err;
+	through_err = through_open(&s->through, s->daemon->bus, &s->directus.client,
+		&s->directus.conf.mapping, &s->daemon->loop, s->conf->shared.state_dir,
+		&through_ops, s);
+	return err ? err : through_err;
 }
 
 int syncd_directus_start(struct syncd *s)
@@ -278,6 +336,8 @@ int syncd_directus_start(struct syncd *s)
 	if (s->conf->directus_push)
 		directus_socket_start(&s->directus_socket);
 	err = syncd_appeals_start(s);
+	if (!err)
+		err = through_start(&s->through);
 	return err ? err : bus_serve(s->daemon->bus, REQUEST_syncd_directus_changed, on_changed, s);
 }
 
@@ -290,6 +350,7 @@ void syncd_directus_report(const struct syncd *s, cJSON *status)
 		directus_socket_report(&s->directus_socket, status);
 	directus_appeals_report(&s->directus_appeals, status);
 	directus_decisions_report(&s->directus_decisions, status);
+	through_report(&s->through, status);
 }
 
 void syncd_directus_close(struct syncd *s)
@@ -297,6 +358,7 @@ void syncd_directus_close(struct syncd *s)
 	if (!s->has_directus)
 		return;
 	syncd_appeals_close(s);
+	through_close(&s->through);
 	directus_socket_close(&s->directus_socket);
 	directus_close(&s->directus);
 }
@@ -305,6 +367,7 @@ void syncd_directus_fini(struct syncd *s)
 {
 	if (s->has_directus) {
 		syncd_appeals_fini(s);
+		through_fini(&s->through);
 		directus_socket_fini(&s->directus_socket);
 		directus_fini(&s->directus);
 		directus_publish_fini(&s->directus_topics);

@@ -43,7 +43,7 @@ static void publish_empty(struct directus *d)
 		const struct directus_unit *u = d->units[i];
 
 		if (!u->is_list && u->part_count == 1 && !*u->collections[0])
-			d->ops->on_records(d->arg, u->topic, &none);
+			d->ops->on_records(d->arg, u->topic, &none, 0);
 	}
 	d->told_empty = true;
 	hmap_fini(&none);
@@ -120,7 +120,8 @@ static int on_row(void *arg, const cJSON *row)
 {
 	struct directus *d = arg;
 
-	return directus_unit_add(current(d), &d->conf.mapping, d->part, row);
+	return directus_unit_add(
+		current(d), &d->conf.mapping, d->part, row, d->ops->on_row, d->arg);
 }
 
 static void publish(struct directus *d)
@@ -133,7 +134,8 @@ static void publish(struct directus *d)
 		text = buf_release(&u->text, &len);
 		d->ops->on_list(d->arg, u->id, text, len);
 	} else {
-		d->ops->on_records(d->arg, u->topic, &u->records);
+		d->ops->on_records(
+			d->arg, u->topic, &u->records, u->next_skipped ? 0 : u->begun_at);
 	}
 	if (!u->known || *u->error)
 		log_info("collection of Directus read id=%s rows=%lu left_out=%lu", u->id, u->rows,

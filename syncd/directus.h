@@ -9,8 +9,12 @@
  * good state. One round at a time, one question at a time.
  */
 struct directus_ops {
-	/* The topic's records, all of them (id → cJSON; what is taken out is the callee's). */
-	void (*on_records)(void *arg, enum bus_topic topic, struct hmap *records);
+	/* The topic's records, all of them (id → cJSON; what is taken out is the callee's), read
+	 * from monotonic ms begun_at on; 0: some rows could not be used. */
+	void (*on_records)(
+		void *arg, enum bus_topic topic, struct hmap *records, uint64_t begun_at);
+	/* A record that was read, before on_records: may get another id. */
+	void (*on_row)(void *arg, enum mapping_part part, char id[static 132], cJSON *record);
 	/* The list's text, malloc'ed and the callee's. */
 	void (*on_list)(void *arg, const char *id, uint8_t *text, size_t len);
 	/* A collection is in the group for the first time. */

@@ -93,10 +93,15 @@ static void next_part(struct directus_decisions *d)
 
 static void fail_part(struct directus_decisions *d, const struct directus_answer *a)
 {
+	char *error = d->read_errors[d->part - PART_VPN_APPEALS];
+
 	d->stamps[d->part - PART_VPN_APPEALS][0] = 0;
 	/* Directus being away is told by others. */
-	if (a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED)
+	if ((a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED) &&
+		strcmp(error, a->text) != 0) {
+		snprintf(error, sizeof(d->read_errors[0]), "%s", a->text);
 		note_error(d, collection(d), a->text);
+	}
 	next_part(d);
 }
 
@@ -120,6 +125,7 @@ static void on_read(void *arg, const struct directus_answer *a)
 		fail_part(d, a);
 		return;
 	}
+	d->read_errors[d->part - PART_VPN_APPEALS][0] = 0;
 	tell_next(d);
 	next_part(d);
 }

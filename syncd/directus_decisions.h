@@ -36,7 +36,8 @@ struct directus_decisions {
 	struct decision *writing;
 	int write_part;
 	struct timer retry;
-	char error[192]; /* "" = nothing is wrong */
+	char error[192];	  /* "" = nothing is wrong */
+	char read_errors[2][192]; /* of each collection: told once */
 };
 
 void directus_decisions_open(struct directus_decisions *d, struct directus_client *client,

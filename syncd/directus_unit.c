@@ -46,7 +46,7 @@ void directus_unit_reset(struct directus_unit *u, size_t text_max)
 }
 
 static int add_record(struct directus_unit *u, const struct mapping *m, enum mapping_part part,
-	const cJSON *row, char *why, size_t why_len)
+	const cJSON *row, directus_on_record on_record, void *arg, char *why, size_t why_len)
 {
 	char id[132];
 	cJSON *record;
@@ -57,14 +57,15 @@ static int add_record(struct directus_unit *u, const struct mapping *m, enum map
 	err = mapping_make(m, part, row, id, &record, why, why_len);
 	if (err)
 		return err;
+	on_record(arg, part, id, record);
 	err = hmap_set_str(&u->records, id, record);
 	if (err)
 		cJSON_Delete(record);
 	return err;
 }
 
-int directus_unit_add(
-	struct directus_unit *u, const struct mapping *m, unsigned part, const cJSON *row)
+int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned part,
+	const cJSON *row, directus_on_record on_record, void *arg)
 {
 	char why[160] = "";
 	int err;
@@ -72,7 +73,7 @@ int directus_unit_add(
 	u->rows++;
 	if (u->is_list)
 		return mapping_add_entries(m, u->parts[part], row, &u->text);
-	err = add_record(u, m, u->parts[part], row, why, sizeof(why));
+	err = add_record(u, m, u->parts[part], row, on_record, arg, why, sizeof(why));
 	if (err != -EINVAL)
 		return err;
 	if (!u->next_skipped++)

@@ -43,9 +43,12 @@ struct directus_unit *directus_unit_new(const char *id); /* NULL without memory 
 void directus_unit_free(struct directus_unit *u);
 /* Empties what was read. */
 void directus_unit_reset(struct directus_unit *u, size_t text_max);
-/* Takes a row of its part in. 0; -errno ends the reading. A row that cannot be used is counted. */
-int directus_unit_add(
-	struct directus_unit *u, const struct mapping *m, unsigned part, const cJSON *row);
+typedef void (*directus_on_record)(
+	void *arg, enum mapping_part part, char id[static 132], cJSON *record);
+/* Takes a row of its part in; on_record may change a topic's record. 0; -errno ends the reading. A
+ * row that cannot be used is counted. */
+int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned part,
+	const cJSON *row, directus_on_record on_record, void *arg);
 /* The stamp in the answer to the question of directus_unit_stamp_target; false: it has none. */
 bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data);
 bool directus_unit_is_changed(const struct directus_unit *u);

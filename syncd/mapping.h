@@ -65,6 +65,17 @@ int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSO
 int mapping_add_entries(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *text);
 
+/*
+ * The other way: a record as a row without its key, absent fields as null. NULL: a row cannot say
+ * it (it is about a group, has an end or a schedule, or lacks what a row needs); or no memory.
+ */
+cJSON *mapping_format_row(const struct mapping *m, enum mapping_part part, const cJSON *record);
+/* Appends what finds that row among others, as part of a query: "&filter[…". 0 or -errno. */
+int mapping_format_filter(
+	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *to);
+/* Adds what the record has and rows of that part have no field for. */
+void mapping_add_rest(enum mapping_part part, const cJSON *record, cJSON *to);
+
 /* The name of a field's column in Directus, NULL when the part has no such field. */
 const char *mapping_column_name(const struct mapping *m, enum mapping_part part, const char *field);
 

@@ -5,16 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ids of Directus are numbers as a rule, ours are text. */
-static cJSON *format_id(const char *id)
-{
-	char *end;
-	long long n = strtoll(id, &end, 10);
-
-	return *id >= '1' && *id <= '9' && !*end && strlen(id) < 16 ? cJSON_CreateNumber((double)n)
-								    : cJSON_CreateString(id);
-}
-
 static const cJSON *value_of(
 	const struct mapping *m, enum mapping_part part, const char *field, const cJSON *row)
 {
@@ -64,7 +54,7 @@ char *mapping_format_appeal(
 		if (!values[f])
 			continue;
 		cJSON_AddItemToObject(json, m->columns[part][f],
-			values[f] == appeal->category_id ? format_id(values[f])
+			values[f] == appeal->category_id ? mapping_format_id(values[f])
 							 : cJSON_CreateString(values[f]));
 	}
 	text = json_format(json);

@@ -35,5 +35,7 @@ const cJSON *mapping_column(
 cJSON *mapping_convert(enum mapping_form form, const cJSON *value);
 /* A copy without blanks at its ends; NULL when it is none, or empty. */
 char *mapping_take_text(const cJSON *value, bool lower);
+/* Ids of Directus are numbers as a rule, ours are text. */
+cJSON *mapping_format_id(const char *id);
 /* 1, 0, -1 = neither. Databases without booleans have numbers. */
 int mapping_take_bool(const cJSON *value);

@@ -1,5 +1,5 @@
 # Rows of Directus as records of the bus.
-MAPPING_SRCS = syncd/mapping.c syncd/mapping_appeal.c syncd/mapping_table.c syncd/mapping_value.c
+MAPPING_SRCS = syncd/mapping.c syncd/mapping_appeal.c syncd/mapping_table.c syncd/mapping_value.c syncd/mapping_write.c
 # The parser of lists.
 LIST_PARSE_SRCS = syncd/list_dnsmasq.c syncd/list_name.c syncd/list_parse.c syncd/list_zone.c
 
@@ -9,7 +9,7 @@ syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/list_compile.c sy
 	syncd/list_timing.c \
 	syncd/bus_appeals.c syncd/bus_directus.c syncd/directus.c syncd/directus_answer.c syncd/directus_appeals.c syncd/directus_client.c syncd/directus_publish.c \
 	syncd/directus_decisions.c syncd/directus_group.c syncd/directus_message.c syncd/directus_socket.c syncd/directus_read.c syncd/directus_unit.c syncd/directus_units.c $(MAPPING_SRCS) \
-	syncd/list_url_parse.c syncd/lists.c syncd/main.c syncd/website_compile.c syncd/websites.c syncd/websocket_client.c
+	syncd/list_url_parse.c syncd/lists.c syncd/main.c syncd/through.c syncd/through_item.c syncd/through_links.c syncd/website_compile.c syncd/websites.c syncd/websocket_client.c
 syncd_LIBS = -lidn2 -lpsl -lwslay -lz
 
 TOOLS += listcheck

@@ -13,6 +13,7 @@
 #include "syncd/directus_socket.h"
 #include "syncd/list_staging.h"
 #include "syncd/lists.h"
+#include "syncd/through.h"
 #include "syncd/websites.h"
 
 /* The daemon's state. */
@@ -30,6 +31,7 @@ struct syncd {
 	struct directus_socket directus_socket; /* with directus_push */
 	struct directus_appeals directus_appeals;
 	struct directus_decisions directus_decisions;
+	struct through through;
 	struct tls_ctx *directus_tls; /* NULL = tls */
 	char **directus_names;	      /* the entries of directus_map, cut up */
 	bool has_directus;

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/through.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "syncd/through_item.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS      1000
+#define DOUBLINGS_MAX 5
+#define REFUSED_MS    300000 /* what Directus will not have: an admin has to see to it */
+#define SAVE_MS	      300
+#define FILTER_MAX    12000
+
+static void next(struct through *t);
+static void find_row(struct through *t);
+
+/* ---- the queue ---- */
+
+static const char *collection(const struct through *t, enum mapping_part part)
+{
+	return t->mapping->collections[part];
+}
+
+static void free_item(struct through *t, struct through_item *item)
+{
+	char name[300];
+
+	snprintf(name, sizeof(name), "%d/%s", (int)item->part, item->id);
+	hmap_remove_str(&t->dirty, name);
+	list_remove(&item->node);
+	cJSON_Delete(item->row);
+	free(item);
+}
+
+static struct through_item *touch(struct through *t, enum mapping_part part, const char *id)
+{
+	struct through_item *item;
+	char name[300];
+
+	snprintf(name, sizeof(name), "%d/%.280s", (int)part, id);
+	item = hmap_find_str(&t->dirty, name);
+	if (item || !*collection(t, part) || strlen(id) >= sizeof(item->id))
+		return item;
+	item = calloc(1, sizeof(*item));
+	if (!item)
+		return NULL;
+	list_init(&item->node);
+	item->part = part;
+	snprintf(item->id, sizeof(item->id), "%s", id);
+	if (hmap_set_str(&t->dirty, name, item)) {
+		free(item);
+		return NULL;
+	}
+	list_add(&t->queue, &item->node);
+	return item;
+}
+
+/* Changed while it was being written: looked at again. */
+static void touch_again(struct through *t, enum mapping_part part, const char *id)
+{
+	struct through_item *item = touch(t, part, id);
+
+	if (item && item == t->active)
+		item->is_stale = true;
+}
+
+static void finish(struct through *t, const char *key)
+{
+	struct through_item *item = t->active;
+	struct through_link *link;
+
+	link = through_links_set(&t->links, item->part, item->id, key, item->hash);
+	if (link && *link->key)
+		link->round = clock_mono_ms();
+	else if (link && !item->hash)
+		through_links_remove(&t->links, link);
+	t->active = NULL;
+	t->failures = 0;
+	t->error[0] = 0;
+	t->written++;
+	timer_start(&t->save, SAVE_MS, 0);
+	log_info("written to Directus collection=%s key=%s", collection(t, item->part), key);
+	t->ops->on_written(t->arg, collection(t, item->part));
+	if (item->is_stale) {
+		enum mapping_part part = item->part;
+		char id[sizeof(item->id)];
+
+		memcpy(id, item->id, sizeof(id));
+		free_item(t, item);
+		touch(t, part, id);
+	} else {
+		free_item(t, item);
+	}
+	next(t);
+}
+
+static void note_error(struct through *t, const char *text)
+{
+	char detail[192];
+
+	snprintf(detail, sizeof(detail), "%.60s: %.120s", collection(t, t->active->part), text);
+	if (!strcmp(t->error, detail))
+		return;
+	memcpy(t->error, detail, sizeof(detail));
+	log_warning("change is not written to Directus yet error=\"%s\"", detail);
+	t->ops->on_alarm(t->arg, "directus", detail);
+}
+
+static void fail(struct through *t, const struct directus_answer *a)
+{
+	struct through_item *item = t->active;
+	uint64_t delay = (uint64_t)RETRY_MS
+			 << (t->failures < DOUBLINGS_MAX ? t->failures : DOUBLINGS_MAX);
+
+	note_error(t, a->text);
+	t->active = NULL;
+	if (a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED ||
+		a->outcome == DIRECTUS_BAD_QUERY) {
+		list_remove(&item->node);
+		list_add(&t->refused, &item->node);
+		if (!timer_is_active(&t->retry))
+			timer_start(&t->retry, REFUSED_MS, 0);
+		next(t);
+		return;
+	}
+	t->failures++;
+	if (delay < a->retry_s * 1000ull)
+		delay = a->retry_s * 1000ull;
+	timer_start(&t->retry, delay, 0);
+}
+
+static void fail_memory(struct through *t)
+{
+	const struct directus_answer a = { .outcome = DIRECTUS_FAILED, .text = "out of memory" };
+
+	fail(t, &a);
+}
+
+/* ---- one row ---- */
+
+static bool take_key(const cJSON *row, char key[static 256])
+{
+	const cJSON *id = json_get(row, "id");
+	int64_t n;
+
+	if (json_get_int(id, &n))
+		snprintf(key, 256, "%lld", (long long)n);
+	else if (cJSON_IsString(id) && directus_is_name(id->valuestring))
+		snprintf(key, 256, "%s", id->valuestring);
+	else
+		return false;
+	return true;
+}
+
+static void on_changed(void *arg, struct directus_answer *a)
+{
+	struct through *t = arg;
+	struct through_item *item = t->active;
+
+	if (a->outcome == DIRECTUS_OK && t->step == THROUGH_REMOVE) {
+		finish(t, "");
+	} else if (a->outcome == DIRECTUS_OK && t->step == THROUGH_ADD) {
+		/* Who may not read it is told nothing: then it is looked for, once. */
+		if (take_key(directus_answer_data(a), item->key) || item->was_found)
+			finish(t, item->key);
+		else
+			find_row(t);
+	} else if (a->outcome == DIRECTUS_OK) {
+		finish(t, item->key);
+	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_REMOVE) {
+		finish(t, ""); /* gone already, as far as can be told */
+	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_CHANGE &&
+		   !item->was_found) {
+		find_row(t); /* the one that we knew is gone */
+	} else {
+		fail(t, a);
+	}
+}
+
+static void send_row(struct through *t, enum through_step step)
+{
+	static const char *const methods[] = {
+		[THROUGH_CHANGE] = "PATCH", [THROUGH_ADD] = "POST", [THROUGH_REMOVE] = "DELETE"
+	};
+	struct through_item *item = t->active;
+	char target[DIRECTUS_NAME_MAX + sizeof(item->key) + 16];
+	char *body = step == THROUGH_REMOVE ? NULL : json_format(item->row);
+
+	t->step = step;
+	snprintf(target, sizeof(target), "/items/%s%s%s", collection(t, item->part),
+		step == THROUGH_ADD ? "" : "/", step == THROUGH_ADD ? "" : item->key);
+	if ((!body && step != THROUGH_REMOVE) ||
+		directus_ask(t->client, methods[step], target, body, on_changed, t))
+		fail_memory(t);
+	free(body);
+}
+
+static void on_found(void *arg, struct directus_answer *a)
+{
+	struct through *t = arg;
+	struct through_item *item = t->active;
+	const cJSON *rows = directus_answer_data(a);
+
+	if (a->outcome != DIRECTUS_OK)
+		fail(t, a);
+	else if (take_key(cJSON_GetArrayItem(rows, 0), item->key) && t->step != THROUGH_ADD)
+		send_row(t, THROUGH_CHANGE);
+	else if (t->step == THROUGH_ADD || !item->hash)
+		finish(t, item->key);
+	else
+		send_row(t, THROUGH_ADD);
+}
+
+/* Somebody may have made that row already: we, before we could note it, or an admin. */
+static void find_row(struct through *t)
+{
+	struct through_item *item = t->active;
+	struct buf target;
+
+	buf_init(&target, FILTER_MAX);
+	item->was_found = true;
+	buf_printf(&target, "/items/%s?fields=id&sort=id&limit=1", collection(t, item->part));
+	mapping_format_filter(t->mapping, item->part, item->row, &target);
+	if (t->step != THROUGH_ADD)
+		t->step = THROUGH_FIND;
+	if (target.failed ||
+		directus_ask(t->client, "GET", (const char *)target.data, NULL, on_found, t))
+		fail_memory(t);
+	buf_fini(&target);
+}
+
+/* Is it not to be written? Then what is there is known from now on. */
+static bool is_settled(struct through *t, struct through_item *item)
+{
+	const struct through_link *link = through_links_find(&t->links, item->part, item->id);
+
+	if (!link && !item->hash)
+		return true;
+	if (item->forced && item->hash && !(link && *link->key))
+		return false;
+	if (link && link->hash == item->hash)
+		return true;
+	if (item->part == PART_SWITCHES || t->writes)
+		return false;
+	through_links_set(&t->links, item->part, item->id, NULL, item->hash);
+	timer_start(&t->save, SAVE_MS, 0);
+	return true;
+}
+
+static void start_item(struct through *t, struct through_item *item)
+{
+	const struct through_link *link = through_links_find(&t->links, item->part, item->id);
+
+	t->active = item;
+	t->step = THROUGH_FIND;
+	item->was_found = item->is_stale = false;
+	snprintf(item->key, sizeof(item->key), "%s", link ? link->key : "");
+	if (!item->row && !*item->key)
+		finish(t, "");
+	else if (!item->row)
+		send_row(t, THROUGH_REMOVE);
+	else if (*item->key)
+		send_row(t, THROUGH_CHANGE);
+	else
+		find_row(t);
+}
+
+/* What it refers to comes before it. */
+static int queue_needed(struct through *t, struct through_item *item, const char *category)
+{
+	struct through_item *needed = touch(t, PART_CATEGORIES, category);
+
+	if (!needed)
+		return -ENOMEM;
+	needed->forced = true;
+	list_remove(&needed->node);
+	list_add_front(&t->queue, &needed->node);
+	list_remove(&item->node);
+	list_add(&t->queue, &item->node);
+	return 0;
+}
+
+static void next(struct through *t)
+{
+	char needs[132];
+
+	while (!t->active && !t->closing && t->ready && !t->failures && !list_is_empty(&t->queue)) {
+		struct through_item *item = container_of(t->queue.next, struct through_item, node);
+		int err = through_item_make(t, item, needs);
+
+		if (err == -EAGAIN && t->writes && !queue_needed(t, item, needs))
+			continue;
+		if ((err && err != -EAGAIN) || is_settled(t, item))
+			free_item(t, item);
+		else
+			start_item(t, item);
+	}
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct through *t = timer->data;
+
+	t->failures = t->failures ? 0 : t->failures;
+	list_foreach_safe (&t->refused, it) {
+		list_remove(it);
+		list_add(&t->queue, it);
+	}
+	next(t);
+}
+
+static void on_save(struct timer *timer)
+{
+	struct through *t = timer->data;
+
+	through_links_save(&t->links);
+}
+
+/* ---- apid's topics ---- */
+
+static void touch_pref(struct through *t, const char *id, const struct rec_device_pref *rec)
+{
+	const char *device = strncmp(id, "device:", 7) ? NULL : id + 7;
+	size_t len = device ? strlen(device) : 0;
+	char name[132];
+
+	if (!device)
+		return;
+	touch_again(t, PART_SWITCHES, device);
+	for (size_t i = 0; rec && i < rec->lists_off.n; i++) {
+		snprintf(name, sizeof(name), "%s/%.64s", device, rec->lists_off.v[i]);
+		touch_again(t, PART_LIST_PREFS, name);
+	}
+	hmap_foreach (&t->links.by_id, it) {
+		const struct through_link *link = it.value;
+
+		if (link->part == PART_LIST_PREFS && !strncmp(link->id, device, len) &&
+			link->id[len] == '/')
+			touch_again(t, PART_LIST_PREFS, link->id);
+	}
+}
+
+static void on_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	struct through *t = arg;
+
+	(void)owner;
+	if (topic == TOPIC_device_prefs)
+		touch_pref(t, id, rec);
+	else
+		touch_again(t, through_part_of(topic), id);
+}
+
+/* What was there before we looked for the first time has not been changed. */
+static void take_as_known(struct through *t, enum mapping_part part)
+{
+	char needs[132];
+
+	t->links.known[part] = t->links.is_changed = true;
+	if (part == PART_SWITCHES)
+		return;
+	list_foreach_safe (&t->queue, it) {
+		struct through_item *item = container_of(it, struct through_item, node);
+
+		if (item->part != part)
+			continue;
+		through_item_make(t, item, needs);
+		if (item->hash)
+			through_links_set(&t->links, part, item->id, NULL, item->hash);
+		free_item(t, item);
+	}
+}
+
+static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	const enum mapping_part prefs[] = { PART_SWITCHES, PART_LIST_PREFS },
+				one[] = { through_part_of(topic), PARTS };
+	const enum mapping_part *parts = topic == TOPIC_device_prefs ? prefs : one;
+	struct through *t = arg;
+	bool begins = false;
+
+	(void)owner, (void)gen;
+	for (size_t i = 0; i < 2; i++) {
+		if (parts[i] < PARTS && !t->links.known[parts[i]]) {
+			take_as_known(t, parts[i]);
+			begins = true;
+		}
+	}
+	/* At once: what comes after this is a change. */
+	if (begins)
+		through_links_save(&t->links);
+	next(t);
+}
+
+static const struct bus_topic_ops topic_ops = { on_record, on_batch_end };
+
+void through_set_writes(struct through *t, bool writes)
+{
+	t->writes = writes;
+	t->ready = true;
+	next(t);
+}
+
+/* ---- what Directus has ---- */
+
+void through_adopt(
+	const struct through *t, enum mapping_part part, char id[static 132], cJSON *record)
+{
+	const char *category = cJSON_GetStringValue(json_get(record, "category")), *text;
+	const struct through_link *link = through_links_find_key(&t->links, part, id);
+	enum bus_topic topic;
+	cJSON *local;
+
+	if (link) {
+		snprintf(id, 132, "%s", link->id);
+		cJSON_ReplaceItemInObjectCaseSensitive(record, "id", cJSON_CreateString(id));
+		text = mapping_topic(part, &topic) ? bus_topic_find(t->bus, topic, BUS_APID, id)
+						   : NULL;
+		local = text ? json_parse(text, strlen(text)) : NULL;
+		mapping_add_rest(part, local, record);
+		cJSON_Delete(local);
+	}
+	link = category ? through_links_find_key(&t->links, PART_CATEGORIES, category) : NULL;
+	if (link)
+		cJSON_ReplaceItemInObjectCaseSensitive(
+			record, "category", cJSON_CreateString(link->id));
+}
+
+void through_compare(
+	struct through *t, enum bus_topic topic, const struct hmap *records, uint64_t begun_at)
+{
+	enum mapping_part part = through_part_of(topic);
+
+	if (!t->writes || part == PARTS)
+		return;
+	hmap_foreach (&t->links.by_id, it) {
+		const struct through_link *link = it.value;
+
+		if (link->part == part && *link->key && link->round < begun_at &&
+			!hmap_find_str(records, link->id))
+			t->ops->on_gone(t->arg, topic, link->id);
+	}
+}
+
+void through_dropped(struct through *t, enum bus_topic topic, const char *id)
+{
+	struct through_link *link = through_links_find(&t->links, through_part_of(topic), id);
+
+	if (link)
+		through_links_remove(&t->links, link);
+	timer_start(&t->save, SAVE_MS, 0);
+}
+
+/* ---- life ---- */
+
+int through_open(struct through *t, struct bus *bus, struct directus_client *client,
+	const struct mapping *mapping, uv_loop_t *loop, const char *state_dir,
+	const struct through_ops *ops, void *arg)
+{
+	*t = (struct through){
+		.bus = bus, .client = client, .mapping = mapping, .ops = ops, .arg = arg
+	};
+	hmap_init(&t->dirty, NULL);
+	list_init(&t->queue);
+	list_init(&t->refused);
+	timer_init(loop, &t->retry, on_retry, t);
+	timer_init(loop, &t->save, on_save, t);
+	return through_links_open(&t->links, state_dir);
+}
+
+int through_start(struct through *t)
+{
+	enum bus_topic topic;
+	int err = bus_subscribe(t->bus, TOPIC_device_prefs, BUS_APID, &topic_ops, t);
+
+	for (int p = 0; p < PARTS && !err; p++) {
+		if (mapping_topic((enum mapping_part)p, &topic))
+			err = bus_subscribe(t->bus, topic, BUS_APID, &topic_ops, t);
+	}
+	return err;
+}
+
+void through_report(const struct through *t, cJSON *status)
+{
+	cJSON *json = cJSON_AddObjectToObject(status, "directus_writes");
+
+	cJSON_AddNumberToObject(json, "waiting", (double)t->dirty.count);
+	cJSON_AddNumberToObject(json, "written", (double)t->written);
+	if (*t->error)
+		cJSON_AddStringToObject(json, "error", t->error);
+}
+
+void through_close(struct through *t)
+{
+	t->closing = true;
+	through_links_save(&t->links);
+	timer_close(&t->retry, NULL);
+	timer_close(&t->save, NULL);
+}
+
+static void free_all(struct through *t, struct list *items)
+{
+	list_foreach_safe (items, it)
+		free_item(t, container_of(it, struct through_item, node));
+}
+
+void through_fini(struct through *t)
+{
+	free_all(t, &t->queue);
+	free_all(t, &t->refused);
+	hmap_fini(&t->dirty);
+	through_links_fini(&t->links);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "syncd/through.h"
+
+/* A record of apid's as a row: what Directus shall have. */
+struct through_item {
+	struct list node; /* in the queue, or in refused */
+	enum mapping_part part;
+	char id[132];
+	bool forced;	/* written also where it is known: something refers to it */
+	cJSON *row;	/* NULL = absent, not looked at yet */
+	uint64_t hash;	/* of row; 0 = absent */
+	char key[256];	/* of Directus' row, "" = not known */
+	bool was_found; /* the key was looked for */
+	bool is_stale;	/* changed while it was being written */
+};
+
+/* Fills row and hash from apid's topics. -EAGAIN: *needs is the id of a category that has to be
+ * written first. -ENOMEM. */
+int through_item_make(const struct through *t, struct through_item *item, char needs[static 132]);
+/* The parts that the records of a topic belong to; PARTS = none. */
+enum mapping_part through_part_of(enum bus_topic topic);
