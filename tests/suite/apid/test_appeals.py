@@ -2,6 +2,7 @@
 """SPEC S5, P8, A6: appeals come into MariaDB once, are decided once, and the device is told."""
 import itertools
 import json
+import signal
 
 import pytest
 from apidlib import started
@@ -295,3 +296,18 @@ def test_decision_and_effect_are_one_change_that_other_apid_follow(apid, proxyd,
     seq = database.sql("SELECT topic, id FROM changes WHERE topic IN ('appeals', 'site_overrides') AND seq = "
                        "(SELECT MAX(seq) FROM changes)", "culvert")
     assert sorted(seq) == [["appeals", number(1)], ["site_overrides", f"appeal-{number(1)}"]], seq
+
+
+def test_what_is_gone_in_directus_goes_here_too(apid, syncd):
+    """S1: a record that had been written there and was removed there; other topics are no business of its."""
+    apid.seed({"words": [{"id": "x1", "term": "darn"}, {"id": "x2", "term": "drat"}]})
+    apid.send(signal.SIGHUP)
+    published(apid, "words", {"x1": {"id": "x1", "term": "darn"}, "x2": {"id": "x2", "term": "drat"}})
+    syncd.do("request", op="apid.policy_drop", args={"topic": "words", "id": "x1"}, tag="gone")
+    assert syncd.wait("reply", tag="gone")["status"] == 0
+    published(apid, "words", {"x2": {"id": "x2", "term": "drat"}})
+    for topic in ("devices", "settings", "nothing"):
+        syncd.do("request", op="apid.policy_drop", args={"topic": topic, "id": "phone"}, tag=topic)
+        assert syncd.wait("reply", tag=topic)["result"]["code"] == "invalid"
+    syncd.do("request", op="apid.policy_drop", args={"topic": "words", "id": "x1"}, tag="again")
+    assert syncd.wait("reply", tag="again")["status"] == 0

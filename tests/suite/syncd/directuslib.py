@@ -17,6 +17,7 @@ TOKEN = "static-token-for-tests"
 LISTS = {"maps": "url", "gifs": "url", "squid-general_block": "url", "app_urls": "urls"}
 POLICY = ("vpn_squid_prefs", "vpn_master_controls", "website_categories", "websites", "bad_words",
           "vpn_category_prefs", "vpn_site_overrides", "mitm_block_domains", "mitm_ignore_domains")
+APPEALS = ("vpn_appeals", "website_appeals")
 MESSAGES = {"FORBIDDEN": (403, "You don't have permission to access this."),
             "INVALID_CREDENTIALS": (401, "Invalid user credentials."),
             "TOKEN_EXPIRED": (401, "Token expired."),
@@ -46,7 +47,7 @@ class Directus(http.server.ThreadingHTTPServer):
         self.port = self.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.lock = threading.RLock()
-        self.rows = {name: {} for name in (*LISTS, *POLICY)}
+        self.rows = {name: {} for name in (*LISTS, *POLICY, *APPEALS)}
         self.groups = {}  # collection → group
         self.folders = {"apps"}
         self.next_id, self.clock = {}, 1_790_000_000_000

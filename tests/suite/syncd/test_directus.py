@@ -252,7 +252,7 @@ def test_hint_is_followed_at_once_and_looks_where_it_says(policy, directus, gate
     """S3: a webhook by way of apid. Without a collection everything is asked for its stamp."""
     policy.start("directus_poll_s = 3600\ndirectus_push = no\n")
     policy.known()
-    wait_until(lambda: directus.requests[-1][1].startswith("/items/app_urls?fields"), "the first round")
+    wait_until(lambda: directus.requests[-1][1].startswith("/items/website_appeals?fields"), "the first round")
     before = len(directus.requests)
     with directus.lock:
         directus.add("bad_words", {"word": "darn"})

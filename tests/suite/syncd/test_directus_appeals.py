@@ -102,8 +102,7 @@ def test_refused_appeal_is_told_and_holds_up_no_other(appeals, directus, gateway
     appeals.policy.start()
     appeals.post(appeal(1), appeal(2, "review", category_id="1"))
     appeals.wait_stored(appeal(2), collection="website_appeals")
-    alarm = gateway.alarm()["detail"]
-    assert alarm.startswith(f"appeal {appeal(1)['uuid']} waits: FORBIDDEN"), alarm
+    wait_until(lambda: gateway.alarm()["detail"].startswith(f"appeal {appeal(1)['uuid']} waits: FORBIDDEN"), "alarm")
     assert appeals.pending() == 1
     directus.forbidden.clear()
     gateway.syncd.stop()  # at once after a restart; without one in 5 minutes

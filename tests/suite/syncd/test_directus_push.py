@@ -18,7 +18,7 @@ def quiet(policy, directus):
     """Until the rounds that follow the start and the connection are through."""
     one = open_socket(policy, directus)
     wait_until(lambda: len(directus.asked("/collections")) >= 2, "the round after the connection")
-    wait_until(lambda: directus.requests[-1][1].startswith("/items/app_urls?aggregate"), "its end")
+    wait_until(lambda: directus.requests[-1][1].startswith("/items/website_appeals?aggregate"), "its end")
     return one
 
 
