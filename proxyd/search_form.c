@@ -22,6 +22,8 @@ int search_form_init(struct search_form *f, const char *content_type)
 	buf_init(&f->held, 0);
 	if (is_type(content_type, "application/x-www-form-urlencoded"))
 		f->kind = FORM_URLENCODED;
+	else if (is_type(content_type, "text/plain"))
+		f->kind = FORM_LINES;
 	else if (media_kind_of(content_type) == MEDIA_JSON)
 		f->kind = FORM_JSON;
 	else if (is_type(content_type, "multipart/form-data"))
@@ -71,6 +73,15 @@ int search_form_take(
 	return 0;
 }
 
+/* A byte of a form as it would stand in a query. */
+static char in_query(const struct search_form *f, uint8_t byte)
+{
+	/* In a form neither ends anything. */
+	if (!byte || byte == '#')
+		return ' ';
+	return f->kind == FORM_LINES && (byte == '\n' || byte == '\r') ? '&' : (char)byte;
+}
+
 static int urlencoded_texts(const struct search_form *f, size_t len, struct buf *out)
 {
 	char *path = malloc(len + 2);
@@ -78,11 +89,9 @@ static int urlencoded_texts(const struct search_form *f, size_t len, struct buf 
 
 	if (!path)
 		return -ENOMEM;
-	/* In a form neither ends anything. */
 	path[0] = '?';
 	for (size_t i = 0; i < len; i++)
-		path[i + 1] =
-			f->held.data[i] && f->held.data[i] != '#' ? (char)f->held.data[i] : ' ';
+		path[i + 1] = in_query(f, f->held.data[i]);
 	path[len + 1] = '\0';
 	count = search_texts(path, out);
 	free(path);
@@ -95,6 +104,7 @@ int search_form_texts(const struct search_form *f, size_t len, struct buf *out)
 		return 0;
 	switch (f->kind) {
 	case FORM_URLENCODED:
+	case FORM_LINES:
 		break;
 	case FORM_JSON:
 		return search_json_texts(f->held.data, len, out);

@@ -7,13 +7,13 @@
 /*
  * What is sent to a search engine, while it passes: of a form (application/x-www-form-urlencoded) a
  * parameter is held back until it is whole, so that what is searched for can be judged before the
- * server has it; JSON and forms in parts are held back as a whole, longer ones piece by piece.
- * Pure.
+ * server has it; JSON, forms in parts and in lines (text/plain) are held back as a whole, longer
+ * ones piece by piece. Pure.
  */
 #define SEARCH_FORM_HELD_MAX (16u << 10)
 #define SEARCH_BOUNDARY_MAX  70 /* RFC 2046 5.1.1 */
 
-enum search_form_kind { FORM_URLENCODED, FORM_JSON, FORM_PARTS };
+enum search_form_kind { FORM_URLENCODED, FORM_LINES, FORM_JSON, FORM_PARTS };
 
 struct search_form {
 	enum search_form_kind kind;

@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 from PIL import Image
+from proxylib import SITE
 from support.wait import wait_until
 
 FORMATS = {"PNG": "image/png", "GIF": "image/gif", "JPEG": "image/jpeg", "WEBP": "image/webp",
@@ -173,6 +174,14 @@ def test_an_image_under_another_type_is_hidden_where_one_is_wanted(hiding):
 def test_hosts_to_ignore_show_their_images(hiding):
     url = serve(hiding, make("PNG")).replace("//", "//www.")
     wait_until(lambda: get(hiding, url).body == make("PNG"), "shown")
+
+
+def test_the_host_that_devices_connect_to_shows_its_images(hiding):
+    hiding.dns.names["vpn.allowed.example"] = [SITE]
+    url = serve(hiding, make("PNG")).replace("allowed.example", "vpn.allowed.example")
+    check_blank(get(hiding, url), (640, 480))
+    hiding.wait_applied("settings", hiding.set("settings", {"id": "endpoint", "value": "vpn.allowed.example"}))
+    assert get(hiding, url).body == make("PNG")
 
 
 def test_other_types_pass(hiding):

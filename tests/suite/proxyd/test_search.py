@@ -36,6 +36,12 @@ def test_searches_for_a_term_are_blocked(searching, url):
     assert len(searching.site.requests) == seen
 
 
+def test_searches_over_tls_are_judged(searching):
+    before = len(searching.secure.requests)
+    assert searching.get_secure("https://www.bing.com/search?q=forbidden+word", "full").status == 451
+    assert len(searching.secure.requests) == before
+
+
 def test_the_term_is_named(searching):
     assert "forbidden word" in ask(searching, "www.google.com/search?q=my+FORBIDDEN+word").text
 
@@ -104,6 +110,7 @@ PARTS = ("--B\r\nContent-Disposition: form-data; name=\"hl\"\r\n\r\nen\r\n"
 @pytest.mark.parametrize("kind,body", [
     ("application/json", '{"query": "my forbi\\u0064den word"}'),
     ("multipart/form-data; boundary=B", PARTS % "kick-ass"),
+    ("text/plain", "hl=en\r\nq=forbidden word\r\n"),
     ("application/x-www-form-urlencoded", "hl=en&q=ass")])
 def test_searches_in_bodies_are_blocked_before_the_server_has_them(searching, kind, body):
     url = "http://www.bing.com/search"
@@ -111,7 +118,7 @@ def test_searches_in_bodies_are_blocked_before_the_server_has_them(searching, ki
     r = searching.get(url, "full", "POST", [("Content-Type", kind)], body.encode())
     assert r.status == 451 and "Site Blocked" in r.text
     assert all(body.encode() not in q.body for q in searching.site.requests[before:])
-    other = body.replace("forbi\\u0064den", "free").replace("ass", "xx").encode()
+    other = body.replace("forbi\\u0064den", "free").replace("forbidden", "free").replace("ass", "xx").encode()
     r = searching.get(url, "full", "POST", [("Content-Type", kind)], other)
     assert r.status == 200 and searching.site.requests[-1].body == other
 
