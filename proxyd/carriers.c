@@ -7,13 +7,12 @@
 
 #define REST_MS 60000
 #define AGE_MS	600000
-#define KEY_MAX (sizeof(struct addr) + 2 + TARGET_HOST_LEN)
 
 /* Those of one device to one place. */
 struct berth {
 	struct list carriers;
 	size_t key_len;
-	char key[KEY_MAX];
+	char key[CARRIERS_KEY_MAX];
 };
 
 struct moored {
@@ -23,7 +22,8 @@ struct moored {
 	struct http2_carrier *carrier;
 };
 
-static size_t make_key(const struct target *t, const struct addr *device, char out[static KEY_MAX])
+size_t carriers_key(
+	const struct target *t, const struct addr *device, char out[static CARRIERS_KEY_MAX])
 {
 	size_t len = strlen(t->host);
 
@@ -64,8 +64,8 @@ static void on_close(struct http2_carrier *c, void *data)
 struct http_client *carriers_take(
 	struct proxy *p, const struct target *t, const struct addr *device)
 {
-	char key[KEY_MAX];
-	struct berth *b = hmap_find(&p->berths, key, make_key(t, device, key));
+	char key[CARRIERS_KEY_MAX];
+	struct berth *b = hmap_find(&p->berths, key, carriers_key(t, device, key));
 
 	if (!b)
 		return NULL;
@@ -89,8 +89,8 @@ struct http_client *carriers_take(
 
 static struct berth *get_berth(struct proxy *p, const struct target *t, const struct addr *device)
 {
-	char key[KEY_MAX];
-	size_t len = make_key(t, device, key);
+	char key[CARRIERS_KEY_MAX];
+	size_t len = carriers_key(t, device, key);
 	struct berth *b = hmap_find(&p->berths, key, len);
 
 	if (b)

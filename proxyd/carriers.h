@@ -13,6 +13,10 @@
  * (SPEC P15).
  */
 
+/* What a place is to a device, as a key. */
+#define CARRIERS_KEY_MAX (sizeof(struct addr) + 2 + TARGET_HOST_LEN)
+size_t carriers_key(
+	const struct target *t, const struct addr *device, char out[static CARRIERS_KEY_MAX]);
 /* A client for one request over a connection that is there; NULL = none. */
 struct http_client *carriers_take(
 	struct proxy *p, const struct target *t, const struct addr *device);

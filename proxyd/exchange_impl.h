@@ -26,6 +26,8 @@ struct exchange {
 	struct http_client *client; /* the server's leg; NULL before it and after its end */
 	struct stream *relay;	    /* after 101 to a client of HTTP/2: the server's leg */
 	struct dial *dial;	    /* while connecting */
+	struct scout *scout;	    /* while others wait for what the dial finds, or may */
+	struct list waiting;	    /* for another one's; see scouts.h */
 	struct load *load;    /* its place among the device's requests, from upstream_start on */
 	struct target target; /* its path is not used: */
 	struct own *own;      /* a form of our own that is being sent */

@@ -109,6 +109,7 @@ static int on_start(struct daemon *d)
 	list_init(&p->peeks);
 	list_init(&p->carriers);
 	hmap_init(&p->berths, NULL);
+	scouts_init(p);
 	flows_init(&p->flows, &d->loop);
 	p->sni_log = sni_log_new(&p->conf->sni_log_ips, (uint32_t)p->conf->sni_log_ttl_s);
 	if (!strncmp(p->conf->shared.redis, "tcp:", 4) &&
@@ -180,6 +181,7 @@ static void on_stop(struct daemon *d)
 	peek_close_all(p);
 	splicer_close(&p->splicer);
 	flows_close(&p->flows);
+	scouts_close(p);
 	if (p->names)
 		names_close(p->names);
 	if (p->resolver)
@@ -200,6 +202,7 @@ static void on_fini(struct daemon *d)
 	tls_ctx_free(p->upstream_tls);
 	tls_ctx_free(p->upstream_http1_tls);
 	hmap_fini(&p->berths);
+	scouts_fini(p);
 	if (p->minter)
 		cert_minter_free(p->minter);
 	cert_ca_free(p->root);

@@ -16,6 +16,7 @@
 #include "proxyd/names.h"
 #include "proxyd/page.h"
 #include "proxyd/pins.h"
+#include "proxyd/scouts.h"
 #include "proxyd/sign.h"
 #include "proxyd/splice.h"
 
@@ -49,6 +50,7 @@ struct proxy {
 	struct hmap berths; /* carriers.c: device and place → struct berth */
 	struct list carriers;
 	size_t carriers_count;
+	struct scouts scouts;
 	struct filtering *filtering;
 	struct hmap loads;     /* struct addr → struct load */
 	struct list sessions;  /* struct session */

@@ -5,6 +5,7 @@
 #include "proxyd/judge.h"
 #include "proxyd/load.h"
 #include "proxyd/pool.h"
+#include "proxyd/scouts.h"
 #include "proxyd/upstream_impl.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -111,6 +112,7 @@ void upstream_stop(struct exchange *x, int why)
 	if (x->dial)
 		dial_cancel(x->dial);
 	x->dial = NULL;
+	scouts_leave(x);
 	if (!x->req)
 		filter_close(x->filter);
 	if (x->client)
@@ -221,17 +223,24 @@ static void on_dialed(void *arg, struct stream *stream, const struct dial_error 
 
 	x->dial = NULL;
 	if (err) {
+		struct scout *scout = scouts_detach(x);
+
 		exchange_fail(x, err->status, err->title, err->message);
+		scouts_fail(scout, err);
 		return;
 	}
 	if (x->wants_tunnel) {
 		upstream_join_connect(x, stream);
 		return;
 	}
-	if (speaks_http2(stream))
+	if (speaks_http2(stream)) {
 		x->client = carriers_put(x->p, &x->target, &x->s->device, stream, &limits);
-	else
+	} else {
+		if (x->scout)
+			scouts_note_http1(x->p, &x->target);
 		x->client = http_client_new(stream, &client_ops, &limits, x);
+	}
+	scouts_leave(x);
 	if (!x->client) {
 		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 		return;
@@ -246,6 +255,13 @@ static bool is_http1_only(const struct exchange *x)
 	return x->is_upgrade || x->needs_http1;
 }
 
+/* May what it dials carry others' requests, or they its? */
+static bool may_share(const struct exchange *x)
+{
+	return x->target.is_https && !x->wants_tunnel && !is_http1_only(x) && !x->was_refused &&
+	       !connect_needs_reach(x->p, &x->s->device, x->target.host);
+}
+
 static void start_dial(struct exchange *x)
 {
 	const struct session *s = x->s;
@@ -257,11 +273,15 @@ static void start_dial(struct exchange *x)
 		.original = session_is_intercepted(s) ? &s->original.addr : NULL,
 	};
 
+	if (may_share(x) && scouts_wait(x))
+		return;
 	if (x->target.is_https && !x->wants_tunnel)
 		tls = is_http1_only(x) ? x->p->upstream_http1_tls : x->p->upstream_tls;
 	x->dial = dial_start(x->p, &to, tls, on_dialed, x);
-	if (!x->dial)
-		exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
+	if (x->dial)
+		return;
+	scouts_leave(x);
+	exchange_fail(x, 502, "Connection Failed", "The gateway has no memory left.");
 }
 
 /* How long ago a connection may have been used when the request cannot be repeated: servers keep
@@ -282,14 +302,8 @@ static struct http_client *take_client(struct exchange *x)
 	return pool_take(x->p->pool, &x->target, &x->s->device, is_repeatable(x) ? 0 : FRESH_MS);
 }
 
-void upstream_start(struct exchange *x)
+void upstream_wake(struct exchange *x)
 {
-	x->load = load_take_request(x->s->load);
-	if (!x->load) {
-		exchange_fail(x, 503, "Too Many Requests",
-			"This device has too many requests under way.");
-		return;
-	}
 	if (!x->wants_tunnel)
 		x->client = take_client(x);
 	if (!x->client) {
@@ -300,4 +314,15 @@ void upstream_start(struct exchange *x)
 	x->p->reused++;
 	http_client_set_ops(x->client, &client_ops, x);
 	send_request(x);
+}
+
+void upstream_start(struct exchange *x)
+{
+	x->load = load_take_request(x->s->load);
+	if (!x->load) {
+		exchange_fail(x, 503, "Too Many Requests",
+			"This device has too many requests under way.");
+		return;
+	}
+	upstream_wake(x);
 }

@@ -12,5 +12,8 @@ void upstream_start(struct exchange *x);
 void upstream_write(struct exchange *x, const void *data, size_t len);
 void upstream_end(struct exchange *x);
 void upstream_resume(struct exchange *x);
+/* Goes over a connection that is there or connects; again when the one that it waited for
+ * (scouts.h) has found a way, or is gone. x may be gone afterwards. */
+void upstream_wake(struct exchange *x);
 /* The client is gone or answered. */
 void upstream_stop(struct exchange *x, int why);

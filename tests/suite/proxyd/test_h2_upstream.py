@@ -236,6 +236,44 @@ def test_http11_required_is_asked_again_by_it(client, origin):
     assert client.get("/echo").status == 200
 
 
+def test_burst_of_requests_to_a_cold_origin_is_one_connection(world, origin):
+    """Those who wait for the first one's connection are carried by it."""
+    host, before = "s8.test.example", len(origin.conns)
+    with Client(world, host) as c:
+        numbers = [c.request("/echo?%d" % i) for i in range(40)]
+        assert all(c.wait(n).status == 200 for n in numbers)
+    assert len(origin.conns) == before + 1
+
+
+def test_burst_to_a_cold_origin_of_http11_is_answered(world):
+    """Each by a connection of its own, once that is known."""
+    with Client(world, "s30.test.example") as c:
+        numbers = [c.request("/echo?%d" % i) for i in range(20)]
+        assert all(c.wait(n).status == 200 for n in numbers)
+
+
+def test_burst_to_where_nobody_answers_fails_as_one(world):
+    with Client(world, "deaf.test.example") as c:
+        numbers = [c.request("/%d" % i) for i in range(20)]
+        began = time.monotonic()
+        assert {c.wait(n).status for n in numbers} == {504}
+        assert time.monotonic() - began < 20  # connect_s = 2, and not for each
+
+
+def test_those_who_wait_go_on_when_the_first_is_gone(world, origin):
+    """The first one's client leaves while it connects."""
+    host = "s31.test.example"
+    world.dns.names[host] = None  # until it is known
+    with Client(world, host) as c:
+        first = c.request("/first")
+        others = [c.request("/echo?%d" % i) for i in range(5)]
+        wait_until(lambda: host in world.dns.asked, "the name asked for")
+        c.h2.reset_stream(first)
+        c.flush()
+        world.dns.names[host] = [PORT_SITE]
+        assert all(c.wait(n).status == 200 for n in others)
+
+
 REFUSED_STREAM = 7
 
 
