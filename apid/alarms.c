@@ -102,6 +102,8 @@ int alarms_open(struct alarms *a, struct bus *bus)
 
 void alarms_fini(struct alarms *a)
 {
+	if (!a->all.next)
+		return; /* it was never opened */
 	list_foreach_safe (&a->all, it)
 		free(container_of(it, struct alarm, node));
 	list_init(&a->all);
