@@ -49,6 +49,14 @@ check-systemd: deps
 	$(Q)B=$(B) tests/check systemd
 .PHONY: check-systemd
 
+# In a Debian 13 made for it. Minutes.
+check-trixie:
+	$(Q)tests/trixie
+# Whether the tests of the decision notice slips in it. Minutes.
+mutants: deps
+	$(Q)tests/mutants
+.PHONY: check-trixie mutants
+
 # 60 s a target; make fuzz SECONDS=5 for a quick look.
 SECONDS ?= 60
 fuzz: deps

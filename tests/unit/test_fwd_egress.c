@@ -15,6 +15,8 @@ static void test_a_port_has_a_protocol(void)
 	struct port_spec p;
 	INT_IS(port_spec_parse("tcp:80", &p), 0);
 	OK(p.protocol == IPPROTO_TCP && p.from == 80 && p.to == 80);
+	INT_IS(port_spec_parse("tcp:080", &p), 0);
+	INT_IS(p.from, 80);
 	INT_IS(port_spec_parse("udp:5000-5010", &p), 0);
 	OK(p.protocol == IPPROTO_UDP && p.from == 5000 && p.to == 5010);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
