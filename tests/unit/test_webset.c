@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The compiled website rules against each rule tried by itself (SPEC P5, Patterns). */
 #include "common/policy/webset.h"
+#include "common/policy/webset_image.h"
+#include "common/siphash.h"
 #include "tests/unit/tap.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -194,6 +196,86 @@ static void test_corrupt_byte_or_length_is_refused(void)
 	buf_fini(&image);
 }
 
+/* Opens an image that somebody made who can compute its checksum. */
+static int open_forged(struct buf *image, struct webset *w)
+{
+	struct webset_header *h = (void *)image->data;
+	h->checksum = siphash13(
+		h->key, image->data + WEBSET_CHECKED_FROM, image->len - WEBSET_CHECKED_FROM);
+	return webset_open(image->data, image->len, w);
+}
+
+static void refuses_entry(struct buf *image, void *field, size_t size)
+{
+	uint8_t before[8];
+	struct webset w;
+	memcpy(before, field, size);
+	memset(field, 0xfe, size);
+	INT_IS(open_forged(image, &w), -EBADMSG);
+	memcpy(field, before, size);
+}
+
+static void test_an_entry_that_points_outside_is_refused(void)
+{
+	static struct site sites[20];
+	struct buf image;
+	struct webset w;
+	srand(4);
+	for (int i = 0; i < 20; i++)
+		make_pattern(&sites[i], i);
+	build(sites, 20, false, &image);
+	const struct webset_header *h = (const void *)image.data;
+	struct webset_entry *v = (void *)(image.data + h->section[WEBSET_ENTRIES].offset);
+	struct webset_entry *last = &v[h->section[WEBSET_ENTRIES].count - 1];
+	refuses_entry(&image, &last->text, sizeof(last->text));
+	refuses_entry(&image, &last->text_len, sizeof(last->text_len));
+	refuses_entry(&image, &last->id, sizeof(last->id));
+	refuses_entry(&image, &last->category, sizeof(last->category));
+	refuses_entry(&image, &last->needs, sizeof(last->needs));
+	refuses_entry(&image, &last->match, sizeof(last->match));
+	INT_IS(open_forged(&image, &w), 0);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
+static bool on_any(void *arg, const struct webset_rule *rule)
+{
+	*(size_t *)arg += strlen(rule->id) + strlen(rule->category);
+	return true;
+}
+
+/* What is accepted can be asked without harm; the sanitizers watch. */
+static void test_a_forged_image_is_refused_or_harmless(void)
+{
+	static struct site sites[20];
+	struct buf image;
+	struct webset w;
+	int refused = 0;
+	srand(5);
+	for (int i = 0; i < 20; i++)
+		make_pattern(&sites[i], i);
+	build(sites, 20, false, &image);
+	const struct rule_subject s = { .host = "www.news.example",
+		.host_len = 16,
+		.url = "www.news.example/abab?q=x",
+		.url_len = 25 };
+	for (size_t at = offsetof(struct webset_header, key); at + 4 <= image.len; at += 4) {
+		uint32_t before, forged = (uint32_t)rand() % 64;
+		size_t read = 0;
+		memcpy(&before, image.data + at, 4);
+		memcpy(image.data + at, &forged, 4);
+		if (open_forged(&image, &w)) {
+			refused++;
+		} else {
+			webset_find(&w, &s, on_any, &read);
+			webset_close(&w);
+		}
+		memcpy(image.data + at, &before, 4);
+	}
+	OK(refused > 10);
+	buf_fini(&image);
+}
+
 static bool on_only(void *arg, const struct webset_rule *rule)
 {
 	*(struct webset_rule *)arg = *rule;
@@ -307,6 +389,8 @@ int main(void)
 	TAP_RUN(test_order_of_rules_does_not_matter);
 	TAP_RUN(test_empty_set_finds_nothing);
 	TAP_RUN(test_corrupt_byte_or_length_is_refused);
+	TAP_RUN(test_an_entry_that_points_outside_is_refused);
+	TAP_RUN(test_a_forged_image_is_refused_or_harmless);
 	TAP_RUN(test_rule_carries_its_record);
 	TAP_RUN(test_url_that_costs_too_much_is_closed);
 	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
