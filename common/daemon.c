@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/daemon.h"
+#include "common/conf_help.h"
 #include "common/log.h"
 #include "common/privileges.h"
 #include "common/sd_notify.h"
@@ -39,6 +40,7 @@ static void print_help(const struct daemon_info *info)
 	printf("Usage: %s -c FILE [--check] [--version]\n%s\n\n", info->name, info->summary);
 	printf("  -c FILE      configuration file, see culvert.conf(5)\n");
 	printf("  --check      read the configuration, say what is wrong with it, and exit\n");
+	printf("  --keys       list the keys of the configuration and exit\n");
 	printf("  --version    print the version and exit\n");
 	for (const struct daemon_command *c = info->commands; c && c->name; c++)
 		printf("  --%-10s %s\n", c->name, c->help);
@@ -51,6 +53,7 @@ static void fill_options(const struct daemon_info *info, struct option *out)
 
 	out[n++] = (struct option){ "check", no_argument, NULL, 'k' };
 	out[n++] = (struct option){ "version", no_argument, NULL, 'v' };
+	out[n++] = (struct option){ "keys", no_argument, NULL, 'K' };
 	out[n++] = (struct option){ "help", no_argument, NULL, 'h' };
 	for (int i = 0; info->commands && info->commands[i].name && i < COMMANDS_MAX; i++) {
 		const struct daemon_command *c = &info->commands[i];
@@ -64,7 +67,7 @@ static void fill_options(const struct daemon_info *info, struct option *out)
 static int parse_all(struct daemon *d, int argc, char **argv, struct options *o, bool *end)
 {
 	const struct daemon_info *info = d->info;
-	struct option table[COMMANDS_MAX + 4];
+	struct option table[COMMANDS_MAX + 5];
 	int c;
 
 	fill_options(info, table);
@@ -79,6 +82,9 @@ static int parse_all(struct daemon *d, int argc, char **argv, struct options *o,
 			break;
 		case 'v':
 			printf("%s (Culvert) %s\n", info->name, CULVERT_VERSION);
+			return STATUS_OK;
+		case 'K':
+			conf_print_keys(stdout, info->name, info->conf, info->conf_count);
 			return STATUS_OK;
 		case 'h':
 			print_help(info);

@@ -55,7 +55,7 @@ struct daemon_info {
 };
 
 /*
- * The whole life of a daemon (STYLE, Main): options -c FILE, --check, --version, --help → log →
+ * The whole life of a daemon (STYLE, Main): options -c FILE, --check, --keys, --version, --help → log →
  * config → drop privileges → loop → signals → bus → start → READY=1 → run → stop → loop closed.
  * Returns the exit status: 0, 1 on failure or a leaked handle, 2 on wrong usage.
  */

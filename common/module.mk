@@ -1,4 +1,4 @@
-COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_reload.c common/conf_value.c common/daemon.c common/file_map.c \
+COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_help.c common/conf_reload.c common/conf_value.c common/daemon.c common/file_map.c \
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/time_zone.c \
 	common/time_zones.c common/timer.c
 
@@ -56,6 +56,9 @@ COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_blob_get.c common/bus_c
 	common/bus_spool.c common/bus_state.c common/bus_status.c common/bus_sync.c common/bus_text.c
 TOOLS += bus-acl
 bus-acl_SRCS := common/bus_acl.c
+# The tables of culvert-bus(7).
+TOOLS += bus-tables
+bus-tables_SRCS := common/bus_tables.c
 
 # Names, asked of dnsd.
 COMMON_SRCS += common/resolver.c

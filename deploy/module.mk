@@ -16,6 +16,21 @@ down:
 
 .PHONY: up down
 
+# Manual pages whose tables are those of the programs.
+MAN_MADE = $(B)/man/culvert.conf.5 $(B)/man/culvert-bus.7
+$(B)/man/culvert-bus.7: deploy/man/culvert-bus.7.in $(B)/bin/bus-tables
+	@mkdir -p $(@D)
+	$(Q)$(B)/bin/bus-tables >$@.tables
+	$(Q)sed -e '/^@TABLES@$$/{r $@.tables' -e 'd}' $< >$@
+$(B)/man/culvert.conf.5: deploy/man/culvert.conf.5.in deploy/man/conf-tables $(addprefix $(B)/bin/,$(DAEMONS))
+	@mkdir -p $(@D)/keys
+	$(Q)for d in $(DAEMONS); do $(B)/bin/$$d --keys >$(@D)/keys/$$d || exit 1; done
+	$(Q)$(B)/bin/proxyd --path --keys >$(@D)/keys/path
+	$(Q)deploy/man/conf-tables $(addprefix $(@D)/keys/,$(DAEMONS) path) >$@.tables
+	$(Q)sed -e '/^@TABLES@$$/{r $@.tables' -e 'd}' $< >$@
+man: $(MAN_MADE)
+.PHONY: man
+
 # make install DESTDIR=… PREFIX=…: programs, units, what culvert-setup needs. Nothing is started and no user
 # is made: that is culvert-setup's.
 PREFIX ?= /usr/local
@@ -30,10 +45,10 @@ PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SH
 fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
-install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
+install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl $(MAN_MADE)
 	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
-		$(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
+		$(D)$(PREFIX)/share/man/man5 $(D)$(PREFIX)/share/man/man7 $(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
 	@install -p $(addprefix $(B)/bin/,$(DAEMONS)) $(D)$(SBINDIR)
 	@$(call fill,deploy/setup/culvert-setup.in,$(D)$(SBINDIR)/culvert-setup,755)
 	@$(call fill,deploy/setup/culvert-selftest.in,$(D)$(SBINDIR)/culvert-selftest,755)
@@ -51,6 +66,8 @@ install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl
 	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8
+	@$(PUT) $(B)/man/culvert.conf.5 $(D)$(PREFIX)/share/man/man5
+	@$(PUT) $(B)/man/culvert-bus.7 $(D)$(PREFIX)/share/man/man7
 .PHONY: install
 
 # Debian packages, from a copy of the sources whose ./debian is deploy/debian: $(B)/culvert_VERSION_ARCH.deb,
