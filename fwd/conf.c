@@ -52,7 +52,7 @@ const struct conf_row fwd_conf_rows[] = {
 	{ "fwd", "proxyd_user", CONF_STRING, AT(proxyd_user), "", .max = 32, .check = check_user,
 		.help = "User that proxyd runs as, a name or a number: its connections are limited in the kernel, too. Empty: they are not." },
 	{ "fwd", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
-		.help = "dnsd's system listener, which proxyd's user may ask." },
+		.help = "Dnsd's system listener, which proxyd's user may ask."},
 	{ "fwd", "mark_shift", CONF_INT, AT(mark_shift), "0", .min = 0, .max = MARK_SHIFT_MAX,
 		.help = "Lowest bits of the packet mark that are left to other programs. Taken at a start." },
 	{ "fwd", "path", CONF_BOOL, AT(path), "yes",
