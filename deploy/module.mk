@@ -62,7 +62,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl $(MAN_MADE)
 	@$(PUT) deploy/systemd/sysctl.conf $(D)$(PREFIX)/lib/sysctl.d/60-culvert.conf
 	@$(PUT) deploy/systemd/logrotate.conf $(D)$(SYSCONFDIR)/logrotate.d/culvert
 	@$(call fill,deploy/systemd/redis.conf.in,$(D)$(SHAREDIR)/redis.conf,644)
-	@$(PUT) deploy/culvert.conf.example $(B)/culvert.acl $(D)$(SHAREDIR)
+	@$(PUT) deploy/culvert.conf.example $(B)/culvert.acl deploy/systemd/mariadb.cnf deploy/systemd/redis-shared.conf $(D)$(SHAREDIR)
 	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8

@@ -21,7 +21,7 @@ from walklib import recovery
 TEMPLATES = ("dnsd", "proxyd", "apid")
 # What the tests use in it besides the packages' own dependencies.
 EXTRA = ("systemd-sysv", "dbus", "udev", "wireguard-go", "wireguard-tools", "iputils-ping", "logrotate", "adduser",
-         "findutils", "nginx-light", "curl")
+         "findutils", "nginx-light", "openssl", "coturn")
 INTERNET_CA = "/etc/lab-internet-ca.pem"
 CONFIG = r"s,^#\(upstream_ca\|list_ca\) = .*,\1 = %s," % INTERNET_CA
 
@@ -82,7 +82,7 @@ class Image:
         os.unlink(new + "/usr/sbin/policy-rc.d")
         # nginx' first site listens everywhere on port 80, where the gateway's own pages are.
         os.unlink(new + "/etc/nginx/sites-enabled/default")
-        for name in ("nginx", "redis-server"):
+        for name in ("nginx", "redis-server", "coturn"):
             self._run("chroot", new, "systemctl", "-q", "disable", name)
         os.rename(new, self.path)
 

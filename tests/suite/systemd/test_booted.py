@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The package's life on a booted system: each test goes on where the one before it ended."""
+import base64
+import hmac
+import json
 import os
 import re
+import time
 
 import pytest
 
@@ -152,6 +156,54 @@ def test_mariadb_is_apids_alone(lab, name):
     assert "ON `culvert`.*" in grants and "GRANT OPTION" not in grants and "ALL PRIVILEGES ON *.*" not in grants
 
 
+def selftest(lab):
+    """(state of the unit afterwards, what it said)"""
+    lab.inside("systemctl", "start", "culvert-selftest.service", check=False)
+    text = lab.inside("journalctl", "--no-pager", "-o", "cat", "-u", "culvert-selftest.service", "-n", "20").stdout
+    said = [line for line in text.splitlines() if line.startswith("selftest: ")]
+    return lab.show("culvert-selftest.service", "Result")["Result"], said[-1] if said else text
+
+
+def test_the_self_test_comes_in_through_the_tunnel_and_finds_what_is_open(lab):
+    assert "culvert-selftest.timer" in running_units(lab)
+    lab.inside("tee", "/etc/culvert/selftest.env", data="CANARY=ads.listed.example\n")
+    result, text = selftest(lab)
+    assert result == "success" and text.count("=blocked") == 7, text
+    lab.inside("tee", "/etc/culvert/selftest.env", data="CANARY=allowed.example\n")
+    result, text = selftest(lab)
+    assert result == "exit-code" and "is not blocked by way of dns" in text
+    lab.inside("tee", "/etc/culvert/selftest.env", data="CANARY=ads.listed.example\n")
+    assert selftest(lab)[0] == "success"
+
+
+TESTSSL = ("-p", "-s", "-S", "-P", "-U", "--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--severity",
+           "MEDIUM")
+
+
+def grade(lab, name, at, *more):
+    """testssl.sh's findings from the Internet, MEDIUM and worse; all of it is kept."""
+    evidence = os.path.dirname(lab.console)
+    found = os.path.join(evidence, "testssl-%s.json" % name)
+    if os.path.exists(found):
+        os.unlink(found)
+    done = lab.run("inet", "testssl", *TESTSSL, "--jsonfile", found, *more, at, timeout=550, check=False)
+    with open(os.path.join(evidence, "testssl-%s.log" % name), "w", encoding="utf-8") as out:
+        out.write(done.stdout)
+    with open(found, encoding="utf-8") as src:
+        return [f["id"] for f in json.load(src)]
+
+
+# A certificate of one's own CA, and none that certbot has fetched yet: nobody in the world knows the CA.
+OWN_CA = {"cert_chain_of_trust", "cert_trust", "cert_notAfter", "cert_expirationStatus", "cert_crlDistributionPoints",
+          "cert_revocation", "DNS_CAArecord", "OCSP_stapling", "cert_ocspURL", "cert_validityPeriod",
+          "cert_subjectAltName", "engine_problem", "scanProblem_DNS"}
+
+
+def test_the_administrations_own_tls_has_no_weakness(lab):
+    found = [i for i in grade(lab, "admin", "203.0.113.2:8443") if i.split(" ")[0] not in OWN_CA]
+    assert found == []
+
+
 def main_pid(lab, unit):
     return lab.show(unit, "MainPID")["MainPID"]
 
@@ -271,6 +323,64 @@ def test_the_openssl_programs_run_in_place_of_the_others_and_go_again(lab):
     assert exe == "/usr/sbin/proxyd"
     lab.settle()
     await_core(lab, CORE)
+
+
+VPN, ADMIN = "vpn.culvert.example", "admin.culvert.example"
+
+
+def site(lab, host, path, *options, port=443):
+    scheme = "https" if port == 443 else "http"
+    return lab.curl("inet", "%s://%s%s" % (scheme, host, path), "-k", "--resolve", "%s:%d:203.0.113.2" % (host, port),
+                    *options)
+
+
+def test_nginx_serves_both_hosts_and_leaves_the_tunnels_addresses_alone(lab):
+    text = lab.inside("culvert-setup", "--nginx", VPN, ADMIN).stdout
+    assert "certbot certonly" in text and "https://%s/ (nginx)" % ADMIN in text
+    wait_until("apid behind it", lambda: site(lab, ADMIN, "/auth/me").status == 401, 30)
+    assert site(lab, VPN, "/api").text == '{"status":"ok"}'
+    assert site(lab, VPN, "/", port=80).headers["location"] == "https://%s/" % VPN
+    assert site(lab, ADMIN, "/directus/").headers["location"] == "/"
+    # The gateway's own page, on port 80 of the tunnel.
+    page = lab.curl("phone", "http://10.9.0.1/")
+    assert page.status == 200 and "nginx" not in page.raw_headers.lower()
+    await_core(lab, dict(CORE, **API))
+
+
+def test_certbots_hook_puts_a_new_certificate_in_place(lab):
+    new = "/root/renewed"
+    lab.inside("mkdir", new)
+    lab.inside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+               "/CN=renewed", "-keyout", new + "/privkey.pem", "-out", new + "/fullchain.pem")
+    lab.inside("env", "RENEWED_DOMAINS=" + ADMIN, "RENEWED_LINEAGE=" + new, "/usr/share/culvert/nginx/certbot-deploy")
+
+    def subject():
+        return lab.run("inet", "sh", "-c", "openssl s_client -connect 203.0.113.2:443 -servername %s </dev/null 2>/dev/null"
+                       " | openssl x509 -noout -subject" % ADMIN, check=False).stdout.strip()
+    wait_until("the new certificate", lambda: subject().endswith("CN = renewed"), 20)
+
+
+def test_nginx_has_no_weakness(lab):
+    found = [i for i in grade(lab, "nginx", VPN + ":443", "--ip", "203.0.113.2") if i.split(" ")[0] not in OWN_CA]
+    assert found == []
+
+
+def turn(lab, user, secret):
+    """What coturn's own client says of an allocation with credentials made as apid makes them."""
+    password = base64.b64encode(hmac.new(secret.encode(), user.encode(), "sha1").digest()).decode()
+    return lab.run("inet", "turnutils_uclient", "-u", user, "-w", password, "-n", "2", "-m", "1", "-y", "203.0.113.2",
+                   check=False, timeout=60)
+
+
+def test_coturn_takes_credentials_that_have_not_ended(lab):
+    lab.inside("culvert-setup", "--coturn", "turn.culvert.example")
+    assert lab.show("coturn.service", "ActiveState")["ActiveState"] == "active"
+    secret = lab.inside("cat", "/etc/culvert/secrets/turn").stdout.strip()
+    later, before = int(time.time()) + 3600, int(time.time()) - 3600
+    done = turn(lab, "%d:phone" % later, secret)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert turn(lab, "%d:phone" % before, secret).returncode != 0
+    assert turn(lab, "%d:phone" % later, "guess").returncode != 0
 
 
 def test_removed_it_is_gone_from_the_network_and_keeps_its_data(lab):
