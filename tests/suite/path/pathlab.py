@@ -12,6 +12,7 @@ from support.process import Daemon
 from support.wait import wait_until
 
 FWD_UID, PATH_UID = 64102, 64108
+READS = "path: reading queue="
 CONF = """
 [fwd]
 user = %d
@@ -79,8 +80,10 @@ class PathWorld(World):
 
     def start_reader(self, wait=True):
         self.reader = self.reader or Reader("path", self.conf, self.dir / "path.log", self.gw)
+        before = self.reader.log().count(READS)
         self.reader.start()
         if wait:
+            wait_until(lambda: self.reader.log().count(READS) > before or not self.reader.is_running(), "reading")
             self.wait_inline()
 
     def wait_inline(self, inline=True):
@@ -109,10 +112,13 @@ class PathWorld(World):
             topic, gen, owner = "webset", self.webset_of(gen), "syncd"
 
         def applied():
-            status = self.path_status()
-            return next((a["gen"] for a in status.get("applied", [])
-                         if a["topic"] == topic and a["owner"] == owner), 0) >= gen
+            return self.path_status().get("applied", {}).get(f"{topic}:{owner}", 0) >= gen
         wait_until(applied, "%s at %d in %r" % (topic, gen, self.path_status()))
+
+    def owner_device(self, name, **fields):
+        """Its record with these fields; in force with fwd on return."""
+        gen = self.set("devices", self.device(name, **fields))
+        wait_until(lambda: self.redis.applied("fwd", "devices") >= gen, "devices at fwd")
 
     def marks(self, address, port=443, protocol="tcp"):
         """ct marks of the connections to there."""

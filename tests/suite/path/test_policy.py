@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In the path: policy that changes, devices that choose otherwise, names that are not proven (P20, P3, F9)."""
+import interceptlib as lib
+import pytest
+from interceptlib import RAW, alpn
+from pathlab import get
+from proxylib import SITE
+from support.wait import wait_until
+
+
+DENIED = 4
+
+
+def is_cut(c, name):
+    """The connection's next request has no answer: it is reset, or over."""
+    try:
+        c.ask("GET", "/", name)
+        return False
+    except (ConnectionResetError, EOFError):
+        return True
+
+
+def test_a_new_block_ends_the_live_connections_of_its_name_and_no_others(world):
+    """F9: within a second at the gateway."""
+    with lib.tls(world, "s3.test.example") as doomed, lib.tls(world, "s4.test.example") as other:
+        assert doomed.ask("GET", "/", "s3.test.example").status == 200
+        gen = world.set("sni_block", {"id": "s3.test.example", "domain": "s3.test.example"})
+        world.wait_path_applied("sni_block", gen)
+        wait_until(lambda: any(mark >> 29 == DENIED for mark in world.marks(SITE)), "the mark of a denied connection")
+        assert is_cut(doomed, "s3.test.example")
+        assert other.ask("GET", "/", "s4.test.example").status == 200
+    assert lib.is_refused(world, "s3.test.example")
+
+
+def test_a_destination_that_is_no_answer_is_reset_and_its_retry_is_proxyd_s_to_prove(world):
+    """P20: the retry reaches the name's own address."""
+    with lib.Raw(world) as raw:
+        assert lib.is_refused(world, "s5.test.example", to=RAW)
+        # It was connected, and got nothing of the hello.
+        with raw.accept() as stranger:
+            stranger.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                stranger.recv(1)
+        with lib.tls(world, "s5.test.example", to=RAW) as c:
+            assert c.ask("GET", "/", "s5.test.example").status == 200
+            assert world.spliced()
+        assert raw.nobody_came()
+    # Elsewhere the same device is judged in the path.
+    with lib.tls(world, "s5.test.example") as c:
+        assert c.ask("GET", "/", "s5.test.example").status == 200
+        assert not world.spliced()
+
+
+def test_a_hello_without_a_name_is_proxyd_s(world):
+    assert lib.is_refused(world, None, "passing", "198.51.100.10")
+    world.nft("flush", "set", "inet", "culvert", "prove4")
+
+
+def test_a_name_that_dnsd_does_not_know_is_reset(world):
+    assert lib.is_refused(world, "nosuch.test.example")
+
+
+@pytest.mark.parametrize("extensions", [(alpn("dot"),), (alpn("h2", "doq"),)])
+def test_encrypted_dns_is_reset(world, extensions):
+    assert lib.is_refused(world, "allowed.example", "internet", SITE, *extensions)
+
+
+def test_a_hidden_name_is_reset(world):
+    """P3: its outer name stands for all that a provider has."""
+    world.dns.names["cloudflare-ech.com"] = [SITE]
+    assert lib.is_refused(world, "cloudflare-ech.com", "internet", SITE, lib.ECH)
+
+
+def test_an_extension_that_looks_like_a_hidden_name_is_judged_by_the_name(world):
+    with lib.connect(world) as c:
+        c.send(lib.hello(lib.sni("allowed.example"), lib.ECH))
+        c.socket.settimeout(5)
+        assert c.socket.recv(1) in (b"\x15", b"\x16")
+
+
+def test_a_device_with_splice_goes_through_proxyd(world):
+    world.owner_device("full", https_path="splice")
+    with lib.tls(world, "allowed.example", "full") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        assert world.spliced()
+    world.owner_device("full")
+    with lib.tls(world, "allowed.example", "full") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        assert not world.spliced()
+
+
+def test_a_restart_of_the_reader_leaves_connections_alone(world):
+    with lib.tls(world, "allowed.example") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.reader.stop()
+        world.start_reader()
+        assert c.ask("GET", "/", "allowed.example").status == 200
+    assert get(world, "allowed.example").status == 200
