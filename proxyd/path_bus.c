@@ -7,7 +7,7 @@ static void on_devices(void *arg)
 {
 	struct path_reader *r = arg;
 
-	flows_judge(&r->p.flows);
+	path_policy_changed(r);
 	if (r->p.dir)
 		directory_applied(r->p.dir);
 }
@@ -16,7 +16,7 @@ static void on_policy(void *arg)
 {
 	struct path_reader *r = arg;
 
-	flows_judge(&r->p.flows);
+	path_policy_changed(r);
 }
 
 static void add_count(cJSON *status, const char *name, uint64_t value)

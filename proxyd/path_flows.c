@@ -120,6 +120,7 @@ void path_reading_end(struct path_flows *fs, struct path_flow *f)
 	if (!r)
 		return;
 	list_remove(&r->node);
+	fs->bytes -= r->tcp.store.cap;
 	path_stream_fini(&r->tcp);
 	free(r);
 	f->reading = NULL;

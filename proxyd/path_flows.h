@@ -12,7 +12,12 @@
  * long as packets of it come, and PATH_READ_MS more; one that was allowed is remembered until the
  * kernel has no such connection any more, so that a change of policy can end it.
  */
-enum { PATH_READ_MS = 3000, PATH_HELD_MAX = 8 };
+enum {
+	PATH_READ_MS = 3000,
+	PATH_HELD_MAX = 8,
+	PATH_READINGS_MAX = 65536,
+	PATH_BYTES_MAX = 64 << 20, /* of what is kept of clients' bytes, all together */
+};
 
 /* Without holes, for it is hashed. */
 struct path_key {
@@ -54,7 +59,7 @@ struct path_flows {
 	uint8_t secret[16];
 	struct list readings;
 	size_t reading_count;
-	uint64_t evicted; /* for want of room: allowed ones that nobody remembers */
+	size_t bytes; /* that readings keep of what clients said */
 };
 
 /* max: flows. 0 or -ENOMEM. */

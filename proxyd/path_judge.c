@@ -231,9 +231,14 @@ static unsigned judge_hello(
 static unsigned judge_up(
 	struct path_reader *r, struct path_flow *f, const struct path_packet *k, uint32_t id)
 {
+	struct path_stream *s = &f->reading->tcp;
 	struct client_hello hello;
+	size_t before = s->store.cap;
+	enum path_stream_result result = path_stream_up(s, k, &hello);
 
-	switch (path_stream_up(&f->reading->tcp, k, &hello)) {
+	r->flows.bytes += s->store.cap - before;
+	path_make_room(r, f);
+	switch (result) {
 	case PATH_STREAM_MORE:
 		return PATH_ANSWER_PENDING;
 	case PATH_STREAM_HAS_NAME:
@@ -282,6 +287,7 @@ static struct path_flow *find_flow(
 	}
 	if (f || !is_new || !up)
 		return NULL;
+	path_make_room(r, NULL);
 	f = path_flows_add(&r->flows, key, now);
 	if (f) {
 		f->generation = generation;

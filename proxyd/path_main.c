@@ -42,29 +42,16 @@ static void begin_reading(struct path_reader *r)
 	daemon_stop(p->d, 1);
 }
 
-static void end_readings(struct path_reader *r)
-{
-	uint64_t now = uv_now(&r->p.d->loop);
-
-	while (!list_is_empty(&r->flows.readings)) {
-		struct path_reading *g =
-			container_of(r->flows.readings.next, struct path_reading, node);
-		if (now - g->used_ms < PATH_READ_MS)
-			return;
-		path_end_reading(r, g->of);
-	}
-}
-
 static void on_tick(struct timer *t)
 {
 	struct path_reader *r = t->data;
 
-	end_readings(r);
-	path_live_flush(&r->live);
 	if (!r->queue)
 		begin_reading(r);
-	else
-		path_queue_flush(r->queue);
+	if (!r->queue)
+		return;
+	path_tidy(r);
+	path_queue_flush(r->queue);
 }
 
 static int open_names(struct proxy *p)
@@ -87,6 +74,7 @@ static int on_start(struct daemon *d)
 	p->d = d;
 	p->conf = d->conf;
 	flows_init(&p->flows, &d->loop);
+	path_tidy_init(r);
 	err = timer_init(&d->loop, &r->tick, on_tick, r);
 	if (!err)
 		err = path_flows_init(&r->flows, (size_t)p->conf->path_flows);
@@ -135,6 +123,7 @@ static void on_fini(struct daemon *d)
 		return;
 	path_flows_fini(&r->flows);
 	path_live_close(&r->live);
+	path_sweep_fini(&r->sweep);
 	canary_fini(&r->p.canary);
 	accesses_fini(&r->p);
 	free(r);

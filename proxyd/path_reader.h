@@ -4,6 +4,7 @@
 #include "proxyd/path_flows.h"
 #include "proxyd/path_live.h"
 #include "proxyd/path_queue.h"
+#include "proxyd/path_sweep.h"
 #include "proxyd/proxy.h"
 
 /*
@@ -18,13 +19,26 @@ struct path_reader {
 	struct path_queue *queue;
 	struct path_flows flows;
 	struct path_live live;
-	struct timer tick; /* readings that are over; the queue, once there is a policy */
+	struct path_sweep sweep;
+	bool has_strangers; /* connections that passed and nobody remembers */
+	bool strangers_due; /* they are to be cut */
+	uint64_t swept_ms;
+	struct timer tick; /* what is over; the queue, once there is a policy */
 	uint64_t packets, allowed, denied, unproven, dropped;
 };
 
 /* path_bus.c */
 int path_bus_open(struct path_reader *r);
 void path_bus_close(struct path_reader *r);
+
+/* path_tidy.c */
+void path_tidy_init(struct path_reader *r);
+/* Now and then: what is over goes. */
+void path_tidy(struct path_reader *r);
+/* Connections that passed are judged again; those of which nothing is known are cut. */
+void path_policy_changed(struct path_reader *r);
+/* Before one is added: the oldest go where there are too many. */
+void path_make_room(struct path_reader *r, struct path_flow *except);
 
 /* path_judge.c: one packet; it is answered before this returns, or held. */
 void path_judge(struct path_reader *r, const struct path_queued *q);

@@ -120,11 +120,12 @@ class PathWorld(World):
         gen = self.set("devices", self.device(name, **fields))
         wait_until(lambda: self.redis.applied("fwd", "devices") >= gen, "devices at fwd")
 
-    def marks(self, address, port=443, protocol="tcp"):
-        """ct marks of the connections to there."""
+    def marks(self, address, port=443, protocol="tcp", source=None):
+        """ct marks of the connections to there, or of the one from that port."""
         family = "ipv6" if ":" in address else "ipv4"
         text = self.gw.run("conntrack", "-L", "-f", family, "-p", protocol, "-d", address, "--dport", port, check=False)
-        return [int(word.split("=")[1]) for word in text.split() if word.startswith("mark=")]
+        lines = [line for line in text.splitlines() if source is None or "sport=%d " % source in line]
+        return [int(word.split("=")[1]) for word in " ".join(lines).split() if word.startswith("mark=")]
 
     def spliced(self):
         """Connections that proxyd has taken over."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """In the path: policy that changes, devices that choose otherwise, names that are not proven (P20, P3, F9)."""
+import os
+
 import interceptlib as lib
 import pytest
 from interceptlib import RAW, alpn
@@ -9,6 +11,10 @@ from support.wait import wait_until
 
 
 DENIED = 4
+
+
+def is_denied(world, c):
+    return [mark >> 29 for mark in world.marks(SITE, source=c.socket.getsockname()[1])] == [DENIED]
 
 
 def is_cut(c, name):
@@ -26,7 +32,7 @@ def test_a_new_block_ends_the_live_connections_of_its_name_and_no_others(world):
         assert doomed.ask("GET", "/", "s3.test.example").status == 200
         gen = world.set("sni_block", {"id": "s3.test.example", "domain": "s3.test.example"})
         world.wait_path_applied("sni_block", gen)
-        wait_until(lambda: any(mark >> 29 == DENIED for mark in world.marks(SITE)), "the mark of a denied connection")
+        wait_until(lambda: is_denied(world, doomed), "the mark of a denied connection")
         assert is_cut(doomed, "s3.test.example")
         assert other.ask("GET", "/", "s4.test.example").status == 200
     assert lib.is_refused(world, "s3.test.example")
@@ -96,3 +102,27 @@ def test_a_restart_of_the_reader_leaves_connections_alone(world):
         world.start_reader()
         assert c.ask("GET", "/", "allowed.example").status == 200
     assert get(world, "allowed.example").status == 200
+
+
+def test_what_a_dead_reader_let_pass_ends_with_the_next_change_of_policy(world):
+    """Nobody knows its name any more: closed."""
+    with lib.tls(world, "s6.test.example") as c:
+        assert c.ask("GET", "/", "s6.test.example").status == 200
+        world.reader.kill()
+        world.start_reader()
+        assert c.ask("GET", "/", "s6.test.example").status == 200
+
+        def ends():
+            world.set("sni_block", {"id": "s7.test.example", "domain": "s7.test.example"})
+            return is_denied(world, c)
+        wait_until(ends, "the mark of a denied connection")
+        assert is_cut(c, "s6.test.example")
+    assert get(world, "allowed.example").status == 200
+
+
+@pytest.mark.skipif("PATH_LONG" not in os.environ, reason="waits for half a minute")
+def test_connections_that_are_over_are_forgotten(world):
+    get(world, "allowed.example")
+    wait_until(lambda: world.path_status().get("flows"), "a flow")
+    world.gw.run("conntrack", "-F")
+    wait_until(lambda: world.path_status().get("flows") == 0, "no flows", 60)

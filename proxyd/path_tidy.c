@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/log.h"
+#include "proxyd/path_reader.h"
+#include <string.h>
+
+#define SWEEP_MS 20000
+/* Packets that were let through just now may be in no table yet. */
+#define YOUNG_MS 5000
+
+/* Of a run's findings those that are remembered are taken out; who remains is nobody's. */
+static void on_flow(void *arg, struct path_flow *f)
+{
+	struct path_reader *r = arg;
+	bool is_there = hmap_remove(&r->sweep.found, &f->key, sizeof(f->key));
+
+	if (!is_there && !f->reading && uv_now(&r->p.d->loop) - f->began_ms > YOUNG_MS)
+		path_forget(r, f);
+}
+
+static void kill_strangers(struct path_reader *r)
+{
+	hmap_foreach (&r->sweep.found, it) {
+		struct path_key key;
+		memcpy(&key, it.key, sizeof(key));
+		path_live_kill(&r->live, &key);
+	}
+	log_notice("connections of before cut, policy has changed count=%zu", r->sweep.found.count);
+	hmap_clear(&r->sweep.found);
+	path_live_flush(&r->live);
+}
+
+static void on_swept(void *arg, struct path_sweep *s)
+{
+	struct path_reader *r = arg;
+
+	if (r->p.stopping)
+		return;
+	r->swept_ms = uv_now(&r->p.d->loop);
+	if (s->err) {
+		log_warning("connections not read error=%s", strerror(-s->err));
+		return;
+	}
+	path_flows_each(&r->flows, on_flow, r);
+	if (r->strangers_due && s->found.count)
+		kill_strangers(r);
+	r->strangers_due = false;
+	r->has_strangers = s->found.count > 0;
+}
+
+void path_tidy_init(struct path_reader *r)
+{
+	/* A former run's, perhaps. */
+	r->has_strangers = true;
+	path_sweep_init(&r->sweep, on_swept, r);
+}
+
+static void sweep(struct path_reader *r)
+{
+	int err = path_sweep_start(&r->sweep, &r->p.d->loop);
+
+	if (err)
+		log_warning("connections not read error=%s", strerror(-err));
+}
+
+void path_policy_changed(struct path_reader *r)
+{
+	flows_judge(&r->p.flows);
+	if (!r->has_strangers || !r->queue)
+		return;
+	r->strangers_due = true;
+	sweep(r);
+}
+
+/* Readings that are over, and the oldest of too many. */
+static void end_readings(struct path_reader *r)
+{
+	uint64_t now = uv_now(&r->p.d->loop);
+
+	while (!list_is_empty(&r->flows.readings)) {
+		struct path_reading *g =
+			container_of(r->flows.readings.next, struct path_reading, node);
+		if (now - g->used_ms < PATH_READ_MS)
+			return;
+		path_end_reading(r, g->of);
+	}
+}
+
+void path_tidy(struct path_reader *r)
+{
+	uint64_t now = uv_now(&r->p.d->loop);
+	bool is_full = r->flows.count > r->flows.max / 4 * 3;
+
+	end_readings(r);
+	path_live_flush(&r->live);
+	if (r->strangers_due || now - r->swept_ms > (is_full ? SWEEP_MS / 10 : SWEEP_MS))
+		sweep(r);
+}
+
+void path_make_room(struct path_reader *r, struct path_flow *except)
+{
+	struct path_flows *fs = &r->flows;
+
+	while (fs->bytes > PATH_BYTES_MAX || fs->reading_count > PATH_READINGS_MAX) {
+		struct path_reading *g = container_of(fs->readings.next, struct path_reading, node);
+		if (g->of == except)
+			return;
+		path_end_reading(r, g->of);
+	}
+	/* Who is remembered no more is cut when policy changes. */
+	while (fs->count >= fs->max && !list_is_empty(&r->p.flows.list)) {
+		path_forget(r, container_of(r->p.flows.list.next, struct path_flow, live.node));
+		r->has_strangers = true;
+	}
+}
