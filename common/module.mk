@@ -4,9 +4,9 @@ COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_help.c commo
 
 # TLS, streams, HTTP. The TLS backend is behind tls.h; authorities are always written with mbedtls.
 TLS_SRCS_mbedtls := common/tls_mbedtls.c common/tls_mbedtls_cert.c common/tls_mbedtls_ctx.c common/tls_mbedtls_verify.c \
-	common/cert_leaf_mbedtls.c
+	common/cert_leaf_mbedtls.c common/crypto_mbedtls.c
 TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_openssl_ctx.c common/tls_openssl_ticket.c \
-	common/tls_openssl_verify.c common/cert_leaf_openssl.c
+	common/tls_openssl_verify.c common/cert_leaf_openssl.c common/crypto_openssl.c
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_hello.c common/tls_impl.c \
 	common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c common/cert_request.c \
 	common/random.c common/stream.c common/stream_write.c \

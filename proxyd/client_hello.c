@@ -155,6 +155,24 @@ int client_hello_parse_second(const uint8_t *data, size_t len, struct client_hel
 	return at < len ? parse_at(data, len, at, out) : -EAGAIN;
 }
 
+int client_hello_parse_message(const uint8_t *data, size_t len, struct client_hello *out)
+{
+	struct client_hello hello = { 0 };
+	struct tls_span s = { data, data + len, false };
+	uint32_t type = tls_number(&s, 1);
+	struct tls_span body = tls_vector(&s, 3);
+
+	if (len && (type != CLIENT_HELLO || (len > 1 && data[1])))
+		return -EPROTO;
+	hello.len = (size_t)(s.at - data);
+	if (s.is_short || body.is_short)
+		return len < CLIENT_HELLO_MAX ? -EAGAIN : -EPROTO;
+	if (hello.len > CLIENT_HELLO_MAX || parse_body(body, &hello))
+		return -EPROTO;
+	*out = hello;
+	return 0;
+}
+
 bool client_hello_offers(const struct client_hello *h, const char *protocol)
 {
 	size_t len = strlen(protocol);

@@ -29,4 +29,7 @@ int client_hello_parse(const uint8_t *data, size_t len, struct client_hello *out
 /* The same of what follows a HelloRetryRequest: change_cipher_spec (RFC 8446 D.4) and early data
  * that the server will skip (4.2.10) may stand before it; len counts them. */
 int client_hello_parse_second(const uint8_t *data, size_t len, struct client_hello *out);
+/* The same of a handshake message that stands in no records (QUIC, RFC 9001 4). len: bytes that are
+ * there; what is behind the message is left alone. */
+int client_hello_parse_message(const uint8_t *data, size_t len, struct client_hello *out);
 bool client_hello_offers(const struct client_hello *h, const char *protocol);

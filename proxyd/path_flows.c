@@ -74,35 +74,47 @@ static void grow(struct path_flows *fs)
 static struct path_flow *new_flow(const struct path_key *key, uint64_t now_ms)
 {
 	struct path_flow *f = calloc(1, sizeof(*f));
-	struct path_reading *r = calloc(1, sizeof(*r));
 
-	if (!f || !r) {
-		free(f);
-		free(r);
+	if (!f)
 		return NULL;
-	}
 	f->key = *key;
 	f->began_ms = now_ms;
+	return f;
+}
+
+int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_ms)
+{
+	struct path_reading *r = calloc(1, sizeof(*r));
+	bool is_quic = f->key.protocol == IPPROTO_UDP;
+
+	if (r && is_quic)
+		r->quic = calloc(1, sizeof(*r->quic));
+	if (!r || (is_quic && !r->quic)) {
+		free(r);
+		return -ENOMEM;
+	}
 	f->reading = r;
 	r->of = f;
 	list_init(&r->node);
-	return f;
+	fs->reading_count++;
+	path_reading_touch(fs, r, now_ms);
+	return 0;
 }
 
 struct path_flow *path_flows_add(struct path_flows *fs, const struct path_key *key, uint64_t now_ms)
 {
 	struct path_flow *f = fs->count < fs->max ? new_flow(key, now_ms) : NULL;
 
-	if (!f)
+	if (!f || path_reading_begin(fs, f, now_ms)) {
+		free(f);
 		return NULL;
+	}
 	if (fs->count > fs->mask)
 		grow(fs);
 	struct path_flow **b = bucket_of(fs, key);
 	f->next = *b;
 	*b = f;
 	fs->count++;
-	fs->reading_count++;
-	path_reading_touch(fs, f->reading, now_ms);
 	return f;
 }
 
@@ -122,6 +134,11 @@ void path_reading_end(struct path_flows *fs, struct path_flow *f)
 	list_remove(&r->node);
 	fs->bytes -= r->tcp.store.cap;
 	path_stream_fini(&r->tcp);
+	if (r->quic) {
+		fs->bytes -= r->quic->hello.cap;
+		path_quic_fini(r->quic);
+		free(r->quic);
+	}
 	free(r);
 	f->reading = NULL;
 	fs->reading_count--;

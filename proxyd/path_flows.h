@@ -4,6 +4,7 @@
 #include "common/list.h"
 #include "proxyd/flow.h"
 #include "proxyd/path_packet.h"
+#include "proxyd/path_quic.h"
 #include "proxyd/path_stream.h"
 #include "proxyd/sni.h"
 
@@ -34,6 +35,7 @@ struct path_reading {
 	struct path_flow *of;
 	uint64_t used_ms;	/* loop time */
 	struct path_stream tcp; /* of TCP */
+	struct path_quic *quic; /* of UDP; owned */
 	/* While dnsd is asked for the name: packets that the kernel holds. */
 	struct names_query *asking;
 	uint32_t held[PATH_HELD_MAX];
@@ -72,6 +74,8 @@ struct path_flow *path_flows_find(const struct path_flows *fs, const struct path
 /* New, with a reading; the key is not there yet. NULL without memory or room. */
 struct path_flow *path_flows_add(
 	struct path_flows *fs, const struct path_key *key, uint64_t now_ms);
+/* Of one that was read before, a new reading. 0 or -ENOMEM. */
+int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_ms);
 /* Packets of it came just now. */
 void path_reading_touch(struct path_flows *fs, struct path_reading *r, uint64_t now_ms);
 /* It is read no more. It holds no packets and asks nothing. */

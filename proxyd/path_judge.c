@@ -210,6 +210,11 @@ static unsigned judge_hello(
 		r->unproven++;
 		return deny(r, f, PATH_ANSWER_PROVE);
 	}
+	/* Of QUIC another connection may come the same way. */
+	drop_held(r, f->reading);
+	free(f->host);
+	flow_remove(&f->live);
+	f->is_allowed = false;
 	f->host = strdup(hello->sni);
 	f->has_ech = hello->has_ech;
 	f->has_dot = client_hello_offers(hello, "dot") || client_hello_offers(hello, "doq");
@@ -267,6 +272,31 @@ static unsigned judge_down(struct path_reader *r, struct path_flow *f, const str
 	}
 }
 
+static unsigned judge_quic(
+	struct path_reader *r, struct path_flow *f, const struct path_packet *k, uint32_t id)
+{
+	struct path_quic *q = f->reading->quic;
+	struct client_hello hello;
+	size_t before = q->hello.cap;
+	enum path_quic_result result = path_quic_up(q, k->payload, k->len, r->room, &hello);
+
+	r->flows.bytes += q->hello.cap - before;
+	path_make_room(r, f);
+	switch (result) {
+	case PATH_QUIC_MORE:
+		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_PENDING;
+	case PATH_QUIC_HAS_NAME:
+		return judge_hello(r, f, &hello, id);
+	case PATH_QUIC_GOOD:
+		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_TENTATIVE;
+	case PATH_QUIC_LOST:
+		return OUTCOME_DROP;
+	case PATH_QUIC_BAD:
+		break;
+	}
+	return deny(r, f, PATH_ANSWER_DENY);
+}
+
 /* The flow's record, made anew where the packet is of another connection. NULL: there is none, and
  * nobody knows what came before. */
 static struct path_flow *find_flow(
@@ -285,7 +315,10 @@ static struct path_flow *find_flow(
 		path_reading_touch(&r->flows, f->reading, now);
 		return f;
 	}
-	if (f || !is_new || !up)
+	/* Datagrams have no beginning. */
+	if (f && key->protocol == IPPROTO_UDP)
+		return path_reading_begin(&r->flows, f, now) ? NULL : f;
+	if (f || !up || (!is_new && key->protocol == IPPROTO_TCP))
 		return NULL;
 	path_make_room(r, NULL);
 	f = path_flows_add(&r->flows, key, now);
@@ -305,8 +338,8 @@ static unsigned judge_packet(
 
 	if (!f || f->is_denied)
 		return PATH_ANSWER_DENY;
-	if (k->protocol != IPPROTO_TCP)
-		return deny(r, f, PATH_ANSWER_DENY);
+	if (k->protocol == IPPROTO_UDP)
+		return judge_quic(r, f, k, q->id);
 	return up ? judge_up(r, f, k, q->id) : judge_down(r, f, k);
 }
 

@@ -23,7 +23,8 @@ struct path_reader {
 	bool has_strangers; /* connections that passed and nobody remembers */
 	bool strangers_due; /* they are to be cut */
 	uint64_t swept_ms;
-	struct timer tick; /* what is over; the queue, once there is a policy */
+	struct timer tick;	       /* what is over; the queue, once there is a policy */
+	uint8_t room[QUIC_PACKET_MAX]; /* for frames of QUIC, while one is read */
 	uint64_t packets, allowed, denied, unproven, dropped;
 };
 

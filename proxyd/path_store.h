@@ -9,7 +9,7 @@
  * different things of the same place are a conflict: which of them a server takes nobody knows.
  */
 #define PATH_STORE_MAX	 65536 /* offsets are below it */
-#define PATH_STORE_SPANS 16    /* of bytes that are there, with gaps between them */
+#define PATH_STORE_SPANS 32    /* of bytes that are there, with gaps between them */
 
 struct path_span {
 	uint32_t from, to; /* to is behind the last byte */
