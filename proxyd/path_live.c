@@ -11,19 +11,6 @@
 #define MESSAGE_MAX 256
 #define SEND_BYTES  32768
 
-int path_live_open(struct path_live *l)
-{
-	*l = (struct path_live){ 0 };
-	buf_init(&l->queue, SEND_BYTES * 2);
-	return nl_open(&l->nl, NETLINK_NETFILTER);
-}
-
-void path_live_close(struct path_live *l)
-{
-	nl_close(&l->nl);
-	buf_fini(&l->queue);
-}
-
 static void put_tuple(struct nlmsghdr *msg, const struct path_key *key)
 {
 	bool v6 = key->family == AF_INET6;
@@ -41,10 +28,48 @@ static void put_tuple(struct nlmsghdr *msg, const struct path_key *key)
 	mnl_attr_nest_end(msg, tuple);
 }
 
+static void on_refused(uint32_t seq, int error, void *arg)
+{
+	(void)seq, (void)error, (void)arg; /* ENOENT: it had ended by itself */
+}
+
+static void flush(struct path_live *l)
+{
+	if (!l->queue.len)
+		return;
+	int err = nl_send_batch(&l->nl, l->queue.data, l->queue.len, NULL, on_refused, NULL);
+	if (err && err != -ENOENT)
+		log_warning("connections not cut error=%s", strerror(-err));
+	l->queue.len = 0;
+}
+
+static void on_flush(struct timer *t)
+{
+	flush(t->data);
+}
+
+int path_live_open(struct path_live *l, uv_loop_t *loop)
+{
+	*l = (struct path_live){ 0 };
+	buf_init(&l->queue, SEND_BYTES * 2);
+	int err = nl_open(&l->nl, NETLINK_NETFILTER);
+	return err ? err : timer_init(loop, &l->flush, on_flush, l);
+}
+
+void path_live_close(struct path_live *l)
+{
+	if (l->nl.sock)
+		flush(l);
+	nl_close(&l->nl);
+	buf_fini(&l->queue);
+	if (l->flush.on_fire)
+		timer_close(&l->flush, NULL);
+}
+
 void path_live_kill(struct path_live *l, const struct path_key *key)
 {
 	if (l->queue.len > SEND_BYTES)
-		path_live_flush(l);
+		flush(l);
 	if (buf_reserve(&l->queue, MESSAGE_MAX))
 		return;
 	struct nlmsghdr *msg = nl_prepare(&l->nl, l->queue.data + l->queue.len,
@@ -57,19 +82,6 @@ void path_live_kill(struct path_live *l, const struct path_key *key)
 	mnl_attr_put_u32(msg, CTA_MARK_MASK, htonl(CT_MARK_PATH | CT_MARK_PASSED));
 	l->queue.len += MNL_ALIGN(msg->nlmsg_len);
 	l->killed++;
-}
-
-static void on_refused(uint32_t seq, int error, void *arg)
-{
-	(void)seq, (void)error, (void)arg; /* ENOENT: it had ended by itself */
-}
-
-void path_live_flush(struct path_live *l)
-{
-	if (!l->queue.len)
-		return;
-	int err = nl_send_batch(&l->nl, l->queue.data, l->queue.len, NULL, on_refused, NULL);
-	if (err && err != -ENOENT)
-		log_warning("connections not cut error=%s", strerror(-err));
-	l->queue.len = 0;
+	if (!timer_is_active(&l->flush))
+		timer_start(&l->flush, 0, 0);
 }

@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "common/netlink.h"
+#include "common/timer.h"
 #include "proxyd/path_flows.h"
 
 /*
@@ -12,11 +13,12 @@
 struct path_live {
 	struct nl nl;
 	struct buf queue; /* changes that are not sent yet */
+	struct timer flush;
 	uint64_t killed;
 };
 
-int path_live_open(struct path_live *l);
+int path_live_open(struct path_live *l, uv_loop_t *loop);
+/* What is queued is sent. The memory is the loop's as long as that runs. */
 void path_live_close(struct path_live *l);
-/* Sent with path_live_flush at the latest. */
+/* Sent in the loop's next turn. */
 void path_live_kill(struct path_live *l, const struct path_key *key);
-void path_live_flush(struct path_live *l);

@@ -16,17 +16,10 @@ static void on_packet(void *arg, const struct path_queued *q)
 	path_judge(arg, q);
 }
 
-static void on_batch_end(void *arg)
-{
-	struct path_reader *r = arg;
-
-	path_live_flush(&r->live);
-}
-
 /* Without a policy everything would be refused: until there is one fwd has proxyd do it. */
 static void begin_reading(struct path_reader *r)
 {
-	static const struct path_queue_ops ops = { on_packet, on_batch_end };
+	static const struct path_queue_ops ops = { on_packet };
 	struct proxy *p = &r->p;
 	int err;
 
@@ -79,7 +72,7 @@ static int on_start(struct daemon *d)
 	if (!err)
 		err = path_flows_init(&r->flows, (size_t)p->conf->path_flows);
 	if (!err)
-		err = path_live_open(&r->live);
+		err = path_live_open(&r->live, &d->loop);
 	if (!err)
 		err = canary_init(&p->canary);
 	if (!err)
@@ -107,6 +100,7 @@ static void on_stop(struct daemon *d)
 	if (r->queue)
 		path_queue_close(r->queue);
 	timer_close(&r->tick, NULL);
+	path_live_close(&r->live);
 	flows_close(&r->p.flows);
 	if (r->p.names)
 		names_close(r->p.names);
@@ -122,7 +116,6 @@ static void on_fini(struct daemon *d)
 	if (!r)
 		return;
 	path_flows_fini(&r->flows);
-	path_live_close(&r->live);
 	path_sweep_fini(&r->sweep);
 	canary_fini(&r->p.canary);
 	accesses_fini(&r->p);

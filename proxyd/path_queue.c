@@ -132,8 +132,6 @@ static int read_batch(struct path_queue *q)
 		for (; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
 			take_message(q, msg);
 	}
-	if (n > 0)
-		q->ops->on_batch_end(q->arg);
 	path_queue_flush(q);
 	return n > 0 ? n : 0;
 }

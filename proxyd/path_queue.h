@@ -23,8 +23,6 @@ struct path_queued {
 
 struct path_queue_ops {
 	void (*on_packet)(void *arg, const struct path_queued *q);
-	/* After the last of a batch. */
-	void (*on_batch_end)(void *arg);
 };
 
 /* NULL with *err: -EPERM without CAP_NET_ADMIN, -EBUSY when another process has it. */

@@ -26,7 +26,6 @@ static void kill_strangers(struct path_reader *r)
 	}
 	log_notice("connections of before cut, policy has changed count=%zu", r->sweep.found.count);
 	hmap_clear(&r->sweep.found);
-	path_live_flush(&r->live);
 }
 
 static void on_swept(void *arg, struct path_sweep *s)
@@ -91,7 +90,6 @@ void path_tidy(struct path_reader *r)
 	bool is_full = r->flows.count > r->flows.max / 4 * 3;
 
 	end_readings(r);
-	path_live_flush(&r->live);
 	if (r->strangers_due || now - r->swept_ms > (is_full ? SWEEP_MS / 10 : SWEEP_MS))
 		sweep(r);
 }
