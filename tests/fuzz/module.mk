@@ -47,3 +47,6 @@ FUZZ_LIBS_image = -lz -lunistring
 FUZZ_SRCS_search_url = proxyd/fold.c proxyd/form.c proxyd/media_type.c proxyd/search_body.c proxyd/search_form.c \
 	proxyd/search_url.c proxyd/string_escape.c
 FUZZ_LIBS_search_url = -lunistring
+FUZZERS += path_stream quic_initial
+FUZZ_SRCS_path_stream = $(PATH_SRCS)
+FUZZ_SRCS_quic_initial = $(PATH_SRCS)

@@ -3,7 +3,7 @@ UNITS += addr buf conf hmap
 UNITS += netlink
 UNITS += codec json
 # Those that know a TLS library; `make check` runs them over the other one too.
-TLS_UNITS := cert http stream tls tls_kept
+TLS_UNITS := cert http stream tls tls_kept quic_initial
 UNIT_SRCS_tls = tests/unit/tls_pair.c
 UNIT_SRCS_tls_kept = tests/unit/tls_pair.c
 UNITS += cert lru name_constraints tls tls_hello tls_kept http stream
@@ -85,3 +85,8 @@ UNIT_LIBS_search_url = -lunistring
 UNITS += filter_head
 UNIT_SRCS_filter_head = $(BODY_SRCS) proxyd/filter_head.c proxyd/integrity.c proxyd/media_type.c
 UNIT_LIBS_filter_head = $(BODY_LIBS)
+UNITS += path_stream quic_initial
+PATH_SRCS := $(addprefix proxyd/,client_hello.c path_packet.c path_quic.c path_store.c path_stream.c quic_initial.c server_hello.c \
+	target.c tls_message.c)
+UNIT_SRCS_path_stream = $(PATH_SRCS)
+UNIT_SRCS_quic_initial = $(PATH_SRCS)
