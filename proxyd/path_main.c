@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TICK_MS	    250
+#define CURRENT_MS  2000
 #define NAMES_MAX   16384
 #define PACKETS_MAX 8192 /* in the queue; what comes then is dropped */
 
@@ -24,6 +25,9 @@ static void begin_reading(struct path_reader *r)
 	int err;
 
 	if (!directory_is_known(p->dir) || !policy_is_known(p->policy))
+		return;
+	/* Redis may know better than the disk; it may also be away. */
+	if (!path_policy_is_current(r) && uv_now(&p->d->loop) - r->began_ms < CURRENT_MS)
 		return;
 	r->queue = path_queue_open(
 		&p->d->loop, (uint16_t)p->conf->path_queue, PACKETS_MAX, &ops, r, &err);
@@ -66,6 +70,7 @@ static int on_start(struct daemon *d)
 	d->state = r;
 	p->d = d;
 	p->conf = d->conf;
+	r->began_ms = uv_now(&d->loop);
 	flows_init(&p->flows, &d->loop);
 	path_tidy_init(r);
 	err = timer_init(&d->loop, &r->tick, on_tick, r);

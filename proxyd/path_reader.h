@@ -20,9 +20,10 @@ struct path_reader {
 	struct path_flows flows;
 	struct path_live live;
 	struct path_sweep sweep;
-	bool has_strangers; /* connections that passed and nobody remembers */
-	bool strangers_due; /* they are to be cut */
-	uint64_t swept_ms;
+	bool has_strangers;	       /* connections that passed and nobody remembers */
+	bool strangers_due;	       /* they are to be cut */
+	uint64_t swept_ms, began_ms;   /* loop time */
+	uint64_t policy_stamp;	       /* of generations */
 	struct timer tick;	       /* what is over; the queue, once there is a policy */
 	uint8_t room[QUIC_PACKET_MAX]; /* for frames of QUIC, while one is read */
 	uint64_t packets, allowed, denied, unproven, dropped;
@@ -38,6 +39,7 @@ void path_tidy_init(struct path_reader *r);
 void path_tidy(struct path_reader *r);
 /* Connections that passed are judged again; those of which nothing is known are cut. */
 void path_policy_changed(struct path_reader *r);
+bool path_policy_is_current(const struct path_reader *r);
 /* Before one is added: the oldest go where there are too many. */
 void path_make_room(struct path_reader *r, struct path_flow *except);
 

@@ -61,10 +61,40 @@ static void sweep(struct path_reader *r)
 		log_warning("connections not read error=%s", strerror(-err));
 }
 
+/* What policy consists of, as far as it comes over the bus. */
+static uint64_t stamp_of(const struct bus *b)
+{
+	static const enum bus_daemon owners[] = { BUS_APID, BUS_SYNCD };
+	uint64_t stamp = 0;
+
+	for (int topic = 0; topic < BUS_TOPICS; topic++) {
+		for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
+			stamp = stamp * 31 + bus_topic_gen(b, (enum bus_topic)topic, owners[i]);
+	}
+	return stamp;
+}
+
+/* Has Redis been asked for all that came from the disk? */
+bool path_policy_is_current(const struct path_reader *r)
+{
+	static const enum bus_topic topics[] = { TOPIC_devices, TOPIC_settings, TOPIC_websites };
+	const struct bus *b = r->p.d->bus;
+
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		if (!bus_topic_is_current(b, topics[i], BUS_APID))
+			return false;
+	}
+	return bus_topic_is_current(b, TOPIC_domainset, BUS_SYNCD);
+}
+
 void path_policy_changed(struct path_reader *r)
 {
+	uint64_t before = r->policy_stamp;
+
 	flows_judge(&r->p.flows);
-	if (!r->has_strangers || !r->queue)
+	r->policy_stamp = stamp_of(r->p.d->bus);
+	/* The bus also tells that what it had is still so. */
+	if (!r->has_strangers || !r->queue || r->policy_stamp == before)
 		return;
 	r->strangers_due = true;
 	sweep(r);
