@@ -24,6 +24,9 @@ struct apid_conf {
 	int64_t bcrypt_cost;
 	int64_t audit_days, audit_mib;
 	struct conf_secret metrics_token;
+	int64_t statistics_minute_h, statistics_hour_days, statistics_day_days,
+		statistics_domain_days;
+	int64_t statistics_rows, statistics_write_s;
 	int64_t live_readers, live_readers_per_session, live_ping_s;
 	int64_t device_port;
 	struct conf_secret turn_secret;

@@ -13,6 +13,7 @@
 #include "apid/provision.h"
 #include "apid/purge.h"
 #include "apid/setup.h"
+#include "apid/statistics.h"
 #include "apid/tunnels.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -39,6 +40,7 @@ struct apid {
 	struct statuses statuses;
 	struct alarms alarms;
 	struct live live;
+	struct statistics statistics;
 	struct followed followed;
 	struct notify notify;
 	struct device_listeners *devices;
@@ -87,6 +89,7 @@ static void fill_status(void *arg, cJSON *status)
 	publisher_fill_status(a->publisher, status);
 	appeals_report(&a->appeals, status);
 	live_fill_status(&a->live, status);
+	statistics_fill_status(&a->statistics, status);
 }
 
 static void renew(struct apid *a)
@@ -183,6 +186,45 @@ static char *admin_url(const struct apid_conf *conf)
 	return strdup(text);
 }
 
+static void on_more(void *arg, const char *device, const struct tally *more)
+{
+	struct apid *a = arg;
+
+	statistics_add(&a->statistics, device, more);
+}
+
+static void on_list(void *arg, const char *device, const char *list, uint64_t hits)
+{
+	struct apid *a = arg;
+
+	statistics_add_list(&a->statistics, device, list, hits);
+}
+
+static void on_row(void *arg, const struct live_row *row)
+{
+	statistics_add_row(arg, row);
+}
+
+static int open_statistics(struct daemon *d, struct apid *a)
+{
+	const struct apid_conf *conf = d->conf;
+
+	a->statistics = (struct statistics){ .store = a->store,
+		.publisher = a->publisher,
+		.options = { .write_s = conf->statistics_write_s,
+			.kept_s = { conf->statistics_minute_h * 3600,
+				conf->statistics_hour_days * 86400,
+				conf->statistics_day_days * 86400 },
+			.domains_s = conf->statistics_domain_days * 86400,
+			.rows_max = conf->statistics_rows } };
+	a->tallies.on_more = on_more;
+	a->tallies.on_list = on_list;
+	a->tallies.arg = a;
+	a->live.on_row = on_row;
+	a->live.arg = &a->statistics;
+	return statistics_open(&a->statistics, &d->loop);
+}
+
 /* What goes on, as the bus tells it, and those who look at it. */
 /* Every apid hears of it: the one that publishes tells it on. */
 static void on_alarm(void *arg, const struct alarm *alarm, bool is_new)
@@ -217,7 +259,9 @@ static int open_live(struct daemon *d, struct apid *a)
 		.alarms = &a->alarms };
 	a->api.live = &a->live;
 	a->api.metrics_token = conf->metrics_token.value;
-	return r ? r : live_open(&a->live);
+	if (!r)
+		r = live_open(&a->live);
+	return r ? r : open_statistics(d, a);
 }
 
 static int open_api(struct daemon *d, struct apid *a)
@@ -434,6 +478,7 @@ static void stop(struct daemon *d)
 	a->notify.outside.resolver = NULL;
 	device_docs_close(&a->docs);
 	live_close(&a->live);
+	statistics_close(&a->statistics);
 	front_close(a->provision.front);
 	front_close(a->api.admin);
 	device_listeners_close(a->devices);
@@ -457,6 +502,7 @@ static void fini(struct daemon *d)
 	api_fini(&a->api);
 	tunnels_fini(&a->tunnels);
 	live_fini(&a->live);
+	statistics_fini(&a->statistics);
 	alarms_fini(&a->alarms);
 	statuses_fini(&a->statuses);
 	tallies_fini(&a->tallies);

@@ -17,8 +17,10 @@ static void trim(struct purge *p, struct db_batch *b)
 	int64_t remove = bytes > max ? n - (int64_t)((double)n * (double)max / (double)bytes) : 0;
 
 	p->is_trimmed = true;
-	if (!remove)
+	if (!remove) {
+		p->is_busy = false;
 		return;
+	}
 	log_notice(
 		"audit is above its bytes, oldest rows are removed rows=%lld", (long long)remove);
 	db_add(b, "DELETE FROM audit ORDER BY id LIMIT ?", "i", remove);

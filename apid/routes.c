@@ -21,6 +21,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_pinned,
 	routes_notify,
 	routes_setup,
+	routes_statistics,
 	routes_tokens,
 	routes_totp,
 	routes_ui,

@@ -27,6 +27,7 @@ struct route_set routes_metrics(void);
 struct route_set routes_pinned(void);
 struct route_set routes_notify(void);
 struct route_set routes_setup(void);
+struct route_set routes_statistics(void);
 struct route_set routes_tokens(void);
 struct route_set routes_totp(void);
 struct route_set routes_ui(void);

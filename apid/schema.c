@@ -18,6 +18,7 @@ SCHEMA_FILE(schema_001_base, "001_base.sql");
 SCHEMA_FILE(schema_002_accounts, "002_accounts.sql");
 SCHEMA_FILE(schema_003_publisher, "003_publisher.sql");
 SCHEMA_FILE(schema_004_appeals, "004_appeals.sql");
+SCHEMA_FILE(schema_005_statistics, "005_statistics.sql");
 
 static const struct migration {
 	int version;
@@ -27,6 +28,7 @@ static const struct migration {
 	{ 2, schema_002_accounts },
 	{ 3, schema_003_publisher },
 	{ 4, schema_004_appeals },
+	{ 5, schema_005_statistics },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 

@@ -50,11 +50,22 @@ static uint64_t bytes_of(const char *text)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
+/* Of a device that there is. */
+static void take_list(struct tallies *t, const struct rec_verdict_count *r)
+{
+	if (t->on_list && table_find(store_table(t->store, TOPIC_devices), r->device))
+		t->on_list(t->arg, r->device, r->list, count_of(r->blocked));
+}
+
 static void on_queries(void *arg, enum bus_event ev, const void *rec)
 {
 	const struct rec_verdict_count *r = rec;
 
 	(void)ev;
+	if (r->list) {
+		take_list(arg, r);
+		return;
+	}
 	take(arg, r->device,
 		&(struct tally){ .dns_allowed = count_of(r->allowed),
 			.dns_blocked = count_of(r->blocked),
@@ -66,6 +77,10 @@ static void on_requests(void *arg, enum bus_event ev, const void *rec)
 	const struct rec_verdict_count *r = rec;
 
 	(void)ev;
+	if (r->list) {
+		take_list(arg, r);
+		return;
+	}
 	take(arg, r->device,
 		&(struct tally){ .web_allowed = count_of(r->allowed),
 			.web_blocked = count_of(r->blocked),

@@ -21,6 +21,8 @@ struct tallies {
 	struct hmap by_device; /* id → struct tally */
 	/* What one event adds. May be NULL. */
 	void (*on_more)(void *arg, const char *device, const struct tally *more);
+	/* A list has blocked so many, which on_more has told of too. May be NULL. */
+	void (*on_list)(void *arg, const char *device, const char *list, uint64_t hits);
 	void *arg;
 };
 

@@ -35,6 +35,7 @@ static void report_all(struct clients *cs)
 		report(cs, c);
 		client_unref(c);
 	}
+	list_hits_send(&cs->lists, cs->bus, EVENT_dnsd_count);
 }
 
 static void on_report(struct timer *t)
@@ -46,6 +47,7 @@ int clients_open(struct clients *cs, uv_loop_t *loop, struct bus *bus)
 {
 	cs->bus = bus;
 	list_init(&cs->dirty);
+	list_hits_init(&cs->lists);
 	int rc = timer_init(loop, &cs->tick, on_report, cs);
 	if (!rc)
 		timer_start(&cs->tick, REPORT_MS, REPORT_MS);
@@ -56,6 +58,7 @@ void clients_close(struct clients *cs)
 {
 	report_all(cs);
 	timer_close(&cs->tick, NULL);
+	list_hits_fini(&cs->lists);
 }
 
 struct client *client_of(struct device_view *v)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/list.h"
+#include "common/list_hits.h"
 #include "common/policy/directory.h"
 #include "common/timer.h"
 
@@ -21,6 +22,7 @@ struct client {
 struct clients {
 	struct bus *bus;
 	struct list dirty;
+	struct list_hits lists;
 	struct timer tick;
 };
 

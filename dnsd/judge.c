@@ -42,6 +42,7 @@ static void block_by_decision(
 		block(out, &j->block, "list %s%s%s", d->list_title, via, hop ? hop : "");
 	else
 		block(out, &j->block, "%s%s%s", reason_text(d->reason), via, hop ? hop : "");
+	snprintf(out->list, sizeof(out->list), "%s", d->list);
 	if (d->reason == REASON_SWITCH)
 		out->ede = EDE_FILTERED;
 	if (!hop)

@@ -38,6 +38,7 @@ struct judgement {
 	struct block_how how;
 	int ede;
 	char text[128];
+	char list[65];	    /* id of the list that blocks, "" = none */
 	uint64_t lists;	    /* bits of the lists that block the queried name */
 	bool final;	    /* passed by an explicit allow: names it leads to are not judged */
 	bool renewal;	    /* passed because a walled device may renew there */

@@ -86,6 +86,8 @@ static void send_block(struct query *q, struct device_view *v, const struct judg
 	if (out)
 		reply_end(&q->to, block_write(&q->message, &j->how, j->ede, j->text, out, cap));
 	count(q, v, j->ede == EDE_NONE ? COUNT_ALLOWED : COUNT_BLOCKED, j->text);
+	if (v && v->privacy != PRIVACY_NONE && j->list[0])
+		list_hits_add(&q->dnsd->clients.lists, v->id, j->list);
 	if (j->lists)
 		listed_on_block(&q->dnsd->listed, &asked_of(q, &memory)->name, j->lists);
 	log_answer(q, j->text);

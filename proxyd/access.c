@@ -106,6 +106,7 @@ void access_judge(struct access *a, const struct proxy *p, const struct decision
 	const char *of = *d->list ? d->list : d->category_id;
 	char rule[RULE_LEN];
 
+	snprintf(a->list, sizeof(a->list), "%s", d->verdict == VERDICT_BLOCK ? d->list : "");
 	switch (d->verdict) {
 	case VERDICT_BLOCK:
 		a->verdict = ACCESS_DENY;
@@ -126,6 +127,7 @@ void access_judge(struct access *a, const struct proxy *p, const struct decision
 void access_refuse(struct access *a, const struct proxy *p, const char *why)
 {
 	a->verdict = ACCESS_DENY;
+	a->list[0] = '\0';
 	set_rule(a, p, why);
 }
 
@@ -257,6 +259,8 @@ void access_end(struct access *a, struct proxy *p, const struct access_facts *f)
 				.failed = a->has_failed,
 				.bytes = f->bytes,
 			});
+		if (a->list[0])
+			tally_add_list(&p->accesses.tally, v->id, a->list);
 		if (v->privacy != PRIVACY_COUNTS && is_told_singly(p))
 			tell_singly(p, a, f, v);
 	}

@@ -44,6 +44,7 @@ struct access {
 	uint64_t began;	 /* loop time, ms */
 	uint64_t device; /* hash of its id: by the end the address may be another device's */
 	char *rule;	 /* owned, NULL: none; behind its comma stands what privacy may hide */
+	char list[65];	 /* id of the list that denied it, "" = none */
 	enum access_verdict verdict;
 	bool has_failed; /* allowed, and came to nothing */
 };

@@ -28,6 +28,7 @@ static void report_all(struct tally *t)
 	hmap_foreach (&t->devices, it)
 		report(t, it.key, it.value);
 	hmap_clear(&t->devices);
+	list_hits_send(&t->lists, t->bus, EVENT_proxyd_count);
 }
 
 static void on_tick(struct timer *timer)
@@ -39,6 +40,7 @@ int tally_open(struct tally *t, uv_loop_t *loop, struct bus *bus)
 {
 	t->bus = bus;
 	hmap_init(&t->devices, free);
+	list_hits_init(&t->lists);
 	return timer_init(loop, &t->tick, on_tick, t);
 }
 
@@ -54,6 +56,12 @@ void tally_close(struct tally *t)
 void tally_fini(struct tally *t)
 {
 	hmap_fini(&t->devices);
+	list_hits_fini(&t->lists);
+}
+
+void tally_add_list(struct tally *t, const char *device, const char *list)
+{
+	list_hits_add(&t->lists, device, list);
 }
 
 void tally_add(struct tally *t, const char *device, const struct tally_counts *more)
