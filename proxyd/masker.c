@@ -272,6 +272,8 @@ size_t masker_flush(struct masker *m)
 	if (!m->failed)
 		advance(m);
 	given = m->given;
+	if (!given)
+		return 0;
 	for (size_t i = 0; i < m->n_spans; i++)
 		m->spans[i].raw -= (uint32_t)given;
 	m->text_raw -= given;
