@@ -299,11 +299,16 @@ static void end_start_tag(struct html_scan *h)
 static size_t take_seen(struct html_scan *h, const uint8_t *p, size_t len, bool is_last)
 {
 	ssize_t value = html_tag_value(&h->tag, p, len);
-	size_t n = take_text(h, p, value < 0 ? len : (size_t)value, value >= 0 || is_last, true);
+	size_t there = value < 0 ? len : (size_t)value, n;
+	bool is_final = value >= 0 || is_last;
+
+	n = h->tag.is_page ? html_srcdoc_scan(&h->srcdoc, h->m, p, there, is_final)
+			   : take_text(h, p, there, is_final, true);
 
 	if (value < 0)
 		return n;
 	masker_end(h->m);
+	h->srcdoc = (struct html_srcdoc){ 0 };
 	h->tag.is_seen = false;
 	return n;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "proxyd/html_srcdoc.h"
 #include "proxyd/html_tag.h"
 #include "proxyd/js_scan.h"
 #include "proxyd/json_scan.h"
@@ -41,6 +42,7 @@ struct html_scan {
 	bool keeps_scripts; /* inline scripts are allowed by their hash only: they stay */
 	enum html_state state;
 	struct html_tag tag;
+	struct html_srcdoc srcdoc;
 	unsigned foreign; /* depth of svg and math */
 	char end_name[HTML_NAME_LEN];
 	char *base;

@@ -76,6 +76,8 @@ static bool is_seen(const char *name, size_t len)
 		return !strncasecmp(name, "alt", 3);
 	case 5:
 		return !strncasecmp(name, "label", 5) || !strncasecmp(name, "title", 5);
+	case 6:
+		return !strncasecmp(name, "srcdoc", 6);
 	case 10:
 		return !strncasecmp(name, "aria-label", 10);
 	case 11:
@@ -88,6 +90,7 @@ static bool is_seen(const char *name, size_t len)
 static void start_value(struct html_tag *t)
 {
 	t->is_seen = !t->is_kept && !t->is_end && is_seen(t->attribute, t->attribute_len);
+	t->is_page = t->is_seen && t->attribute_len == 6;
 }
 
 /* Between attributes, and within their names. */

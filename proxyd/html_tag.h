@@ -10,7 +10,7 @@
 /*
  * One HTML tag (HTML 13.2.5.6 ff.), which comes in pieces: where it ends, its name, the text of
  * those whose attributes matter, and where the value of an attribute begins that people get to see
- * (alt, aria-label, label, placeholder, title).
+ * (alt, aria-label, label, placeholder, srcdoc, title).
  */
 enum html_tag_state {
 	TAG_NAME,
@@ -36,6 +36,7 @@ struct html_tag {
 	char attribute[HTML_ATTRIBUTE_LEN]; /* the name of the one at hand, cut */
 	size_t attribute_len;
 	bool is_seen; /* it is seen: its value begins or goes on, up to quote or, bare, its end */
+	bool is_page; /* what is seen is a page (srcdoc) */
 	bool is_kept; /* text is filled; nothing of it is seen */
 	struct buf text; /* from the name on; failed: too long */
 };

@@ -107,6 +107,23 @@ static void test_attributes_that_people_see_are_masked(void)
 	same(MEDIA_HTML, "</p title='forbidden'><p alt='bad&am");
 }
 
+static void test_pages_in_attributes_are_masked(void)
+{
+	check(MEDIA_HTML, "<iframe srcdoc=\"<p class='forbidden'>so forbidden<b>bad</b> phrase\">",
+		"<iframe srcdoc=\"<p class='forbidden'>so *********<b>bad</b> phrase\">");
+	check(MEDIA_HTML,
+		"<iframe srcdoc='&lt;p title=&quot;&gt;forbidden&quot;&gt;forb&#105;dden &lt; "
+		"ass&gt;'>",
+		"<iframe srcdoc='&lt;p title=&quot;&gt;forbidden&quot;&gt;********* &lt; "
+		"***&gt;'>");
+	check(MEDIA_HTML,
+		"<iframe srcdoc=\"<!-- it's forbidden --><script>'forbidden'<a</script>ass\">",
+		"<iframe srcdoc=\"<!-- it's forbidden --><script>'forbidden'<a</script>***\">");
+	same(MEDIA_HTML, "<iframe srcdoc=\"<style>ass</style><a alt=ass \">ass</iframe>");
+	check(MEDIA_HTML, "<iframe srcdoc=forbidden title=ass srcdoc=\"<p\" alt=ass>",
+		"<iframe srcdoc=********* title=*** srcdoc=\"<p\" alt=***>");
+}
+
 static void test_occurrences_may_overlap(void)
 {
 	check(MEDIA_HTML, "<p>forbiddenim</p>", "<p>***********</p>");
@@ -481,6 +498,7 @@ int main(void)
 {
 	TAP_RUN(test_text_of_elements_is_masked);
 	TAP_RUN(test_attributes_that_people_see_are_masked);
+	TAP_RUN(test_pages_in_attributes_are_masked);
 	TAP_RUN(test_occurrences_may_overlap);
 	TAP_RUN(test_exact_terms_are_whole_words);
 	TAP_RUN(test_case_is_folded_in_unicode);
