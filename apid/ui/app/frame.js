@@ -8,6 +8,7 @@ import { t } from "./text.js";
 import { button, failed, ghost } from "./ui.js";
 import { open } from "./dialog.js";
 import { listenKeys } from "./keys.js";
+import { forceMark } from "./force.js";
 
 const COUNT_MS = 30000;
 let main, current = null;
@@ -96,7 +97,7 @@ export function showFrame() {
 	on("offline", is => { banner.hidden = !is; });
 	fill(document.body,
 		el("a", { class: "skip", href: "#main", onclick: e => { e.preventDefault(); main.focus(); } }, t("skip")),
-		el("div", { class: "frame" }, nav(), el("div", { class: "side" }, mobileTop(), banner, main)));
+		el("div", { class: "frame" }, nav(), el("div", { class: "side" }, mobileTop(), banner, main)), forceMark());
 	window.addEventListener("hashchange", route);
 	listenKeys();
 	watchAppeals();

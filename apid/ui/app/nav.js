@@ -16,6 +16,8 @@ export const PAGES = [
 	{ id: "firewall", group: "filter" },
 	{ id: "appeals", group: "act" },
 	{ id: "explain", group: "act" },
+	{ id: "sync", group: "system" },
+	{ id: "health", group: "system" },
 	{ id: "audit", group: "system", role: "admin", whole: true },
 	{ id: "accounts", group: "system", role: "owner" },
 	{ id: "keys", group: "system" },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One device: what it may, how it connects, what is unblocked for it.
 
-import { code, el, fill, name, plain } from "../app/dom.js";
+import { code, el, fill, icon, name, plain } from "../app/dom.js";
 import * as api from "../app/api.js";
 import { ago, bytes, t, time } from "../app/text.js";
 import { button, facts, head, load, mark, note, panel, state, tabs } from "../app/ui.js";
 import { makeForm } from "../app/form.js";
+import { liveView } from "../app/live_view.js";
 import { policyMarks } from "../app/policy.js";
 import { showPolicy } from "../app/policy_page.js";
 import { renewConfig, showEnrolment } from "../app/add_device.js";
@@ -13,7 +14,7 @@ import { unblock } from "../app/unblock.js";
 import { confirm, formDialog, showSecret } from "../app/dialog.js";
 import { toast, undoable } from "../app/toast.js";
 
-const TABS = ["", "policy", "sites"];
+const TABS = ["", "activity", "policy", "sites"];
 const { change, get, may, read } = api;
 
 export async function show(page) {
@@ -28,6 +29,7 @@ export async function show(page) {
 		tabs(TABS.map(key => [key, t("device.tab." + (key || "overview"))]), base, TABS.includes(tab) ? tab : "", t("device.tabs")),
 		body);
 	if (tab === "policy") await showPolicy({ page, record: device, etag, path, target: "device:" + device.id }, body);
+	else if (tab === "activity") body.append(liveView(page, { device: device.id }));
 	else if (tab === "sites") await showSites(context, body);
 	else showOverview(context, body);
 }
@@ -86,6 +88,7 @@ function connectionPanel({ page, device, path }) {
 		!device.public_key && note(t("device.new.about"), "warn"),
 		can && el("div", { class: "row" },
 			button(t("config.get"), { icon: "qr", kind: device.public_key ? "" : "main", onclick: work(() => renewConfig(device)) }),
+			el("a", { class: "button", href: "/api/v1/ca.pem", download: "culvert-ca.pem" }, icon("download"), t("device.ca")),
 			button(t("enrol.get"), { icon: "devices", onclick: () => showEnrolment(device) }),
 			button(t("device.token"), {
 				icon: "keys", onclick: async () => {
@@ -124,7 +127,7 @@ function aboutPanel({ page, device, etag, path }) {
 			[t("field.user"), device.user ? name(device.user) : t("none")],
 			[t("field.subscription"), device.subscription && code(device.subscription)],
 			[t("device.policy"), policyMarks(device)],
-		]));
+		]), el("p", {}, el("a", { href: `#/explain?device=${encodeURIComponent(device.id)}&url=` }, t("device.explain"))));
 }
 
 function showOverview(context, body) {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { code, el, fill, plain } from "../app/dom.js";
+import { get } from "../app/api.js";
+import { ago, number, t } from "../app/text.js";
+import { facts, failed, ghost, head, note, panel, state } from "../app/ui.js";
+import { alarmList, daemonMark, uptime } from "../app/daemons.js";
+
+const ASK_MS = 3000;
+
+function daemonPanel(d, report) {
+	const shown = d.instance && d.instance !== "1" ? `${d.daemon} · ${d.instance}` : d.daemon;
+	return panel({ title: plain(shown, 40), actions: daemonMark(d) }, el("div", { class: "stack tight" },
+		el("p", { class: "dim" }, t("health.what." + d.daemon)),
+		d.at ? facts([
+			[t("health.version"), code(d.version)], [t("health.uptime"), uptime(d.uptime_s)], [t("health.heard"), ago(d.at)],
+			...d.lag.map(l => [code(l.topic), t("health.lag", { applied: number(l.applied), gen: number(l.gen) })]),
+		]) : el("p", {}, t("health.never")),
+		report && el("details", {}, el("summary", { class: "small" }, t("health.report")), el("pre", { class: "secret", tabindex: "0", "aria-label": t("health.report") }, JSON.stringify(report, null, 1)))));
+}
+
+export async function show(page) {
+	const summary = el("div", {}), grid = el("div", { class: "grid" }), alarms = el("div", {}, ghost(2));
+	page.root.append(head({ title: t("health.title"), about: t("health.about") }), summary, grid, panel({ title: t("health.alarms") }, alarms));
+	let shown = "";
+	async function refresh() {
+		const health = await get("/api/v1/health", { signal: page.signal, once: shown !== "" });
+		// What people have opened stays open: only what changed is drawn anew.
+		const now = JSON.stringify([health.status, health.daemons.map(d => [d.daemon, d.instance, d.state, d.lag]), health.alarms]);
+		if (now === shown) return;
+		shown = now;
+		fill(summary, health.status === "ok" ? note(t("health.ok"), "", "check") : note([!health.database && el("p", {}, t("health.database")), el("p", {}, t("health.degraded"))], "warn"));
+		fill(grid, health.daemons.map(d => daemonPanel(d, health.reports?.find(r => r.daemon === d.daemon && r.instance === d.instance))));
+		if (health.alarms) fill(alarms, health.alarms.length ? alarmList(health.alarms) : state({ icon: "health", title: t("health.alarms.none") }));
+		else fill(alarms, el("p", { class: "dim" }, t("health.alarms.whole")));
+	}
+	try {
+		await refresh();
+	} catch (error) {
+		if (error.name === "AbortError") return;
+		fill(grid, failed(error, page.again));
+	}
+	const timer = setInterval(() => { if (!document.hidden) refresh().catch(() => {}); }, ASK_MS);
+	page.onleave(() => clearInterval(timer));
+}
+
