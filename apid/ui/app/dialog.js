@@ -74,7 +74,7 @@ export function formDialog({ title, intro, form, save, action, wide, extra }) {
 		foot: d => [
 			extra?.(d),
 			button(t("cancel"), { onclick: () => d.close() }),
-			el("button", { type: "submit", class: "button main", "data-submit": true, form: (form.node.id ||= id("form")) }, action ?? t("save")),
+			el("button", { type: "submit", class: "button main", "data-submit": true, form: form.node.getAttribute("id") }, action ?? t("save")),
 		],
 	});
 }

@@ -156,6 +156,7 @@ function makeField(f, record, scope) {
 			if (text) wrong.append(icon("warning"), `${full.label} ${text}.`);
 			target.setAttribute?.("aria-invalid", text ? "true" : "false");
 			target.setAttribute?.("aria-describedby", [full.describedby, text && wrong.id].filter(Boolean).join(" "));
+			if (text && node.closest("details")) node.closest("details").open = true;
 			if (text) (made.focus ?? (() => (target.matches("input, select, textarea") ? target : target.querySelector("input, select, textarea, button"))?.focus()))();
 		},
 	};
@@ -208,7 +209,7 @@ export function pageForm(form, { save, action, can = true }) {
 /* See above. → {node: <form>, value(), showProblem(error), clearProblem()} */
 export function makeForm(fields, record = {}, scope = "") {
 	const made = [];
-	const node = el("form", { class: "form", novalidate: true }, makeAll(fields, record, scope, made));
+	const node = el("form", { class: "form", id: id("form"), novalidate: true }, makeAll(fields, record, scope, made));
 	return {
 		node,
 		field: name => made.find(m => m.name === name),

@@ -11,11 +11,16 @@ import { onKey } from "./keys.js";
 import { connect } from "./socket.js";
 import { unblock } from "./unblock.js";
 
-const KEPT = 2000, ROW = 44, EXTRA = 6, DRAW_MS = 250, TOGETHER = 400;
+const KEPT = 2000, ROW = 44, EXTRA = 6, DRAW_MS = 300, TOGETHER = 400;
 const VERDICTS = { allow: ["good", "check"], deny: ["bad", "block"], unknown: ["warn", "question"], failed: ["", "warning"] };
 const narrow = matchMedia("(max-width: 720px)");
 
-const verdictMark = verdict => mark(t("verdict." + verdict), ...(VERDICTS[verdict] ?? ["", "question"]));
+// Made once each: there are many of them a second.
+const marks = new Map();
+function verdictMark(verdict) {
+	if (!marks.has(verdict)) marks.set(verdict, mark(t("verdict." + verdict), ...(VERDICTS[verdict] ?? ["", "question"])));
+	return marks.get(verdict).cloneNode(true);
+}
 
 /* Rows, newest first; the same of one device among the last ones is counted. */
 class Rows {

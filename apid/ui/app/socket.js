@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // /ws/live and /ws/stats: connected again whenever it ends, ever later, at once when the network is back.
 
-import { get } from "./api.js";
+import { get, isAway } from "./api.js";
 
-const FIRST_MS = 500, LAST_MS = 15000;
+const FIRST_MS = 500, LAST_MS = 8000;
 
 /*
  * connect("/ws/live", {onmessage, onstate, onopen, signal}): onmessage(object); onstate("connecting" |
@@ -30,6 +30,7 @@ export function connect(path, { onmessage, onstate, onopen, signal }) {
 		mine.onopen = () => {
 			wait = FIRST_MS;
 			onstate("open");
+			if (isAway()) get("/auth/me", { once: true }).catch(() => {});
 			onopen?.(message => mine.readyState === WebSocket.OPEN && mine.send(JSON.stringify(message)));
 		};
 		mine.onmessage = event => { if (socket === mine) onmessage(JSON.parse(event.data)); };

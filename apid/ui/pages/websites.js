@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import { code, el, name } from "../app/dom.js";
+import { code, el, name, plain } from "../app/dom.js";
 import { all } from "../app/api.js";
 import { ago, number, t } from "../app/text.js";
 import { button, mark } from "../app/ui.js";
@@ -23,7 +23,7 @@ const domains = (scope, path) => ({
 
 export async function show(page) {
 	const tab = page.args[0] ?? "";
-	const categories = new Map(tab === "" ? (await all("/api/v1/categories", { signal: page.signal })).map(c => [c.id, c.name || c.id]) : []);
+	const categories = new Map(tab === "" ? (await all("/api/v1/categories", { signal: page.signal })).map(c => [c.id, plain(c.name || c.id, 60)]) : []);
 	return recordTabs(page, "websites", [
 		{
 			scope: "sites", path: "/api/v1/websites", title: w => w.pattern, sorted: [0, 1],

@@ -338,7 +338,7 @@ class Client:
                 self.conn.request(method, path, text, {k: v for k, v in send.items() if v is not None})
                 answer = self.conn.getresponse()
                 break
-            except (http.client.RemoteDisconnected, ConnectionError):
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
                 self.conn = None  # a kept connection that the server had ended
                 if last:
                     raise

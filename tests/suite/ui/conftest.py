@@ -33,11 +33,12 @@ def open_page(world, browser):
     pages = []
 
     def make(address="/overview", user=apidlib.OWNER, width=1440, height=900, theme="dark", **more):
-        page = browser.page(width, height, theme, **more)
+        page = browser.page(width, height, theme, **{"reducedMotion": "reduce", **more})
         pages.append(page)
         if user:
             page.context_addCookies([world.cookie(user)])
-        page.goto(world.url + "/#" + address)
+        if address:
+            page.goto(world.url + "/#" + address)
         if user:
             page.waitForSelector("h1")
         return page

@@ -16,7 +16,8 @@ SECOND = "another long password"
 class World:
     """apid with a database of its own, an owner, and a tunnel that wgd has told of."""
 
-    def __init__(self, place):
+    def __init__(self, place, seed=None, network=None):
+        """network: of the first tunnel, in place of a /24."""
         (place / "db").mkdir()
         (place / "run").mkdir()
         self.mariadb = apidlib.MariaDB(place / "db").start()
@@ -27,7 +28,11 @@ class World:
             {"name": "mitm", "public_key": SERVER_KEY, "port": 51820, "addresses": ["10.9.0.1", "fd09::1"]}))
         self.redis("SET", "culvert:epoch:wgd", "e")
         self.redis("HSET", "culvert:gens:wgd", "tunnels", '{"gen":1,"wid":"w","full":1}')
-        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, apidlib.SEED).start()
+        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, seed or apidlib.SEED)
+        if network:
+            conf = self.apid.conf.read_text().replace("10.9.0.1/24", network)
+            apidlib.owned_file(self.apid.conf, conf, 0o444)
+        self.apid.start()
         self.owner = self.apid.owner()
         self.clients = {apidlib.OWNER: self.owner}
         self.proxyd = None
@@ -70,10 +75,11 @@ class World:
 
 # ---- pages, and something to show on each ----
 
-PAGES = ["/overview", "/live", "/devices", "/devices/annas-phone", "/devices/annas-phone/policy",
-         "/devices/annas-phone/sites", "/users", "/groups", "/groups/kids", "/lists", "/websites",
+PAGES = ["/overview", "/live", "/devices", "/devices/annas-phone", "/devices/annas-phone/activity",
+         "/devices/annas-phone/policy",
+         "/devices/annas-phone/sites", "/users", "/groups", "/groups/kids", "/lists", "/lists/ads", "/websites",
          "/websites/categories", "/websites/overrides", "/websites/sni_block", "/words", "/words/searched", "/dns",
-         "/dns/dns_records", "/firewall", "/appeals", "/appeals/approved", "/explain", "/audit", "/accounts", "/keys",
+         "/dns/dns_records", "/firewall", "/appeals", "/appeals/approved", "/explain", "/sync", "/health", "/audit", "/accounts", "/keys",
          "/keys/tokens", "/keys/provision", "/settings", "/settings/access", "/settings/network",
          "/settings/defaults", "/me", "/welcome"]
 
