@@ -4,9 +4,9 @@
 import { t } from "./text.js";
 
 let csrf = null;
-const listeners = { logout: [], offline: [], change: [] };
+const listeners = { login: [], logout: [], offline: [], change: [] };
 
-/* on("logout" | "offline" | "change", f): the session has ended; the gateway is (true) or is not (false)
+/* on("login" | "logout" | "offline" | "change", f): somebody has logged in; the session has ended; the gateway is (true) or is not (false)
  * out of reach; something was changed, with its path. */
 export function on(event, f) {
 	listeners[event].push(f);
@@ -138,7 +138,8 @@ export async function resume() {
 export async function login(user, password, totp) {
 	const body = { user, password };
 	if (totp) body.totp = totp;
-	return take((await request("POST", "/auth/login", body, { quiet: true })).data);
+	await take((await request("POST", "/auth/login", body, { quiet: true })).data);
+	tell("login");
 }
 
 export async function logout() {

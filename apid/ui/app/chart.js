@@ -12,7 +12,7 @@ const colour = name => getComputedStyle(document.documentElement).getPropertyVal
  * → {node, set(labels, [values, …], summary)}; summary says the same to those who do not see it.
  */
 export function timeChart({ series, kind = "line", height = 220, stacked = false, format = String, signal }) {
-	const canvas = el("canvas", { role: "img", "aria-label": "" });
+	const canvas = el("canvas", { role: "img", "aria-label": series.map(s => s.label).join(", ") });
 	const node = el("div", { class: "chart" }, canvas);
 	node.style.height = height + "px";
 	let chart = null, waiting = null;

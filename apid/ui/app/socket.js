@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // /ws/live and /ws/stats: connected again whenever it ends, ever later, at once when the network is back.
 
-import { get, isAway } from "./api.js";
+import { get, on } from "./api.js";
 
 const FIRST_MS = 500, LAST_MS = 8000;
 
@@ -15,10 +15,20 @@ export function connect(path, { onmessage, onstate, onopen, signal }) {
 	function again() {
 		if (signal.aborted) return;
 		onstate("waiting");
-		timer = setTimeout(begin, wait);
+		clearTimeout(timer);
+		timer = setTimeout(probe, wait);
 		wait = Math.min(wait * 2, LAST_MS);
-		// A session that has ended is told by the API, which asks to log in.
-		get("/auth/me", { once: true }).catch(() => {});
+	}
+
+	/* Is the gateway there, and are we logged in? Else the API asks for that, and tells when it is so. */
+	async function probe() {
+		try {
+			await get("/auth/me", { once: true });
+		} catch (error) {
+			if (error.status !== 401) again();
+			return;
+		}
+		begin();
 	}
 
 	function begin() {
@@ -30,7 +40,6 @@ export function connect(path, { onmessage, onstate, onopen, signal }) {
 		mine.onopen = () => {
 			wait = FIRST_MS;
 			onstate("open");
-			if (isAway()) get("/auth/me", { once: true }).catch(() => {});
 			onopen?.(message => mine.readyState === WebSocket.OPEN && mine.send(JSON.stringify(message)));
 		};
 		mine.onmessage = event => { if (socket === mine) onmessage(JSON.parse(event.data)); };
@@ -38,14 +47,16 @@ export function connect(path, { onmessage, onstate, onopen, signal }) {
 	}
 
 	const now = () => {
-		if (socket?.readyState === WebSocket.CLOSED || timer) {
-			wait = FIRST_MS;
-			if (socket?.readyState !== WebSocket.OPEN && socket?.readyState !== WebSocket.CONNECTING) begin();
-		}
+		if (signal.aborted || (socket && socket.readyState < WebSocket.CLOSING)) return;
+		wait = FIRST_MS;
+		clearTimeout(timer);
+		probe();
 	};
+	const off = on("login", now);
 	window.addEventListener("online", now);
 	signal.addEventListener("abort", () => {
 		window.removeEventListener("online", now);
+		off();
 		clearTimeout(timer);
 		const last = socket;
 		socket = null;

@@ -70,7 +70,7 @@ def test_login_asks_for_the_second_factor_where_there_is_one(world, open_page):
 def test_session_that_ends_is_asked_for_again_and_the_page_stays(world, open_page):
     world.account("sam", "admin")
     page = open_page("/devices", user="sam")
-    open_page.expected.append("401")
+    open_page.expected += ["401", "/ws/stats"]
     page.see("Add device")
     sessions = world.owner.get("/api/v1/sessions")[1]["items"]
     for session in sessions:
