@@ -34,7 +34,7 @@ void bulk_fini(struct bulk *b)
 	cJSON_Delete(b->errors);
 }
 
-static void note_error(
+void bulk_note_error(
 	struct bulk *b, unsigned number, const char *id, const char *pointer, const char *reason)
 {
 	cJSON *one;
@@ -83,7 +83,7 @@ static int add_row(struct bulk *b, unsigned number, cJSON *record)
 		return -ENOMEM;
 	if (b->n == BULK_ROWS_MAX) {
 		if (!b->error_count)
-			note_error(b, number, NULL, "", "there are more than 10000 records");
+			bulk_note_error(b, number, NULL, "", "there are more than 10000 records");
 		cJSON_Delete(record);
 		return 0;
 	}
@@ -124,7 +124,7 @@ static int take_columns(struct bulk *b, char *const *cells, size_t n)
 			return -ENOMEM;
 		b->column_count++;
 		if (!cells_has_field(b->r->schema, cells[i]))
-			note_error(b, 1, NULL, cells[i], "is no column of this resource");
+			bulk_note_error(b, 1, NULL, cells[i], "is no column of this resource");
 	}
 	return b->columns ? 0 : -ENOMEM;
 }
@@ -139,13 +139,15 @@ static int on_row(void *arg, unsigned line, char *const *cells, size_t n)
 	if (b->error_count && !b->n)
 		return 0; /* of the columns: the rows would say it again */
 	if (n != b->column_count) {
-		note_error(b, line, NULL, "", "has another number of cells than the first row");
+		bulk_note_error(
+			b, line, NULL, "", "has another number of cells than the first row");
 		return 0;
 	}
 	record = cJSON_CreateObject();
 	for (size_t i = 0; record && i < n; i++) {
 		if (cells_take(b->r->schema, record, b->columns[i], cells[i]))
-			note_error(b, line, NULL, b->columns[i], "is not what this column takes");
+			bulk_note_error(
+				b, line, NULL, b->columns[i], "is not what this column takes");
 	}
 	return add_row(b, line, record);
 }
@@ -157,7 +159,7 @@ int bulk_read_csv(struct bulk *b, const char *text)
 
 	if (r != -EINVAL)
 		return r;
-	note_error(b, err.line, NULL, "", err.why ? err.why : "is no CSV");
+	bulk_note_error(b, err.line, NULL, "", err.why ? err.why : "is no CSV");
 	return 0;
 }
 
@@ -172,17 +174,18 @@ static bool check_row(struct bulk *b, struct bulk_row *row)
 
 	body_drop_read_only(b->r->schema, row->record);
 	if (body_check(b->r->schema, row->record, &err)) {
-		note_error(b, row->number, id, err.pointer, err.reason);
+		bulk_note_error(b, row->number, id, err.pointer, err.reason);
 		return false;
 	}
 	if (!record_id_is_good(id)) {
-		note_error(b, row->number, id, "/id", "is not 1 to 130 of A-Z a-z 0-9 . _ : -");
+		bulk_note_error(
+			b, row->number, id, "/id", "is not 1 to 130 of A-Z a-z 0-9 . _ : -");
 		return false;
 	}
 	snprintf(row->id, sizeof(row->id), "%s", id);
 	why = b->r->check ? b->r->check(b->a, row->record, &pointer) : NULL;
 	if (why)
-		note_error(b, row->number, id, pointer, why);
+		bulk_note_error(b, row->number, id, pointer, why);
 	return !why;
 }
 
@@ -225,7 +228,7 @@ static int check_gone(struct bulk *b, const struct table *t, const struct hmap *
 			continue;
 		why = b->r->needed ? b->r->needed(b->a, id) : NULL;
 		if (why)
-			note_error(b, 0, id, "", why);
+			bulk_note_error(b, 0, id, "", why);
 		b->gone[b->gone_count] = strdup(id);
 		if (!b->gone[b->gone_count++])
 			return -ENOMEM;
@@ -246,7 +249,7 @@ int bulk_check(struct bulk *b, bool replace)
 		if (!check_row(b, row))
 			continue;
 		if (hmap_find_str(&ids, row->id))
-			note_error(b, row->number, row->id, "/id", "stands there twice");
+			bulk_note_error(b, row->number, row->id, "/id", "stands there twice");
 		r = hmap_set_str(&ids, row->id, b);
 		if (!r)
 			r = count_row(b, row, t);

@@ -37,6 +37,9 @@ struct bulk {
 /* b is zeroed but for a and r. */
 void bulk_init(struct bulk *b);
 void bulk_fini(struct bulk *b);
+/* One more fault of the row with that number; id may be NULL. */
+void bulk_note_error(
+	struct bulk *b, unsigned number, const char *id, const char *pointer, const char *reason);
 /* What is wrong goes to errors. -ENOMEM. */
 int bulk_read_records(struct bulk *b, const cJSON *records);
 int bulk_read_csv(struct bulk *b, const char *text);

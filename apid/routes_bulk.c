@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "apid/bulk.h"
+#include "apid/bulk_devices.h"
 #include "apid/call.h"
 #include "apid/cells.h"
 #include "apid/routes.h"
@@ -14,7 +14,8 @@
 /* NULL: answered. */
 static const struct resource *find_resource(struct call *c)
 {
-	const struct resource *r = resources_find(c->args[0]);
+	const struct resource *r =
+		strcmp(c->args[0], "devices") ? resources_find(c->args[0]) : &bulk_device_resource;
 
 	if (!r)
 		call_failed(c, -ENOENT, "there is no such resource");
@@ -71,10 +72,11 @@ static void on_written(void *arg, int status)
 	struct import *i = arg;
 	struct call *c = i->c;
 
-	if (status)
-		call_failed(c, status, NULL);
+	if (status && status != -EALREADY)
+		call_failed(c, status,
+			status == -EEXIST ? "a key or address is another device's" : NULL);
 	else
-		answer(i, true);
+		answer(i, !status);
 	exchange_end_work(&c->x);
 }
 
@@ -109,6 +111,10 @@ static void handle_import(struct call *c)
 		call_invalid(c, "/records", "or csv must be there, one of them");
 		return;
 	}
+	if (replace && r->table == TOPIC_devices) {
+		call_invalid(c, "replace", "is not for devices: remove them one by one");
+		return;
+	}
 	if (records && !cJSON_IsArray(records)) {
 		call_invalid(c, "/records", "is not an array");
 		return;
@@ -120,14 +126,17 @@ static void handle_import(struct call *c)
 		      : bulk_read_csv(&i->bulk, csv->valuestring);
 	if (!err)
 		err = bulk_check(&i->bulk, replace);
+	call_by(c, &by);
 	if (err) {
 		call_failed(c, err, NULL);
-	} else if (is_dry || i->bulk.error_count) {
+	} else if (i->bulk.error_count || (is_dry && r->table != TOPIC_devices)) {
 		answer(i, false);
 	} else {
-		call_by(c, &by);
 		exchange_begin_work(&c->x);
-		bulk_write(&i->bulk, &by, on_written, i);
+		if (r->table == TOPIC_devices)
+			bulk_devices_write(&i->bulk, is_dry, &by, on_written, i);
+		else
+			bulk_write(&i->bulk, &by, on_written, i);
 	}
 }
 

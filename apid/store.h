@@ -136,5 +136,22 @@ void store_work(struct store *s, const struct store_actor *by, uint32_t deadline
 	store_work_step step, void (*on_done)(void *arg, int status), void *arg);
 /* Shall be that text, NULL = removed; each record once. Copied. -ENOMEM. */
 int store_work_set(struct store_work *w, int table, const char *id, const char *text);
+/*
+ * Devices of such a transaction: store_device_add adds the statements that read one, with the lock
+ * had; store_device_state tells what they gave (exists false: there is none; -ENOMEM);
+ * store_work_device says what it shall be; copied. Another device's key or address: on_done gets
+ * -EEXIST.
+ */
+struct store_device_rows {
+	size_t device, addresses;
+};
+void store_device_add(struct db_batch *b, const char *id, struct store_device_rows *rows);
+int store_device_state(
+	const struct db_batch *b, const struct store_device_rows *rows, struct device_state *out);
+int store_device_copy(const struct device_state *from, struct device_state *to);
+void store_device_fini(struct device_state *d);
+bool store_device_is_same(const struct device_state *a, const struct device_state *b);
+int store_work_device(struct store_work *w, const char *id, const struct device_state *before,
+	const struct device_state *wanted);
 /* Something that is in no table changed too: for on_change of every apid. topic is a constant. */
 void store_work_note(struct store_work *w, const char *topic, const char *id);

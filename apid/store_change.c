@@ -20,20 +20,14 @@ struct change {
 	void *arg;
 };
 
-static void state_fini(struct device_state *d)
-{
-	free(d->record);
-	explicit_bzero(d, sizeof(*d));
-}
-
 static void tell(struct change *c, const struct store_result *result)
 {
 	struct store_result r = *result;
 
 	r.before = &c->before;
 	c->on_done(c->arg, &r);
-	state_fini(&c->wanted);
-	state_fini(&c->before);
+	store_device_fini(&c->wanted);
+	store_device_fini(&c->before);
 	free(c);
 }
 
@@ -75,7 +69,7 @@ static int take_before(struct change *c, const struct db_batch *b)
 	return d->record && c->wanted.record ? 0 : -ENOMEM;
 }
 
-static bool is_same(const struct device_state *a, const struct device_state *b)
+bool store_device_is_same(const struct device_state *a, const struct device_state *b)
 {
 	if (a->exists != b->exists)
 		return false;
@@ -93,73 +87,76 @@ static bool is_same(const struct device_state *a, const struct device_state *b)
 	return true;
 }
 
-static void add_upsert(struct change *c, struct db_batch *b)
+static void add_upsert(struct db_batch *b, const char *id, const struct device_state *d)
 {
-	const struct device_state *d = &c->wanted;
-
 	db_add(b,
 		"INSERT INTO devices (id, tunnel, record) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE "
 		"tunnel = VALUES(tunnel), record = VALUES(record)",
-		"sss", c->id, d->tunnel[0] ? d->tunnel : NULL,
+		"sss", id, d->tunnel[0] ? d->tunnel : NULL,
 		d->record ? d->record : "{\"active\":true}");
-	db_add(b, "DELETE FROM device_addresses WHERE device = ?", "s", c->id);
+	db_add(b, "DELETE FROM device_addresses WHERE device = ?", "s", id);
 	for (size_t i = 0; i < d->address_count; i++) {
 		char text[ADDR_STRLEN];
 
 		addr_format(&d->addresses[i], text);
 		db_add(b,
 			"INSERT INTO device_addresses (address, device, position) VALUES (?, ?, ?)",
-			"ssi", text, c->id, (int64_t)i);
+			"ssi", text, id, (int64_t)i);
 	}
-	db_add(b, "DELETE FROM device_keys WHERE device = ?", "s", c->id);
+	db_add(b, "DELETE FROM device_keys WHERE device = ?", "s", id);
 	if (d->public_key[0])
 		db_add(b,
 			"INSERT INTO device_keys (device, public_key, preshared_key) VALUES (?, ?, "
 			"?)",
-			"sss", c->id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL);
+			"sss", id, d->public_key, d->preshared_key[0] ? d->preshared_key : NULL);
 }
 
-static char *audit_text(const struct change *c, const struct device_state *d)
+static char *audit_text(const char *id, const struct device_state *d)
 {
-	cJSON *json = d->exists ? store_device_json(c->id, d) : NULL;
+	cJSON *json = d->exists ? store_device_json(id, d) : NULL;
 	char *text = json ? json_format(json) : NULL;
 
 	cJSON_Delete(json);
 	return text;
 }
 
-static void add_writes(struct change *c, struct db_batch *b)
+void store_device_write(struct db_batch *b, const char *id, const struct store_actor *by,
+	const struct device_state *before, const struct device_state *wanted)
 {
-	char *old = audit_text(c, &c->before), *new = audit_text(c, &c->wanted);
+	char *old = audit_text(id, before), *new = audit_text(id, wanted);
 
-	if (!c->wanted.exists) {
-		accounts_device_end_add(b, c->id);
-		db_add(b, "DELETE FROM devices WHERE id = ?", "s", c->id);
+	if (!wanted->exists) {
+		accounts_device_end_add(b, id);
+		db_add(b, "DELETE FROM devices WHERE id = ?", "s", id);
 	} else {
-		add_upsert(c, b);
+		add_upsert(b, id, wanted);
 	}
-	write_audit(b, &c->by,
-		!c->wanted.exists  ? "device_remove"
-		: c->before.exists ? "device_change"
-				   : "device_add",
-		c->id, old, new);
-	write_note(b, "devices", c->id);
-	c->number = write_commit(b);
+	write_audit(b, by,
+		!wanted->exists	 ? "device_remove"
+		: before->exists ? "device_change"
+				 : "device_add",
+		id, old, new);
+	write_note(b, "devices", id);
 	free(old);
 	free(new);
 }
 
-/* Into the tables, and onto the bus. */
-static int apply(struct change *c)
+static void add_writes(struct change *c, struct db_batch *b)
 {
-	const struct device_state *d = &c->wanted;
+	store_device_write(b, c->id, &c->by, &c->before, &c->wanted);
+	c->number = write_commit(b);
+}
+
+/* Into the tables, and onto the bus. */
+int store_device_apply(struct store *s, const char *id, const struct device_state *d)
+{
 	cJSON *key = NULL;
-	char *text = audit_text(c, d), *key_text = NULL;
+	char *text = audit_text(id, d), *key_text = NULL;
 	int r = d->exists && !text ? -ENOMEM : 0;
 
 	if (!r && d->exists && d->public_key[0]) {
 		key = cJSON_CreateObject();
-		cJSON_AddStringToObject(key, "id", c->id);
+		cJSON_AddStringToObject(key, "id", id);
 		cJSON_AddStringToObject(key, "public_key", d->public_key);
 		if (d->preshared_key[0])
 			cJSON_AddStringToObject(key, "preshared_key", d->preshared_key);
@@ -167,9 +164,9 @@ static int apply(struct change *c)
 		r = key_text ? 0 : -ENOMEM;
 	}
 	if (!r)
-		r = store_apply(c->s, TOPIC_devices, c->id, text);
+		r = store_apply(s, TOPIC_devices, id, text);
 	if (!r)
-		r = store_apply(c->s, TOPIC_device_keys, c->id, key_text);
+		r = store_apply(s, TOPIC_device_keys, id, key_text);
 	if (key_text)
 		explicit_bzero(key_text, strlen(key_text));
 	cJSON_Delete(key);
@@ -186,7 +183,7 @@ static void settle(struct change *c, const struct db_batch *b, bool changed)
 	if (changed)
 		result.seq = write_number(b, c->number);
 	if (changed)
-		result.status = apply(c);
+		result.status = store_device_apply(c->s, c->id, &c->wanted);
 	if (result.status) {
 		/* What the bus has is no longer what the database has: read all again. */
 		log_error("device could not be published id=%s", c->id);
@@ -222,7 +219,7 @@ static void decide(struct change *c, struct db_batch *b)
 		r = c->decide(c->arg, &c->before, &c->wanted);
 	if (r) {
 		tell_failure(c, r, NULL);
-	} else if (is_same(&c->wanted, &c->before)) {
+	} else if (store_device_is_same(&c->wanted, &c->before)) {
 		settle(c, b, false);
 	} else {
 		c->turn = CHANGE_CHECK;

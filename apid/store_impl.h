@@ -48,14 +48,16 @@ struct store_load {
 void store_load_add(struct db_batch *b, struct store_load *l);
 int store_load_take(struct store *s, const struct db_batch *b, const struct store_load *l);
 
-/* One device's rows: adds the statements, makes its text of what they gave (NULL when there is
+/* Makes a device's text of what store_device_add's statements gave (NULL when there is
  * none or the record is unusable; *key gets the record of topic device_keys or NULL). */
-struct store_device_rows {
-	size_t device, addresses;
-};
-void store_device_add(struct db_batch *b, const char *id, struct store_device_rows *rows);
 char *store_device_take(
 	const struct db_batch *b, const char *id, const struct store_device_rows *rows, char **key);
+
+/* Adds the statements that make the device what is wanted, with note and audit; store_device_apply
+ * takes it into the tables and onto the bus, once that is committed. */
+void store_device_write(struct db_batch *b, const char *id, const struct store_actor *by,
+	const struct device_state *before, const struct device_state *wanted);
+int store_device_apply(struct store *s, const char *id, const struct device_state *wanted);
 
 /* A record is that now (text NULL: gone): into the table, and published if that is ours to do. */
 int store_apply(struct store *s, int table, const char *id, const char *text);

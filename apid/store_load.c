@@ -48,7 +48,7 @@ static int take_state(struct device_state *d, const struct db_rows *devices, siz
 	return d->record ? 0 : -ENOMEM;
 }
 
-static void state_fini(struct device_state *d)
+void store_device_fini(struct device_state *d)
 {
 	free(d->record);
 	explicit_bzero(d, sizeof(*d));
@@ -114,7 +114,7 @@ static int take_devices(
 		r = take_state(&d, devices, i, addresses, 1, at ? at - 1 : addresses->n);
 		if (!r)
 			r = take_device(tables, id, &d);
-		state_fini(&d);
+		store_device_fini(&d);
 	}
 	hmap_fini(&first);
 	return r;
@@ -125,6 +125,23 @@ void store_device_add(struct db_batch *b, const char *id, struct store_device_ro
 	rows->device = db_add(b, SELECT_DEVICES " WHERE d.id = ?", "s", id);
 	rows->addresses = db_add(b,
 		"SELECT address FROM device_addresses WHERE device = ? ORDER BY position", "s", id);
+}
+
+int store_device_state(
+	const struct db_batch *b, const struct store_device_rows *rows, struct device_state *out)
+{
+	const struct db_rows *devices = db_batch_rows(b, rows->device);
+
+	*out = (struct device_state){ 0 };
+	return devices->n ? take_state(out, devices, 0, db_batch_rows(b, rows->addresses), 0, 0)
+			  : 0;
+}
+
+int store_device_copy(const struct device_state *from, struct device_state *to)
+{
+	*to = *from;
+	to->record = from->record ? strdup(from->record) : NULL;
+	return !from->record || to->record ? 0 : -ENOMEM;
 }
 
 char *store_device_take(
@@ -139,7 +156,7 @@ char *store_device_take(
 		return NULL;
 	if (!take_state(&d, devices, 0, db_batch_rows(b, rows->addresses), 0, 0))
 		text = device_text(id, &d, key);
-	state_fini(&d);
+	store_device_fini(&d);
 	return text;
 }
 

@@ -15,6 +15,11 @@ struct work_record {
 	bool is_changed;
 };
 
+struct work_device {
+	char *id;
+	struct device_state before, wanted;
+};
+
 struct store_work {
 	struct store *s;
 	struct store_actor by;
@@ -22,6 +27,8 @@ struct store_work {
 	unsigned step_number;
 	struct work_record *v;
 	size_t n, cap;
+	struct work_device *devices;
+	size_t device_count, device_cap;
 	const char *note; /* NULL = none */
 	char note_id[331];
 	size_t number; /* statement */
@@ -42,6 +49,12 @@ static void tell(struct store_work *w, int status)
 		free(w->v[i].id);
 		free(w->v[i].text);
 	}
+	for (size_t i = 0; i < w->device_count; i++) {
+		free(w->devices[i].id);
+		store_device_fini(&w->devices[i].before);
+		store_device_fini(&w->devices[i].wanted);
+	}
+	free(w->devices);
 	free(w->v);
 	free(w);
 }
@@ -63,6 +76,27 @@ int store_work_set(struct store_work *w, int table, const char *id, const char *
 	*v = (struct work_record){ .table = table, .id = strdup(id) };
 	v->text = text ? strdup(text) : NULL;
 	return v->id && (v->text || !text) ? 0 : -ENOMEM;
+}
+
+int store_work_device(struct store_work *w, const char *id, const struct device_state *before,
+	const struct device_state *wanted)
+{
+	size_t cap = w->device_cap ? 2 * w->device_cap : 4;
+	struct work_device *d;
+
+	if (w->device_count == w->device_cap) {
+		d = realloc(w->devices, cap * sizeof(*d));
+		if (!d)
+			return -ENOMEM;
+		w->devices = d;
+		w->device_cap = cap;
+	}
+	d = &w->devices[w->device_count++];
+	*d = (struct work_device){ .id = strdup(id) };
+	return !d->id || store_device_copy(before, &d->before) ||
+			       store_device_copy(wanted, &d->wanted)
+		       ? -ENOMEM
+		       : 0;
 }
 
 void store_work_note(struct store_work *w, const char *topic, const char *id)
@@ -109,11 +143,16 @@ static void add_write(struct store_work *w, struct db_batch *b, struct work_reco
 /* A transaction that changed nothing is rolled back: what step alone wrote is noted. */
 static bool add_writes(struct store_work *w, struct db_batch *b)
 {
-	bool changes = w->note != NULL;
+	bool changes = w->note || w->device_count;
 
 	for (size_t i = 0; i < w->n; i++) {
 		add_write(w, b, &w->v[i]);
 		changes = changes || w->v[i].is_changed;
+	}
+	for (size_t i = 0; i < w->device_count; i++) {
+		const struct work_device *d = &w->devices[i];
+
+		store_device_write(b, d->id, &w->by, &d->before, &d->wanted);
 	}
 	if (!changes)
 		return false;
@@ -132,6 +171,8 @@ static void settle(struct store_work *w, const struct db_batch *b)
 		if (w->v[i].is_changed)
 			r = store_apply(s, w->v[i].table, w->v[i].id, w->v[i].text);
 	}
+	for (size_t i = 0; i < w->device_count && !r; i++)
+		r = store_device_apply(s, w->devices[i].id, &w->devices[i].wanted);
 	if (r) {
 		log_error("records could not be published error=%s", strerror(-r));
 		db_reset(s->db);

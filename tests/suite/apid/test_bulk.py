@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from apidlib import KEYS
 
 from support.wait import wait_until
 
@@ -151,3 +152,51 @@ def test_only_an_admin_without_limits(apid, owner):
         client = apid.client(name, SECOND)
         assert client.post("/api/v1/import/words", {"records": []})[0] == 403
         assert client.get("/api/v1/export/users")[0] == 403
+
+
+def test_devices_come_in_with_free_addresses(apid, owner):
+    owner.put("/api/v1/groups/kids", {})
+    text = ("id,name,group,addresses,public_key\r\n"
+            f"a,Anna,kids,10.9.0.4;fd09::4,{KEYS[0]}\r\n"
+            "b,Ben,,,\r\n"
+            f"c,Cem,,10.9.0.3,{KEYS[1]}\r\n"
+            "d,Dora,,,\r\n")
+    assert counts(load(owner, "devices", "?dry_run=true", csv=text)) == expect(applied=False, added=4)
+    assert {d["id"] for d in owner.get("/api/v1/devices")[1]["items"]} == {"phone"}
+    assert counts(load(owner, "devices", csv=text)) == expect(added=4)
+    have = {d["id"]: d for d in owner.get("/api/v1/devices")[1]["items"]}
+    assert have["a"]["addresses"] == ["10.9.0.4", "fd09::4"] and have["a"]["public_key"] == KEYS[0]
+    given = [d["addresses"][0] for d in have.values()]
+    assert len(set(given)) == 5 and all(have[i]["addresses"] for i in "bd")
+    wait_until(lambda: set(apid.state("devices")) == {"phone", *"abcd"}, "published")
+    wait_until(lambda: set(apid.state("device_keys")) == {"a", "c"}, "keys published")
+    # The same again changes nothing; a field that is not named is gone, addresses and keys stay.
+    assert counts(load(owner, "devices", csv=text)) == expect(unchanged=4)
+    assert counts(load(owner, "devices", records=[{"id": "a", "name": "Ann"}])) == expect(changed=1)
+    ann = owner.get("/api/v1/devices/a")[1]
+    assert (ann["name"], ann.get("group"), ann["public_key"], ann["addresses"]) == (
+        "Ann", None, KEYS[0], ["10.9.0.4", "fd09::4"])
+    actions = apid.database.sql("SELECT action FROM audit WHERE subject = 'a' ORDER BY id", "culvert")
+    assert actions == [["device_add"], ["device_change"]]
+
+
+def test_one_bad_device_and_none_comes_in(apid, owner):
+    owner.put("/api/v1/devices/held", {"addresses": ["10.9.0.9"], "public_key": KEYS[2]})
+    said = load(owner, "devices", records=[
+        {"id": "a", "addresses": ["10.9.0.4"], "public_key": KEYS[0]}, {"id": "b", "addresses": ["10.8.0.4"]},
+        {"id": "c", "addresses": ["10.9.0.4"]}, {"id": "d", "public_key": KEYS[0]}, {"id": "e", "group": "none"},
+        {"id": "f", "addresses": ["10.9.0.9"]}, {"id": "g", "public_key": KEYS[2]}, {"id": "h", "tunnel": "none"}])
+    assert not said["applied"]
+    assert [(e["row"], e["pointer"]) for e in sorted(said["errors"], key=lambda e: e["row"])] == [
+        (2, "/addresses"), (3, "/addresses"), (4, "/public_key"), (5, "/group"), (6, "/addresses"),
+        (7, "/public_key"), (8, "/tunnel")], said
+    assert {d["id"] for d in owner.get("/api/v1/devices")[1]["items"]} == {"phone", "held"}
+    assert owner.post("/api/v1/import/devices?replace=true", {"records": []})[0] == 400
+
+
+def test_devices_survive_their_export(apid, owner):
+    owner.put("/api/v1/devices/a", {"name": "=cmd", "public_key": KEYS[0], "schedules": [{"what": "all"}]})
+    for form in ("json", "csv"):
+        out = owner.get(f"/api/v1/export/devices?format={form}")[1]
+        body = {"csv": out} if form == "csv" else {"records": out["records"]}
+        assert counts(load(owner, "devices", **body)) == expect(unchanged=2), out
