@@ -121,8 +121,6 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	s->target = x->target; /* and on from on_body_end */
 }
 
-#define TERM_LEN 256
-
 static void block_dns(struct exchange *x)
 {
 	x->p->blocked++;
@@ -151,42 +149,6 @@ static void begin_own(struct exchange *x, const struct http_head *head)
 			"The Host header does not name the gateway.");
 	else
 		begin_visit(x, &visit, head->target);
-}
-
-/* term: what was searched for, NULL: not for that. */
-static void send_blocked(struct exchange *x, const struct decision *d, const char *term)
-{
-	own_send_blocked(x->p, x->req, &x->target, x->url, d, term);
-}
-
-/* A search that may not be made is answered: true. */
-static bool answer_search(
-	struct exchange *x, enum search_verdict verdict, const struct decision *d, const char *term)
-{
-	if (verdict == SEARCH_PASSES)
-		return false;
-	access_refuse(&x->access, x->p, "search");
-	switch (verdict) {
-	case SEARCH_PASSES:
-		break;
-	case SEARCH_BLOCKED:
-		send_blocked(x, d, term);
-		break;
-	case SEARCH_UNKNOWN:
-		exchange_fail(x, 503, "Not Ready", "Searches cannot be judged now.");
-		break;
-	case SEARCH_TOO_LONG:
-		exchange_fail(x, 413, "Too Long", "What is searched for is too long.");
-		break;
-	}
-	return true;
-}
-
-static bool block_search(struct exchange *x, const struct decision *d)
-{
-	char term[TERM_LEN] = "";
-
-	return answer_search(x, search_judge(x, d, term, sizeof(term)), d, term);
 }
 
 /* Of a request that may be sent on: what is for us to answer all the same. */
@@ -241,7 +203,7 @@ static void cut(struct flow *f)
 	if (exchange_is_answered(x))
 		http_response_abort(x->req);
 	else
-		send_blocked(x, &d, NULL);
+		own_send_blocked(x->p, x->req, &x->target, x->url, &d, NULL);
 }
 
 static const struct flow_ops flow_ops = { is_still_allowed, cut };
@@ -278,14 +240,14 @@ static void begin_request(struct exchange *x, const struct http_head *head)
 	judge_decide(x, false, &d);
 	access_judge(&x->access, p, &d);
 	if (!judge_is_allowed(&d)) {
-		send_blocked(x, &d, NULL);
+		own_send_blocked(x->p, x->req, &x->target, x->url, &d, NULL);
 		return;
 	}
 	if (judge_asks_for_dns(head)) {
 		block_dns(x);
 		return;
 	}
-	if (answer_method(x, head) || block_search(x, &d))
+	if (answer_method(x, head) || exchange_block_search(x, &d))
 		return;
 	if (search_begin_form(x, &d)) {
 		exchange_fail(x, 503, "Not Ready", "The gateway has no memory left.");
@@ -326,30 +288,6 @@ void exchange_begin(struct session *s, struct http_request *req)
 
 /* ---- callbacks ---- */
 
-/* Of a form that is searched by; true: it was ended, and x may be gone. */
-static bool take_form(struct exchange *x, const void *data, size_t len, bool is_last)
-{
-	char term[TERM_LEN] = "";
-	size_t ready = 0;
-	enum search_verdict verdict =
-		search_judge_form(x, data, len, is_last, &ready, term, sizeof(term));
-	struct decision d;
-
-	if (verdict == SEARCH_PASSES) {
-		if (ready)
-			upstream_write(x, x->form->held.data, ready);
-		buf_consume(&x->form->held, ready);
-		return false;
-	}
-	flow_remove(&x->flow);
-	upstream_stop(x, 0);
-	if (exchange_is_answered(x)) {
-		http_response_abort(x->req);
-		return true;
-	}
-	judge_decide(x, false, &d);
-	return answer_search(x, verdict, &d, term);
-}
 void exchange_on_body(struct http_request *req, const void *data, size_t len)
 {
 	struct exchange *x = http_request_data(req);
@@ -357,7 +295,7 @@ void exchange_on_body(struct http_request *req, const void *data, size_t len)
 	if (x && x->own)
 		own_on_body(x->own, data, len);
 	else if (x && x->form)
-		take_form(x, data, len, false);
+		exchange_take_form(x, data, len, false);
 	else if (x)
 		upstream_write(x, data, len);
 }
@@ -373,7 +311,7 @@ void exchange_on_body_end(struct http_request *req)
 		own_on_body_end(x->own);
 	else if (x->is_connect && !x->wants_tunnel && !exchange_is_answered(x))
 		session_start_inner(x->s, req);
-	else if (!x->is_connect && (!x->form || !take_form(x, "", 0, true)))
+	else if (!x->is_connect && (!x->form || !exchange_take_form(x, "", 0, true)))
 		upstream_end(x);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/http.h"
+#include "common/policy/policy.h"
 #include "proxyd/dial.h"
 #include "proxyd/exchange.h"
 #include "proxyd/search_form.h"
@@ -9,8 +10,9 @@
 #include "proxyd/target.h"
 #include "proxyd/websocket.h"
 
-/* What the files of exchange.h's implementation share: exchange.c has the client's leg, upstream.c
- * the server's, judge.c what is read from the request. */
+/* What the files of exchange.h's implementation share: exchange.c has the client's leg,
+ * exchange_search.c its searches, upstream.c the server's, judge.c what is read from the request.
+ */
 
 #define EXCHANGE_URL_LEN 1024
 
@@ -58,3 +60,10 @@ bool exchange_is_answered(const struct exchange *x);
 /* An answer of our own, or the end of one that began; what runs upstream is closed. x may be gone
  * afterwards. Only while req is set. */
 void exchange_fail(struct exchange *x, int status, const char *title, const char *message);
+
+/* exchange_search.c: a search that may not be made is answered: true. d: the word on the request.
+ */
+bool exchange_block_search(struct exchange *x, const struct decision *d);
+/* The same of a form that is searched by, of which that came. True: it was ended, and x may be
+ * gone. */
+bool exchange_take_form(struct exchange *x, const void *data, size_t len, bool is_last);
