@@ -168,6 +168,64 @@ void tls_state_info(const struct tls_state *st, struct tls_info *info)
 	};
 }
 
+/* -- Of tls.h -- */
+
+int tls_feed(struct tls *t, void *data, size_t len)
+{
+	return tls_io_feed(&tls_state_of(t)->io, data, len);
+}
+
+void *tls_take_output(struct tls *t, size_t *len)
+{
+	return tls_io_take_output(&tls_state_of(t)->io, len);
+}
+
+int tls_read(struct tls *t, void *buf, size_t len)
+{
+	struct tls_state *st = tls_state_of(t);
+	int ret;
+
+	if (st->err)
+		return st->err;
+	if (st->eof)
+		return 0;
+	ret = tls_library_read(t, buf, len);
+	st->eof = !ret;
+	return ret;
+}
+
+int tls_write(struct tls *t, const void *buf, size_t len)
+{
+	struct tls_state *st = tls_state_of(t);
+	const uint8_t *p = buf;
+
+	if (st->err)
+		return st->err;
+	if (st->closed)
+		return -EPIPE;
+	if (tls_io_reserve(&st->io, len))
+		return tls_fail(st, -ENOMEM, "no memory");
+	while (len) {
+		int ret = tls_library_write(t, p, len);
+
+		if (ret < 0)
+			return ret;
+		p += ret;
+		len -= (size_t)ret;
+	}
+	return 0;
+}
+
+int tls_close_notify(struct tls *t)
+{
+	struct tls_state *st = tls_state_of(t);
+
+	if (st->closed || st->err || !st->done)
+		return 0;
+	st->closed = true;
+	return tls_library_close(t);
+}
+
 /* -- Names -- */
 
 char *tls_sni_copy(const char *name, size_t len)

@@ -59,6 +59,20 @@ struct tls_state {
 	char error[128];
 };
 
+/* What tls.h has that is alike over both libraries stands in tls_impl.c, on top of these of theirs.
+ * Each of their `struct tls` begins with its state. */
+
+/* One read, of the handshake's end on: > 0 bytes, 0 the peer's close_notify, else -errno, noted. */
+int tls_library_read(struct tls *t, void *buf, size_t len);
+/* Some of it into the output, at least a byte; else -errno, noted. */
+int tls_library_write(struct tls *t, const void *buf, size_t len);
+/* close_notify into the output. */
+int tls_library_close(struct tls *t);
+static inline struct tls_state *tls_state_of(struct tls *t)
+{
+	return (struct tls_state *)(void *)t;
+}
+
 /* `name` is copied, and may be NULL. 0 or -ENOMEM. */
 int tls_state_init(struct tls_state *st, const char *name, void *conn_data);
 void tls_state_fini(struct tls_state *st);

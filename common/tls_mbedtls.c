@@ -74,16 +74,6 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
-int tls_feed(struct tls *t, void *data, size_t len)
-{
-	return tls_io_feed(&t->st.io, data, len);
-}
-
-void *tls_take_output(struct tls *t, size_t *len)
-{
-	return tls_io_take_output(&t->st.io, len);
-}
-
 /* What an error of the library's handshake says about both sides. */
 static enum tls_gap gap_from_error(const struct tls *t, int ret)
 {
@@ -244,53 +234,28 @@ static int read_once(struct tls *t, void *buf, size_t len)
 	return ret;
 }
 
-int tls_read(struct tls *t, void *buf, size_t len)
+int tls_library_read(struct tls *t, void *buf, size_t len)
 {
-	int ret;
+	int ret = read_once(t, buf, len);
 
-	if (t->st.err)
-		return t->st.err;
-	if (t->st.eof)
-		return 0;
-	ret = read_once(t, buf, len);
 	if (ret > 0)
 		return ret;
-	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-		t->st.eof = true;
-		return 0;
-	}
-	return fail(t, ret);
+	return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : fail(t, ret);
 }
 
-int tls_write(struct tls *t, const void *buf, size_t len)
+int tls_library_write(struct tls *t, const void *buf, size_t len)
 {
-	const uint8_t *p = buf;
+	int ret = mbedtls_ssl_write(&t->ssl, buf, len);
 
-	if (t->st.err)
-		return t->st.err;
-	if (t->st.closed)
-		return -EPIPE;
-	if (tls_io_reserve(&t->st.io, len))
-		return fail(t, MBEDTLS_ERR_SSL_ALLOC_FAILED);
-	while (len) {
-		int ret = mbedtls_ssl_write(&t->ssl, p, len);
-
-		if (ret <= 0)
-			return fail(t, ret ? ret : MBEDTLS_ERR_SSL_INTERNAL_ERROR);
-		p += ret;
-		len -= (size_t)ret;
-	}
-	return 0;
+	if (ret > 0)
+		return ret;
+	return fail(t, ret ? ret : MBEDTLS_ERR_SSL_INTERNAL_ERROR);
 }
 
-int tls_close_notify(struct tls *t)
+int tls_library_close(struct tls *t)
 {
-	int ret;
+	int ret = mbedtls_ssl_close_notify(&t->ssl);
 
-	if (t->st.closed || t->st.err || !t->st.done)
-		return 0;
-	t->st.closed = true;
-	ret = mbedtls_ssl_close_notify(&t->ssl);
 	return ret ? fail(t, ret) : 0;
 }
 

@@ -110,16 +110,6 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
-int tls_feed(struct tls *t, void *data, size_t len)
-{
-	return tls_io_feed(&t->st.io, data, len);
-}
-
-void *tls_take_output(struct tls *t, size_t *len)
-{
-	return tls_io_take_output(&t->st.io, len);
-}
-
 /* -- Errors -- */
 
 /* What a reason of the library says about both sides. */
@@ -225,54 +215,30 @@ int tls_handshake(struct tls *t)
 	return keep_alpn(t);
 }
 
-int tls_read(struct tls *t, void *buf, size_t len)
+int tls_library_read(struct tls *t, void *buf, size_t len)
 {
 	int ret;
 
-	if (t->st.err)
-		return t->st.err;
-	if (t->st.eof)
-		return 0;
 	ERR_clear_error();
 	ret = SSL_read(t->ssl, buf, len > INT32_MAX ? INT32_MAX : (int)len);
 	if (ret > 0)
 		return ret;
-	if (SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN) {
-		t->st.eof = true;
-		return 0;
-	}
-	return fail(t, ret);
+	return SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN ? 0 : fail(t, ret);
 }
 
-int tls_write(struct tls *t, const void *buf, size_t len)
-{
-	const uint8_t *p = buf;
-
-	if (t->st.err)
-		return t->st.err;
-	if (t->st.closed)
-		return -EPIPE;
-	if (tls_io_reserve(&t->st.io, len))
-		return tls_fail(&t->st, -ENOMEM, "no memory");
-	ERR_clear_error();
-	while (len) {
-		int ret = SSL_write(t->ssl, p, len > INT32_MAX ? INT32_MAX : (int)len);
-
-		if (ret <= 0)
-			return fail(t, ret);
-		p += ret;
-		len -= (size_t)ret;
-	}
-	return 0;
-}
-
-int tls_close_notify(struct tls *t)
+int tls_library_write(struct tls *t, const void *buf, size_t len)
 {
 	int ret;
 
-	if (t->st.closed || t->st.err || !t->st.done)
-		return 0;
-	t->st.closed = true;
+	ERR_clear_error();
+	ret = SSL_write(t->ssl, buf, len > INT32_MAX ? INT32_MAX : (int)len);
+	return ret > 0 ? ret : fail(t, ret);
+}
+
+int tls_library_close(struct tls *t)
+{
+	int ret;
+
 	ERR_clear_error();
 	ret = SSL_shutdown(t->ssl);
 	return ret < 0 ? fail(t, ret) : 0;
