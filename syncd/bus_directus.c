@@ -326,12 +326,58 @@ int syncd_directus_open(struct syncd *s)
 	return err ? err : through_err;
 }
 
+void syncd_directus_reload(struct syncd *s, const struct syncd_conf *conf)
+{
+	struct directus_access access;
+
+	if (!s->has_directus)
+		return;
+	if (make_access(conf, &access) || directus_client_set_access(&s->directus.client, &access))
+		log_error("the secrets for Directus stay as they were");
+	directus_sync(&s->directus, true);
+}
+
+/* ---- no Directus any more ---- */
+
+static void on_own_record(
+	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
+{
+	(void)arg, (void)topic, (void)owner, (void)id, (void)rec;
+}
+
+/* What an earlier run had from a Directus that is no longer configured is policy no more. */
+static void on_own_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct syncd *s = arg;
+
+	(void)owner, (void)gen;
+	if (s->forgotten[topic])
+		return;
+	s->forgotten[topic] = true;
+	log_notice("policy of a former Directus removed topic=%s", bus_topic_name(topic));
+	bus_state_replace(s->daemon->bus, topic, NULL, NULL, 0);
+}
+
+static const struct bus_topic_ops own_ops = { on_own_record, on_own_end };
+
+static int forget_topics(struct syncd *s)
+{
+	enum bus_topic topic;
+	int err = bus_subscribe(s->daemon->bus, TOPIC_device_prefs, BUS_SYNCD, &own_ops, s);
+
+	for (int p = 0; p < PARTS && !err; p++) {
+		if (mapping_topic((enum mapping_part)p, &topic))
+			err = bus_subscribe(s->daemon->bus, topic, BUS_SYNCD, &own_ops, s);
+	}
+	return err;
+}
+
 int syncd_directus_start(struct syncd *s)
 {
 	int err;
 
 	if (!s->has_directus)
-		return 0;
+		return forget_topics(s);
 	directus_start(&s->directus);
 	if (s->conf->directus_push)
 		directus_socket_start(&s->directus_socket);

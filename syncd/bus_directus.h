@@ -9,6 +9,8 @@ int syncd_directus_open(struct syncd *s);
 /* Once the bus is subscribed to. 0 or -errno. */
 int syncd_directus_start(struct syncd *s);
 void syncd_directus_report(const struct syncd *s, cJSON *status);
+/* The configuration was read again: the secrets may be others. */
+void syncd_directus_reload(struct syncd *s, const struct syncd_conf *conf);
 void syncd_directus_close(struct syncd *s);
 void syncd_directus_fini(struct syncd *s);
 

@@ -365,6 +365,29 @@ static int copy(char **to, const char *from)
 	return from && !*to ? -ENOMEM : 0;
 }
 
+int directus_client_set_access(struct directus_client *c, const struct directus_access *access)
+{
+	char *token, *email, *password;
+	int err = copy(&token, access->token);
+
+	if (copy(&email, access->email))
+		err = -ENOMEM;
+	if (copy(&password, access->password))
+		err = -ENOMEM;
+	if (err) {
+		free_secret(token);
+		free_secret(email);
+		free_secret(password);
+		return err;
+	}
+	directus_client_fini(c);
+	c->token = token;
+	c->email = email;
+	c->password = password;
+	c->access = c->refresh = NULL;
+	return 0;
+}
+
 int directus_client_open(struct directus_client *c, const struct directus_access *access,
 	uv_loop_t *loop, struct resolver *resolver, struct tls_ctx *tls)
 {

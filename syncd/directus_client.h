@@ -34,6 +34,9 @@ struct directus_client {
 /* Copies the access. -EINVAL: the URL is none; -ENOMEM. */
 int directus_client_open(struct directus_client *c, const struct directus_access *access,
 	uv_loop_t *loop, struct resolver *resolver, struct tls_ctx *tls);
+/* Other secrets from now on (copied); what is under way goes on with the former ones. NULL as in
+ * directus_access. -ENOMEM: it stays as it is. */
+int directus_client_set_access(struct directus_client *c, const struct directus_access *access);
 /* Ends all requests without an answer; their memory goes with the loop's last turns. */
 void directus_client_close(struct directus_client *c);
 void directus_client_fini(struct directus_client *c);

@@ -72,8 +72,7 @@ static void reload(struct daemon *d, void *next)
 		s->tls = s->lists.env.url.tls = tls;
 	}
 	lists_fetch(&s->lists, NULL);
-	if (s->has_directus)
-		directus_sync(&s->directus, true);
+	syncd_directus_reload(s, conf);
 }
 
 static void stop(struct daemon *d)

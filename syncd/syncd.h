@@ -35,6 +35,7 @@ struct syncd {
 	struct tls_ctx *directus_tls; /* NULL = tls */
 	char **directus_names;	      /* the entries of directus_map, cut up */
 	bool has_directus;
+	bool forgotten[BUS_TOPICS]; /* without Directus: what it had given was removed */
 	bool started;
 	bool published;	      /* the topics are ours: replaced whole once since start */
 	bool has_set;	      /* the bus has a domain set, maybe an earlier run's */

@@ -299,6 +299,7 @@ class Policy:
 
     def secret(self, name, text):
         path = self.place / name
+        path.unlink(missing_ok=True)
         path.write_text(text + "\n")
         path.chmod(0o400)
         os.chown(path, UID, UID)

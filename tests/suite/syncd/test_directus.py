@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy from Directus: what is read, how often, and what happens when it cannot be (SPEC S1, S3, S6)."""
+import signal
+
 import pytest
 from directuslib import TOKEN
 
@@ -266,3 +268,27 @@ def test_hint_is_followed_at_once_and_looks_where_it_says(policy, directus, gate
     assert "/collections" in asked
     assert {p.split("?")[0] for p in asked if "fields=" in p} == {"/items/bad_words",
                                                                  "/items/mitm_block_domains"}
+
+
+def test_token_file_is_read_again_on_hangup(policy, directus, gateway):
+    policy.start()
+    policy.known()
+    directus.tokens = {"another-token"}
+    wait_until(lambda: "INVALID_CREDENTIALS" in gateway.alarm()["detail"], "alarm")
+    directus.add("bad_words", {"word": "darn"})
+    policy.secret("token", "another-token")
+    gateway.syncd.send(signal.SIGHUP)
+    wait_until(lambda: policy.records("words"), "words")
+
+
+def test_policy_goes_with_the_directus_that_is_configured_no_more(policy, directus, gateway):
+    directus.add("bad_words", {"word": "darn"})
+    directus.add("maps", {"url": "maps.example"})
+    policy.start()
+    wait_until(lambda: policy.records("words"), "words")
+    gateway.wait_blocked("maps.example", {"maps"})
+    gateway.syncd.stop()
+    gateway.syncd.more = ""
+    gateway.syncd.start()
+    policy.wait("words", {})
+    gateway.wait_blocked("maps.example", set())
