@@ -60,6 +60,7 @@ const struct conf_row fwd_conf_rows[] = {
 	{ "fwd", "path_queue", CONF_INT, AT(path_queue), "3129", .min = 0, .max = 65535,
 		.help = "Number of the kernel's packet queue that proxyd --path reads." },
 	{ "fwd", "address_ttl_s", CONF_INT, AT(address_ttl_s), "86400", .min = 60, .max = 604800,
+		.env = "SQUID_IPSET_TIMEOUT",
 		.help = "Seconds for which an address of a listed name stays blocked after it was seen last." },
 };
 /* clang-format on */

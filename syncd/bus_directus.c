@@ -2,6 +2,7 @@
 #include "syncd/bus_directus.h"
 #include "common/log.h"
 #include "syncd/bus_appeals.h"
+#include "syncd/directus_setup.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,45 +244,6 @@ static const struct through_ops through_ops = { on_hint, on_gone, on_alarm };
 
 /* ---- life ---- */
 
-static const char *value_or_null(const char *text)
-{
-	return text && *text ? text : NULL;
-}
-
-/* The names live in the configuration's strings and, cut up, in directus_names. */
-static int make_mapping(struct syncd *s, struct mapping *m)
-{
-	const struct conf_strings *map = &s->conf->directus_map;
-	char why[160];
-	int err = 0;
-
-	mapping_init(m);
-	s->directus_names = calloc(map->n + 1, sizeof(*s->directus_names));
-	if (!s->directus_names)
-		return -ENOMEM;
-	for (size_t i = 0; i < map->n && !err; i++) {
-		s->directus_names[i] = strdup(map->v[i]);
-		err = s->directus_names[i] ? mapping_set(m, s->directus_names[i], why, sizeof(why))
-					   : -ENOMEM;
-	}
-	return err;
-}
-
-static int make_access(const struct syncd_conf *conf, struct directus_access *a)
-{
-	const char *token = value_or_null(getenv("DIRECTUS_TOKEN"));
-
-	*a = (struct directus_access){ .url = conf->directus_url,
-		.token = token ? token : conf->directus_token.value,
-		.email = value_or_null(conf->directus_email),
-		.password = conf->directus_password.value };
-	if (a->token || (a->email && a->password))
-		return 0;
-	log_error("Directus needs directus_token_file, or directus_email and "
-		  "directus_password_file");
-	return -EINVAL;
-}
-
 static void add_kept_list(void *arg, const char *id)
 {
 	struct syncd *s = arg;
@@ -294,26 +256,28 @@ static void add_kept_list(void *arg, const char *id)
 
 int syncd_directus_open(struct syncd *s)
 {
-	struct directus_conf conf = { .poll_s = (unsigned)s->conf->directus_poll_s,
-		.full_s = (unsigned)s->conf->directus_full_s,
-		.page = (unsigned)s->conf->directus_page,
-		.text_max = (size_t)s->conf->list_max_mib << 20 };
+	struct directus_conf conf;
 	struct directus_access access;
+	struct directus_env env;
 	int err, through_err;
 
 	if (!*s->conf->directus_url)
 		return 0;
-	err = make_access(s->conf, &access);
+	directus_setup_conf(s->conf, &conf);
+	err = directus_setup_access(s->conf, &env, &access);
 	if (!err)
-		err = make_mapping(s, &conf.mapping);
+		err = directus_setup_mapping(s->conf, &conf.mapping, &s->directus_names);
 	if (!err && *s->conf->directus_ca)
 		err = syncd_make_tls(s->conf->directus_ca, &s->directus_tls);
-	if (err)
+	if (err) {
+		directus_env_fini(&env);
 		return err;
+	}
 	directus_publish_init(&s->directus_topics, s->daemon->bus);
 	s->has_directus = true;
 	err = directus_open(&s->directus, &conf, &access, &s->daemon->loop, s->resolver,
 		s->directus_tls ? s->directus_tls : s->tls, &ops, s);
+	directus_env_fini(&env);
 	if (err)
 		log_error("Directus cannot be asked error=%s", strerror(-err));
 	else
@@ -329,11 +293,14 @@ int syncd_directus_open(struct syncd *s)
 void syncd_directus_reload(struct syncd *s, const struct syncd_conf *conf)
 {
 	struct directus_access access;
+	struct directus_env env;
 
 	if (!s->has_directus)
 		return;
-	if (make_access(conf, &access) || directus_client_set_access(&s->directus.client, &access))
+	if (directus_setup_access(conf, &env, &access) ||
+		directus_client_set_access(&s->directus.client, &access))
 		log_error("the secrets for Directus stay as they were");
+	directus_env_fini(&env);
 	directus_sync(&s->directus, true);
 }
 

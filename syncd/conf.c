@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/conf.h"
 
+#include "syncd/directus_unit.h"
 #include "syncd/list_url.h"
 #include "syncd/mapping.h"
 #include <errno.h>
@@ -34,6 +35,31 @@ static int check_map(const void *value, char *why, size_t why_len)
 		free(copy);
 	}
 	return err;
+}
+
+static int check_name(const void *value, char *why, size_t why_len)
+{
+	const char *name = *(char *const *)value;
+
+	if (!*name || directus_is_name(name))
+		return 0;
+	snprintf(why, why_len, "%.127s is no name of Directus'", name);
+	return -EINVAL;
+}
+
+static int check_sources(const void *value, char *why, size_t why_len)
+{
+	const struct conf_strings *sources = value;
+	char collection[DIRECTUS_NAME_MAX], field[DIRECTUS_NAME_MAX];
+
+	for (size_t i = 0; i < sources->n; i++) {
+		if (i < UNIT_PARTS && !directus_parse_source(sources->v[i], collection, field))
+			continue;
+		snprintf(why, why_len, "%.127s is not COLLECTION:FIELD, or one too many",
+			sources->v[i]);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 #define AT(field) offsetof(struct syncd_conf, field)
@@ -72,6 +98,24 @@ const struct conf_row syncd_conf_rows[] = {
 		.help = "Seconds after which everything is read again, changed or not." },
 	{ "syncd", "directus_page", CONF_INT, AT(directus_page), "1000", .min = 1, .max = 10000,
 		.help = "Rows asked for at a time; less where Directus' QUERY_LIMIT_MAX is below it." },
+	{ "syncd", "directus_env", CONF_PATH, AT(directus_env), "", .env = "DIRECTUS_ENV",
+		.help = "Without a token and an account: Directus' own .env (DIRECTUS_TOKEN, ADMIN_TOKEN, ADMIN_EMAIL,"
+			" ADMIN_PASSWORD), which only syncd's user may be able to read." },
+	{ "syncd", "directus_device_poll_s", CONF_INT, AT(device_poll_s), "0", .max = 3600, .env = "DEVICE_POLICY_TTL",
+		.help = "The same as directus_poll_s for what devices have of their own: preferences, switches, overrides." },
+	{ "syncd", "directus_categories_poll_s", CONF_INT, AT(categories_poll_s), "0", .max = 3600,
+		.env = "APPEAL_CATEGORIES_TTL", .help = "The same for categories; 0: as often as the rest." },
+	{ "syncd", "directus_sni_block_poll_s", CONF_INT, AT(sni_block_poll_s), "0", .max = 3600, .env = "SNI_BLOCK_TTL",
+		.help = "The same for names that are blocked before interception." },
+	{ "syncd", "directus_mitm_ignore_poll_s", CONF_INT, AT(mitm_ignore_poll_s), "0", .max = 3600, .env = "MITM_IGNORE_TTL",
+		.help = "The same for names that are not decrypted." },
+	{ "syncd", "sni_block_sources", CONF_STRINGS, AT(sni_block_sources), "", .check = check_sources,
+		.env = "SNI_BLOCK_SOURCES",
+		.help = "Collections and fields that names to block come from: COLLECTION:FIELD, up to 8." },
+	{ "syncd", "sni_block_collection", CONF_STRING, AT(sni_block_collection), "", .max = 127, .check = check_name,
+		.env = "SNI_BLOCK_COLLECTION", .help = "Without sources: the collection, if not the usual one." },
+	{ "syncd", "sni_block_field", CONF_STRING, AT(sni_block_field), "", .max = 127, .check = check_name,
+		.env = "SNI_BLOCK_FIELD", .help = "Its field, if not the usual one." },
 	{ "syncd", "directus_map", CONF_STRINGS, AT(directus_map), "", .check = check_map,
 		.help = "Other names of collections and fields than usual: websites=my_sites, websites.pattern=address,"
 			" gifs= (no such collection)." },

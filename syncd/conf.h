@@ -15,6 +15,10 @@ struct syncd_conf {
 	struct conf_strings directus_map;
 	bool directus_push;
 	int64_t directus_poll_s, directus_full_s, directus_page;
+	/* of single collections; 0 = directus_poll_s */
+	int64_t device_poll_s, categories_poll_s, sni_block_poll_s, mitm_ignore_poll_s;
+	char *directus_env, *sni_block_collection, *sni_block_field;
+	struct conf_strings sni_block_sources;
 };
 
 extern const struct conf_row syncd_conf_rows[];

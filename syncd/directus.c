@@ -49,6 +49,17 @@ static void publish_empty(struct directus *d)
 	hmap_fini(&none);
 }
 
+static unsigned shortest_poll(const struct directus *d)
+{
+	unsigned poll_s = d->conf.poll_s;
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->units[i]->poll_s < poll_s)
+			poll_s = d->units[i]->poll_s;
+	}
+	return poll_s;
+}
+
 static void end_round(struct directus *d)
 {
 	uint64_t now = clock_mono_ms();
@@ -60,7 +71,7 @@ static void end_round(struct directus *d)
 	if (d->round_full)
 		d->full_at = now;
 	if (!d->round_hint)
-		d->poll_at = now + d->conf.poll_s * 1000ull;
+		d->poll_at = now + shortest_poll(d) * 1000ull;
 	if (*d->error)
 		log_notice("Directus can be read again");
 	d->error[0] = 0;
@@ -232,8 +243,11 @@ static void ask_stamp(struct directus *d)
  * at. */
 static bool is_left_out(const struct directus *d, const struct directus_unit *u)
 {
+	bool is_due = d->round_all || !u->looked_at ||
+		      d->round_at + SOON_MS >= u->looked_at + u->poll_s * 1000ull;
+
 	return (u->part_count == 1 && !*u->collections[0]) || u->missing ||
-	       (d->round_hint && !u->hinted);
+	       (!u->hinted && (d->round_hint || !is_due));
 }
 
 static void next_unit(struct directus *d)
@@ -245,6 +259,7 @@ static void next_unit(struct directus *d)
 		return;
 	}
 	current(d)->hinted = false;
+	current(d)->looked_at = d->round_at;
 	d->part = 0;
 	ask_stamp(d);
 }
@@ -260,8 +275,10 @@ static void start_round(struct directus *d)
 	/* A hint that came before the time of the poll is all that there is to look at. */
 	d->round_hint = d->hinted && !d->again && !d->full && now < d->poll_at;
 	d->hinted = false;
+	d->round_all = d->again || d->full;
 	d->round_full = !d->round_hint &&
 			(d->full || !d->full_at || now - d->full_at >= d->conf.full_s * 1000ull);
+	d->round_all |= d->round_full;
 	d->again = d->full = false;
 	d->at = 0;
 	if (d->round_hint || !*d->conf.mapping.collections[PART_APPS])

@@ -28,7 +28,10 @@ struct directus_ops {
 
 struct directus_conf {
 	unsigned poll_s, full_s, page;
-	size_t text_max; /* bytes of a list */
+	unsigned part_poll_s[PARTS]; /* 0 = poll_s */
+	const struct conf_strings
+		*sni_sources; /* collections and fields of sni_block; empty: the mapping's */
+	size_t text_max;      /* bytes of a list */
 	struct mapping mapping;
 };
 
@@ -47,8 +50,8 @@ struct directus {
 	uint64_t full_at; /* monotonic ms of the last whole one, 0 = none */
 	uint64_t poll_at; /* … when everything is looked at again */
 	/* the round under way */
-	bool round_full, round_hint;
-	uint64_t round_at; /* monotonic ms of its start */
+	bool round_full, round_hint, round_all; /* all: also what is not due */
+	uint64_t round_at;			/* monotonic ms of its start */
 	size_t at;
 	unsigned part;
 	struct directus_read read;

@@ -16,6 +16,19 @@ bool directus_is_name(const char *name)
 	return len && !name[len] && len < DIRECTUS_NAME_MAX;
 }
 
+int directus_parse_source(const char *text, char collection[static DIRECTUS_NAME_MAX],
+	char field[static DIRECTUS_NAME_MAX])
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+
+	if (len >= DIRECTUS_NAME_MAX)
+		return -EINVAL;
+	snprintf(collection, DIRECTUS_NAME_MAX, "%.*s", (int)len, text);
+	snprintf(field, DIRECTUS_NAME_MAX, "%s", colon && colon[1] ? colon + 1 : "domain");
+	return directus_is_name(collection) && directus_is_name(field) ? 0 : -EINVAL;
+}
+
 static int ask(struct directus_read *r);
 
 static void end(struct directus_read *r, const struct directus_answer *a)

@@ -30,5 +30,8 @@ struct directus_read {
 int directus_read_start(struct directus_read *r);
 /* What is kept of a reading that will not end (the client is closed). */
 void directus_read_fini(struct directus_read *r);
+/* COLLECTION:FIELD; without a field "domain". -EINVAL. */
+int directus_parse_source(const char *text, char collection[static DIRECTUS_NAME_MAX],
+	char field[static DIRECTUS_NAME_MAX]);
 /* Is it a name that may stand in a target as it is? Letters, digits, _ and -. */
 bool directus_is_name(const char *name);

@@ -52,13 +52,34 @@ static int add_record(struct directus_unit *u, const struct mapping *m, enum map
 	cJSON *record;
 	int err;
 
-	if (u->part_count > 1)
+	if (u->topic == TOPIC_device_prefs)
 		return mapping_add_pref(m, part, row, &u->records, why, why_len);
 	err = mapping_make(m, part, row, id, &record, why, why_len);
 	if (err)
 		return err;
 	on_record(arg, part, id, record);
 	err = hmap_set_str(&u->records, id, record);
+	if (err)
+		cJSON_Delete(record);
+	return err;
+}
+
+/* Rows of the second collection of one topic: their keys may be the first one's, too. */
+static int add_further(struct directus_unit *u, const struct mapping *m, unsigned part,
+	const cJSON *row, char *why, size_t why_len)
+{
+	struct mapping other = *m;
+	char id[132], full[132];
+	cJSON *record;
+	int err;
+
+	other.columns[u->parts[part]][0] = u->fields[part];
+	err = mapping_make(&other, u->parts[part], row, id, &record, why, why_len);
+	if (err)
+		return err;
+	snprintf(full, sizeof(full), "%u.%.60s", part + 1, id);
+	cJSON_ReplaceItemInObjectCaseSensitive(record, "id", cJSON_CreateString(full));
+	err = hmap_set_str(&u->records, full, record);
 	if (err)
 		cJSON_Delete(record);
 	return err;
@@ -73,7 +94,10 @@ int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned
 	u->rows++;
 	if (u->is_list)
 		return mapping_add_entries(m, u->parts[part], row, &u->text);
-	err = add_record(u, m, u->parts[part], row, on_record, arg, why, sizeof(why));
+	if (part && u->topic != TOPIC_device_prefs)
+		err = add_further(u, m, part, row, why, sizeof(why));
+	else
+		err = add_record(u, m, u->parts[part], row, on_record, arg, why, sizeof(why));
 	if (err != -EINVAL)
 		return err;
 	if (!u->next_skipped++)

@@ -5,13 +5,14 @@
 #include "syncd/mapping.h"
 
 /*
- * What is read and published as one: a topic, or a list. device_prefs is made of two collections.
+ * What is read and published as one: a topic, or a list. device_prefs is made of two collections,
+ * sni_block of as many as are configured.
  * The stamp of a collection (how many rows, the highest key, the last change) tells cheaply whether
  * it has changed; it is taken before the rows are read, so that what changes meanwhile is seen next
  * time. Where the database keeps whole seconds, as MariaDB does, two changes in one second have the
  * same stamp: such a collection is read once more when the second is over.
  */
-#define UNIT_PARTS 2
+#define UNIT_PARTS 8
 
 struct directus_unit {
 	char id[65]; /* of the list, or the topic's name */
@@ -19,8 +20,12 @@ struct directus_unit {
 	enum bus_topic topic;
 	enum mapping_part parts[UNIT_PARTS];
 	char collections[UNIT_PARTS][DIRECTUS_NAME_MAX]; /* "" = none: no rows */
+	char fields[UNIT_PARTS]
+		   [DIRECTUS_NAME_MAX]; /* of sni_block's further ones; "" = the mapping's */
 	unsigned part_count;
-	bool known; /* read since the start */
+	unsigned poll_s;    /* looked at so often */
+	uint64_t looked_at; /* monotonic ms, 0 = never */
+	bool known;	    /* read since the start */
 	/* PART_APPS: the collection is there and in the group; there and not in it; said to be gone
 	 */
 	bool seen, left, confirmed;

@@ -88,6 +88,7 @@ int directus_add_list(struct directus *d, const char *id)
 	if (!u)
 		return -ENOMEM;
 	u->is_list = true;
+	u->poll_s = d->conf.poll_s;
 	u->parts[0] = PART_APPS;
 	u->part_count = 1;
 	snprintf(u->collections[0], sizeof(u->collections[0]), "%s", id);
@@ -145,11 +146,42 @@ void directus_report(const struct directus *d, cJSON *status)
 
 /* ---- changes ---- */
 
+static void set_sources(struct directus *d)
+{
+	struct directus_unit *u = directus_find_unit(d, "sni_block");
+	const struct conf_strings *sources = d->conf.sni_sources;
+
+	if (!sources || !sources->n)
+		return;
+	u->part_count = 0;
+	for (size_t i = 0; i < sources->n && i < UNIT_PARTS; i++) {
+		u->parts[i] = PART_SNI_BLOCK;
+		directus_parse_source(sources->v[i], u->collections[i], u->fields[i]);
+		u->part_count++;
+	}
+}
+
+static void set_polls(struct directus *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct directus_unit *u = d->units[i];
+		unsigned own = d->conf.part_poll_s[u->parts[0]];
+
+		u->poll_s = own ? own : d->conf.poll_s;
+	}
+}
+
 int directus_add_units(struct directus *d)
 {
 	int err = add_topics(d);
 
-	return err ? err : add_lists(d);
+	if (!err)
+		err = add_lists(d);
+	if (err)
+		return err;
+	set_sources(d);
+	set_polls(d);
+	return 0;
 }
 
 void directus_remove_unit(struct directus *d, size_t i)
