@@ -172,9 +172,6 @@ static void on_changed(void *arg, struct directus_answer *a)
 		finish(t, item->key);
 	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_REMOVE) {
 		finish(t, ""); /* gone already, as far as can be told */
-	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_CHANGE &&
-		   !item->was_found) {
-		find_row(t); /* the one that we knew is gone */
 	} else {
 		fail(t, a);
 	}
@@ -198,32 +195,56 @@ static void send_row(struct through *t, enum through_step step)
 	free(body);
 }
 
+/* A change with a column that is not there is refused as a whole, by Directus, though an addition
+ * is not. */
+static void keep_columns(cJSON *row, const cJSON *there)
+{
+	for (cJSON *it = row->child, *after; it; it = after) {
+		after = it->next;
+		if (!json_get(there, it->string))
+			cJSON_Delete(cJSON_DetachItemViaPointer(row, it));
+	}
+}
+
 static void on_found(void *arg, struct directus_answer *a)
 {
 	struct through *t = arg;
 	struct through_item *item = t->active;
 	const cJSON *rows = directus_answer_data(a);
 
-	if (a->outcome != DIRECTUS_OK)
+	const cJSON *row = cJSON_GetArrayItem(rows, 0);
+
+	if (a->outcome != DIRECTUS_OK) {
 		fail(t, a);
-	else if (take_key(cJSON_GetArrayItem(rows, 0), item->key) && t->step != THROUGH_ADD)
+	} else if (row && take_key(row, item->key) && t->step != THROUGH_ADD) {
+		keep_columns(item->row, row);
 		send_row(t, THROUGH_CHANGE);
-	else if (t->step == THROUGH_ADD || !item->hash)
+	} else if (*item->key && !item->was_found) {
+		/* The one that we knew is gone. */
+		item->key[0] = 0;
+		find_row(t);
+	} else if (t->step == THROUGH_ADD || !item->hash) {
 		finish(t, item->key);
-	else
+	} else {
 		send_row(t, THROUGH_ADD);
+	}
 }
 
-/* Somebody may have made that row already: we, before we could note it, or an admin. */
+/* By its key, else by what it says: somebody may have made that row already, we, before we could
+ * note it, or an admin. */
 static void find_row(struct through *t)
 {
 	struct through_item *item = t->active;
 	struct buf target;
 
 	buf_init(&target, FILTER_MAX);
-	item->was_found = true;
-	buf_printf(&target, "/items/%s?fields=id&sort=id&limit=1", collection(t, item->part));
-	mapping_format_filter(t->mapping, item->part, item->row, &target);
+	buf_printf(&target, "/items/%s?fields=*&sort=id&limit=1", collection(t, item->part));
+	if (*item->key) {
+		buf_printf(&target, "&filter[id][_eq]=%s", item->key);
+	} else {
+		item->was_found = true;
+		mapping_format_filter(t->mapping, item->part, item->row, &target);
+	}
 	if (t->step != THROUGH_ADD)
 		t->step = THROUGH_FIND;
 	if (target.failed ||
@@ -262,8 +283,6 @@ static void start_item(struct through *t, struct through_item *item)
 		finish(t, "");
 	else if (!item->row)
 		send_row(t, THROUGH_REMOVE);
-	else if (*item->key)
-		send_row(t, THROUGH_CHANGE);
 	else
 		find_row(t);
 }

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 
 from apidlib import MariaDB
+import lablib  # noqa: F401  where launcher is found
+from launcher.places import LaunchError
 from support.wait import wait_until
 
 VERSION = "11.3.5"  # the newest that Node 20 runs
@@ -136,7 +138,10 @@ class RealDirectus:
 
     def api(self, method, path, body=None, token=ADMIN_TOKEN):
         request = [self.url + path, method, json.dumps(body).encode() if body is not None else None, token]
-        status, text = self.host.call(ask, *request) if self.host else ask(*request)
+        try:
+            status, text = self.host.call(ask, *request) if self.host else ask(*request)
+        except LaunchError as e:
+            raise OSError(str(e)) from None
         if status >= 300:
             raise Refused(status, text)
         return json.loads(text)["data"] if text else None

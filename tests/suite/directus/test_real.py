@@ -201,3 +201,45 @@ def test_an_appeal_is_written(policy, directus, redis, place):
             uuid, "pending", "review", "7", "pl\u00e9ase")
     finally:
         proxyd.quit()
+
+
+def test_decisions_go_both_ways(policy, directus):
+    """What is approved in Directus is told to apid, what apid decides stands in the row."""
+    ids = [f"00000000-0000-4000-8000-{n:012d}" for n in (1, 2, 3)]
+    keys = directus.add("website_appeals", *({"uuid": u, "url": "http://a.example/", "host": "a.example",
+                                              "mode": "review", "status": "pending"} for u in ids))
+    apid = policy.gateway.apid
+    apid.do("serve", op="apid.appeal_status", result={"status": "approved", "decided": True})
+    policy.start(SLOW)
+    policy.known()
+    directus.update("website_appeals", keys[0], status="approved", category_id="7")
+    assert apid.wait("call")["args"] == {"uuid": ids[0], "status": "approved", "category_id": "7"}
+    apid.set("appeal_answers", ids[1], {"uuid": ids[1], "device": "d", "host": "a.example", "status": "rejected"})
+    wait_until(lambda: [r["status"] for r in directus.rows("website_appeals")] == ["approved", "rejected", "pending"],
+               "the row says so")
+
+
+def test_changes_in_apid_are_written_through(policy, directus):
+    apid = policy.gateway.apid
+    for topic in ("device_prefs", "categories", "websites", "words"):
+        apid.replace(topic, {})
+    apid.replace("settings", {"policy_source": {"id": "policy_source", "value": "directus"}})
+    policy.start()
+    policy.known()
+    time.sleep(2)
+    apid.set("categories", "games", {"id": "games", "name": "Games", "visibility": "public", "default": "block"})
+    site = {"id": "w1", "pattern": "chess.example", "match": "endswith", "category": "games", "status": "approved"}
+    apid.set("websites", "w1", site)
+    apid.set("device_prefs", "device:dev-1", {"id": "device:dev-1", "offline_vpn": True, "lists_off": ["gifs"]})
+    policy.wait("websites", {"w1": site})
+    policy.wait("device_prefs", {"device:dev-1": {"id": "device:dev-1", "offline_vpn": True, "lists_off": ["gifs"]}})
+    category, = directus.rows("website_categories")
+    assert (category["name"], category["default_blocked"]) == ("Games", True)
+    row, = directus.rows("websites")
+    assert row["category_id"] == category["id"]
+    apid.set("websites", "w1", {**site, "pattern": "go.example"})
+    policy.wait("websites", {"w1": {**site, "pattern": "go.example"}})
+    assert [r["url"] for r in directus.rows("websites")] == ["go.example"]
+    apid.do("del", topic="websites", id="w1")
+    wait_until(lambda: not directus.rows("websites"), "removed")
+    policy.wait("websites", {})

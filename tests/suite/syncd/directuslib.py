@@ -17,6 +17,14 @@ TOKEN = "static-token-for-tests"
 LISTS = {"maps": "url", "gifs": "url", "squid-general_block": "url", "app_urls": "urls"}
 POLICY = ("vpn_squid_prefs", "vpn_master_controls", "website_categories", "websites", "bad_words",
           "vpn_category_prefs", "vpn_site_overrides", "mitm_block_domains", "mitm_ignore_domains")
+# Other columns are dropped from what is added, and refused in what is changed.
+COLUMNS = {"vpn_squid_prefs": ("device_id", "list", "enabled"),
+           "vpn_master_controls": ("device_id", "chrome_offline", "vpn_offline_non_chrome"),
+           "website_categories": ("name", "visibility", "default_blocked", "sort_order"),
+           "websites": ("url", "match_type", "category_id", "status", "image_policy"),
+           "bad_words": ("word", "match_type"), "vpn_category_prefs": ("device_id", "category_id", "blocked"),
+           "vpn_site_overrides": ("device_id", "url", "match_type", "action", "image_policy", "word_policy"),
+           "mitm_block_domains": ("domain",), "mitm_ignore_domains": ("domain",)}
 APPEALS = ("vpn_appeals", "website_appeals")
 MESSAGES = {"FORBIDDEN": (403, "You don't have permission to access this."),
             "INVALID_CREDENTIALS": (401, "Invalid user credentials."),
@@ -187,12 +195,17 @@ class Directus(http.server.ThreadingHTTPServer):
             rows = self.select(collection, query)
         return {"data": rows if limit < 0 else rows[:limit]}
 
+    def columns(self, collection):
+        return {"id", "date_created", "date_updated", *COLUMNS.get(collection, ())}
+
     def create(self, collection, row):
         if collection not in self.rows or collection in self.forbidden:
             raise Refusal("FORBIDDEN")
         if row.get("uuid") and any(r.get("uuid") == row["uuid"] for r in self.rows[collection].values()):
             raise Refusal("RECORD_NOT_UNIQUE")
-        n, = self.add(collection, row)
+        known = self.columns(collection) if collection in COLUMNS else set(row)
+        n, = self.add(collection, {**dict.fromkeys(known - {"id", "date_created", "date_updated"}),
+                                   **{k: v for k, v in row.items() if k in known}})
         return {"data": self.rows[collection][n]} if collection in self.rows and not self.creates_only else None
 
     def change(self, collection, key, body):
@@ -201,6 +214,8 @@ class Directus(http.server.ThreadingHTTPServer):
             raise Refusal("FORBIDDEN")
         if key:
             if int(key) not in self.rows[collection]:
+                raise Refusal("FORBIDDEN")
+            if set(body) - self.columns(collection):
                 raise Refusal("FORBIDDEN")
             self.update(collection, int(key), **body)
             return {"data": self.rows[collection][int(key)]}
