@@ -133,6 +133,9 @@ static void write_first(struct rule_writer *r)
 	rule_begin(r, "path_first");
 	do_strip_tcp_option(r, TCP_OPTION_FASTOPEN);
 	rule_end(r);
+	/* Only the number in it says where the stream begins: of what comes before that a server
+	 * takes nothing. */
+	rule_goto(r, "path_first", "path_queue");
 }
 
 /* From the server. A ServerHello at the start of a segment that is no HelloRetryRequest (RFC 8446

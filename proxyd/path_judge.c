@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/marks.h"
 #include "proxyd/path_reader.h"
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,7 @@ static unsigned judge_up(
 	struct path_stream *s = &f->reading->tcp;
 	struct client_hello hello;
 	size_t before = s->store.cap;
+
 	enum path_stream_result result = path_stream_up(s, k, &hello);
 
 	r->flows.bytes += s->store.cap - before;
@@ -329,6 +331,17 @@ static struct path_flow *find_flow(
 	return f;
 }
 
+/* Where a connection's bytes begin; again when the packet is sent again. */
+static unsigned judge_first(struct path_reader *r, struct path_flow *f, const struct path_packet *k)
+{
+	struct path_stream *s = &f->reading->tcp;
+
+	if (k->len || s->packets)
+		return deny(r, f, PATH_ANSWER_DENY);
+	path_stream_begin(s, k);
+	return PATH_ANSWER_PENDING;
+}
+
 static unsigned judge_packet(
 	struct path_reader *r, const struct path_queued *q, const struct path_packet *k)
 {
@@ -340,6 +353,8 @@ static unsigned judge_packet(
 		return PATH_ANSWER_DENY;
 	if (k->protocol == IPPROTO_UDP)
 		return judge_quic(r, f, k, q->id);
+	if (k->flags & TH_SYN)
+		return up ? judge_first(r, f, k) : deny(r, f, PATH_ANSWER_DENY);
 	return up ? judge_up(r, f, k, q->id) : judge_down(r, f, k);
 }
 

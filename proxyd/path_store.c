@@ -97,20 +97,3 @@ size_t path_store_prefix(const struct path_store *s)
 {
 	return s->count && !s->spans[0].from ? s->spans[0].to : 0;
 }
-
-int path_store_shift(struct path_store *s, uint32_t by)
-{
-	uint32_t end = s->count ? s->spans[s->count - 1].to : 0;
-
-	if (by > PATH_STORE_MAX - end)
-		return -ENOSPC;
-	int err = reserve(s, end + by);
-	if (err)
-		return err;
-	memmove(s->data + by, s->data, end);
-	for (unsigned i = 0; i < s->count; i++) {
-		s->spans[i].from += by;
-		s->spans[i].to += by;
-	}
-	return 0;
-}

@@ -28,7 +28,5 @@ void path_store_fini(struct path_store *s);
 int path_store_put(struct path_store *s, uint32_t offset, const void *data, size_t len);
 /* Bytes from the beginning without a gap. */
 size_t path_store_prefix(const struct path_store *s);
-/* The beginning is so many bytes before what it was. 0, -ENOSPC, -ENOMEM. */
-int path_store_shift(struct path_store *s, uint32_t by);
 /* Nothing is there any more; the memory stays. */
 void path_store_clear(struct path_store *s);

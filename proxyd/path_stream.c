@@ -23,51 +23,35 @@ static enum path_stream_result refuse(struct path_stream *s)
 
 /* ---- the client ---- */
 
-/* Stores the segment. A beginning that comes late moves what is there. */
+void path_stream_begin(struct path_stream *s, const struct path_packet *syn)
+{
+	s->base = syn->seq + 1;
+	s->has_base = true;
+}
+
+/* Stores the segment, but what a server has no place for. */
 static int put(struct path_stream *s, const struct path_packet *k)
 {
-	if (!s->has_base) {
-		s->base = k->seq;
-		s->server_base = k->ack;
-		s->has_base = true;
-	}
 	int32_t offset = (int32_t)(k->seq - s->base);
-	if (offset < 0) {
-		/* What was taken for the beginning was none, and has passed. */
-		if (s->stage != PATH_STREAM_HELLO || offset <= -PATH_STORE_MAX)
-			return -EPROTO;
-		int err = path_store_shift(&s->store, (uint32_t)-offset);
-		if (err)
-			return err;
-		s->base = k->seq;
-		offset = 0;
-	}
-	return path_store_put(&s->store, (uint32_t)offset, k->payload, k->len);
+	uint32_t before = offset < 0 ? (uint32_t)-offset : 0;
+
+	if (before >= k->len)
+		return -EAGAIN;
+	return path_store_put(
+		&s->store, (uint32_t)offset + before, k->payload + before, k->len - before);
 }
 
 /* Whether there is a whole record in what came in order; only then is it worth reading. */
 static bool has_record(const uint8_t *data, size_t len)
 {
-	if (!len || data[0] != TLS_RECORD_HANDSHAKE || (len > 1 && data[1] != 3))
+	if (!len)
+		return false;
+	if (data[0] != TLS_RECORD_HANDSHAKE || (len > 1 && data[1] != 3))
 		return true; /* none of TLS: that is seen at once */
 	return len >= RECORD_HEADER && len >= RECORD_HEADER + ((size_t)data[3] << 8 | data[4]);
 }
 
-/* It is not how a connection begins. Perhaps what comes before it is still on its way: the client
- * sends it again then. */
-static enum path_stream_result put_off(struct path_stream *s, const struct path_packet *k)
-{
-	if (s->has_late && s->late_seq == k->seq)
-		return refuse(s);
-	s->has_late = true;
-	s->late_seq = k->seq;
-	s->has_base = false;
-	path_store_clear(&s->store);
-	return PATH_STREAM_LATER;
-}
-
-static enum path_stream_result read_first(
-	struct path_stream *s, const struct path_packet *k, struct client_hello *hello)
+static enum path_stream_result read_first(struct path_stream *s, struct client_hello *hello)
 {
 	size_t len = path_store_prefix(&s->store);
 
@@ -76,10 +60,7 @@ static enum path_stream_result read_first(
 	int err = client_hello_parse(s->store.data, len, hello);
 	if (err == -EAGAIN)
 		return PATH_STREAM_MORE;
-	if (err)
-		return s->store.count == 1 && s->base == k->seq && len == k->len ? put_off(s, k)
-										 : refuse(s);
-	s->name = strdup(hello->sni);
+	s->name = err ? NULL : strdup(hello->sni);
 	if (!s->name)
 		return refuse(s);
 	s->hello_len = hello->len;
@@ -107,15 +88,21 @@ enum path_stream_result path_stream_up(
 	struct path_stream *s, const struct path_packet *k, struct client_hello *hello)
 {
 	/* Before the server has said anything there is one number to acknowledge. */
-	bool has_new_ack = s->has_base && s->stage < PATH_STREAM_SECOND && !s->head_have &&
+	bool has_new_ack = s->has_server_base && s->stage < PATH_STREAM_SECOND && !s->head_have &&
 			   k->ack != s->server_base;
 
-	if (s->stage == PATH_STREAM_BROKEN || ++s->packets > PATH_STREAM_PACKETS || has_new_ack ||
-		put(s, k))
+	if (s->stage == PATH_STREAM_BROKEN || !s->has_base || has_new_ack ||
+		++s->packets > PATH_STREAM_PACKETS)
 		return refuse(s);
+	int err = put(s, k);
+	if (err)
+		return err == -EAGAIN ? PATH_STREAM_LATER : refuse(s);
+	if (!s->has_server_base)
+		s->server_base = k->ack;
+	s->has_server_base = true;
 	switch (s->stage) {
 	case PATH_STREAM_HELLO:
-		return read_first(s, k, hello);
+		return read_first(s, hello);
 	case PATH_STREAM_SECOND:
 		return read_second(s);
 	case PATH_STREAM_ANSWER:

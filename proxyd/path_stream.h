@@ -11,7 +11,8 @@
  * answered, and of the answer as much as tells whether it asks for another hello. Segments may come
  * in any order; what two of them say of one place must agree. No I/O, no policy.
  *
- *   client's packet  →  path_stream_up    →  MORE, HELLO, GOOD, BAD, LATER
+ *   client's SYN     →  path_stream_begin
+ *   client's packet  →  path_stream_up    →  MORE, HAS_NAME, GOOD, BAD, LATER
  *   server's packet  →  path_stream_down  →  MORE, GOOD, BAD
  */
 #define PATH_STREAM_PACKETS 4096 /* of the client, until the server has answered */
@@ -29,7 +30,7 @@ enum path_stream_result {
 	PATH_STREAM_HAS_NAME, /* may pass if the hello's name may: it is whole now */
 	PATH_STREAM_GOOD,  /* up: may pass, the hello stays as it was; down: all that follows may */
 	PATH_STREAM_BAD,   /* the connection is to be refused */
-	PATH_STREAM_LATER, /* may not pass now; comes again if it is meant */
+	PATH_STREAM_LATER, /* may not pass: no server takes it */
 };
 
 struct path_stream {
@@ -38,16 +39,17 @@ struct path_stream {
 	uint32_t base;		 /* sequence number of its first */
 	uint32_t server_base;	 /* of the server's first */
 	uint32_t server_end;	 /* behind what it said until the second hello came */
-	uint32_t late_seq;	 /* of what was not let pass, since it could not be the beginning */
 	size_t hello_len;	 /* bytes of the first hello's records */
 	unsigned packets;
-	bool has_base, has_late;
+	bool has_base, has_server_base;
 	uint8_t head[SERVER_HELLO_HEAD]; /* of the server's answer */
 	uint64_t head_have;		 /* bit per byte of it */
 	char *name;			 /* of the hello, "" = none, NULL = not there yet */
 };
 
-/* Zeroed, it is at its beginning. */
+/* Zeroed, nothing is known of it, and all is BAD. With the client's first packet its bytes begin.
+ */
+void path_stream_begin(struct path_stream *s, const struct path_packet *syn);
 void path_stream_fini(struct path_stream *s);
 /* hello is filled with HAS_NAME only. */
 enum path_stream_result path_stream_up(

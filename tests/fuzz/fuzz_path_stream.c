@@ -33,6 +33,8 @@ static void stream(const uint8_t *data, size_t size)
 	struct client_hello hello;
 	bool is_bad = false;
 
+	path_stream_begin(&s, &(struct path_packet){ .seq = 0xfffffeffu });
+
 	for (size_t at = 0; size - at > 4;) {
 		const uint8_t *head = data + at;
 		size_t len = head[2] < size - at - 4 ? head[2] : size - at - 4;
