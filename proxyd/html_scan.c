@@ -264,6 +264,9 @@ static enum html_state content_of(const struct html_tag *t)
 		{ "noscript", 8, HTML_RAW }, { "xmp", 3, HTML_RAW_TEXT },
 		{ "plaintext", 9, HTML_PLAIN_TEXT } };
 
+	/* None of them is so short. */
+	if (t->name_len < 3)
+		return HTML_TEXT;
 	for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
 		if (t->name_len == elements[i].len && t->name[0] == elements[i].name[0] &&
 			!memcmp(t->name, elements[i].name, t->name_len))

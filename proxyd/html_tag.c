@@ -69,19 +69,25 @@ static size_t take_name(struct html_tag *t, const uint8_t *p, size_t len)
 	return n + 1;
 }
 
+static bool is_name(const char *name, const char *text, size_t len)
+{
+	/* Most begin otherwise. */
+	return (name[0] | 32) == text[0] && !strncasecmp(name, text, len);
+}
+
 static bool is_seen(const char *name, size_t len)
 {
 	switch (len) {
 	case 3:
-		return !strncasecmp(name, "alt", 3);
+		return is_name(name, "alt", 3);
 	case 5:
-		return !strncasecmp(name, "label", 5) || !strncasecmp(name, "title", 5);
+		return is_name(name, "label", 5) || is_name(name, "title", 5);
 	case 6:
-		return !strncasecmp(name, "srcdoc", 6);
+		return is_name(name, "srcdoc", 6);
 	case 10:
-		return !strncasecmp(name, "aria-label", 10);
+		return is_name(name, "aria-label", 10);
 	case 11:
-		return !strncasecmp(name, "placeholder", 11);
+		return is_name(name, "placeholder", 11);
 	default:
 		return false;
 	}
