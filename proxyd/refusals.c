@@ -25,6 +25,11 @@ void refusals_fini(struct refusals *r)
 	hmap_fini(&r->by_id);
 }
 
+static unsigned count_of(const struct tries *t)
+{
+	return t->alerts + t->hangups / 2;
+}
+
 static const char *device_of(const char *id)
 {
 	const char *at = strchr(id, '@');
@@ -84,7 +89,7 @@ unsigned refusals_add(struct refusals *r, const struct refused *one)
 		else
 			t->hangups++;
 	}
-	return t->alerts + t->hangups;
+	return count_of(t);
 }
 
 void refusals_each(const struct refusals *r,
@@ -99,7 +104,7 @@ void refusals_each(const struct refusals *r,
 		if (!at)
 			continue;
 		*at = '\0';
-		on_each(arg, at + 1, id, t->alerts + t->hangups);
+		on_each(arg, at + 1, id, count_of(t));
 	}
 }
 

@@ -8,10 +8,10 @@
 /*
  * How often devices would not have our certificate under a name, of late (SPEC P14). Two kinds of
  * refusal count: an alert that says so, and hanging up on it without a word, which some do (they
- * end the handshake, look at the key, and go) and which may mean something else: it counts no more
- * once the device has asked for something under that name over a connection of ours. What is tried
- * at the same time is one refusal, so that a page's many connections are not taken for many visits.
- * Pure: no clock. Bounded: what a device has too much of is not counted.
+ * end the handshake, look at the key, and go) and which may mean something else: it counts half,
+ * and no more once the device has asked for something under that name over a connection of ours.
+ * What is tried at the same time is one refusal, so that a page's many connections are not taken
+ * for many visits. Pure: no clock. Bounded: what a device has too much of is not counted.
  */
 enum { REFUSALS_MAX = 1024, REFUSALS_PER_DEVICE = 32, REFUSALS_KEPT_MS = 3600 * 1000 };
 
@@ -27,7 +27,7 @@ struct refused {
 
 void refusals_init(struct refusals *r);
 void refusals_fini(struct refusals *r);
-/* How many there are now of that device under that name; 0: it could not be counted. */
+/* How many there are now of that device under that name; 0 also where it could not be counted. */
 unsigned refusals_add(struct refusals *r, const struct refused *one);
 /* Calls on_each for all; those that it forgets are gone. */
 void refusals_each(const struct refusals *r,

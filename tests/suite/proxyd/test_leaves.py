@@ -16,6 +16,14 @@ from proxylib import SITE
 LONG = "a23456789." * 7 + "www.allowed.example"  # no common name is as long
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fixture_shown_always(world):
+    """Whoever only looks at certificates is taken for an app that does not like them (P14)."""
+    world.proxyd.stop()
+    world.conf.write_text(world.conf.read_text() + "pinned_after = 0\n")
+    world.start_proxyd()
+
+
 def _shown(world, host):
     """The PEMs of leaf and above, as a device gets them."""
     sni = ["-noservername"] if host == SITE else ["-servername", host]
