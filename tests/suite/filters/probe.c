@@ -92,10 +92,13 @@ static uint64_t now_ns(void)
 static void measure(const struct words_options *opt, const struct buf *in, size_t times)
 {
 	struct words_result result;
-	uint64_t start = now_ns();
+	uint64_t start;
 	struct buf out;
 
 	buf_init(&out, 0);
+	/* The first one makes the room, which is none of the filter's. */
+	filter(opt, in->data, in->len, 16384, &out, &result);
+	start = now_ns();
 	for (size_t i = 0; i < times; i++) {
 		buf_reset(&out);
 		filter(opt, in->data, in->len, 16384, &out, &result);
