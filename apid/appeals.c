@@ -385,8 +385,10 @@ void appeals_close(struct appeals *a)
 
 void appeals_fini(struct appeals *a)
 {
-	while (a->waiting.next && !list_is_empty(&a->waiting))
-		free_waiting(container_of(a->waiting.next, struct waiting_appeal, node));
+	if (!a->waiting.next)
+		return; /* it was never opened */
+	list_foreach_safe (&a->waiting, it)
+		free_waiting(container_of(it, struct waiting_appeal, node));
 }
 
 void appeals_report(const struct appeals *a, cJSON *status)

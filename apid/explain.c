@@ -178,10 +178,12 @@ static cJSON *web_path(const struct explain *e, const char *name)
 
 static void set_final(cJSON *out, const char *verdict, const char *layer, const cJSON *by)
 {
+	const char *step = cJSON_GetStringValue(by);
+
 	cJSON_AddStringToObject(out, "verdict", verdict);
 	cJSON_AddStringToObject(out, "layer", layer);
-	if (cJSON_IsString(by))
-		cJSON_AddStringToObject(out, "by", by->valuestring);
+	if (step)
+		cJSON_AddStringToObject(out, "by", step);
 }
 
 /* Who cannot say it has to be asked again: nothing is supposed. */
@@ -277,10 +279,8 @@ static cJSON *put_together(const struct explain *e)
 
 /* ---- asking ---- */
 
-static void end_one(struct explain *e)
+static void finish(struct explain *e)
 {
-	if (--e->pending)
-		return;
 	e->on_done(e->arg, put_together(e));
 	cJSON_Delete(e->dns);
 	cJSON_Delete(e->web);
@@ -308,7 +308,8 @@ static void take(
 		*out = cJSON_Duplicate(result, true);
 	if (!*out)
 		*error = fault(status, result);
-	end_one(e);
+	if (!--e->pending)
+		finish(e);
 }
 
 static void on_dns(void *arg, int status, const cJSON *result)
@@ -332,12 +333,14 @@ static void on_reach(void *arg, int status, const cJSON *result)
 	take(e, status, result, &e->reach, &e->reach_error);
 }
 
+/* The answer comes later; *error when there will be none. */
 static void ask(struct explain *e, enum bus_op op, cJSON *args,
-	void (*on_reply)(void *arg, int status, const cJSON *result))
+	void (*on_reply)(void *arg, int status, const cJSON *result), const char **error)
 {
-	e->pending++;
-	if (bus_request(e->a->bus, op, args, on_reply, e))
-		on_reply(e, -ENOTCONN, NULL); /* the caller holds one */
+	if (!bus_request(e->a->bus, op, args, on_reply, e))
+		e->pending++;
+	else
+		*error = fault(-ENOTCONN, NULL);
 }
 
 static void ask_dns(struct explain *e, const char *type)
@@ -349,7 +352,7 @@ static void ask_dns(struct explain *e, const char *type)
 	if (type)
 		cJSON_AddStringToObject(args, "type", type);
 	cJSON_AddNumberToObject(args, "at", (double)e->at);
-	ask(e, REQUEST_dnsd_explain, args, on_dns);
+	ask(e, REQUEST_dnsd_explain, args, on_dns, &e->dns_error);
 }
 
 static void ask_web(struct explain *e, const char *page)
@@ -361,7 +364,7 @@ static void ask_web(struct explain *e, const char *page)
 	if (page)
 		cJSON_AddStringToObject(args, "page", page);
 	cJSON_AddNumberToObject(args, "at", (double)e->at);
-	ask(e, REQUEST_proxyd_explain, args, on_web);
+	ask(e, REQUEST_proxyd_explain, args, on_web, &e->web_error);
 }
 
 /* The device's own address of that family; false: it has none. */
@@ -398,7 +401,7 @@ static void ask_reach(struct explain *e)
 	args = cJSON_CreateObject();
 	cJSON_AddStringToObject(args, "source", source);
 	cJSON_AddStringToObject(args, "address", to);
-	ask(e, REQUEST_fwd_reach, args, on_reach);
+	ask(e, REQUEST_fwd_reach, args, on_reach, &e->reach_error);
 }
 
 int explain_start(struct api *a, const struct explain_question *q,
@@ -417,12 +420,12 @@ int explain_start(struct api *a, const struct explain_question *q,
 	snprintf(e->device, sizeof(e->device), "%s", q->device);
 	take_host(e->url, e->host);
 	e->is_literal = !addr_parse(e->host, &e->address);
-	e->pending = 1; /* until all are asked */
 	ask_web(e, q->page);
 	if (e->is_literal)
 		ask_reach(e);
 	else
 		ask_dns(e, q->type);
-	end_one(e);
+	if (!e->pending)
+		finish(e);
 	return 0;
 }

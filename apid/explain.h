@@ -20,7 +20,7 @@ struct explain_question {
  * text is malloc'ed; NULL: it is no web address, or without memory. */
 char *explain_make_url(const char *text);
 
-/* on_done is called once, from the loop; json is the caller's, NULL without memory. 0 or -ENOMEM
- * (then it is not called). */
+/* on_done is called once, from the loop or from within; json is the caller's, NULL without memory.
+ * 0 or -ENOMEM (then it is not called). */
 int explain_start(struct api *a, const struct explain_question *q,
 	void (*on_done)(void *arg, cJSON *json), void *arg);

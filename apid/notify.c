@@ -44,11 +44,34 @@ static struct notice *first(const struct notify_channel *c)
 					  : container_of(c->waiting.next, struct notice, node);
 }
 
-static void drop_first(struct notify_channel *c, const char *why)
+static void drop(struct notify_channel *c, struct notice *one, const char *why)
 {
 	c->dropped++;
 	log_warning("notification dropped way=%s reason=\"%s\"", way_texts[c->way], why);
-	free_notice(c, first(c));
+	free_notice(c, one);
+}
+
+static void drop_old(struct notify_channel *c, int64_t before, const char *why)
+{
+	list_foreach_safe (&c->waiting, it) {
+		struct notice *one = container_of(it, struct notice, node);
+
+		if (one->at >= before)
+			break;
+		drop(c, one, why);
+	}
+}
+
+/* The first ones are there. */
+static void take_sent(struct notify_channel *c)
+{
+	list_foreach_safe (&c->waiting, it) {
+		if (!c->sending)
+			break;
+		c->sending--;
+		c->sent++;
+		free_notice(c, container_of(it, struct notice, node));
+	}
 }
 
 static bool is_busy(const struct notify_channel *c)
@@ -94,13 +117,10 @@ static void settle(struct notify_channel *c, const char *error)
 		return;
 	}
 	c->failures = error ? c->failures + 1 : 0;
-	for (; !error && c->sending; c->sending--) {
-		c->sent++;
-		free_notice(c, first(c));
-	}
+	if (!error)
+		take_sent(c);
 	c->sending = 0;
-	while (first(c) && clock_wall_ms() - first(c)->at > GIVE_UP_MS)
-		drop_first(c, "a day old");
+	drop_old(c, clock_wall_ms() - GIVE_UP_MS, "a day old");
 	plan(c);
 }
 
@@ -290,8 +310,7 @@ static void run(struct notify_channel *c)
 		return;
 	notify_settings_read(c->n->store, c->n->outside.allow_private, &s);
 	if (!is_configured(c, &s)) {
-		while (first(c))
-			drop_first(c, "not configured any more");
+		drop_old(c, INT64_MAX, "not configured any more");
 		c->failures = 0;
 	} else if (c->way == NOTIFY_WEBHOOK) {
 		c->sending = 1;
@@ -321,7 +340,7 @@ static void push(struct notify_channel *c, const char *json, const char *text)
 	one->at = clock_wall_ms();
 	/* What is on its way stays. */
 	if (c->count >= NOTICES_MAX && !c->sending)
-		drop_first(c, "too many wait");
+		drop(c, first(c), "too many wait");
 	else if (c->count >= NOTICES_MAX) {
 		c->dropped++;
 		free(one->json);
@@ -487,8 +506,8 @@ void notify_fini(struct notify *n)
 	for (int i = 0; n->channels[0].n && i < NOTIFY_WAYS; i++) {
 		struct notify_channel *c = &n->channels[i];
 
-		while (first(c))
-			free_notice(c, first(c));
+		list_foreach_safe (&c->waiting, it)
+			free_notice(c, container_of(it, struct notice, node));
 		free(c->body);
 	}
 	tls_ctx_free(n->outside.tls);

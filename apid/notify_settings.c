@@ -49,7 +49,8 @@ static const char *parse_mail(const cJSON *mail, bool allow_plain, struct notify
 	const cJSON *to;
 	int64_t port;
 
-	for (m->security = MAIL_STARTTLS; security && strcmp(securities[m->security], security);)
+	for (m->security = MAIL_STARTTLS;
+		security && m->security < MAIL_PLAIN && strcmp(securities[m->security], security);)
 		m->security++;
 	m->port = m->security == MAIL_TLS ? 465 : m->security == MAIL_PLAIN ? 25 : 587;
 	if (json_get_int(json_get(mail, "port"), &port))
@@ -63,7 +64,7 @@ static const char *parse_mail(const cJSON *mail, bool allow_plain, struct notify
 	}
 	m->to = out->to;
 	m->host = cJSON_GetStringValue(json_get(mail, "host"));
-	if (!is_host(m->host))
+	if (!m->host || !is_host(m->host))
 		return "mail.host is no host";
 	if (m->security == MAIL_PLAIN && m->user)
 		return "mail.user needs an encrypted connection";
