@@ -195,8 +195,9 @@ static int step(void *arg, struct store_work *w, struct db_batch *batch, unsigne
 static void on_written(void *arg, int status)
 {
 	struct bulk_devices *d = arg;
+	void (*on_done)(void *arg, int status) = d->on_done;
+	void *on_done_arg = d->arg;
 
-	d->on_done(d->arg, status);
 	for (size_t i = 0; i < d->b->n; i++) {
 		store_device_fini(&d->v[i].before);
 		store_device_fini(&d->v[i].wanted);
@@ -205,6 +206,7 @@ static void on_written(void *arg, int status)
 	hmap_fini(&d->keys);
 	free(d->v);
 	free(d);
+	on_done(on_done_arg, status); /* b may go with it */
 }
 
 void bulk_devices_write(struct bulk *b, bool is_dry, const struct store_actor *by,

@@ -123,7 +123,7 @@ void statistics_add_row(struct statistics *s, const struct live_row *r)
 
 	if (!domain[0] || strlen(domain) > 253)
 		return;
-	snprintf(key, sizeof(key), "%.64s\n%d\n%s", r->device, r->verdict, domain);
+	snprintf(key, sizeof(key), "%.64s\n%d\n%.253s", r->device, r->verdict, domain);
 	add_domain(s, key, &(struct domain_hits){ 1, (uint64_t)r->bytes });
 }
 
