@@ -28,7 +28,12 @@ def redis(place):
 
 @pytest.fixture(scope="session")
 def lab():
-    """The build's lab: taken as it is when it is up, else brought up and taken down again."""
+    """The build's lab: taken as it is when it is up, else brought up and taken down again. BOOTED_LAB: one whose
+    gateway is a system that has booted (suite systemd)."""
+    if os.environ.get("BOOTED_LAB"):
+        from bootlib import BootedLab
+        yield BootedLab.attached(os.environ["BOOTED_LAB"])
+        return
     one = Lab()
     mine = not one.is_up()
     if mine:

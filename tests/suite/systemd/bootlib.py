@@ -4,6 +4,7 @@ lab's gw, so that the lab's devices, LAN and Internet are around it. The package
 anybody installs them."""
 import glob
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from launcher.places import LaunchError
 from launcher.process import wait_until
 from walklib import recovery
 
+PASSWORD = "a long enough password"
 TEMPLATES = ("dnsd", "proxyd", "apid")
 # What the tests use in it besides the packages' own dependencies.
 EXTRA = ("systemd-sysv", "dbus", "udev", "wireguard-go", "wireguard-tools", "iputils-ping", "logrotate", "adduser",
@@ -112,8 +114,10 @@ class BootedPlaces(Places):
                             *parts[1:])
 
     def in_run(self, *parts):
-        if parts == ("etc", "seed.json"):
-            return self.in_root("etc", "culvert", "seed.json")
+        if parts in (("etc", "seed.json"), ("etc", "culvert.conf")):
+            return self.in_root("etc", "culvert", parts[1])
+        if parts[0] == "lists":
+            return self.in_root("etc", "culvert", *parts)
         return super().in_run(*parts)
 
 
@@ -153,16 +157,26 @@ class BootedLab(Lab):
         self.hosts["gw"] = BootedHost(self.places, "gw")
         self.image = image
         self.console = os.path.join(evidence, "systemd-boot.log")
-        self.session = None
-        self.holder = self.nspawn = None
+        self.session = self.nspawn = None
+        self.holder = Host(self.places, "gw")
         self.places.root = self.places.in_run("root")
+
+    @classmethod
+    def attached(cls, text):
+        """The one that another process has started and told of by ticket()."""
+        ticket = json.loads(text)
+        one = cls(ticket["folder"], None, os.path.dirname(ticket["console"]))
+        one.hosts["gw"].leader = ticket["leader"]
+        return one
+
+    def ticket(self):
+        return json.dumps({"folder": self.dir, "console": self.console, "leader": self.hosts["gw"].leader})
 
     # ---- its life ----
 
     def start(self):
         """The world, and a machine in it that has booted; nothing of Culvert yet."""
         hosts = life.start_world(self.places)
-        self.holder = hosts["gw"]
         clients.make_keys(self.places)
         clients.start_interfaces(self.places, hosts, gateway.wireguard_kind(hosts["phone"]))
         layers = make_dir(self.places.in_run("layers"))
@@ -239,8 +253,8 @@ class BootedLab(Lab):
         """dpkg --install of files of this machine."""
         names = []
         for path in packages:
-            shutil.copy(path, self.places.in_root("root"))
-            names.append("/root/" + os.path.basename(path))
+            shutil.copy(path, self.places.in_root("srv"))
+            names.append("/srv/" + os.path.basename(path))
         return self.inside("dpkg", "--install", *names).stdout
 
     def prepare_policy(self):
@@ -253,7 +267,9 @@ class BootedLab(Lab):
 
     def connect(self):
         """The first account and the devices, as in the lab."""
-        self.session = gateway.make_owner(self.places, self.hosts["gw"], life.ADMIN_USER, "a long enough password")
+        self.session = gateway.make_owner(self.places, self.hosts["gw"], life.ADMIN_USER, PASSWORD)
+        write_file(self.file("env"), "ADMIN_URL=https://%s:%d\nADMIN_USER=%s\nADMIN_PASSWORD=%s\n" % (
+            *self.places.admin, life.ADMIN_USER, PASSWORD), 0o600)
         shutil.copyfile(gateway.admin_ca(self.places), self.file("admin-ca.pem"))
         shutil.copyfile(self.places.in_kept("state", "proxyd", "ca", "root.pem"), self.file("culvert-ca.pem"))
         clients.connect_clients(self.places, self.hosts, self.session)
@@ -290,8 +306,10 @@ class BootedLab(Lab):
             self.note_pids()
             path = self.places.in_run("proc", name + ".pid")
             return open(path, encoding="ascii").read() if os.path.exists(path) else ""
-        verb = {"kill": ["kill", "--signal=KILL", "--kill-who=main"], "update": ["restart"]}.get(action, [action])
-        text = self.inside("systemctl", *verb, unit, check=check).stdout
+        if action == "kill":  # and it stays so, which systemd would not have
+            self.inside("systemctl", "kill", "--signal=KILL", "--kill-who=main", unit, check=check)
+            action = "stop"
+        text = self.inside("systemctl", "restart" if action == "update" else action, unit, check=check).stdout
         self.note_pids()
         return text.strip()
 

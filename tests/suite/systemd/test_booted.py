@@ -5,13 +5,15 @@ import hmac
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 
 import pytest
 
 from bootlib import BUILD, BootedLab, Image, await_core, package, unit_of, version
 from culvertlab import clients
-from lablib import DAEMONS
+from lablib import DAEMONS, TOP
 from launcher.process import wait_until
 from walklib import API, CORE
 
@@ -68,6 +70,23 @@ def test_setup_starts_a_gateway_and_prints_its_link(lab):
     for name in DAEMONS + ("redis",):
         assert lab.show(unit_of(name), "ActiveState")["ActiveState"] == "active", text
     lab.connect()
+    await_core(lab, dict(CORE, **API))
+
+
+# Suite walk without those that need a lab's own processes (chaos), browsers, or a machine for themselves.
+WALK = ("test_tunnel.py", "test_dns.py", "test_dns_paths.py", "test_intercept.py", "test_proxy.py", "test_portal_walk.py",
+        "test_device_listener.py")
+
+
+def test_the_labs_suite_passes_on_it(lab):
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+            *(os.path.join(TOP, "tests/suite/walk", name) for name in WALK)]
+    done = subprocess.run(argv, env=dict(os.environ, BOOTED_LAB=lab.ticket()), cwd=TOP, text=True, timeout=900,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    with open(os.path.join(os.path.dirname(lab.console), "systemd-walk.log"), "w", encoding="utf-8") as out:
+        out.write(done.stdout)
+    assert done.returncode == 0, done.stdout[-4000:]
+    lab.note_pids()
     await_core(lab, dict(CORE, **API))
 
 
@@ -278,7 +297,7 @@ def test_an_upgrade_keeps_policy_devices_and_tunnels(lab):
     before = {name: main_pid(lab, unit_of(name)) for name in DAEMONS + ("redis",)}
     secrets = lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/* /etc/culvert/*.conf").stdout
     handshake = session_of(lab, "phone")
-    lab.inside("cp", "-r", "/usr/sbin/dnsd", "/root/dnsd-before")
+    lab.inside("cp", "-r", "/usr/sbin/dnsd", "/srv/dnsd-before")
     lab.install(package("culvert"))
     assert lab.inside("dpkg-query", "-W", "-f", "${Version}", "culvert").stdout == version(package("culvert"))
     assert version(package("culvert")) != version(package("culvert", previous=True))
@@ -297,11 +316,10 @@ def test_processes_share_their_ports_and_one_may_be_of_the_version_before(lab):
     unit = "culvert-dnsd@2.service"
     lab.inside("mkdir", "-p", "/run/systemd/system/%s.d" % unit)
     lab.inside("tee", "/run/systemd/system/%s.d/before.conf" % unit,
-               data="[Service]\nProtectHome=no\nExecStart=\nExecStart=/root/dnsd-before -c /etc/culvert/culvert.conf\n")
-    lab.inside("chmod", "711", "/root")
+               data="[Service]\nExecStart=\nExecStart=/srv/dnsd-before -c /etc/culvert/culvert.conf\n")
     lab.inside("systemctl", "daemon-reload")
     lab.inside("systemctl", "restart", unit)
-    assert lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit)).stdout.strip() == "/root/dnsd-before"
+    assert lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit)).stdout.strip() == "/srv/dnsd-before"
     wait_until("its status", lambda: lab.redis("GET", "culvert:status:dnsd:2"), 20)
     for _ in range(3):
         await_core(lab, dict(CORE, **API))
@@ -348,7 +366,7 @@ def test_nginx_serves_both_hosts_and_leaves_the_tunnels_addresses_alone(lab):
 
 
 def test_certbots_hook_puts_a_new_certificate_in_place(lab):
-    new = "/root/renewed"
+    new = "/srv/renewed"
     lab.inside("mkdir", new)
     lab.inside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                "/CN=renewed", "-keyout", new + "/privkey.pem", "-out", new + "/fullchain.pem")
@@ -402,8 +420,8 @@ def test_installed_again_it_is_as_it_was(lab):
 
 def test_purged_it_leaves_nothing(lab):
     lab.inside("dpkg", "--purge", "culvert")
-    found = lab.inside("find", "/etc", "/var", "/usr", "/run", "/lib", "/root", "-xdev", "-iname", "*culvert*", "-not", "-path",
-                       "/root/culvert*.deb").stdout.split()
+    found = lab.inside("find", "/etc", "/var", "/usr", "/run", "/lib", "/srv", "-xdev", "-iname", "*culvert*", "-not", "-path",
+                       "/srv/culvert*.deb").stdout.split()
     assert found == []
     assert lab.inside("dpkg-query", "-W", "-f", "${db:Status-Status}", "culvert", check=False).returncode != 0
     assert "culvert" not in lab.inside("sh", "-c", "getent passwd; getent group").stdout

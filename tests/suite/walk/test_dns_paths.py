@@ -195,9 +195,9 @@ class Events:
     """What is said on the bus: one of dnsd's kinds of event."""
 
     def __init__(self, lab, kind):
-        env = dict(os.environ, REDISCLI_AUTH=stores.read_secret(lab.places, "redis-launcher"))
+        env = dict(os.environ, REDISCLI_AUTH=stores.read_secret(lab.places, "redis-" + lab.places.bus_user))
         self.process = subprocess.Popen(
-            ["redis-cli", "-s", lab.places.in_run("bus", "redis.sock"), "--user", "launcher", "--no-auth-warning",
+            ["redis-cli", "-s", lab.places.bus_socket, "--user", lab.places.bus_user, "--no-auth-warning",
              "SUBSCRIBE", "culvert:event:dnsd:" + kind], stdout=subprocess.PIPE, text=True, env=env,
             preexec_fn=lab.hosts["gw"].enter)
         assert any("subscribe" in self.process.stdout.readline() for _ in range(3))
