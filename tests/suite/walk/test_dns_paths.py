@@ -153,7 +153,7 @@ def test_d7_cloaked_and_rebinding_names_are_blocked(ask):
 
 @ALL_WAYS
 def test_d8_the_last_good_policy_is_in_force_without_redis(ask, lab):
-    pid = int(lab.redis("INFO", "server").split("process_id:")[1].split()[0])
+    pid = int(lab.daemon("redis", "pid"))
     os.kill(pid, signal.SIGSTOP)
     try:
         lab.daemon("dnsd", "kill")
