@@ -12,7 +12,7 @@ from lablib import DAEMONS, TOP, Places
 PREFIX = "/usr"
 EXPOSURE = 2.0
 UNITS = ("culvert-fwd.service", "culvert-wgd.service", "culvert-syncd.service", "culvert-redis.service",
-         "culvert-dnsd@1.service", "culvert-proxyd@1.service", "culvert-apid@1.service",
+         "culvert-dnsd@1.service", "culvert-proxyd@1.service", "culvert-path.service", "culvert-apid@1.service",
          "culvert-wireguard@wg0.service", "culvert-sync.service")
 # Makes a network of its own, which takes a capability that is most of its exposure.
 EXPOSED = {"culvert-selftest.service": 3.0}
@@ -100,7 +100,7 @@ def test_systemd_finds_nothing_wrong_in_the_units(system):
 def test_users_are_one_per_daemon(root):
     with open(root + "/usr/lib/sysusers.d/culvert.conf", encoding="utf-8") as src:
         users = re.findall(r"^u (\S+)", src.read(), re.M)
-    assert users == ["culvert-" + d for d in ("wgd", "fwd", "dnsd", "proxyd", "apid", "syncd", "redis")]
+    assert users == ["culvert-" + d for d in ("wgd", "fwd", "dnsd", "proxyd", "path", "apid", "syncd", "redis")]
     for unit in UNITS:
         path = root + "/usr/lib/systemd/system/" + re.sub("@.*", "@.service", unit)
         with open(path, encoding="utf-8") as src:
