@@ -1,5 +1,5 @@
 # Tests: the runner is tests/check.
-PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd filters syncd apid ui walk ops
+PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd path filters syncd apid ui walk ops
 
 # For the runner: make print-UNITS.
 print-%:
@@ -112,7 +112,7 @@ $(addprefix bench-,$(BENCHES)): bench-%: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)mkdir -p $(B)/bench && B=$(B) tests/bench/$*
 # proxyd with both TLS libraries beside the peers; one that does not build is told of by the benchmark.
-bench-proxyd bench-filters: bench-proxyd-programs
+bench-proxyd bench-filters bench-path: bench-proxyd-programs
 bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd

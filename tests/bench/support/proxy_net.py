@@ -88,6 +88,12 @@ def make_chain(place, *hosts):
     return chain, place / "leaf.key"
 
 
+def device_records():
+    return [{"id": "%s%d" % (tls, i), "active": True, "tunnel": "mitm", "profile": "internet",
+             "addresses": ["10.9.0.%d" % (first + i)], "unknown_sites": "block"}
+            for tls, first in FIRST_DEVICE.items() for i in range(DEVICES)]
+
+
 class Net(proxylib.World):
     """up() once, down() always."""
 
@@ -114,10 +120,7 @@ class Net(proxylib.World):
         self.apid = Probe("apid", f"unix:{self.redis.socket}", self.dir)
         self.probes.append(self.apid)
         self.publish_first()
-        self.publish("devices", [
-            {"id": "%s%d" % (tls, i), "active": True, "tunnel": "mitm", "profile": "internet",
-             "addresses": ["10.9.0.%d" % (first + i)], "unknown_sites": "block"}
-            for tls, first in FIRST_DEVICE.items() for i in range(DEVICES)])
+        self.publish("devices", device_records())
         self.publish("websites", [self.website("test.example", "education")])
 
     def _start_origin(self):
