@@ -31,18 +31,27 @@ def live_world(mariadb, more):
         wgd = apidlib.Wgd(redis)
         apid = apidlib.Apid(pathlib.Path(d), redis, mariadb, SEED)
         apid.write_conf(f"seed_file = {apid.seed_file}\n{more}")
-        apid.start()
-        owner = apid.owner()
-        assert owner.put("/api/v1/groups/kids", {})[0] in (200, 201)
-        assert owner.patch("/api/v1/devices/phone", {"group": "kids"})[0] == 200
-        assert owner.put("/api/v1/devices/laptop", {"name": "Laptop", "active": True, "tunnel": "mitm",
-                                                    "addresses": ["10.9.0.3"]})[0] in (200, 201)
-        assert owner.post("/api/v1/admins", {"name": "helen", "password": SECOND, "role": "helper",
-                                             "groups": ["kids"]})[0] == 201
-        yield apid, owner, redis
-        apid.stop()
-        wgd.close()
-        redis.stop()
+        try:
+            apid.start()
+            yield apid, made_owner(apid), redis
+            apid.stop()
+        finally:
+            if apid.is_running():
+                apid.kill()
+            wgd.close()
+            redis.stop()
+
+
+def made_owner(apid):
+    """With the devices, the group and helen."""
+    owner = apid.owner()
+    assert owner.put("/api/v1/groups/kids", {})[0] in (200, 201)
+    assert owner.patch("/api/v1/devices/phone", {"group": "kids"})[0] == 200
+    assert owner.put("/api/v1/devices/laptop", {"name": "Laptop", "active": True, "tunnel": "mitm",
+                                                "addresses": ["10.9.0.3"]})[0] in (200, 201)
+    assert owner.post("/api/v1/admins", {"name": "helen", "password": SECOND, "role": "helper",
+                                         "groups": ["kids"]})[0] == 201
+    return owner
 
 
 class Refused(Exception):
