@@ -704,6 +704,50 @@ static void test_list_record_that_decides_alike_is_no_change(void)
 	world_fini(&w);
 }
 
+/* Half a list of devices is none: nobody is let in on it. */
+static void test_nobody_is_known_before_all_devices_are(void)
+{
+	static const struct directory_ops none = { 0 };
+	uv_loop_t loop;
+	struct addr a;
+	uv_loop_init(&loop);
+	struct bus *bus = fake_bus_new();
+	struct directory *dir = directory_open(&loop, bus, &none, NULL);
+	addr_parse("10.9.0.2", &a);
+	fake_bus_put(bus, TOPIC_devices, BUS_APID, "phone",
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]}");
+	OK(!directory_find(dir, &a));
+	fake_bus_end_all(bus);
+	OK(directory_find(dir, &a));
+	directory_close(dir);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	INT_IS(uv_loop_close(&loop), 0);
+	fake_bus_free(bus);
+}
+
+static void test_only_the_main_web_set_counts(void)
+{
+	struct world w;
+	world_init(&w);
+	char empty[120];
+	snprintf(empty, sizeof(empty), "%s_empty", w.webset);
+	struct webset_builder *b = webset_builder_new();
+	struct buf image;
+	buf_init(&image, 0);
+	INT_IS(webset_builder_finish(b, &image), 0);
+	webset_builder_free(b);
+	INT_IS(file_write_atomic(empty, image.data, image.len, 0600), 0);
+	buf_fini(&image);
+	fake_bus_set_blob(w.bus, empty);
+	fake_bus_put(
+		w.bus, TOPIC_webset, BUS_SYNCD, "draft", "{\"id\":\"draft\",\"blob\":\"empty\"}");
+	fake_bus_end(w.bus, TOPIC_webset, BUS_SYNCD);
+	uv_run(&w.loop, UV_RUN_NOWAIT);
+	DECIDES(&w, "phone", PROXY, "casino.example", "/", BLOCK, BLOCKED_CATEGORY);
+	unlink(empty);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	TAP_RUN(test_nothing_known_blocks_everything);
@@ -733,5 +777,7 @@ int main(void)
 	TAP_RUN(test_applied_generations_are_reported);
 	TAP_RUN(test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_before);
 	TAP_RUN(test_list_record_that_decides_alike_is_no_change);
+	TAP_RUN(test_nobody_is_known_before_all_devices_are);
+	TAP_RUN(test_only_the_main_web_set_counts);
 	return tap_done();
 }
