@@ -98,11 +98,30 @@ static enum tls_gap gap_from_error(const struct tls *t, int ret)
 	}
 }
 
+/* A client of TLS 1.3 that refuses our certificate may say so before it has switched to its keys
+ * (OpenSSL's do); the library takes that record for a broken one. The description of the fatal
+ * alert in it, 0 = it is none. */
+static uint8_t bare_alert(const struct tls *t, int ret)
+{
+	const unsigned char *record = t->ssl.MBEDTLS_PRIVATE(in_hdr);
+	bool is_broken =
+		ret == MBEDTLS_ERR_SSL_INVALID_MAC || ret == MBEDTLS_ERR_SSL_INVALID_RECORD;
+
+	if (!TLS_HAS_13 || !t->ctx->is_server || !is_broken || !record)
+		return 0;
+	return record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 && record[4] == 2 &&
+			       record[5] == MBEDTLS_SSL_ALERT_LEVEL_FATAL
+		       ? record[6]
+		       : 0;
+}
+
 /* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
 static int fail_shaking(struct tls *t, int ret)
 {
 	if (t->st.done)
 		return 0;
+	if (bare_alert(t, ret))
+		return tls_fail_alert(&t->st, bare_alert(t, ret), TLS_HAS_13);
 	if (!t->ctx->is_server && t->st.verify == TLS_VERIFY_OK)
 		t->st.verify = tls_verify_from_error(ret);
 	if (t->st.verify == TLS_VERIFY_OK && ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
