@@ -41,7 +41,11 @@ BUILDS = [BUILD] + [b for b in [ROOT / "build-openssl"] if b != BUILD and (b / "
 
 
 def has_tls13(build):
-    return (build / "tls").read_text().strip() == "openssl"
+    """OpenSSL has it, and mbedtls from 3 on (libmbedtls.so.20 and later)."""
+    if (build / "tls").read_text().strip() == "openssl":
+        return True
+    libraries = subprocess.run(["ldd", build / "bin/proxyd"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return int(re.search(r"libmbedtls\.so\.(\d+)", libraries).group(1)) >= 20
 
 
 def setns(pid):
