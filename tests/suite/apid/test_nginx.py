@@ -4,16 +4,19 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 
 import pytest
 
-from apidlib import API_KEY, COOKIE, DEADLINE_S, OWNER, PASSWORD, started
+from apidlib import API_KEY, COOKIE, DEADLINE_S, OWNER, PASSWORD, Apid, Wgd, started
 from support import BUILD, ROOT
 from support.net import free_port
+from support.redis import Redis
 from support.wait import wait_until
 
 VPN, ADMIN = "vpn.culvert.example", "admin.culvert.example"
@@ -111,19 +114,40 @@ class Front:
         self.log.close()
 
 
-@pytest.fixture
-def apid(make_apid, wgd):
-    return started(make_apid, "admin_tls = no\ntrusted_proxies = 127.0.0.1\n")
+@pytest.fixture(scope="module")
+def world(mariadb):
+    """(nginx, apid) for all tests here: what they change is their own."""
+    with tempfile.TemporaryDirectory(prefix="culvert-") as d:
+        place = pathlib.Path(d)
+        place.chmod(0o755)
+        mariadb.clear()
+        redis = Redis(place).start()
+        wgd = Wgd(redis)
+        apid = started(lambda seed: Apid(place, redis, mariadb, seed), "admin_tls = no\ntrusted_proxies = 127.0.0.1\n")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Directus)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        front = Front(place, apid, server.server_address[1])
+        yield front, apid
+        front.stop()
+        server.shutdown()
+        apid.stop()
+        wgd.close()
+        redis.stop()
 
 
 @pytest.fixture
-def front(place, apid):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Directus)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    one = Front(place, apid, server.server_address[1])
-    yield one
-    one.stop()
-    server.shutdown()
+def front(world):
+    return world[0]
+
+
+@pytest.fixture
+def apid(world):
+    return world[1]
+
+
+@pytest.fixture(scope="module")
+def cookie(world):
+    return log_in(*world)
 
 
 def log_in(front, apid):
@@ -158,8 +182,7 @@ def test_plain_http_leads_to_tls_only(front):
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{ADMIN}/auth/me?a=b")
 
 
-def test_the_administration_works_behind_it(front, apid):
-    cookie = log_in(front, apid)
+def test_the_administration_works_behind_it(front, cookie):
     status, _, text = front.ask(ADMIN, "/auth/me", headers={"Cookie": cookie})
     assert status == 200 and OWNER in text
     assert front.ask(ADMIN, "/auth/me")[0] == 401
@@ -179,11 +202,10 @@ def test_logs_live_and_squid_are_pages_of_the_ui(front):
         assert (status, headers["Location"]) == (302, f"/#/{page}"), path
 
 
-def test_directus_is_for_sessions_only_and_never_sees_their_cookie(front, apid):
+def test_directus_is_for_sessions_only_and_never_sees_their_cookie(front, cookie):
     status, headers, _ = front.ask(ADMIN, "/directus/admin/")
     assert (status, headers["Location"]) == (302, "/")
     assert front.ask(ADMIN, "/directus/admin/", headers={"Cookie": COOKIE + "=forged"})[0] == 302
-    cookie = log_in(front, apid)
     status, _, text = front.ask(ADMIN, "/directus/admin/x?y=z", headers={
         "Cookie": f"first=1; {cookie}; directus_refresh_token=abc", "X-Forwarded-For": "192.0.2.66"})
     assert status == 200, text
