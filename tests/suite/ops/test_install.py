@@ -120,6 +120,19 @@ def test_a_unit_has_no_secret_but_its_own(root):
         assert {a for a, _ in given if a.startswith("redis-")} <= {"redis-" + name}
 
 
+def test_every_secret_that_the_example_names_is_handed_to_its_daemon(root):
+    with open(os.path.join(TOP, "deploy/culvert.conf.example"), encoding="utf-8") as src:
+        sections = re.split(r"^\[(\w+)[^]]*\]$", src.read(), flags=re.M)[1:]
+    seen = 0
+    for section, text in zip(sections[::2], sections[1::2]):
+        for name in re.findall(r"^#?\w+_file = /etc/culvert/secrets/(\S+)$", text, re.M):
+            unit = next(u for u in UNITS if re.match("culvert-%s[@.]" % section, u))
+            with open(root + "/usr/lib/systemd/system/" + re.sub("@.*", "@.service", unit), encoding="utf-8") as src:
+                assert "\nLoadCredential=%s:/etc/culvert/secrets/%s\n" % (name, name) in src.read(), unit
+            seen += 1
+    assert seen > 10
+
+
 def test_the_sysctls_leave_forwarding_to_fwd(root):
     with open(root + "/usr/lib/sysctl.d/60-culvert.conf", encoding="utf-8") as src:
         keys = re.findall(r"^([a-z0-9._]+) = \d+$", src.read(), re.M)
