@@ -106,6 +106,9 @@ web-origin_LIBS := -lssl -lcrypto
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
 	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
+bench-syncd: bench-node
+bench-node:
+	@deploy/deps peer
 bench-deps:
 	@deploy/deps build run test bench
 $(addprefix bench-,$(BENCHES)): bench-%: bench-deps
@@ -116,7 +119,7 @@ bench-proxyd bench-filters bench-path: bench-proxyd-programs
 bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd
-.PHONY: bench-proxyd-programs bench bench-deps $(addprefix bench-,$(BENCHES))
+.PHONY: bench-node bench-proxyd-programs bench bench-deps $(addprefix bench-,$(BENCHES))
 # The word filter alone, for tests/suite/filters.
 TOOLS += words-probe
 words-probe_SRCS = tests/suite/filters/probe.c $(WORDS_SRCS) proxyd/body.c

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A change in Directus is in force on a device of the lab: at once by push, within the poll without (SPEC S3)."""
+import json
 import os
 import pathlib
 import tempfile
@@ -34,6 +35,10 @@ class Device:
     def blocked(self, name):
         return self.lab.dig("phone", name).addresses == ["0.0.0.0"]
 
+    def is_listening(self):
+        key = self.lab.redis("KEYS", "culvert:status:syncd:*")
+        return json.loads(self.lab.redis("GET", key) or "{}").get("directus_push", {}).get("open")
+
     def seconds(self, change, name, blocked, limit):
         """From the change's return until the phone sees it."""
         change()
@@ -59,14 +64,18 @@ def test_a_change_is_in_force_on_a_device(new_lab, place, push):
         one.setup().start()
         one.make_schema()
         one.make_user(realdirectus.TOKEN)
-        one.add("maps", {"url": "first.plain.example"})
-        wait_until(lambda: device.blocked("first.plain.example"), "the first entry", 90)
+        one.add("app_urls", {"urls": "first.plain.example"})
+        try:
+            wait_until(lambda: device.blocked("first.plain.example"), "the first entry", 60)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; {device.lab.log('syncd')[-3000:]}") from None
+        wait_until(lambda: not push or device.is_listening(), "subscribed", 90)
         limit = 10 * PUSH_S if push else 2 * POLL_S
         for n in range(3 if push else 1):
             name = f"n{n}.plain.example"
             key = []
-            added = device.seconds(lambda: key.extend(one.add("maps", {"url": name})), name, True, limit)
-            gone = device.seconds(lambda: one.remove("maps", *key), name, False, limit)
+            added = device.seconds(lambda: key.extend(one.add("app_urls", {"urls": name})), name, True, limit)
+            gone = device.seconds(lambda: one.remove("app_urls", *key), name, False, limit)
             note(f"{'push' if push else 'poll'}: added {added:.2f} s, removed {gone:.2f} s until the phone's DNS"
                  f" says so (load {os.getloadavg()[0]:.0f})")
     finally:
