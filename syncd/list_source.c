@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "syncd/list_source.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "syncd/list_source_impl.h"
 #include "syncd/list_take.h"
 #include "syncd/list_timing.h"
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,48 +13,23 @@
 #define URL_REFRESH_S	 86400
 #define REFRESH_MIN_S	 5
 #define ALARM_AGAIN_MS	 86400000
-#define TOUCH_QUIET_MS	 100 /* a file is read when nothing happened to it for so long … */
-#define TOUCH_LONGEST_MS 500 /* … or it is being touched for so long */
 #define DOWNLOADS_MAX	 2
 #define DOWNLOAD_WAIT_MS 250
-
-static const char *file_name(const struct list_source *s)
-{
-	return strncmp(s->rec.source, "file:", 5) ? NULL : s->rec.source + 5;
-}
 
 bool list_source_is_directus(const struct list_source *s)
 {
 	return !strncmp(s->rec.source, LIST_SOURCE_DIRECTUS, strlen(LIST_SOURCE_DIRECTUS));
 }
 
-static void unref(struct list_source *s)
-{
-	if (--s->refs)
-		return;
-	rec_fini(REC_list_source, &s->rec);
-	list_kept_fini(&s->kept);
-	list_content_unref(s->content);
-	free(s->error);
-	free(s->given);
-	free(s);
-}
-
 static int64_t refresh_ms(const struct list_source *s)
 {
-	int64_t refresh_s = file_name(s) ? FILE_REFRESH_S : URL_REFRESH_S;
+	int64_t refresh_s = list_source_file(s) ? FILE_REFRESH_S : URL_REFRESH_S;
 
 	if (rec_has(&s->rec, list_source, refresh_s) && s->rec.refresh_s > 0)
 		refresh_s = s->rec.refresh_s;
 	if (refresh_s < REFRESH_MIN_S)
 		refresh_s = REFRESH_MIN_S;
 	return refresh_s * 1000;
-}
-
-static void schedule(struct list_source *s, int64_t delay_ms)
-{
-	if (!s->closing)
-		timer_start(&s->timer, delay_ms < 0 ? 0 : (uint64_t)delay_ms, 0);
 }
 
 static uint32_t pick(void)
@@ -69,7 +43,7 @@ static uint32_t pick(void)
 /* Files are near: they need no jitter. */
 static int64_t next_ms(const struct list_source *s)
 {
-	return file_name(s) ? refresh_ms(s) : list_refresh_delay(refresh_ms(s), pick());
+	return list_source_file(s) ? refresh_ms(s) : list_refresh_delay(refresh_ms(s), pick());
 }
 
 static void note_failure(struct list_source *s, const char *why)
@@ -90,7 +64,7 @@ static void note_failure(struct list_source *s, const char *why)
 		s->env->on_alarm(s->env->arg, s);
 	}
 	s->env->on_change(s->env->arg, s, false);
-	schedule(s, list_retry_delay(s->failures, refresh_ms(s), pick()));
+	list_source_schedule(s, list_retry_delay(s->failures, refresh_ms(s), pick()));
 }
 
 static void note_success(struct list_source *s, bool content)
@@ -103,119 +77,10 @@ static void note_success(struct list_source *s, bool content)
 	s->tried = true;
 	s->accept_shrunk = false;
 	s->env->on_change(s->env->arg, s, content);
-	schedule(s, next_ms(s));
-}
-
-/* ---- watching the file ---- */
-
-/* Path of the file, and where its own name begins in it. */
-static char *file_path(const struct list_source *s, char path[static 4096])
-{
-	const char *name = file_name(s);
-
-	if (!name || snprintf(path, 4096, "%s/%s", s->env->lists_dir, name) >= 4096)
-		return NULL;
-	return strrchr(path, '/') + 1;
-}
-
-static void stop_watch(struct list_source *s)
-{
-	uv_fs_event_stop(&s->watch);
-	s->watching = false;
-}
-
-static void on_watch(uv_fs_event_t *handle, const char *filename, int events, int status)
-{
-	struct list_source *s = handle->data;
-	char path[4096];
-	const char *name = file_path(s, path);
-	uint64_t now = clock_mono_ms();
-
-	(void)events;
-	if (!name || status)
-		return;
-	if (filename && strcmp(filename, name)) {
-		/* An event with the directory's own name: it went away. */
-		if (!strcmp(filename, basename(dirname(path)))) {
-			stop_watch(s);
-			schedule(s, TOUCH_QUIET_MS);
-		}
-		return;
-	}
-	if (!s->touched_at)
-		s->touched_at = now;
-	if (now - s->touched_at < TOUCH_LONGEST_MS)
-		schedule(s, TOUCH_QUIET_MS);
-}
-
-/* Watches the directory, so that files that are replaced or made are seen. */
-static void start_watch(struct list_source *s)
-{
-	char path[4096];
-
-	if (s->watching || !file_path(s, path))
-		return;
-	s->watching = !uv_fs_event_start(&s->watch, on_watch, dirname(path), 0);
+	list_source_schedule(s, next_ms(s));
 }
 
 /* ---- content ---- */
-
-static void log_report(const struct list_source *s)
-{
-	const struct list_report *r = &s->content->report;
-
-	log_notice("list in use id=%s lines=%lu names=%lu exceptions=%lu urls=%lu skipped=%lu",
-		s->rec.id, r->lines, r->names, r->exceptions, r->urls, r->skipped);
-	for (unsigned i = 0; i < LIST_SKIPS; i++) {
-		if (r->skipped_by[i])
-			log_info("lines skipped id=%s reason=%s count=%lu first_line=%lu",
-				s->rec.id, list_skip_text((enum list_skip)i), r->skipped_by[i],
-				r->first_line[i]);
-	}
-}
-
-/* Counts what is repeated: takes a while, and nothing waits for it. */
-struct count {
-	uv_work_t work;
-	struct list_source *s;
-	struct list_content *content;
-	uint64_t repeated;
-};
-
-static void on_count_work(uv_work_t *work)
-{
-	struct count *c = work->data;
-
-	c->repeated = c->content->report.names - domainset_builder_count(c->content->rules);
-}
-
-static void on_counted(uv_work_t *work, int status)
-{
-	struct count *c = work->data;
-	struct list_source *s = c->s;
-
-	if (!status && c->repeated) {
-		c->content->repeated = c->repeated;
-		if (!s->closing)
-			s->env->on_change(s->env->arg, s, false);
-	}
-	list_content_unref(c->content);
-	free(c);
-	unref(s);
-}
-
-static void start_count(struct list_source *s)
-{
-	struct count *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return;
-	c->s = s;
-	c->content = list_content_ref(s->content);
-	c->work.data = c;
-	s->refs++;
-	uv_queue_work(s->env->loop, &c->work, on_count_work, on_counted);
-}
 
 static void set_string(char **to, const char *value)
 {
@@ -234,8 +99,8 @@ static void set_content(struct list_source *s, struct list_take *t)
 		memcpy(s->kept.digest, s->content->digest, sizeof(s->kept.digest));
 		s->kept.changed_at = now;
 	}
-	log_report(s);
-	start_count(s);
+	list_source_log(s);
+	list_source_count(s);
 }
 
 static struct list_options options_of(const struct list_source *s)
@@ -270,11 +135,11 @@ static void on_cache_taken(struct list_source *s, struct list_take *t)
 		s->kept.digest[0] = 0;
 	}
 	s->again = false;
-	if (file_name(s) || t->err)
-		schedule(s, 0);
+	if (list_source_file(s) || t->err)
+		list_source_schedule(s, 0);
 	else
-		schedule(s, list_start_delay(
-				    s->kept.fetched_at, clock_wall_ms(), refresh_ms(s), pick()));
+		list_source_schedule(s, list_start_delay(s->kept.fetched_at, clock_wall_ms(),
+						refresh_ms(s), pick()));
 }
 
 static void on_source_taken(struct list_source *s, struct list_take *t)
@@ -282,7 +147,7 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 	bool is_url = t->from == LIST_TAKE_BODY;
 
 	if (t->err == -EAGAIN) { /* the file is being written */
-		schedule(s, TOUCH_QUIET_MS);
+		list_source_schedule(s, LIST_TOUCH_QUIET_MS);
 		return;
 	}
 	if (t->err) {
@@ -334,9 +199,9 @@ static void on_taken(struct list_take *t)
 		else if (s->given && !s->busy)
 			take_given(s);
 		else if (again)
-			schedule(s, 0);
+			list_source_schedule(s, 0);
 	}
-	unref(s);
+	list_source_unref(s);
 }
 
 static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
@@ -389,7 +254,7 @@ static void on_downloaded(void *arg, struct list_url_result *res)
 	}
 	if (s->again && !s->busy) {
 		s->again = false;
-		schedule(s, 0);
+		list_source_schedule(s, 0);
 	}
 }
 
@@ -401,7 +266,7 @@ static void start_download(struct list_source *s)
 	int err;
 
 	if (s->env->fetching >= DOWNLOADS_MAX) {
-		schedule(s, DOWNLOAD_WAIT_MS);
+		list_source_schedule(s, DOWNLOAD_WAIT_MS);
 		return;
 	}
 	err = list_url_start(&s->env->url, s->rec.source, known ? s->kept.etag : NULL,
@@ -425,11 +290,11 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk)
 	} else if (list_source_is_directus(s)) {
 		if (s->given)
 			take_given(s);
-	} else if (!file_name(s)) {
+	} else if (!list_source_file(s)) {
 		start_download(s);
 	} else {
 		/* Before the file is read, so that no change falls between. */
-		start_watch(s);
+		list_source_watch(s);
 		start_take(s, LIST_TAKE_FILE, NULL);
 	}
 }
@@ -454,12 +319,12 @@ static void on_timer(struct timer *t)
 
 static void on_timer_closed(struct timer *t)
 {
-	unref(t->data);
+	list_source_unref(t->data);
 }
 
 static void on_watch_closed(uv_handle_t *handle)
 {
-	unref(handle->data);
+	list_source_unref(handle->data);
 }
 
 struct list_source *list_source_new(
@@ -502,7 +367,7 @@ int list_source_set(struct list_source *s, const struct rec_list_source *rec)
 	s->rec = copy;
 	if (moved) {
 		s->stamp = (struct list_file_stamp){ 0 };
-		stop_watch(s);
+		list_source_unwatch(s);
 		list_source_fetch(s, false);
 	}
 	if (!s->busy && has_other_options(s))

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "syncd/lists.h"
 #include "common/log.h"
 #include "syncd/list_compile.h"
 #include "syncd/list_record.h"
+#include "syncd/lists_impl.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GATHER_MS    10
-#define PATIENCE_MS  15000
 #define RETRY_MS     2000
 #define RETRY_MAX_MS 30000
 #define REFUSALS_MAX 6 /* doublings of the pause */
 
-static void schedule(struct lists *l, uint64_t delay_ms)
+void lists_schedule(struct lists *l, uint64_t delay_ms)
 {
 	if (!l->closing && !timer_is_active(&l->soon))
 		timer_start(&l->soon, delay_ms, 0);
@@ -27,7 +25,7 @@ static void on_change(void *arg, struct list_source *s, bool content)
 	(void)s;
 	l->save_due = true;
 	l->compile_due |= content;
-	schedule(l, GATHER_MS);
+	lists_schedule(l, LISTS_GATHER_MS);
 }
 
 static void on_alarm(void *arg, struct list_source *s)
@@ -137,7 +135,7 @@ static void give_image(struct lists *l, struct list_compile *job)
 
 static void retry_later(struct lists *l)
 {
-	schedule(l, l->retry_ms);
+	lists_schedule(l, l->retry_ms);
 	l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
 }
 
@@ -186,7 +184,7 @@ static void on_compiled(struct list_compile *job)
 	if (!l->publishing)
 		l->retry_ms = RETRY_MS;
 	if (l->save_due || l->compile_due)
-		schedule(l, GATHER_MS);
+		lists_schedule(l, LISTS_GATHER_MS);
 }
 
 /* Since the start not one list could be had, and nothing was published: a set without them would
@@ -225,7 +223,7 @@ static void run(struct lists *l)
 		job->key_file = strdup(l->store.key_file);
 	if (!job || !job->state || add_digests(l, job)) {
 		list_compile_free(job);
-		schedule(l, RETRY_MS);
+		lists_schedule(l, RETRY_MS);
 		return;
 	}
 	if (compile) {
@@ -266,7 +264,7 @@ void lists_published(struct lists *l, int status)
 	if (status)
 		retry_later(l);
 	else if (l->compile_due || l->save_due)
-		schedule(l, GATHER_MS);
+		lists_schedule(l, LISTS_GATHER_MS);
 }
 
 void lists_in_force(struct lists *l, const struct list_version *v)
@@ -289,7 +287,7 @@ void lists_in_force(struct lists *l, const struct list_version *v)
 	}
 	l->store.good = *v;
 	l->save_due = true;
-	schedule(l, GATHER_MS);
+	lists_schedule(l, LISTS_GATHER_MS);
 }
 
 static void on_again(struct timer *t)
@@ -314,150 +312,6 @@ void lists_refused(struct lists *l, const struct list_version *good)
 	memset(l->staged, 0, sizeof(l->staged));
 	timer_start(&l->again, l->again_ms << doublings, 0);
 	l->ops->on_records(l->arg);
-}
-
-/* ---- which lists there are ---- */
-
-static void give_bit(struct lists *l, struct list_source *s)
-{
-	s->bit = list_bits_take(&l->store.bits, s->rec.id);
-	if (s->bit >= 0)
-		return;
-	s->bit = -1;
-	log_error("no number free for list, at most %d at a time id=%s", LIST_BITS, s->rec.id);
-	l->ops->on_alarm(l->arg, s->rec.id, "more than 64 lists: not in force");
-}
-
-static void add(struct lists *l, const struct rec_list_source *rec)
-{
-	struct list_kept kept;
-	struct list_source *s;
-
-	list_kept_decode(json_get(l->store.lists, rec->id), &kept);
-	s = list_source_new(&l->env, rec, &kept);
-	list_kept_fini(&kept);
-	if (!s || hmap_set_str(&l->sources, rec->id, s)) {
-		log_error("list not added, out of memory id=%s", rec->id);
-		if (s)
-			list_source_close(s);
-		return;
-	}
-	give_bit(l, s);
-	log_info("list added id=%s source=%s", rec->id, rec->source);
-	list_source_start(s);
-}
-
-static void drop(struct lists *l, const char *id)
-{
-	struct list_source *s = hmap_take_str(&l->sources, id);
-
-	if (!s)
-		return;
-	log_info("list removed id=%s", id);
-	list_bits_release(&l->store.bits, id, clock_wall_ms());
-	list_source_close(s);
-	l->compile_due = l->save_due = true;
-	schedule(l, GATHER_MS);
-}
-
-void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec)
-{
-	struct list_source *s = hmap_find_str(&l->sources, id);
-
-	if (!rec)
-		drop(l, id);
-	else if (!s)
-		add(l, rec);
-	else if (list_source_set(s, rec))
-		log_error("list not changed, out of memory id=%s", id);
-}
-
-void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len)
-{
-	struct list_source *s;
-
-	lists_set(l, rec->id, rec);
-	s = lists_find(l, rec->id);
-	if (s)
-		list_source_give(s, text, len);
-	else
-		free(text);
-	schedule(l, GATHER_MS);
-}
-
-void lists_each_directus(const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg)
-{
-	const cJSON *it;
-
-	cJSON_ArrayForEach (it, l->store.lists) {
-		struct list_kept kept;
-
-		list_kept_decode(it, &kept);
-		if (kept.source &&
-			!strncmp(kept.source, LIST_SOURCE_DIRECTUS, strlen(LIST_SOURCE_DIRECTUS)))
-			on_id(arg, it->string);
-		list_kept_fini(&kept);
-	}
-}
-
-void lists_set_end(struct lists *l)
-{
-	if (!l->known) {
-		/* Also when there are none: an empty set is a set. */
-		l->known = l->compile_due = true;
-		timer_start(&l->patience, PATIENCE_MS, 0);
-	}
-	l->save_due = true;
-	schedule(l, GATHER_MS);
-}
-
-struct list_source *lists_find(const struct lists *l, const char *id)
-{
-	return hmap_find_str(&l->sources, id);
-}
-
-bool lists_is_idle(const struct lists *l)
-{
-	return l->known && !l->busy && !l->publishing && !l->compile_due && !l->save_due;
-}
-
-size_t lists_fetch(struct lists *l, const char *id)
-{
-	struct list_source *one = id ? lists_find(l, id) : NULL;
-	size_t n = 0;
-
-	if (id) {
-		if (one)
-			list_source_fetch(one, true);
-		return one != NULL;
-	}
-	hmap_foreach (&l->sources, it) {
-		list_source_fetch(it.value, false);
-		n++;
-	}
-	return n;
-}
-
-void lists_contents(
-	const struct lists *l, struct list_content *contents[LIST_BITS], const char *ids[LIST_BITS])
-{
-	for (int i = 0; i < LIST_BITS; i++) {
-		contents[i] = NULL;
-		ids[i] = "";
-	}
-	hmap_foreach (&l->sources, it) {
-		const struct list_source *s = it.value;
-
-		if (s->bit < 0 || !s->content)
-			continue;
-		contents[s->bit] = s->content;
-		ids[s->bit] = s->rec.id;
-	}
-}
-
-cJSON *lists_record(const struct lists *l, const struct list_source *s)
-{
-	return list_record_encode(s, s->bit >= 0 && *l->published.ids[s->bit]);
 }
 
 /* ---- life ---- */

@@ -102,7 +102,7 @@ def test_decision_that_apid_made_while_directus_was_away_is_written(decisions, d
     policy.start()
     policy.known()
     with directus.lock:
-        directus.failing += ["INTERNAL_SERVER_ERROR"] * 12
+        directus.failing += ["INTERNAL_SERVER_ERROR"] * 4
     decisions.answer("rejected")
     wait_until(lambda: decisions.row(n) == "rejected", "written")
 
