@@ -6,7 +6,7 @@ import { find } from "./nav.js";
 import { t } from "./text.js";
 import { open } from "./dialog.js";
 
-const GO = { o: "overview", l: "live", d: "devices", u: "users", g: "groups", a: "appeals", w: "websites", e: "explain", h: "health", s: "settings" };
+const GO = { o: "overview", l: "live", t: "report", d: "devices", u: "users", g: "groups", a: "appeals", w: "websites", e: "explain", h: "health", s: "settings" };
 let waiting = false, isOn = false;
 const own = new Map();
 

@@ -6,6 +6,7 @@ export const GROUPS = ["look", "people", "filter", "act", "system"];
 export const PAGES = [
 	{ id: "overview", group: "look" },
 	{ id: "live", group: "look" },
+	{ id: "report", group: "look" },
 	{ id: "devices", group: "people" },
 	{ id: "users", group: "people" },
 	{ id: "groups", group: "people" },

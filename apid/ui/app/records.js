@@ -5,17 +5,18 @@
  * scope: where its texts are (words.title, words.about, words.new, words.empty, field.words.…). fields: of the
  * form, or record → fields. key: the record's own name in its address, "id". title: of a record, for people.
  * href: row → where a record has a page of its own. slug: the field that a new record's id is made from.
- * undo: false where what goes takes more with it, which is asked before. A page of several such lists is
+ * bulk: it may go out to a file and come in from one. undo: false where what goes takes more with it, which is asked before. A page of several such lists is
  * recordTabs(page, "dns", [options, …]): the scopes are its tabs, with the texts dns.title, dns_rules.tab, ….
  */
 
 import { el, name, plain } from "./dom.js";
-import { all, change, may, read } from "./api.js";
+import { all, change, may, me, read } from "./api.js";
 import { number, t } from "./text.js";
 import { button, failed, head, state, tabs, told } from "./ui.js";
 import { makeTable } from "./table.js";
 import { makeForm } from "./form.js";
 import { confirm, formDialog } from "./dialog.js";
+import { bulkButton } from "./bulk.js";
 import { toast, undoable } from "./toast.js";
 
 /* An id out of a name: "Anna's phone" → "annas-phone". */
@@ -88,13 +89,13 @@ export async function records(page, options) {
 	const makeButton = can && options.fields && button(t(scope + ".new"), { icon: "plus", kind: "main", "data-new": true, onclick: make });
 	const table = makeTable({
 		label: t(options.section ? scope + ".tab" : scope + ".title"), columns, key: row => row[key], href, filters, sorted, tools,
-		onOpen: !href && can ? openRow : undefined,
+		onOpen: !href && can && options.fields ? openRow : undefined,
 		text: text ?? (row => `${row[key]} ${title(row)}`),
 		acts: can && options.removable !== false ? row => button("", { icon: "trash", kind: "quiet small", label: t("remove.label", { name: plain(title(row), 40) }), onclick: () => remove(kind, row) }) : null,
 		empty: () => state({ icon: options.icon ?? scope, title: t(scope + ".empty"), text: t(scope + ".empty.about"), actions: can && options.fields && button(t(scope + ".new"), { icon: "plus", kind: "main", onclick: make }) }),
 	});
 	const over = options.section ?? scope;
-	page.root.append(head({ title: t(over + ".title"), about: t(scope + ".about"), actions: [actions, makeButton] }), ...(options.tabs ? [options.tabs] : []), ...(intro ? [intro] : []), table.node);
+	page.root.append(head({ title: t(over + ".title"), about: t(scope + ".about"), actions: [actions, options.bulk && may("admin") && !me().groups && bulkButton(path.slice("/api/v1/".length), page.again), makeButton] }), ...(options.tabs ? [options.tabs] : []), ...(intro ? [intro] : []), table.node);
 	try {
 		await all(path, { signal: page.signal, onPage: found => table.add(found) });
 		table.finish();

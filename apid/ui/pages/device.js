@@ -127,7 +127,7 @@ function aboutPanel({ page, device, etag, path }) {
 			[t("field.user"), device.user ? name(device.user) : t("none")],
 			[t("field.subscription"), device.subscription && code(device.subscription)],
 			[t("device.policy"), policyMarks(device)],
-		]), el("p", {}, el("a", { href: `#/explain?device=${encodeURIComponent(device.id)}&url=` }, t("device.explain"))));
+		]), el("p", {}, el("a", { href: `#/explain?device=${encodeURIComponent(device.id)}&url=` }, t("device.explain")), " · ", el("a", { href: `#/report/day?device=${encodeURIComponent(device.id)}` }, t("nav.report"))));
 }
 
 function showOverview(context, body) {

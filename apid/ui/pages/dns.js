@@ -10,7 +10,7 @@ const MATCHES = ["endswith", "exact", "startswith", "contains", "wildcard"];
 
 export const show = page => recordTabs(page, "dns", [
 	{
-		scope: "dns_rules", path: "/api/v1/dns-rules", title: r => r.pattern, sorted: [0, 1],
+		scope: "dns_rules", path: "/api/v1/dns-rules", title: r => r.pattern, bulk: true, sorted: [0, 1],
 		columns: [
 			{ title: t("field.pattern"), width: "minmax(0, 2fr)", sort: r => r.pattern, cell: r => code(r.pattern) },
 			{ title: t("field.action"), width: "minmax(100px, .7fr)", sort: r => r.action, cell: r => (r.answer ? mark(t("dns.answer"), "accent") : r.action === "allow" ? mark(t("verdict.allow"), "good") : mark(t("verdict.deny"), "bad")) },
@@ -27,7 +27,7 @@ export const show = page => recordTabs(page, "dns", [
 		],
 	},
 	{
-		scope: "dns_records", path: "/api/v1/dns-records", title: r => r.name, sorted: [0, 1],
+		scope: "dns_records", path: "/api/v1/dns-records", title: r => r.name, bulk: true, sorted: [0, 1],
 		columns: [
 			{ title: t("field.name"), width: "minmax(0, 1.6fr)", sort: r => r.name, cell: r => code(r.name) },
 			{ title: t("field.type"), width: "70px", sort: r => r.type, cell: r => r.type },

@@ -48,7 +48,7 @@ export async function show(page) {
 	const ask = async () => { for (const l of await all("/api/v1/lists", { signal: page.signal })) states.set(l.id, l); };
 	await ask();
 	const table = await records(page, {
-		scope: "lists", path: PATH, slug: "title", title: l => l.title || l.id, rowHeight: 58, fields, removable: false,
+		scope: "lists", path: PATH, slug: "title", title: l => l.title || l.id, rowHeight: 58, fields, bulk: true, removable: false,
 		href: l => `#/lists/${encodeURIComponent(l.id)}`,
 		actions: canSync() && button(t("sync.now"), { icon: "sync", onclick: () => syncNow() }),
 		columns: [

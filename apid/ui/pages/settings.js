@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One form per theme; every setting is a record of its own, and only what was changed is stored.
 
-import { el } from "../app/dom.js";
+import { el, plain } from "../app/dom.js";
 import * as api from "../app/api.js";
-import { t } from "../app/text.js";
-import { head, load, panel, tabs } from "../app/ui.js";
+import { ago, number, t } from "../app/text.js";
+import { button, facts, head, load, panel, tabs } from "../app/ui.js";
 import { makeForm, pageForm } from "../app/form.js";
 import { policyChoices, policyFields } from "../app/policy.js";
 import { toast } from "../app/toast.js";
+
+const NOTIFY = [
+	{ kind: "group", title: t("notify.what"), fields: [{ name: "appeals", kind: "switch", initial: true }, { name: "alarms", kind: "switch", initial: true }] },
+	{ kind: "group", title: t("notify.webhook"), fields: [{ name: "url", kind: "text", type: "url", max: 2048, placeholder: "https://hooks.example/culvert" }] },
+	{ kind: "group", title: t("notify.mail"), columns: true, fields: [
+		{ name: "host", kind: "text", max: 253, placeholder: "smtp.example.org" }, { name: "port", kind: "number", min: 1, max: 65535, placeholder: "587" },
+		{ name: "security", kind: "choice", choices: ["starttls", "tls", "none"], none: "STARTTLS" }, { name: "user", kind: "text", max: 254 },
+		{ name: "from", kind: "text", type: "email", max: 254 }, { name: "to", kind: "texts", rows: 2 },
+	] },
+];
+const WEBHOOK = ["url"], MAIL = ["host", "port", "security", "user", "from", "to"];
 
 const THEMES = [
 	["", [
@@ -32,6 +43,7 @@ const THEMES = [
 		{ name: "egress_denied_ports", kind: "texts" },
 		{ name: "egress_web_ports", kind: "texts" },
 	]],
+	["notifications", NOTIFY],
 	["defaults", null],
 ];
 
@@ -57,6 +69,29 @@ function formPanel(title, fields, values, save) {
 	return panel({ title, props: { class: "panel narrow" } }, node);
 }
 
+/* The setting is an object of objects; the form is flat. */
+function flatten({ webhook, mail, ...rest } = {}) {
+	return { ...rest, ...webhook, ...mail };
+}
+
+function unflatten(flat) {
+	const pick = keys => Object.fromEntries(keys.filter(k => flat[k] !== undefined).map(k => [k, flat[k]]));
+	const out = { appeals: flat.appeals, alarms: flat.alarms };
+	if (flat.url) out.webhook = pick(WEBHOOK);
+	if (flat.host) out.mail = pick(MAIL);
+	return out;
+}
+
+/* How it goes, and a button that sends one now. */
+function notifyPanel(page) {
+	const place = el("div", {});
+	const draw = () => load(place, () => api.get("/api/v1/notifications", { signal: page.signal }), state => el("div", { class: "stack" }, ["webhook", "mail"].map(way => el("div", { class: "stack tight" }, el("h3", {}, t("notify." + way)),
+		state[way].configured ? [facts([[t("notify.sent"), number(state[way].sent)], [t("notify.waiting"), number(state[way].waiting)], [t("notify.dropped"), state[way].dropped ? number(state[way].dropped) : null], [t("notify.at"), state[way].sent_at ? ago(state[way].sent_at) : t("never")], [t("list.error"), state[way].error && el("span", { class: "bad" }, plain(state[way].error, 300))]]),
+			api.may("admin") && el("div", {}, button(t("notify.test"), { onclick: async () => { try { await api.change("POST", "/api/v1/notifications/test", { way }); toast(t("notify.tested")); } finally { draw(); } } }))] : el("p", { class: "dim" }, t("notify.off"))))));
+	draw();
+	return panel({ title: t("notify.state") }, place);
+}
+
 export async function show(page) {
 	const [key, fields] = THEMES.find(([k]) => k === (page.args[0] ?? "")) ?? THEMES[0];
 	const body = el("div", {});
@@ -65,6 +100,12 @@ export async function show(page) {
 		const values = Object.fromEntries((await api.all("/api/v1/settings", { signal: page.signal })).map(s => [s.id, s.value]));
 		return [values, fields ?? policyFields(await policyChoices(api))];
 	}, ([values, shown]) => {
+		if (key === "notifications") {
+			return el("div", { class: "grid two" }, formPanel(t("settings.tab.notifications"), NOTIFY, flatten(values.notifications), async after => {
+				await api.change("PUT", path("notifications"), { id: "notifications", value: unflatten(after) });
+				page.again();
+			}), notifyPanel(page));
+		}
 		let before = fields ? values : values.device_defaults ?? {};
 		return formPanel(t("settings.tab." + (key || "general")), shown, before, async after => {
 			if (fields) {

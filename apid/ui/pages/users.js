@@ -7,7 +7,7 @@ import { nameColumn, records } from "../app/records.js";
 const isOver = user => user.expires_at && user.expires_at <= Date.now();
 
 export const show = page => records(page, {
-	scope: "users", path: "/api/v1/users", slug: "name", undo: false,
+	scope: "users", path: "/api/v1/users", bulk: true, slug: "name", undo: false,
 	columns: [
 		nameColumn(),
 		{ title: t("column.state"), width: "minmax(104px, .8fr)", sort: u => String(u.active !== false), cell: u => (u.active === false ? mark(t("device.off"), "bad") : isOver(u) ? mark(t("device.expired"), "bad") : mark(t("device.on"), "good")) },

@@ -13,7 +13,7 @@ const show_ = ["images", "words"].map(n => ({ name: n, kind: "choice", inherit: 
 const who = o => (o.device ? name(o.device) : o.group ? name(o.group) : t("scope.all"));
 
 const domains = (scope, path) => ({
-	scope, path, title: d => d.domain, sorted: [0, 1],
+	scope, path, title: d => d.domain, bulk: true, sorted: [0, 1],
 	columns: [
 		{ title: t("field.domain"), width: "minmax(0, 2fr)", sort: d => d.domain, cell: d => code(d.domain) },
 		{ title: t("field.note"), width: "minmax(0, 2fr)", wide: true, sort: d => d.note, cell: d => (d.note ? name(d.note) : el("span", { class: "dim" }, "–")) },
@@ -26,7 +26,7 @@ export async function show(page) {
 	const categories = new Map(tab === "" ? (await all("/api/v1/categories", { signal: page.signal })).map(c => [c.id, plain(c.name || c.id, 60)]) : []);
 	return recordTabs(page, "websites", [
 		{
-			scope: "sites", path: "/api/v1/websites", title: w => w.pattern, sorted: [0, 1],
+			scope: "sites", path: "/api/v1/websites", bulk: true, title: w => w.pattern, sorted: [0, 1],
 			actions: [button(t("sites.test"), { icon: "explain", href: "#/explain" })],
 			columns: [
 				{ title: t("field.pattern"), width: "minmax(0, 2.4fr)", sort: w => w.pattern, cell: w => code(w.pattern) },
@@ -80,5 +80,13 @@ export async function show(page) {
 		domains("sni_block", "/api/v1/sni-block"),
 		domains("mitm_ignore", "/api/v1/mitm-ignore"),
 		domains("image_ignore", "/api/v1/image-ignore"),
+		{
+			scope: "pinned", path: "/api/v1/pinned", title: p => p.name, undo: false, role: "helper", sorted: [0, 1],
+			columns: [
+				{ title: t("field.domain"), width: "minmax(0, 2fr)", sort: p => p.name, cell: p => code(p.name) },
+				{ title: t("column.device"), sort: p => p.device, cell: p => name(p.device) },
+				{ title: t("field.until"), wide: true, sort: p => p.until, cell: p => ago(p.until) },
+			],
+		},
 	]);
 }

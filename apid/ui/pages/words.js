@@ -8,7 +8,7 @@ const term = { title: t("field.term"), width: "minmax(0, 2fr)", sort: w => w.ter
 
 export const show = page => recordTabs(page, "words", [
 	{
-		scope: "masked", path: "/api/v1/words", title: w => w.term, sorted: [0, 1], rowHeight: 46,
+		scope: "masked", path: "/api/v1/words", title: w => w.term, bulk: true, sorted: [0, 1], rowHeight: 46,
 		columns: [term, { title: t("field.match"), sort: w => w.match ?? "exact", cell: w => choiceText("masked", "match", w.match ?? "exact") }],
 		fields: [
 			{ name: "term", kind: "text", required: true, max: 256 },
@@ -16,7 +16,7 @@ export const show = page => recordTabs(page, "words", [
 		],
 	},
 	{
-		scope: "searched", path: "/api/v1/search-words", title: w => w.term, sorted: [0, 1], rowHeight: 46,
+		scope: "searched", path: "/api/v1/search-words", title: w => w.term, bulk: true, sorted: [0, 1], rowHeight: 46,
 		columns: [term], fields: [{ name: "term", kind: "text", required: true, max: 256 }],
 	},
 ]);

@@ -75,12 +75,13 @@ class World:
 
 # ---- pages, and something to show on each ----
 
-PAGES = ["/overview", "/live", "/devices", "/devices/annas-phone", "/devices/annas-phone/activity",
+PAGES = ["/overview", "/live", "/report", "/report/week?device=annas-phone", "/devices", "/devices/annas-phone", "/devices/annas-phone/activity",
          "/devices/annas-phone/policy", "/devices/annas-phone/sites", "/users", "/groups", "/groups/kids", "/lists", "/lists/ads", "/websites",
          "/websites/categories", "/websites/overrides", "/websites/sni_block", "/words", "/words/searched", "/dns",
          "/dns/dns_records", "/firewall", "/appeals", "/appeals/approved", "/explain", "/sync", "/health", "/audit",
          "/accounts", "/keys",
          "/keys/tokens", "/keys/provision", "/settings", "/settings/access", "/settings/network",
+         "/settings/notifications", "/websites/pinned",
          "/settings/defaults", "/me", "/welcome"]
 
 
