@@ -16,8 +16,8 @@ SECOND = "another long password"
 class World:
     """apid with a database of its own, an owner, and a tunnel that wgd has told of."""
 
-    def __init__(self, place, seed=None, network=None):
-        """network: of the first tunnel, in place of a /24."""
+    def __init__(self, place, seed=None, network=None, has_owner=True):
+        """network: of the first tunnel, in place of a /24. seed None: the usual one."""
         (place / "db").mkdir()
         (place / "run").mkdir()
         self.mariadb = apidlib.MariaDB(place / "db").start()
@@ -28,12 +28,12 @@ class World:
             {"name": "mitm", "public_key": SERVER_KEY, "port": 51820, "addresses": ["10.9.0.1", "fd09::1"]}))
         self.redis("SET", "culvert:epoch:wgd", "e")
         self.redis("HSET", "culvert:gens:wgd", "tunnels", '{"gen":1,"wid":"w","full":1}')
-        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, seed or apidlib.SEED)
+        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, apidlib.SEED if seed is None else seed)
         if network:
             conf = self.apid.conf.read_text().replace("10.9.0.1/24", network)
             apidlib.owned_file(self.apid.conf, conf, 0o444)
         self.apid.start()
-        self.owner = self.apid.owner()
+        self.owner = self.apid.owner() if has_owner else None
         self.clients = {apidlib.OWNER: self.owner}
         self.proxyd = None
         self.url = "https://127.0.0.1:%d" % self.apid.admin_port
