@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Browsers driven by playwright-core (npm) with Debian's Chromium and Firefox."""
+"""Debian's Chromium driven by playwright-core (npm)."""
 import json
 import pathlib
 import queue
@@ -14,22 +14,20 @@ from .wait import wait_until
 
 HERE = pathlib.Path(__file__).parent / "playwright"
 DEADLINE_S = 90
-EXECUTABLES = {"chromium": "chromium", "firefox": "firefox-esr"}
 
 
 class Browser:
-    """name: chromium or firefox. host: a lab's host to run in."""
+    """popen: in place of subprocess.Popen, to run in another host. args: more of Chromium's own."""
 
-    def __init__(self, name="chromium", host=None, args=(), log=subprocess.DEVNULL):
-        executable = shutil.which(EXECUTABLES[name])
+    def __init__(self, popen=subprocess.Popen, args=()):
+        executable = shutil.which("chromium")
         if not executable:
-            pytest.fail("%s is not installed: deploy/deps test" % EXECUTABLES[name])
+            pytest.fail("chromium is not installed: deploy/deps test")
         argv = ["node", str(HERE / "driver.js"), str(install("playwright"))]
-        self.process = subprocess.Popen(host.argv(*argv) if host else argv, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=log, text=True)
+        self.process = popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.serial, self.answers = 0, queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.version = self.ask("launch", name=name, executable=executable, args=list(args))
+        self.version = self.ask("launch", executable=executable, args=list(args))
 
     def _read(self):
         for line in self.process.stdout:

@@ -13,7 +13,7 @@ KINDS = {
     "DNS record": ("/dns/dns_records", "Add record", {"name": "printer.home", "value": "10.77.0.9"}, "dns-records",
                    {"name": "printer.home", "type": "A", "value": "10.77.0.9"}, {"value": "10.77.0.10"}),
     "website": ("/websites", "Add website", {"pattern": "paper.example"}, "websites",
-                {"pattern": "paper.example", "category": "games", "status": "approved"}, {"pattern": "papers.example"}),
+                {"pattern": "paper.example", "status": "approved"}, {"pattern": "papers.example"}),
     "category": ("/websites/categories", "Add category", {"name": "Crafts"}, "categories",
                  {"id": "crafts", "name": "Crafts", "default": "allow", "visibility": "public"}, {"name": "Handicrafts"}),
     "exception": ("/websites/overrides", "Add exception", {"pattern": "except.example"}, "site-overrides",

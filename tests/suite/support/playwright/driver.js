@@ -12,10 +12,8 @@ let browser = null, serial = 0;
 const CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
 	"--disable-component-update", "--no-first-run"];
 
-async function launch({ name, executable, args }) {
-	const options = { headless: true, executablePath: executable };
-	if (name === "chromium") browser = await playwright.chromium.launch({ ...options, args: [...CHROMIUM, ...(args ?? [])] });
-	else browser = await playwright._bidiFirefox.launch(options);
+async function launch({ executable, args }) {
+	browser = await playwright.chromium.launch({ headless: true, executablePath: executable, args: [...CHROMIUM, ...(args ?? [])] });
 	return browser.version();
 }
 
