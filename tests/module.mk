@@ -1,5 +1,5 @@
 # Tests: the runner is tests/check.
-PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd path filters syncd apid ui walk ops
+PARTS = unit fuzz policy lint bus lab wgd fwd dnsd proxyd path filters syncd apid ui walk trust ops
 
 # For the runner: make print-UNITS.
 print-%:
@@ -21,7 +21,7 @@ check-asan: deps
 $(addprefix check-,$(PARTS)): check-%: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
 	$(Q)$(if $(filter proxyd,$*),$(MAKE) $(JOBS) openssl)
-	$(Q)B=$(B) tests/check $*
+	$(Q)B=$(B) tests/check $*$(if $(filter trust,$*),; s=$$?; cat $(B)/evidence/trust-*.txt; exit $$s)
 
 # On a kernel with WireGuard, a guest's if need be (tests/kernel/guest): 1 to 5 minutes. Not part of check.
 check-kernel: deps

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the end-to-end tests share: probes from a device, policy changes, the core of a gateway."""
 import concurrent.futures
+import copy
 import errno
 import itertools
 import json
@@ -9,6 +10,7 @@ import socket
 import struct
 import time
 
+import pytest
 from culvertlab import clients, gateway
 from culvertlab.places import write_file
 from support.wait import wait_until
@@ -144,6 +146,22 @@ def put_seed(lab, document):
     lab.daemon("apid", "reload")
     wait_until(lambda: _is_published(lab, document), "seed published", 15)
     lab.settle()
+
+
+@pytest.fixture
+def seeded(lab):
+    """seeded(change) puts another policy in force; the former one is back after the test: topics that a change
+    brought are empty (a seed says nothing of those that it leaves out)."""
+    before = read_seed(lab)
+
+    def apply(change):
+        document = copy.deepcopy(read_seed(lab))
+        change(document)
+        put_seed(lab, document)
+    yield apply
+    after = read_seed(lab)
+    if after != before:
+        put_seed(lab, {**{topic: [] for topic in after}, **before})
 
 
 def device(document, name):
