@@ -32,6 +32,14 @@ def test_a_listed_name_is_reset_and_never_delivered(world, to):
     assert "ads.listed.example" not in str(world.secure.requests[-2:])
 
 
+def test_the_kernel_s_own_queue_is_used_where_there_is_one(world):
+    """F15: else the target of iptables, which nft does not print."""
+    has_native = world.lan.run("sh", "-c", "nft 'add table t; add chain t c; add rule t c queue' && echo yes",
+                               check=False) == "yes\n"
+    rules = world.nft("list", "chain", "inet", "culvert", "path_queue")
+    assert ("queue flags bypass to 3129" in rules) == has_native
+
+
 def test_a_dead_reader_closes_at_once_and_established_connections_go_on(world):
     """P20: fails closed; then proxyd takes over, and a new reader comes back by itself."""
     with lib.tls(world, "allowed.example") as c:
