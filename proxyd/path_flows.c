@@ -101,9 +101,25 @@ int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_
 	return 0;
 }
 
+static uint16_t *counter_of(struct path_flows *fs, const struct path_key *key)
+{
+	uint64_t hash = siphash13(fs->secret, key->device, sizeof(key->device));
+
+	return &fs->undecided[hash % PATH_COUNTERS];
+}
+
+void path_flows_decide(struct path_flows *fs, struct path_flow *f)
+{
+	if (f->is_undecided)
+		--*counter_of(fs, &f->key);
+	f->is_undecided = false;
+}
+
 struct path_flow *path_flows_add(struct path_flows *fs, const struct path_key *key, uint64_t now_ms)
 {
-	struct path_flow *f = fs->count < fs->max ? new_flow(key, now_ms) : NULL;
+	uint16_t *undecided = counter_of(fs, key);
+	bool has_room = fs->count < fs->max && *undecided < PATH_UNDECIDED_MAX;
+	struct path_flow *f = has_room ? new_flow(key, now_ms) : NULL;
 
 	if (!f || path_reading_begin(fs, f, now_ms)) {
 		free(f);
@@ -115,6 +131,8 @@ struct path_flow *path_flows_add(struct path_flows *fs, const struct path_key *k
 	f->next = *b;
 	*b = f;
 	fs->count++;
+	f->is_undecided = true;
+	++*undecided;
 	return f;
 }
 
@@ -152,6 +170,7 @@ void path_flows_remove(struct path_flows *fs, struct path_flow *f)
 		b = &(*b)->next;
 	*b = f->next;
 	fs->count--;
+	path_flows_decide(fs, f);
 	path_reading_end(fs, f);
 	flow_remove(&f->live);
 	free(f->host);

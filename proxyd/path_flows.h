@@ -17,6 +17,8 @@ enum {
 	PATH_READ_MS = 3000,
 	PATH_HELD_MAX = 8,
 	PATH_READINGS_MAX = 65536,
+	PATH_UNDECIDED_MAX = 1024, /* of a device, and of few others that share its counter */
+	PATH_COUNTERS = 4096,
 	PATH_BYTES_MAX = 64 << 20, /* of what is kept of clients' bytes, all together */
 };
 
@@ -47,6 +49,7 @@ struct path_flow {
 	struct flow live;	/* once it was allowed */
 	struct path_key key;
 	uint8_t generation;
+	bool is_undecided; /* and counted as such */
 	bool is_allowed, is_denied;
 	bool has_ech, has_dot;
 	uint64_t began_ms; /* loop time */
@@ -61,7 +64,8 @@ struct path_flows {
 	uint8_t secret[16];
 	struct list readings;
 	size_t reading_count;
-	size_t bytes; /* that readings keep of what clients said */
+	size_t bytes;			   /* that readings keep of what clients said */
+	uint16_t undecided[PATH_COUNTERS]; /* by a hash of the device */
 };
 
 /* max: flows. 0 or -ENOMEM. */
@@ -71,7 +75,8 @@ void path_flows_fini(struct path_flows *fs);
 /* Of a packet from the device (up), or to it. */
 struct path_key path_key_of(const struct path_packet *k, bool up);
 struct path_flow *path_flows_find(const struct path_flows *fs, const struct path_key *key);
-/* New, with a reading; the key is not there yet. NULL without memory or room. */
+/* New and undecided, with a reading; the key is not there yet. NULL without memory or room, or when
+ * the device has too many of them. */
 struct path_flow *path_flows_add(
 	struct path_flows *fs, const struct path_key *key, uint64_t now_ms);
 /* Of one that was read before, a new reading. 0 or -ENOMEM. */
@@ -80,6 +85,8 @@ int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_
 void path_reading_touch(struct path_flows *fs, struct path_reading *r, uint64_t now_ms);
 /* It is read no more. It holds no packets and asks nothing. */
 void path_reading_end(struct path_flows *fs, struct path_flow *f);
+/* It is decided. Idempotent. */
+void path_flows_decide(struct path_flows *fs, struct path_flow *f);
 /* Out of the table, and freed. */
 void path_flows_remove(struct path_flows *fs, struct path_flow *f);
 /* Each of them; it may be removed. */

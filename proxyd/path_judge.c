@@ -64,6 +64,7 @@ static unsigned deny(struct path_reader *r, struct path_flow *f, unsigned outcom
 {
 	if (!f->is_denied)
 		r->denied++;
+	path_flows_decide(&r->flows, f);
 	f->is_denied = true;
 	f->is_allowed = false;
 	flow_remove(&f->live);
@@ -131,6 +132,7 @@ static unsigned allow(struct path_reader *r, struct path_flow *f)
 	static const struct flow_ops ops = { is_live_allowed, cut };
 
 	r->allowed++;
+	path_flows_decide(&r->flows, f);
 	f->is_allowed = true;
 	flow_add(&r->p.flows, &f->live, &ops);
 	return PATH_ANSWER_TENTATIVE;

@@ -49,6 +49,11 @@ class Wire:
     def send(self, packet):
         self.socket.send(self.heads[packet[0] >> 4] + packet)
 
+    def drain(self):
+        """What came is of no interest; the buffer has room again."""
+        while select.select([self.socket], [], [], 0.1)[0]:
+            self.socket.recv(70000)
+
     def take(self, port, deadline):
         """(header, payload) of the next TCP packet to the port, or None."""
         while True:
@@ -199,7 +204,7 @@ class Server:
 
     def __init__(self, world, address, retry=False):
         self.retry, self.heard = retry, []
-        world.inet.run("ip", "address", "replace", address, "dev", "lo")
+        world.inet.run("ip", "address", "replace", address, "dev", "lo", *(["nodad"] if ":" in address else []))
         self.listener = world.inet_place.listen(address, 443)
         threading.Thread(target=self._run, daemon=True).start()
 

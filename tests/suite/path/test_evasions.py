@@ -363,3 +363,16 @@ def test_a_denied_name_fails_in_a_moment(net, family):
         assert not outcome(c)
         times.append(time.monotonic() - began)
     assert c.is_reset and min(times) < 0.1, times
+
+
+def test_a_device_that_begins_very_many_connections_stands_in_its_own_way_alone(net):
+    """P17: those of others are judged as ever."""
+    wire = net.wire
+    for _ in range(1500):
+        c = Tcp(wire, SITES[4])
+        wire.send(c.packet(c.segment(-1, b"", SYN, 0, options=b"\x02\x04\x05\x78")))
+    wire.drain()
+    late = Tcp(wire, SITES[4])
+    assert not late.connect() and late.is_reset
+    assert lib.get(net, "s1.test.example").status == 200
+    wait_until(lambda: wire.drain() or Tcp(wire, SITES[4]).connect(), "the device's turn")

@@ -67,3 +67,37 @@ def test_a_stopped_reader_lets_nothing_new_pass(world):
         finally:
             world.reader.send(signal.SIGCONT)
     wait_until(lambda: get(world, "allowed.example").status == 200, "recovery")
+
+
+def test_a_restart_of_fwd_leaves_connections_and_judging_alone(world):
+    with lib.tls(world, "allowed.example") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.fwd.stop()
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        assert get(world, "allowed.example").status == 200
+        assert lib.is_refused(world, "ads.listed.example")
+        world.fwd.start()
+        wait_until(lambda: world.fwd.log().count("started version=") > 1, "fwd")
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        with lib.tls(world, "allowed.example") as other:
+            assert other.ask("GET", "/", "allowed.example").status == 200
+            assert not world.spliced()
+    world.wait_inline()
+
+
+def test_it_can_be_switched_off(world):
+    """fwd.path: what passed goes on, what is new is proxyd's."""
+    text = world.conf.read_text()
+    with lib.tls(world, "allowed.example") as c:
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.conf.write_text(text.replace("[fwd]\n", "[fwd]\npath = no\n"))
+        world.fwd.send(signal.SIGHUP)
+        world.wait_inline(False)
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        with lib.tls(world, "allowed.example") as other:
+            assert other.ask("GET", "/", "allowed.example").status == 200
+            assert world.spliced()
+        world.conf.write_text(text)
+        world.fwd.send(signal.SIGHUP)
+        world.wait_inline()
+        assert c.ask("GET", "/", "allowed.example").status == 200
