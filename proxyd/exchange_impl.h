@@ -44,8 +44,9 @@ struct exchange {
 	bool request_ended;		       /* the client's body is whole */
 	bool needs_http1;		       /* the server wants it for this request */
 	bool was_refused;		       /* once, by a server that did nothing for it */
-	bool is_reused; /* over a connection kept from before: one retry is due */
-	bool is_bound;	/* the connection knows the client: nobody else may have it */
+	bool is_reused;	   /* over a connection kept from before, or of others */
+	bool was_repeated; /* after such a one died: a retry is not retried (RFC 9110 9.2.2) */
+	bool is_bound;	   /* the connection knows the client: nobody else may have it */
 	/* What becomes of the answer's body (filter.c). */
 	struct filter *filter; /* NULL: it goes as it is */
 	bool masks_words, hides_images;

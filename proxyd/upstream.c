@@ -148,10 +148,12 @@ static bool is_repeatable(const struct exchange *x)
 }
 
 /* A kept connection ended instead of answering: the server had closed it. */
-static bool may_repeat(const struct exchange *x, const struct http_client *c, int why)
+static bool may_repeat(struct exchange *x, const struct http_client *c, int why)
 {
-	return x->is_reused && !http_client_is_answered(c) && why != -ETIMEDOUT &&
-	       is_repeatable(x) && !exchange_is_answered(x) && !x->p->stopping;
+	if (!x->is_reused || x->was_repeated || http_client_is_answered(c) || why == -ETIMEDOUT ||
+		!is_repeatable(x) || exchange_is_answered(x) || x->p->stopping)
+		return false;
+	return x->was_repeated = true;
 }
 
 /* Is the request to be sent once more, since the server says that it did nothing for it? HTTP/1.1

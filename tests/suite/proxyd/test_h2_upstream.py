@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP/2 towards web servers (SPEC P1), from clients of either version: `ask` is one request, whatever the client's
 version; the origin speaks HTTP/2 alone."""
+import contextlib
 import hashlib
 import json
 import os
@@ -380,3 +381,20 @@ def test_upload_that_is_not_taken_is_held_back(world, origin):
             c.flush()
             sent += room
         assert sent < 4 << 20
+
+
+def test_what_died_on_a_shared_connection_is_repeated_once_at_most(world, origin):
+    """RFC 9110 9.2.2: a retry is not retried. Of a burst each request was sent again for each other one that failed."""
+    host, sent = "s32.test.example", []
+    world.dns.names[host] = [PORT_SITE]
+
+    def die(s):
+        sent.append(s.path)
+        time.sleep(0.2)  # others come along
+        with contextlib.suppress(OSError):
+            s.conn.socket.shutdown(2)
+    origin.routes["/die"] = die
+    with Client(world, host) as c:
+        numbers = [c.request("/die?%d" % i) for i in range(12)]
+        assert {c.wait(n).status for n in numbers} == {502}
+    assert max(sent.count(path) for path in sent) == 2
