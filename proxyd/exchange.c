@@ -109,8 +109,10 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 		return;
 	}
 	judge_decide(x, true, &d);
-	/* What is blocked still completes TLS, so that the page can be shown. */
-	x->wants_tunnel = pins_is_blind(x->p, proxy_device(x->p, &s->device), x->target.host, &d);
+	/* What is blocked still completes TLS, so that the page can be shown. Where HTTP is to be
+	 * expected, it is seen in any case. */
+	s->is_blind = pins_is_blind(x->p, proxy_device(x->p, &s->device), x->target.host, &d);
+	x->wants_tunnel = s->is_blind && x->target.is_https;
 	if (x->wants_tunnel) {
 		access_judge(&x->access, x->p, &d);
 		upstream_start(x);

@@ -170,7 +170,8 @@ static void on_first_bytes(struct stream *stream, const void *data, size_t len)
 		on_first_request(s, stream, data, len);
 		return;
 	}
-	err = is_tls || is_http ? stream_unread(stream, data, len) : -EPROTO;
+	/* What nobody may decrypt is not decrypted on the port of HTTP either. */
+	err = is_http || (is_tls && !s->is_blind) ? stream_unread(stream, data, len) : -EPROTO;
 	s->target.is_https = is_tls;
 	if (!err && is_tls) {
 		s->state = SESSION_TLS;

@@ -33,6 +33,7 @@ struct session {
 	struct target target;  /* of CONNECT */
 	struct access access;  /* of CONNECT, until there is a request in it */
 	bool is_mismatched;    /* the SNI was another name */
+	bool is_blind;	       /* nothing within it may be decrypted */
 	int64_t began;	       /* epoch ms: its CONNECT */
 	uint64_t shown_at;     /* loop time: SESSION_SHOWN */
 	bool has_certificate;  /* it was chosen, to be sent */
