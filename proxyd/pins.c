@@ -5,6 +5,7 @@
 #include "proxyd/judge.h"
 #include "proxyd/pins_impl.h"
 #include "proxyd/search_url.h"
+#include "proxyd/sni.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,16 +60,26 @@ static bool is_search(const struct device_view *device, const char *host)
 	       (want && safe_search_find(want, host, strlen(host)) != SAFE_FORMS);
 }
 
+/* Queries to a public resolver, or names within an encrypted hello, that nobody would see (SPEC P3,
+ * P15). */
+static bool hides_names(const struct proxy *p, const char *host, const struct decision *d)
+{
+	return (d->reason != REASON_CONNECTIVITY && canary_find(&p->canary, host, strlen(host))) ||
+	       sni_is_ech_public(p, host);
+}
+
 bool pins_is_plain(const struct proxy *p, const struct device_view *v, const char *host,
 	const struct decision *d)
 {
 	return judge_is_allowed(d) && !gateway_is_host(p, host) && !is_search(v, host) &&
-	       !filter_is_on(p, host, d);
+	       !filter_is_on(p, host, d) && !hides_names(p, host, d);
 }
 
-/* Asked again in each epoch alone, for its time. */
-static bool has_paths(const struct proxy *p, struct pin *pin)
+/* The rules are asked again in each epoch alone, for their time. */
+static bool has_paths(struct proxy *p, struct device_view *v, struct pin *pin)
 {
+	if (policy_has_list_paths(p->policy, v, pin->name, strlen(pin->name)))
+		return true;
 	if (pin->judged_in != p->flows.epoch) {
 		pin->has_paths = policy_has_path_rules(p->policy, pin->name, strlen(pin->name));
 		pin->judged_in = p->flows.epoch;
@@ -76,8 +87,7 @@ static bool has_paths(const struct proxy *p, struct pin *pin)
 	return pin->has_paths;
 }
 
-bool pins_pass(
-	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d)
+bool pins_pass(struct proxy *p, struct device_view *v, const char *host, const struct decision *d)
 {
 	char id[PIN_ID_LEN];
 	struct pin *pin;
@@ -87,11 +97,11 @@ bool pins_pass(
 	pin_id(v->id, host, id);
 	pin = hmap_find_str(&p->pins.by_id, id);
 	return pin && !pin->is_revoked && !pin_is_over(p, pin, clock_wall_ms()) &&
-	       pins_is_plain(p, v, host, d) && !has_paths(p, pin);
+	       pins_is_plain(p, v, host, d) && !has_paths(p, v, pin);
 }
 
 bool pins_is_blind(
-	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d)
+	struct proxy *p, struct device_view *v, const char *host, const struct decision *d)
 {
 	return judge_is_allowed(d) && !gateway_is_host(p, host) &&
 	       (d->no_decrypt || pins_pass(p, v, host, d));

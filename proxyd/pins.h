@@ -37,12 +37,11 @@ void pins_fini(struct proxy *p);
 void pins_report(const struct proxy *p, cJSON *status);
 
 /* Is there a pass-through for it that holds now? d: the policy's word on the name. */
-bool pins_pass(
-	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d);
+bool pins_pass(struct proxy *p, struct device_view *v, const char *host, const struct decision *d);
 /* Does what CONNECT for that name leads to pass undecrypted: for this, or by the policy? v NULL: no
  * device. */
 bool pins_is_blind(
-	struct proxy *p, const struct device_view *v, const char *host, const struct decision *d);
+	struct proxy *p, struct device_view *v, const char *host, const struct decision *d);
 
 /* The device would not have our certificate under that name, over a connection that began then
  * (epoch ms): it said so, or hung up. */

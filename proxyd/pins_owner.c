@@ -105,6 +105,7 @@ static bool may_be_pinned(struct proxy *p, const char *device, const char *name)
 		return false;
 	pins_decide(p, v, name, &d);
 	return pins_is_plain(p, v, name, &d) &&
+	       !policy_has_list_paths(p->policy, v, name, strlen(name)) &&
 	       !policy_has_path_rules(p->policy, name, strlen(name));
 }
 

@@ -78,6 +78,31 @@ bool judge_lists(struct judgement *j)
 	return false;
 }
 
+struct path_search {
+	const struct policy *p;
+	uint64_t on;
+};
+
+static bool is_list_on(void *arg, const char *list)
+{
+	const struct path_search *s = arg;
+
+	for (uint64_t left = s->on; left; left &= left - 1) {
+		if (!strcmp(s->p->lists[__builtin_ctzll(left)], list))
+			return true;
+	}
+	return false;
+}
+
+bool policy_has_list_paths(struct policy *p, struct device_view *dev, const char *host, size_t len)
+{
+	struct path_search s = { p, lists_on(p, dev) };
+
+	if (!s.on)
+		return false;
+	return !p->webset_loaded || webset_find_list_urls(&p->webset, host, len, is_list_on, &s);
+}
+
 bool policy_has_lists_on(struct policy *p, struct device_view *dev)
 {
 	return lists_on(p, dev);

@@ -103,6 +103,8 @@ uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len)
  * name alone does not tell what may be seen there? Takes time linear in the website rules: for who
  * asks seldom. */
 bool policy_has_path_rules(const struct policy *p, const char *host, size_t len);
+/* Does a list that is on for the device have paths of that host? */
+bool policy_has_list_paths(struct policy *p, struct device_view *dev, const char *host, size_t len);
 /* Is any list on for the device, now; any that acts by address (F6)? */
 bool policy_has_lists_on(struct policy *p, struct device_view *dev);
 bool policy_has_lists_by_address_on(struct policy *p, struct device_view *dev);

@@ -262,6 +262,39 @@ bool webset_has_urls(const struct webset *w, const char *host, size_t len)
 	return false;
 }
 
+bool webset_find_list_urls(const struct webset *w, const char *host, size_t len,
+	bool (*on_list)(void *arg, const char *list), void *arg)
+{
+	enum { TABLE = WEBSET_PREFIX_LIST - WEBSET_PREFIX_HOST };
+	const struct webset_entry *entries = section(w, WEBSET_ENTRIES);
+	const struct webset_node *nodes = section(w, WEBSET_NODES + TABLE);
+	size_t www = pattern_www_len(host, len);
+	char prefix[256 + 1];
+	uint32_t n;
+
+	host += www;
+	len -= www;
+	if (len >= sizeof(prefix))
+		return false;
+	memcpy(prefix, host, len);
+	prefix[len++] = '/';
+	/* What begins with it comes right behind it, or is it. */
+	n = find_node(w, TABLE, prefix, len);
+	if (n == WEBSET_NONE || entries[nodes[n].first].text_len != len)
+		n = n == WEBSET_NONE ? 0 : n + 1;
+	for (; n < w->header->section[WEBSET_NODES + TABLE].count; n++) {
+		const struct webset_entry *e = &entries[nodes[n].first];
+
+		if (e->text_len < len || memcmp(string_at(w, e->text), prefix, len) != 0)
+			break;
+		for (uint32_t i = 0; i < nodes[n].count; i++) {
+			if (on_list(arg, string_at(w, e[i].category)))
+				return true;
+		}
+	}
+	return false;
+}
+
 size_t webset_count(const struct webset *w)
 {
 	return w->header->section[WEBSET_ENTRIES].count;

@@ -70,6 +70,10 @@ void webset_close(struct webset *w);
 /* Is there a rule of a website with a path (or with a scheme) that may be for that host? Takes time
  * linear in such rules. Lists' are left out: their names are in the domain set. */
 bool webset_has_urls(const struct webset *w, const char *host, size_t len);
+/* Calls on_list with the id of the list of each URL prefix of that host, until it returns true:
+ * true. Takes time linear in these. */
+bool webset_find_list_urls(const struct webset *w, const char *host, size_t len,
+	bool (*on_list)(void *arg, const char *list), void *arg);
 size_t webset_count(const struct webset *w);
 /* Calls on_match once for each rule that matches, in no order, until it returns false. No
  * allocation, time linear in the subject. A subject that has cost more comparing than any honest

@@ -383,6 +383,64 @@ static void test_site_that_could_not_be_read_matches_widely(void)
 	buf_fini(&image);
 }
 
+struct wanted {
+	const char *list;
+	size_t count;
+};
+
+static bool on_list(void *arg, const char *list)
+{
+	struct wanted *w = arg;
+
+	w->count += list[0] != '\0';
+	return w->list && !strcmp(list, w->list);
+}
+
+static size_t count_lists(const struct webset *w, const char *host)
+{
+	struct wanted all = { 0 };
+
+	OK(!webset_find_list_urls(w, host, strlen(host), on_list, &all));
+	return all.count;
+}
+
+static bool has_list(const struct webset *w, const char *host, const char *list)
+{
+	struct wanted one = { .list = list };
+
+	return webset_find_list_urls(w, host, strlen(host), on_list, &one);
+}
+
+static void test_lists_urls_are_found_by_their_host(void)
+{
+	static const char *const urls[] = { "http://b.example/x", "http://b.example/x/y",
+		"http://www.b.example/x", "http://b.example.net/x", "http://b-b.example/x",
+		"http://a.example/", "http://c.b.example/z", "http://z.example:8080/x" };
+	struct webset_builder *b = webset_builder_new();
+	struct buf image;
+	struct webset w;
+
+	buf_init(&image, 0);
+	for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++)
+		INT_IS(webset_builder_add_url(b, "one", urls[i], strlen(urls[i])), 0);
+	INT_IS(webset_builder_add_url(b, "two", urls[0], strlen(urls[0])), 0);
+	INT_IS(webset_builder_finish(b, &image), 0);
+	webset_builder_free(b);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	INT_IS(count_lists(&w, "b.example"), 4);
+	INT_IS(count_lists(&w, "www.b.example"), 4);
+	INT_IS(count_lists(&w, "a.example"), 1);
+	INT_IS(count_lists(&w, "c.b.example"), 1);
+	INT_IS(count_lists(&w, "b.exampl"), 0);
+	INT_IS(count_lists(&w, "zz.example"), 0);
+	INT_IS(count_lists(&w, "0.example"), 0);
+	INT_IS(count_lists(&w, ""), 0);
+	OK(has_list(&w, "b.example", "two"));
+	OK(!has_list(&w, "b.example.net", "two"));
+	webset_close(&w);
+	buf_fini(&image);
+}
+
 int main(void)
 {
 	TAP_RUN(test_finds_what_each_rule_by_itself_would);
@@ -393,6 +451,7 @@ int main(void)
 	TAP_RUN(test_a_forged_image_is_refused_or_harmless);
 	TAP_RUN(test_rule_carries_its_record);
 	TAP_RUN(test_url_that_costs_too_much_is_closed);
+	TAP_RUN(test_lists_urls_are_found_by_their_host);
 	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
 	return tap_done();
 }

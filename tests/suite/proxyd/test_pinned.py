@@ -423,3 +423,30 @@ def test_of_two_processes_the_one_with_the_lock_writes(new_world):
         w.port = first_port
     finally:
         second.stop()
+
+
+# ---- what was passed through, and let through what is filtered ----
+
+def test_a_path_that_a_list_has_there_ends_it(world):
+    """A device whose list blocks a part of a website could have that part by refusing the certificate."""
+    assert world.get_secure("https://s3.test.example/bad/x").status == 451
+    assert _never(world, "s3.test.example")
+    # Only for who has the list.
+    world.change("device_prefs", {"id": "device:full", "lists_off": ["adblock"]})
+    _pinned(world, "s3.test.example", "full")
+    world.change("device_prefs", {"id": "device:full"})
+    assert not world.passes("s3.test.example", "full")
+
+
+@pytest.mark.parametrize("host", ["dns.google", "cloudflare-ech.com"])
+def test_never_what_hides_other_names(world, host):
+    """Undecrypted, queries to a resolver and hidden names would not be seen (P3, P15)."""
+    world.dns.names[host] = [SITE]
+    assert _never(world, host, "passing")
+
+
+def test_http_in_connect_is_judged_under_a_name_that_passes(world):
+    """P1: what is no TLS takes the normal path; a page's ws: and a plain request came to nothing."""
+    _pinned(world, "b8.test.example")
+    done = world.curl("--proxytunnel", "http://b8.test.example/")
+    assert done.returncode == 0, done.stderr
