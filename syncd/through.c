@@ -11,10 +11,8 @@
 #define RETRY_MS      1000
 #define DOUBLINGS_MAX 5
 #define REFUSED_MS    300000 /* what Directus will not have: an admin has to see to it */
-#define SAVE_MS	      300
 #define FILTER_MAX    12000
 
-static void next(struct through *t);
 static void find_row(struct through *t);
 
 /* ---- the queue ---- */
@@ -24,7 +22,7 @@ static const char *collection(const struct through *t, enum mapping_part part)
 	return t->mapping->collections[part];
 }
 
-static void free_item(struct through *t, struct through_item *item)
+void through_item_free(struct through *t, struct through_item *item)
 {
 	char name[300];
 
@@ -58,8 +56,7 @@ static struct through_item *touch(struct through *t, enum mapping_part part, con
 	return item;
 }
 
-/* Changed while it was being written: looked at again. */
-static void touch_again(struct through *t, enum mapping_part part, const char *id)
+void through_touch(struct through *t, enum mapping_part part, const char *id)
 {
 	struct through_item *item = touch(t, part, id);
 
@@ -81,7 +78,7 @@ static void finish(struct through *t, const char *key)
 	t->failures = 0;
 	t->error[0] = 0;
 	t->written++;
-	timer_start(&t->save, SAVE_MS, 0);
+	timer_start(&t->save, THROUGH_SAVE_MS, 0);
 	log_info("written to Directus collection=%s key=%s", collection(t, item->part), key);
 	t->ops->on_written(t->arg, collection(t, item->part));
 	if (item->is_stale) {
@@ -89,12 +86,12 @@ static void finish(struct through *t, const char *key)
 		char id[sizeof(item->id)];
 
 		memcpy(id, item->id, sizeof(id));
-		free_item(t, item);
+		through_item_free(t, item);
 		touch(t, part, id);
 	} else {
-		free_item(t, item);
+		through_item_free(t, item);
 	}
-	next(t);
+	through_next(t);
 }
 
 static void note_error(struct through *t, const char *text)
@@ -123,7 +120,7 @@ static void fail(struct through *t, const struct directus_answer *a)
 		list_add(&t->refused, &item->node);
 		if (!timer_is_active(&t->retry))
 			timer_start(&t->retry, REFUSED_MS, 0);
-		next(t);
+		through_next(t);
 		return;
 	}
 	t->failures++;
@@ -267,7 +264,7 @@ static bool is_settled(struct through *t, struct through_item *item)
 	if (item->part == PART_SWITCHES || t->writes)
 		return false;
 	through_links_set(&t->links, item->part, item->id, NULL, item->hash);
-	timer_start(&t->save, SAVE_MS, 0);
+	timer_start(&t->save, THROUGH_SAVE_MS, 0);
 	return true;
 }
 
@@ -302,7 +299,7 @@ static int queue_needed(struct through *t, struct through_item *item, const char
 	return 0;
 }
 
-static void next(struct through *t)
+void through_next(struct through *t)
 {
 	char needs[132];
 
@@ -313,7 +310,7 @@ static void next(struct through *t)
 		if (err == -EAGAIN && t->writes && !queue_needed(t, item, needs))
 			continue;
 		if ((err && err != -EAGAIN) || is_settled(t, item))
-			free_item(t, item);
+			through_item_free(t, item);
 		else
 			start_item(t, item);
 	}
@@ -328,7 +325,7 @@ static void on_retry(struct timer *timer)
 		list_remove(it);
 		list_add(&t->queue, it);
 	}
-	next(t);
+	through_next(t);
 }
 
 static void on_save(struct timer *timer)
@@ -338,140 +335,11 @@ static void on_save(struct timer *timer)
 	through_links_save(&t->links);
 }
 
-/* ---- apid's topics ---- */
-
-static void touch_pref(struct through *t, const char *id, const struct rec_device_pref *rec)
-{
-	const char *device = strncmp(id, "device:", 7) ? NULL : id + 7;
-	size_t len = device ? strlen(device) : 0;
-	char name[132];
-
-	if (!device)
-		return;
-	touch_again(t, PART_SWITCHES, device);
-	for (size_t i = 0; rec && i < rec->lists_off.n; i++) {
-		snprintf(name, sizeof(name), "%s/%.64s", device, rec->lists_off.v[i]);
-		touch_again(t, PART_LIST_PREFS, name);
-	}
-	hmap_foreach (&t->links.by_id, it) {
-		const struct through_link *link = it.value;
-
-		if (link->part == PART_LIST_PREFS && !strncmp(link->id, device, len) &&
-			link->id[len] == '/')
-			touch_again(t, PART_LIST_PREFS, link->id);
-	}
-}
-
-static void on_record(
-	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
-{
-	struct through *t = arg;
-
-	(void)owner;
-	if (topic == TOPIC_device_prefs)
-		touch_pref(t, id, rec);
-	else
-		touch_again(t, through_part_of(topic), id);
-}
-
-/* What was there before we looked for the first time has not been changed. */
-static void take_as_known(struct through *t, enum mapping_part part)
-{
-	char needs[132];
-
-	t->links.known[part] = t->links.is_changed = true;
-	if (part == PART_SWITCHES)
-		return;
-	list_foreach_safe (&t->queue, it) {
-		struct through_item *item = container_of(it, struct through_item, node);
-
-		if (item->part != part)
-			continue;
-		through_item_make(t, item, needs);
-		if (item->hash)
-			through_links_set(&t->links, part, item->id, NULL, item->hash);
-		free_item(t, item);
-	}
-}
-
-static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
-{
-	const enum mapping_part prefs[] = { PART_SWITCHES, PART_LIST_PREFS },
-				one[] = { through_part_of(topic), PARTS };
-	const enum mapping_part *parts = topic == TOPIC_device_prefs ? prefs : one;
-	struct through *t = arg;
-	bool begins = false;
-
-	(void)owner, (void)gen;
-	for (size_t i = 0; i < 2; i++) {
-		if (parts[i] < PARTS && !t->links.known[parts[i]]) {
-			take_as_known(t, parts[i]);
-			begins = true;
-		}
-	}
-	/* At once: what comes after this is a change. */
-	if (begins)
-		through_links_save(&t->links);
-	next(t);
-}
-
-static const struct bus_topic_ops topic_ops = { on_record, on_batch_end };
-
 void through_set_writes(struct through *t, bool writes)
 {
 	t->writes = writes;
 	t->ready = true;
-	next(t);
-}
-
-/* ---- what Directus has ---- */
-
-void through_adopt(
-	const struct through *t, enum mapping_part part, char id[static 132], cJSON *record)
-{
-	const char *category = cJSON_GetStringValue(json_get(record, "category")), *text;
-	const struct through_link *link = through_links_find_key(&t->links, part, id);
-	enum bus_topic topic;
-	cJSON *local;
-
-	if (link) {
-		snprintf(id, 132, "%s", link->id);
-		cJSON_ReplaceItemInObjectCaseSensitive(record, "id", cJSON_CreateString(id));
-		text = mapping_topic(part, &topic) ? bus_topic_find(t->bus, topic, BUS_APID, id)
-						   : NULL;
-		local = text ? json_parse(text, strlen(text)) : NULL;
-		mapping_add_rest(part, local, record);
-		cJSON_Delete(local);
-	}
-	link = category ? through_links_find_key(&t->links, PART_CATEGORIES, category) : NULL;
-	if (link)
-		cJSON_ReplaceItemInObjectCaseSensitive(
-			record, "category", cJSON_CreateString(link->id));
-}
-
-void through_compare(
-	struct through *t, enum bus_topic topic, const struct hmap *records, uint64_t begun_at)
-{
-	enum mapping_part part = through_part_of(topic);
-
-	if (!t->writes || part == PARTS)
-		return;
-	hmap_foreach (&t->links.by_id, it) {
-		const struct through_link *link = it.value;
-
-		if (link->part == part && *link->key && link->round < begun_at &&
-			!hmap_find_str(records, link->id))
-			t->ops->on_gone(t->arg, topic, link->id);
-	}
-}
-
-void through_dropped(struct through *t, enum bus_topic topic, const char *id)
-{
-	struct through_link *link = through_links_find(&t->links, through_part_of(topic), id);
-
-	if (link)
-		through_links_remove(&t->links, link);
-	timer_start(&t->save, SAVE_MS, 0);
+	through_next(t);
 }
 
 /* ---- life ---- */
@@ -489,18 +357,6 @@ int through_open(struct through *t, struct bus *bus, struct directus_client *cli
 	timer_init(loop, &t->retry, on_retry, t);
 	timer_init(loop, &t->save, on_save, t);
 	return through_links_open(&t->links, state_dir);
-}
-
-int through_start(struct through *t)
-{
-	enum bus_topic topic;
-	int err = bus_subscribe(t->bus, TOPIC_device_prefs, BUS_APID, &topic_ops, t);
-
-	for (int p = 0; p < PARTS && !err; p++) {
-		if (mapping_topic((enum mapping_part)p, &topic))
-			err = bus_subscribe(t->bus, topic, BUS_APID, &topic_ops, t);
-	}
-	return err;
 }
 
 void through_report(const struct through *t, cJSON *status)
@@ -524,7 +380,7 @@ void through_close(struct through *t)
 static void free_all(struct through *t, struct list *items)
 {
 	list_foreach_safe (items, it)
-		free_item(t, container_of(it, struct through_item, node));
+		through_item_free(t, container_of(it, struct through_item, node));
 }
 
 void through_fini(struct through *t)

@@ -16,6 +16,14 @@ struct through_item {
 	bool is_stale;	/* changed while it was being written */
 };
 
+#define THROUGH_SAVE_MS 300
+
+/* The record may have changed: it is looked at, again if it is being written. */
+void through_touch(struct through *t, enum mapping_part part, const char *id);
+/* It is looked at no more. */
+void through_item_free(struct through *t, struct through_item *item);
+/* Goes on with what waits. */
+void through_next(struct through *t);
 /* Fills row and hash from apid's topics. -EAGAIN: *needs is the id of a category that has to be
  * written first. -ENOMEM. */
 int through_item_make(const struct through *t, struct through_item *item, char needs[static 132]);

@@ -56,7 +56,7 @@ class StandIn:
 
 
 class World:
-    """CULVERT_CHAOS_PARTS: all run at first."""
+    """All parts, running."""
 
     def __init__(self, place, redis):
         self.redis, self.stores = redis, []
