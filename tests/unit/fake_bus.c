@@ -68,14 +68,18 @@ void fake_bus_end(struct bus *b, enum bus_topic topic, enum bus_daemon owner)
 		t->ops->on_batch_end(t->arg, topic, owner, t->gen);
 }
 
-void fake_bus_end_all(struct bus *b)
+void fake_bus_end_of(struct bus *b, enum bus_daemon owner)
 {
 	for (int topic = 0; topic < BUS_TOPICS; topic++) {
-		for (int owner = 0; owner < BUS_DAEMONS; owner++) {
-			if (b->topics[topic][owner].ops)
-				fake_bus_end(b, (enum bus_topic)topic, (enum bus_daemon)owner);
-		}
+		if (b->topics[topic][owner].ops)
+			fake_bus_end(b, (enum bus_topic)topic, owner);
 	}
+}
+
+void fake_bus_end_all(struct bus *b)
+{
+	for (int owner = 0; owner < BUS_DAEMONS; owner++)
+		fake_bus_end_of(b, (enum bus_daemon)owner);
 }
 
 void fake_bus_set_blob(struct bus *b, const char *path)

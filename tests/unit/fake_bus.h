@@ -15,6 +15,8 @@ void fake_bus_put(struct bus *b, enum bus_topic topic, enum bus_daemon owner, co
 	const char *json);
 /* Ends the batch: the topic is known from now on. */
 void fake_bus_end(struct bus *b, enum bus_topic topic, enum bus_daemon owner);
+/* Makes every topic of one owner known. */
+void fake_bus_end_of(struct bus *b, enum bus_daemon owner);
 /* Makes every topic of apid, and of syncd and wgd, known. */
 void fake_bus_end_all(struct bus *b);
 /* A file that bus_blob_get hands out, when its path holds the digest. */
