@@ -2,12 +2,10 @@
 /* SPEC P5 and the paths table, D3, D11 (unblock with an end), F7 (switches), W4. */
 #include "common/domainset.h"
 #include "common/policy/policy.h"
-#include "common/policy/watches.h"
 #include "common/policy/webset.h"
 #include "common/timer.h"
 #include "tests/unit/fake_bus.h"
 #include "tests/unit/tap.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -744,62 +742,6 @@ static void test_policy_is_known_once_the_source_that_counts_is(void)
 	world_fini(&w);
 }
 
-static void put_watch(struct world *w, const char *devices, int64_t until)
-{
-	char json[200];
-	snprintf(json, sizeof(json), "{\"id\":\"a\",\"devices\":[%s],\"until\":%" PRId64 "}",
-		devices, until);
-	put(w, TOPIC_watch, "a", json);
-	fake_bus_end(w->bus, TOPIC_watch, BUS_APID);
-}
-
-/* D10, P16 */
-static void test_only_a_device_that_is_watched_now_is_told_of(void)
-{
-	struct world w;
-	struct watches watches;
-	struct settings s = { 0 };
-	world_init(&w);
-	INT_IS(watches_open(&watches, w.bus), 0);
-	struct device_view *phone = directory_find_id(w.dir, "phone");
-	phone->privacy = PRIVACY_FULL;
-	OK(!watches_are_any(&watches, &s) && !watches_has(&watches, phone, &s, 1000));
-	put_watch(&w, "\"laptop\"", 2000);
-	OK(watches_are_any(&watches, &s) && !watches_has(&watches, phone, &s, 1000));
-	put_watch(&w, "\"laptop\",\"phone\"", 2000);
-	OK(watches_has(&watches, phone, &s, 1999) && !watches_has(&watches, phone, &s, 2000));
-	put_watch(&w, "\"*\"", 2000);
-	OK(watches_has(&watches, phone, &s, 1000));
-	phone->privacy = PRIVACY_COUNTS;
-	s.query_log = true;
-	OK(!watches_has(&watches, phone, &s, 1000));
-	phone->privacy = PRIVACY_DOMAINS;
-	OK(watches_has(&watches, phone, &s, 3000));
-	watches_fini(&watches);
-	world_fini(&w);
-}
-
-/* Half a list of devices is none: nobody is let in on it. */
-static void test_nobody_is_known_before_all_devices_are(void)
-{
-	static const struct directory_ops none = { 0 };
-	uv_loop_t loop;
-	struct addr a;
-	uv_loop_init(&loop);
-	struct bus *bus = fake_bus_new();
-	struct directory *dir = directory_open(&loop, bus, &none, NULL);
-	addr_parse("10.9.0.2", &a);
-	fake_bus_put(bus, TOPIC_devices, BUS_APID, "phone",
-		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]}");
-	OK(!directory_find(dir, &a));
-	fake_bus_end_all(bus);
-	OK(directory_find(dir, &a));
-	directory_close(dir);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	INT_IS(uv_loop_close(&loop), 0);
-	fake_bus_free(bus);
-}
-
 static void test_only_the_main_web_set_counts(void)
 {
 	struct world w;
@@ -853,8 +795,6 @@ int main(void)
 	TAP_RUN(test_set_that_cannot_be_had_is_asked_for_again_and_not_applied_before);
 	TAP_RUN(test_list_record_that_decides_alike_is_no_change);
 	TAP_RUN(test_policy_is_known_once_the_source_that_counts_is);
-	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
-	TAP_RUN(test_nobody_is_known_before_all_devices_are);
 	TAP_RUN(test_only_the_main_web_set_counts);
 	return tap_done();
 }

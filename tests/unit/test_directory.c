@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* When devices are known, and which of them are told of (SPEC D8, D10, P16). */
+#include "common/policy/directory.h"
+#include "common/policy/watches.h"
+#include "tests/unit/fake_bus.h"
+#include "tests/unit/tap.h"
+#include <inttypes.h>
+
+struct world {
+	uv_loop_t loop;
+	struct bus *bus;
+	struct directory *dir;
+};
+
+static void world_init(struct world *w)
+{
+	static const struct directory_ops none = { 0 };
+
+	uv_loop_init(&w->loop);
+	w->bus = fake_bus_new();
+	w->dir = directory_open(&w->loop, w->bus, &none, NULL);
+	fake_bus_put(w->bus, TOPIC_devices, BUS_APID, "phone",
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]}");
+}
+
+static void world_fini(struct world *w)
+{
+	directory_close(w->dir);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	INT_IS(uv_loop_close(&w->loop), 0);
+	fake_bus_free(w->bus);
+}
+
+/* Half a list of devices is none: nobody is let in on it. */
+static void test_nobody_is_known_before_all_devices_are(void)
+{
+	struct world w;
+	struct addr a;
+	world_init(&w);
+	addr_parse("10.9.0.2", &a);
+	OK(!directory_find(w.dir, &a));
+	fake_bus_end_all(w.bus);
+	OK(directory_find(w.dir, &a));
+	world_fini(&w);
+}
+
+static void put_watch(struct world *w, const char *devices, int64_t until)
+{
+	char json[200];
+	snprintf(json, sizeof(json), "{\"id\":\"a\",\"devices\":[%s],\"until\":%" PRId64 "}",
+		devices, until);
+	fake_bus_put(w->bus, TOPIC_watch, BUS_APID, "a", json);
+	fake_bus_end(w->bus, TOPIC_watch, BUS_APID);
+}
+
+/* D10, P16 */
+static void test_only_a_device_that_is_watched_now_is_told_of(void)
+{
+	struct world w;
+	struct watches watches;
+	struct settings s = { 0 };
+	world_init(&w);
+	fake_bus_end_all(w.bus);
+	INT_IS(watches_open(&watches, w.bus), 0);
+	struct device_view *phone = directory_find_id(w.dir, "phone");
+	phone->privacy = PRIVACY_FULL;
+	OK(!watches_are_any(&watches, &s) && !watches_has(&watches, phone, &s, 1000));
+	put_watch(&w, "\"laptop\"", 2000);
+	OK(watches_are_any(&watches, &s) && !watches_has(&watches, phone, &s, 1000));
+	put_watch(&w, "\"laptop\",\"phone\"", 2000);
+	OK(watches_has(&watches, phone, &s, 1999) && !watches_has(&watches, phone, &s, 2000));
+	put_watch(&w, "\"*\"", 2000);
+	OK(watches_has(&watches, phone, &s, 1000));
+	phone->privacy = PRIVACY_COUNTS;
+	s.query_log = true;
+	OK(!watches_has(&watches, phone, &s, 1000));
+	phone->privacy = PRIVACY_DOMAINS;
+	OK(watches_has(&watches, phone, &s, 3000));
+	watches_fini(&watches);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	TAP_RUN(test_nobody_is_known_before_all_devices_are);
+	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
+	return tap_done();
+}
