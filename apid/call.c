@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/call.h"
+#include "apid/ui_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,8 +80,10 @@ void call_by(const struct call *c, struct store_actor *by)
 
 /* ---- answers ---- */
 
-/* Pages have neither script nor style; nobody frames us (CSP 3). */
-#define CSP "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+/* Pages have no script, and style of ours alone; nobody frames us (CSP 3). */
+#define CSP                                                                                        \
+	"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "              \
+	"frame-ancestors 'none'"
 
 /* Of what is no page. */
 #define CSP_DATA "default-src 'none'; frame-ancestors 'none'"
@@ -164,8 +167,9 @@ void call_page(struct call *c, int status, const char *title, const char *body,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		"<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n"
+		"<link rel=\"stylesheet\" href=\"/ui/%s/public/page.css\">\n"
 		"</head>\n<body>\n<main>\n<h1>%s</h1>\n%s</main>\n</body>\n</html>\n",
-		title, title, body);
+		title, ui_version, title, body);
 	if (out.failed)
 		call_problem(c, 503, "no memory");
 	else

@@ -58,8 +58,8 @@ void call_empty(struct call *c, int status); /* 204 */
 /* Does a browser ask, which wants a page to be looked at, rather than a program? (RFC 9110 12.5.1)
  */
 bool call_wants_page(const struct call *c);
-/* Such a page: plain, without script and style. body: HTML, of texts that were escaped. extra may
- * be NULL. */
+/* Such a page: without script, in the style of the UI. body: HTML, of texts that were escaped.
+ * extra may be NULL. */
 void call_page(struct call *c, int status, const char *title, const char *body,
 	const struct http_head *extra);
 /* The headers that every answer has: Content-Security-Policy csp, Cache-Control cache, and what

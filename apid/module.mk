@@ -18,7 +18,7 @@ CFLAGS_apid_db_op = $(CFLAGS_apid_db)
 $(B)/obj/apid/schema.o: $(wildcard apid/schema/*.sql)
 # So is the UI. Its graphs are drawn by Debian's libjs-chart.js.
 CHART_JS = /usr/share/javascript/chart.js/chart.min.js
-UI_FILES = apid/ui/index.html $(sort $(wildcard apid/ui/app/* apid/ui/pages/* apid/ui/texts/*))
+UI_FILES = apid/ui/index.html $(sort $(wildcard apid/ui/app/* apid/ui/pages/* apid/ui/public/* apid/ui/texts/*))
 $(B)/gen/ui_files.c: apid/ui/embed $(CHART_JS) $(UI_FILES)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  GEN $@')

@@ -89,12 +89,12 @@ static void handle_file(struct call *c)
 		answer(c, f, "public, max-age=31536000, immutable");
 }
 
-#define FILES(directory, kind)                                                                     \
+/* who: whose listener has it. The devices' own has nothing but the style of its pages. */
+#define FILES(directory, kind, who)                                                                \
 	{                                                                                          \
-		.method = "GET", .path = "/ui/{version}/" directory "/{file}",                     \
-		.front = FRONT_ADMIN, .auth = AUTH_NONE, .response_type = (kind), .status = 200,   \
-		.tag = "ui", .summary = "A part of the pages", .data = (directory),                \
-		.handle = handle_file                                                              \
+		.method = "GET", .path = "/ui/{version}/" directory "/{file}", .front = (who),     \
+		.auth = AUTH_NONE, .response_type = (kind), .status = 200, .tag = "ui",            \
+		.summary = "A part of the pages", .data = (directory), .handle = handle_file       \
 	}
 
 static const struct route routes[] = {
@@ -107,10 +107,11 @@ static const struct route routes[] = {
 		.tag = "ui",
 		.summary = "The administration's pages",
 		.handle = handle_page },
-	FILES("app", "text/javascript"),
-	FILES("pages", "text/javascript"),
-	FILES("texts", "text/javascript"),
-	FILES("vendor", "text/javascript"),
+	FILES("app", "text/javascript", FRONT_ADMIN),
+	FILES("pages", "text/javascript", FRONT_ADMIN),
+	FILES("texts", "text/javascript", FRONT_ADMIN),
+	FILES("public", "text/css", FRONT_ADMIN | FRONT_DEVICE),
+	FILES("vendor", "text/javascript", FRONT_ADMIN),
 };
 
 struct route_set routes_ui(void)

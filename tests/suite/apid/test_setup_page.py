@@ -45,7 +45,7 @@ def test_a_browser_gets_a_form_which_does_not_use_the_link_up(apid, database, pa
 def test_the_page_is_kept_nowhere_runs_nothing_and_sends_only_here(apid, path):
     one = apid.client()
     one.get(path, headers=BROWSER)
-    assert one.headers["Content-Security-Policy"] == ("default-src 'none'; form-action 'self'; base-uri 'none'; "
+    assert one.headers["Content-Security-Policy"] == ("default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
                                                       "frame-ancestors 'none'")
     assert one.headers["Cache-Control"] == "no-store" and one.headers["Referrer-Policy"] == "no-referrer"
 
