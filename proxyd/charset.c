@@ -59,16 +59,35 @@ static const struct {
 	{ "windows-949", "CP949" },
 	{ "utf-16", "UTF-16LE" },
 	{ "unicode", "UTF-16LE" },
+	{ "unicodefeff", "UTF-16LE" },
+	{ "csunicode", "UTF-16LE" },
+	{ "ucs-2", "UTF-16LE" },
+	{ "iso-10646-ucs-2", "UTF-16LE" },
+	{ "unicodefffe", "UTF-16BE" },
+	{ "x-user-defined", "CP1252" }, /* above ASCII there is no text in it */
 	{ "x-mac-cyrillic", "MAC-CYRILLIC" },
 	{ "x-cp1251", "CP1251" },
 	{ "x-cp1252", "CP1252" },
 };
 
+/* What browsers read, and we do not; with some of them they show nothing at all. */
+static bool is_foreign(const char *label)
+{
+	static const char *const labels_of_state[] = { "iso-2022-jp", "csiso2022jp", "iso-2022-kr",
+		"csiso2022kr", "iso-2022-cn", "iso-2022-cn-ext", "hz-gb-2312", "replacement" };
+
+	for (size_t i = 0; i < sizeof(labels_of_state) / sizeof(labels_of_state[0]); i++) {
+		if (!strcasecmp(label, labels_of_state[i]))
+			return true;
+	}
+	return false;
+}
+
 /* State, or no browser's. */
 static bool is_refused(const char *label)
 {
 	static const char *const starts[] = { "iso-2022", "iso2022", "csiso2022", "hz", "utf-7",
-		"utf7", "utf-32", "utf32", "ucs", "iso-10646", "x-user-defined", "replacement" };
+		"utf7", "utf-32", "utf32", "ucs", "iso-10646" };
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
 		if (!strncasecmp(label, starts[i], strlen(starts[i])))
@@ -116,13 +135,13 @@ static int open_as(const char *name, struct charset **out)
 	cs->cd = iconv_open("UTF-32LE", name);
 	if (cs->cd == (iconv_t)-1) {
 		free(cs);
-		return -ENOTSUP;
+		return -ENOENT;
 	}
 	cs->width = is_wide ? 2 : 1;
 	cs->asterisk[is_wide && strcasecmp(name, "UTF-16BE") == 0] = '*';
 	if (!is_wide && !reads_ascii(cs)) {
 		charset_close(cs);
-		return -ENOTSUP;
+		return -ENOENT;
 	}
 	*out = cs;
 	return 0;
@@ -135,7 +154,9 @@ int charset_open(const char *label, struct charset **out)
 		if (!strcasecmp(labels[i].label, label))
 			return labels[i].name ? open_as(labels[i].name, out) : 0;
 	}
-	return is_refused(label) ? -ENOTSUP : open_as(label, out);
+	if (is_foreign(label))
+		return -ENOTSUP;
+	return is_refused(label) ? -ENOENT : open_as(label, out);
 }
 
 void charset_close(struct charset *cs)
@@ -228,6 +249,15 @@ static const char *find_mark(const uint8_t *p, size_t len)
 	return NULL;
 }
 
+static bool is_label(const char *label)
+{
+	struct charset *cs;
+	int err = charset_open(label, &cs);
+
+	charset_close(cs);
+	return err != -ENOENT;
+}
+
 /* The charset that a meta tag declares (HTML 13.2.3.2). */
 static bool read_meta(const struct html_tag *t, char *out, size_t out_len)
 {
@@ -245,7 +275,10 @@ static bool read_meta(const struct html_tag *t, char *out, size_t out_len)
 	/* It could not be read in that charset. */
 	if (found && !strncasecmp(out, "utf-16", 6))
 		snprintf(out, out_len, "utf-8");
-	return found;
+	if (!found || is_label(out))
+		return found;
+	out[0] = '\0';
+	return false;
 }
 
 static void sniff_meta(const uint8_t *p, size_t len, char *out, size_t out_len)

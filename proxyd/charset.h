@@ -12,8 +12,8 @@
 struct charset;
 
 /* label: as declared (WHATWG's labels for the common ones, else iconv's names). *out NULL: UTF-8,
- * which needs no converting. -ENOTSUP: unknown, or one whose bytes depend on what was before
- * (ISO-2022, UTF-7) or that no browser reads; -ENOMEM. */
+ * which needs no converting. -ENOTSUP: one whose bytes depend on what was before (ISO-2022, HZ);
+ * -ENOENT: unknown to browsers, too, which then do as if nothing had been declared; -ENOMEM. */
 int charset_open(const char *label, struct charset **out);
 void charset_close(struct charset *cs);
 
@@ -26,6 +26,7 @@ long charset_decode(struct charset *cs, const uint8_t *data, size_t len, bool is
 const uint8_t *charset_asterisk(const struct charset *cs, size_t *len);
 
 /* What the bytes say of themselves: a byte order mark's charset or, for HTML, that of a meta
- * element in the first CHARSET_LOOK bytes. "" : nothing; len > 1 is room for a label, cut. */
+ * element (with a label that there is) in the first CHARSET_LOOK bytes. "" : nothing; len > 1 is
+ * room for a label, cut. */
 #define CHARSET_LOOK 1024
 void charset_sniff(const uint8_t *data, size_t len, bool is_html, char *out, size_t out_len);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "common/log.h"
 #include "proxyd/filter_head.h"
 #include "proxyd/filter_impl.h"
 #include "proxyd/gateway.h"
@@ -188,6 +187,16 @@ static int read_codings(const struct http_head *answer, enum body_coding out[sta
 	return n;
 }
 
+static int keep_codings(const struct http_head *answer, struct http_head *out)
+{
+	static const char name[] = "Content-Encoding";
+	int err = 0;
+
+	for (size_t i = 0; !err && (i = http_head_find(answer, name, i)) < answer->n_headers; i++)
+		err = http_head_add(out, name, answer->headers[i].value);
+	return err;
+}
+
 static int add_decoders(struct filter *f, const enum body_coding *codings, int n)
 {
 	int err = 0;
@@ -209,18 +218,21 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 	enum body_coding codings[CODINGS_MAX];
 	const enum body_coding *encode;
 	int n = read_codings(answer, codings), err;
+	bool is_unknown = n == -EPROTO;
 
 	/* What browsers would undo, and we do not. */
-	if (n < 0 && n != -EPROTO)
+	if (n < 0 && !is_unknown)
 		return FILTER_REFUSE;
-	if (n < 0) {
+	/* Browsers do not undo what they do not know either: they show it as it comes. */
+	if (is_unknown) {
 		x->p->filtering->unknown_codings++;
-		log_debug("body not filtered host=%s error=coding", x->target.host);
-		return FILTER_PASS;
+		n = 0;
 	}
 	encode = filter_head_coding(http_request_head(x->req), codings, n);
 	err = filter_head_answer(
 		out, words_fingerprint(words_of(x)), encode ? coding_text(*encode) : NULL);
+	if (!err && is_unknown)
+		err = keep_codings(answer, out);
 	if (err || is_head(x))
 		return err ? err : FILTER_TAKES;
 	x->filter = filter_new(x);

@@ -17,7 +17,8 @@ struct filtering {
 	struct image_cache image_cache;
 	uint64_t bodies, masked; /* filtered ones, and occurrences in them */
 	uint64_t images;	 /* replaced */
-	uint64_t unknown_codings, unknown_charsets, lost_scripts; /* passed as they came */
+	/* Passed as they came, unless browsers do not know them either. */
+	uint64_t unknown_codings, unknown_charsets, lost_scripts;
 	uint64_t broken; /* bodies that could not be decoded: broken off */
 };
 

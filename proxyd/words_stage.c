@@ -14,7 +14,7 @@ struct words_stage {
 	struct words *words;
 	struct words_result *result;
 	enum media_kind kind;
-	char label[LABEL_LEN];	 /* the declared charset, "" none */
+	bool is_declared;	 /* the charset, with the type */
 	bool has_started;	 /* the charset is known */
 	bool passes;		 /* as it comes */
 	struct charset *charset; /* NULL: UTF-8 */
@@ -252,35 +252,37 @@ static int take(struct words_stage *w, const uint8_t *p, size_t len, bool is_las
 
 /* ---- the start ---- */
 
-static int open_charset(struct words_stage *w)
+static int open_charset(struct words_stage *w, const char *label)
 {
-	char sniffed[LABEL_LEN];
-	const char *label = w->label;
 	int err;
 
-	/* A mark goes before what the server says; that, before what the page says. */
-	charset_sniff(w->carry.data, w->carry.len, !*label && w->kind == MEDIA_HTML, sniffed,
-		sizeof(sniffed));
-	if (*sniffed)
-		label = sniffed;
-	err = *label ? charset_open(label, &w->charset) : 0;
-	if (err != -ENOTSUP)
-		return err;
-	w->passes = true;
-	w->result->has_unknown_charset = true;
-	return 0;
+	charset_close(w->charset);
+	err = charset_open(label, &w->charset);
+	w->passes = err == -ENOTSUP;
+	w->result->has_unknown_charset |= err == -ENOTSUP || err == -ENOENT;
+	return err == -ENOTSUP ? 0 : err;
+}
+
+/* A mark goes before what the server says; that, before what the page says. */
+static int sniff_charset(struct words_stage *w)
+{
+	char sniffed[LABEL_LEN];
+
+	charset_sniff(w->carry.data, w->carry.len, !w->is_declared && w->kind == MEDIA_HTML,
+		sniffed, sizeof(sniffed));
+	return *sniffed ? open_charset(w, sniffed) : 0;
 }
 
 /* Input before the charset is known: held until enough is there. */
 static int begin(struct words_stage *w, const uint8_t *p, size_t len, bool is_last)
 {
-	size_t need = !*w->label && w->kind == MEDIA_HTML ? CHARSET_LOOK : MARK_LEN;
+	size_t need = !w->is_declared && w->kind == MEDIA_HTML ? CHARSET_LOOK : MARK_LEN;
 	struct buf held;
 	int err = buf_append(&w->carry, p, len);
 
 	if (err || (w->carry.len < need && !is_last))
 		return err;
-	err = open_charset(w);
+	err = sniff_charset(w);
 	if (err)
 		return err;
 	w->has_started = true;
@@ -345,6 +347,7 @@ struct body_stage *words_stage_new(const struct words_options *opt, struct words
 		.free = on_free,
 	};
 	struct words_stage *w = calloc(1, sizeof(*w));
+	int err;
 
 	if (!w)
 		return NULL;
@@ -352,13 +355,16 @@ struct body_stage *words_stage_new(const struct words_options *opt, struct words
 	w->words = words_ref(opt->words);
 	w->result = result;
 	w->kind = opt->kind;
-	if (opt->charset)
-		strncat(w->label, opt->charset, sizeof(w->label) - 1);
 	buf_init(&w->carry, 0);
 	buf_init(&w->out, 0);
 	buf_init(&w->text, 0);
 	buf_init(&w->raw, 0);
 	buf_init(&w->lens, 0);
 	start_scan(w, opt);
-	return &w->stage;
+	err = opt->charset ? open_charset(w, opt->charset) : -ENOENT;
+	w->is_declared = !err;
+	if (!err || err == -ENOENT)
+		return &w->stage;
+	on_free(&w->stage);
+	return NULL;
 }

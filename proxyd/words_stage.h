@@ -19,7 +19,7 @@ struct words_options {
 struct words_result {
 	uint64_t masked;	  /* occurrences */
 	uint64_t lost;		  /* scripts that could not be followed */
-	bool has_unknown_charset; /* passed as it came */
+	bool has_unknown_charset; /* passed as it came, or read as if none was declared */
 };
 
 /* NULL: no memory. `result` is filled when the body ends, and must live until the stage is freed;

@@ -364,13 +364,36 @@ static void test_declared_charsets_are_read(void)
 		"\0*\0*\0*\0*\0*\0*\0*\0*\0*");
 }
 
-static void test_unknown_charsets_pass(void)
+static void test_charsets_with_state_pass(void)
 {
 	CHARSET("iso-2022-jp", MEDIA_HTML, "forbidden", "forbidden");
-	CHARSET("no-such-thing", MEDIA_HTML, "forbidden", "forbidden");
-	CHARSET("utf-7", MEDIA_HTML, "forbidden", "forbidden");
+	CHARSET("HZ-GB-2312", MEDIA_HTML, "forbidden", "forbidden");
 
-	struct words_options opt = { .kind = MEDIA_HTML, .charset = "x-user-defined" };
+	struct words_options opt = { .kind = MEDIA_HTML, .charset = "iso-2022-jp" };
+	struct words_result result;
+	struct buf out;
+	opt.words = compile(WORDS_AUTOMATON);
+	filter(&opt, "forbidden", 9, 0, &out, &result);
+	OK(result.has_unknown_charset);
+	buf_fini(&out);
+	words_unref(opt.words);
+}
+
+/* Browsers do as if nothing had been declared, and show it. */
+static void test_words_under_a_charset_that_is_none_are_masked(void)
+{
+	static const char *const none[] = { "no-such-thing", "utf-7", "utf8mb4", "iso-2022-jp-2",
+		"ibm037", "ucs-4", "latin1//translit", "x-user-defined", "" };
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		CHARSET(none[i], MEDIA_HTML, "<p>forbidden \xff</p>", "<p>********* \xff</p>");
+		CHARSET(none[i], MEDIA_JSON, "[\"forbidden\"]", "[\"*********\"]");
+	}
+	CHARSET("none", MEDIA_HTML, "<meta charset=utf-7><meta charset=latin1>\xe9t\xe9",
+		"<meta charset=utf-7><meta charset=latin1>***");
+	CHARSET("unicodeFFFE", MEDIA_TEXT, "\0b\0i\0d", "\0*\0*\0*");
+
+	struct words_options opt = { .kind = MEDIA_HTML, .charset = "none" };
 	struct words_result result;
 	struct buf out;
 	opt.words = compile(WORDS_AUTOMATON);
@@ -519,7 +542,8 @@ int main(void)
 	TAP_RUN(test_json_that_is_too_deep_stays);
 	TAP_RUN(test_bytes_that_are_no_utf8_stay);
 	TAP_RUN(test_declared_charsets_are_read);
-	TAP_RUN(test_unknown_charsets_pass);
+	TAP_RUN(test_charsets_with_state_pass);
+	TAP_RUN(test_words_under_a_charset_that_is_none_are_masked);
 	TAP_RUN(test_the_page_may_declare_its_charset);
 	TAP_RUN(test_integrity_is_told);
 	TAP_RUN(test_what_is_held_back_is_bounded);

@@ -127,13 +127,21 @@ def count(world, name):
     return world.status().get(name, 0)
 
 
-def test_unknown_codings_and_charsets_pass_and_are_counted(filtering):
+def test_what_no_browser_knows_hides_no_words(filtering):
+    """Browsers show a body as it comes under a coding that they do not know, and pass over a charset that is none."""
     codings, charsets = count(filtering, "unknown_codings"), count(filtering, "unknown_charsets")
-    r = filtering.get("http://" + serve(filtering, PAGE, headers=[("Content-Encoding", "compress")]))
-    assert r.text == PAGE and r.get("Content-Encoding") == "compress"
-    assert filtering.get("http://" + serve(filtering, PAGE, "text/html; charset=x-none")).text == PAGE
-    wait_until(lambda: count(filtering, "unknown_codings") == codings + 1 and
+    for coding in ("compress", "none", "gzip, utf-8"):
+        r = filtering.get("http://" + serve(filtering, PAGE, headers=[("Content-Encoding", coding)]))
+        assert r.text == MASKED and r.get("Content-Encoding") == coding
+    assert filtering.get("http://" + serve(filtering, PAGE, "text/html; charset=x-none")).text == MASKED
+    wait_until(lambda: count(filtering, "unknown_codings") == codings + 3 and
                count(filtering, "unknown_charsets") == charsets + 1, "both are counted")
+
+
+def test_a_charset_with_state_passes_and_is_counted(filtering):
+    charsets = count(filtering, "unknown_charsets")
+    assert filtering.get("http://" + serve(filtering, PAGE, "text/html; charset=iso-2022-jp")).text == PAGE
+    wait_until(lambda: count(filtering, "unknown_charsets") == charsets + 1, "counted")
 
 
 def test_declared_charsets_are_masked_in_them(filtering):
