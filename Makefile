@@ -61,7 +61,7 @@ $(LIB): $(call objs,$(COMMON_SRCS)) $(EXTRA_COMMON_OBJS)
 
 # What is not there is named in one line, before the compiler stumbles over the first of many.
 NEEDED = uv.h hiredis/hiredis.h libmnl/libmnl.h libnftnl/rule.h cjson/cJSON.h mbedtls/ssl.h \
-	ares.h ini.h libpsl.h idn2.h zlib.h mariadb/mysql.h llhttp.h brotli/decode.h zstd.h unicase.h crypt.h qrencode.h nghttp2/nghttp2.h wslay/wslay.h \
+	ares.h ini.h libpsl.h idn2.h zlib.h mariadb/mysql.h llhttp.h brotli/decode.h zstd.h unicase.h crypt.h qrencode.h nghttp2/nghttp2.h wslay/wslay.h sodium.h \
 	$(if $(filter openssl,$(TLS)),openssl/ssl.h)
 HINT = `deploy/deps build`, as root, installs what the build needs
 $(B)/can-build:

@@ -31,6 +31,12 @@ $(B)/man/culvert.conf.5: deploy/man/culvert.conf.5.in deploy/man/conf-tables $(a
 man: $(MAN_MADE)
 .PHONY: man
 
+# What backups are encrypted by: libsodium has Argon2id, sealed boxes and a stream whose end is authentic.
+TOOLS += culvert-seal
+SEAL_SRCS = deploy/backup/seal.c deploy/backup/seal_head.c deploy/backup/seal_key.c
+culvert-seal_SRCS = deploy/backup/main.c $(SEAL_SRCS)
+culvert-seal_LIBS := -lsodium
+
 # make install DESTDIR=… PREFIX=…: programs, units, what culvert-setup needs. Nothing is started and no user
 # is made: that is culvert-setup's.
 PREFIX ?= /usr/local
@@ -45,11 +51,13 @@ PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SH
 fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
-install: $(addprefix $(B)/bin/,$(DAEMONS)) $(B)/culvert.acl $(MAN_MADE)
+install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal) $(B)/culvert.acl $(MAN_MADE)
 	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
 		$(D)$(PREFIX)/share/man/man5 $(D)$(PREFIX)/share/man/man7 $(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
-	@install -p $(addprefix $(B)/bin/,$(DAEMONS)) $(D)$(SBINDIR)
+	@install -p $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal) $(D)$(SBINDIR)
+	@$(call fill,deploy/backup/culvert-backup.in,$(D)$(SBINDIR)/culvert-backup,755)
+	@$(call fill,deploy/backup/culvert-restore.in,$(D)$(SBINDIR)/culvert-restore,755)
 	@$(call fill,deploy/setup/culvert-setup.in,$(D)$(SBINDIR)/culvert-setup,755)
 	@$(call fill,deploy/setup/culvert-selftest.in,$(D)$(SBINDIR)/culvert-selftest,755)
 	@install -p deploy/setup/lacks-wireguard $(D)$(LIBEXECDIR)

@@ -50,3 +50,5 @@ FUZZ_LIBS_search_url = -lunistring
 FUZZERS += path_stream quic_initial
 FUZZ_SRCS_path_stream = $(PATH_SRCS)
 FUZZ_SRCS_quic_initial = $(PATH_SRCS)
+FUZZERS += seal_head
+FUZZ_SRCS_seal_head = deploy/backup/seal_head.c

@@ -93,3 +93,6 @@ PATH_SRCS := $(addprefix proxyd/,client_hello.c path_packet.c path_quic.c path_s
 	target.c tls_message.c)
 UNIT_SRCS_path_stream = $(PATH_SRCS)
 UNIT_SRCS_quic_initial = $(PATH_SRCS)
+UNITS += seal
+UNIT_SRCS_seal = $(SEAL_SRCS)
+UNIT_LIBS_seal = -lsodium

@@ -19,8 +19,7 @@ EXPOSED = {"culvert-selftest.service": 3.0}
 OTHERS = ("culvert.target", "culvert-sync.timer", "culvert-backup.service",
           "culvert-backup.timer", "culvert-selftest.service", "culvert-selftest.timer")
 SYSTEM_UNITS = "/usr/lib/systemd/system"
-FOREIGN = ("/bin/kill", "/bin/sh", "/usr/bin/redis-server", "/usr/bin/wireguard-go",
-           "/usr/sbin/culvert-backup")  # the last is a hook: its unit's condition asks for it
+FOREIGN = ("/bin/kill", "/bin/sh", "/usr/bin/redis-server", "/usr/bin/wireguard-go")
 
 
 def run(*argv, **kw):

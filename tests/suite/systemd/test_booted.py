@@ -262,7 +262,7 @@ def test_a_reload_is_heard_by_all(lab):
         lab.inside("systemctl", "reload", unit_of(name))
         assert lab.show(unit_of(name), "ActiveState")["ActiveState"] == "active"
     lab.inside("systemctl", "start", "culvert-sync.service")
-    lab.inside("systemctl", "start", "culvert-backup.service")  # a hook: its conditions do not hold
+    lab.inside("systemctl", "start", "culvert-backup.service")  # no key, no backup
     timers = lab.inside("systemctl", "list-timers", "--no-pager", "--all").stdout
     assert "culvert-sync.timer" in timers and "culvert-backup.timer" in timers
 

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""culvert-backup and culvert-restore: one encrypted file, and a machine that has nothing but it."""
+import os
+import shutil
+import subprocess
+
+import apidlib
+import pytest
+
+from support import BUILD, ROOT
+from support.wait import wait_until
+
+PASSPHRASE = "twelve bytes and more\n"
+POLICY = ("devices", "device_keys", "settings", "categories", "websites", "groups")
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory):
+    """A key file to open with, and the recipient's for sealing."""
+    folder = tmp_path_factory.mktemp("keys")
+    done = subprocess.run([str(BUILD / "bin/culvert-seal"), "keygen", str(folder / "identity")], check=True,
+                          capture_output=True, text=True)
+    (folder / "recipient").write_text(done.stdout)
+    return folder / "identity", folder / "recipient"
+
+
+def tool(name, *words, key=None):
+    env = dict(os.environ, CULVERT_SBIN=str(BUILD / "bin"))
+    return subprocess.run(["sh", str(ROOT / "deploy/backup" / (name + ".in")), *(["-k", str(key)] if key else []),
+                           *map(str, words)], env=env, text=True, capture_output=True, check=False)
+
+
+def backup(apid, out, key):
+    done = tool("culvert-backup", "-c", apid.conf, out, key=key)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def files_of(folder):
+    """path: (mode, owner, text) of what a gateway cannot make again."""
+    return {str(p.relative_to(folder)): (p.stat().st_mode, p.stat().st_uid, p.read_bytes())
+            for p in sorted(folder.rglob("*")) if p.is_file() and "cache" not in str(p) and p.suffix != ".log"}
+
+
+@pytest.fixture
+def gateway(make_apid, wgd, place):
+    """apid with policy, a device and an account, and the others' keys beside it."""
+    assert wgd
+    apid = make_apid(apidlib.SEED).start()
+    apid.owner()
+    status, _ = apid.upsert("tablet", apidlib.KEYS[1], "10.9.0.7")
+    assert status == 200
+    for name in ("wgd/keys/mitm.key", "proxyd/ca/root.pem", "proxyd/ca/root.key", "proxyd/queue-appeals/1"):
+        path = place / "state" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("%s of this gateway\n" % name)
+        path.chmod(0o400)
+        os.chown(path, 64101, 64101)
+    yield apid
+    for old in place.parent.glob(place.name + ".before-restore-*"):
+        shutil.rmtree(old)
+
+
+def lose_everything(apid, database):
+    apid.stop()
+    database.sql("DROP DATABASE culvert")
+    for name in ("state", "cache"):
+        shutil.rmtree(apid.dir / name)
+    for name in ("seed.json", "api-key", "db-password", "culvert.conf"):
+        (apid.dir / name).unlink()
+    apid.redis("FLUSHALL")
+
+
+def test_an_empty_machine_is_the_same_gateway_afterwards(gateway, database, identity, tmp_path):
+    policy = {topic: gateway.state(topic) for topic in POLICY}
+    assert policy["devices"]["tablet"] and policy["categories"]["games"]
+    rows = gateway.rows()
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    kept = files_of(gateway.dir / "state")
+    lose_everything(gateway, database)
+    done = tool("culvert-restore", saved, key=identity[0])
+    assert done.returncode == 0, done.stderr
+    restored = files_of(gateway.dir / "state")
+    assert {n: restored.get(n) for n in kept if not n.startswith("apid/last-good")} == \
+        {n: f for n, f in kept.items() if not n.startswith("apid/last-good")}
+    # This test's Redis lives in the directory that was moved aside.
+    next(gateway.dir.parent.glob(gateway.dir.name + ".before-*")).joinpath("redis.sock").rename(gateway.redis.socket)
+    gateway.start()
+    wait_until(lambda: {topic: gateway.state(topic) for topic in POLICY} == policy, "the same is published")
+    assert gateway.rows() == rows
+    assert gateway.client(apidlib.OWNER, apidlib.PASSWORD).get("/api/v1/devices")[0] == 200
+
+
+def test_a_backup_is_taken_while_the_gateway_runs_and_says_what_it_is(gateway, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(PASSPHRASE)
+    saved = backup(gateway, tmp_path / "b", key)
+    assert saved.stat().st_mode & 0o777 == 0o600
+    data = saved.read_bytes()
+    assert b"tablet" not in data and b"root.key" not in data
+    done = tool("culvert-restore", "--check", saved, key=key)
+    assert done.returncode == 0 and "made 20" in done.stdout, done.stderr
+    assert gateway.upsert("other", apidlib.KEYS[2], "10.9.0.8")[0] == 200
+    key.write_text("another one of twelve\n")
+    done = tool("culvert-restore", "--check", saved, key=key)
+    assert done.returncode == 1 and "the passphrase or key is wrong" in done.stderr
+
+
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+FAULTS = {
+    "of its head": (lambda d: flip(d, 100), "the passphrase or key is wrong, or its head is damaged"),
+    "of its name": (lambda d: flip(d, 3), "no backup of Culvert"),
+    "of its version": (lambda d: d[:14] + b"\x02" + d[15:], "a later version of Culvert made it"),
+    "in its middle": (lambda d: flip(d, 5000), "it is damaged"),
+    "at its end": (lambda d: flip(d, len(d) - 1), "its end is damaged"),
+    "cut off": (lambda d: d[:-1], "it is cut off"),
+    "cut off between chunks": (lambda d: d[:137 + 65553], "it is cut off"),
+    "something more": (lambda d: d + b"x", "it is damaged|something follows|its end is damaged"),
+    "two chunks exchanged": (lambda d: d[:137] + d[137 + 65553:137 + 2 * 65553] + d[137:137 + 65553]
+                             + d[137 + 2 * 65553:], "it is damaged"),
+    "empty": (lambda d: b"", "no backup of Culvert"),
+}
+
+
+def test_a_file_that_is_not_whole_changes_nothing(gateway, database, identity, tmp_path):
+    (gateway.dir / "state/proxyd/ca/big").write_bytes(os.urandom(200000))
+    saved = backup(gateway, tmp_path / "b", identity[1]).read_bytes()
+    gateway.stop()
+    rows, files = gateway.rows(), files_of(gateway.dir)
+    bad = tmp_path / "bad"
+    for name, (change, want) in FAULTS.items():
+        bad.write_bytes(change(saved))
+        done = tool("culvert-restore", bad, key=identity[0])
+        assert done.returncode == 1 and any(w in done.stderr for w in want.split("|")), (name, done.stderr)
+    assert gateway.rows() == rows and files_of(gateway.dir) == files
+    assert len(database.sql("SHOW DATABASES LIKE 'culvert%'")) == 1
+
+
+def test_a_running_gateway_is_not_replaced(gateway, identity, tmp_path):
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    done = tool("culvert-restore", saved, key=identity[0])
+    assert done.returncode == 1 and "stop apid" in done.stderr
+    assert gateway.upsert("other", apidlib.KEYS[2], "10.9.0.8")[0] == 200
+
+
+def test_what_was_there_stays_beside(gateway, database, identity, tmp_path):
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    gateway.upsert("later", apidlib.KEYS[2], "10.9.0.8")
+    gateway.stop()
+    done = tool("culvert-restore", saved, key=identity[0])
+    assert done.returncode == 0, done.stderr
+    assert [r[0] for r in database.sql("SELECT id FROM devices ORDER BY id", "culvert")] == ["phone", "tablet"]
+    old = [r[0] for r in database.sql("SHOW DATABASES LIKE 'culvert_before%'")]
+    assert [r[0] for r in database.sql("SELECT id FROM devices ORDER BY id", old[0])] == ["later", "phone", "tablet"]
+    assert list(gateway.dir.parent.glob(gateway.dir.name + ".before-restore-*"))
+    database.sql(f"DROP DATABASE `{old[0]}`")
+
+
+def test_a_recipient_opens_nothing_and_a_short_passphrase_seals_nothing(gateway, identity, tmp_path):
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    done = tool("culvert-restore", "--check", saved, key=identity[1])
+    assert done.returncode == 1 and "a recipient seals only" in done.stderr
+    short = tmp_path / "short"
+    short.write_text("short\n")
+    done = tool("culvert-backup", "-c", gateway.conf, tmp_path / "c", key=short)
+    assert done.returncode == 1 and "12 to 1024 bytes" in done.stderr
+    assert not list(tmp_path.glob("c*"))
