@@ -173,20 +173,6 @@ static struct body_stage *make_words(
 	return words_stage_new(&opt, &f->words);
 }
 
-static int read_codings(const struct http_head *answer, enum body_coding out[static CODINGS_MAX])
-{
-	static const char name[] = "Content-Encoding";
-	struct buf all; /* lines are a list, too (RFC 9110 5.3) */
-	int n;
-
-	buf_init(&all, 0);
-	for (size_t i = 0; (i = http_head_find(answer, name, i)) < answer->n_headers; i++)
-		buf_printf(&all, "%s,", answer->headers[i].value);
-	n = all.failed ? all.failed : all.len ? codings_parse((const char *)all.data, out) : 0;
-	buf_fini(&all);
-	return n;
-}
-
 static int keep_codings(const struct http_head *answer, struct http_head *out)
 {
 	static const char name[] = "Content-Encoding";
@@ -217,7 +203,7 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 {
 	enum body_coding codings[CODINGS_MAX];
 	const enum body_coding *encode;
-	int n = read_codings(answer, codings), err;
+	int n = filter_head_codings(answer, codings), err;
 	bool is_unknown = n == -EPROTO;
 
 	/* What browsers would undo, and we do not. */
@@ -257,7 +243,7 @@ static int start_image(struct exchange *x, const struct http_head *answer, struc
 		.cache = &x->p->filtering->image_cache,
 	};
 	enum body_coding codings[CODINGS_MAX];
-	int n = read_codings(answer, codings);
+	int n = filter_head_codings(answer, codings);
 	int err = filter_head_answer(out, IMAGES_FINGERPRINT, NULL);
 
 	if (!err)

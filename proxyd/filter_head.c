@@ -264,6 +264,20 @@ static bool is_refused(const char *p, size_t len)
 	return *q < '1' || *q > '9';
 }
 
+int filter_head_codings(const struct http_head *head, enum body_coding out[static CODINGS_MAX])
+{
+	static const char name[] = "Content-Encoding";
+	struct buf all; /* lines are a list, too (RFC 9110 5.3) */
+	int n;
+
+	buf_init(&all, 0);
+	for (size_t i = 0; (i = http_head_find(head, name, i)) < head->n_headers; i++)
+		buf_printf(&all, "%s,", head->headers[i].value);
+	n = all.failed ? all.failed : all.len ? codings_parse((const char *)all.data, out) : 0;
+	buf_fini(&all);
+	return n;
+}
+
 const enum body_coding *filter_head_coding(
 	const struct http_head *request, const enum body_coding *codings, int n)
 {

@@ -36,6 +36,8 @@ int filter_head_mark(struct http_head *answer, uint64_t fingerprint);
 /* All that is not true any more of the filtered body, which goes out in that coding (NULL: none).
  */
 int filter_head_answer(struct http_head *answer, uint64_t fingerprint, const char *coding);
+/* Those that a body comes in, as codings_parse; -ENOMEM. */
+int filter_head_codings(const struct http_head *head, enum body_coding out[static CODINGS_MAX]);
 /* The coding to answer in: the last one that it came in, if the client takes it. NULL: none. */
 const enum body_coding *filter_head_coding(
 	const struct http_head *request, const enum body_coding *codings, int n);

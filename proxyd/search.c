@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/search.h"
 #include "common/policy/safe_search.h"
+#include "proxyd/filter_head.h"
 #include "proxyd/filtering.h"
 #include "proxyd/search_url.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* Of a body that came compressed. */
+#define PLAIN_MAX (4u << 20)
 
 /* ---- terms ---- */
 
@@ -105,32 +109,86 @@ enum search_verdict search_judge(
 
 int search_begin_form(struct exchange *x, const struct decision *d)
 {
-	const char *type = http_head_get(http_request_head(x->req), "Content-Type");
+	const struct http_head *head = http_request_head(x->req);
+	const char *type = http_head_get(head, "Content-Type");
 
-	if (!is_judged(x, d) || !http_request_length(x->req) || !type)
+	if (!is_judged(x, d) || !http_request_length(x->req))
 		return 0;
 	x->form = malloc(sizeof(*x->form));
 	if (!x->form)
 		return -ENOMEM;
-	if (search_form_init(x->form, type)) {
+	if (search_form_init(x->form, type ? type : "text/plain")) {
 		free(x->form);
 		x->form = NULL;
+		return 0;
 	}
+	x->form->n_codings = filter_head_codings(head, x->form->codings);
+	x->form->is_coded = x->form->n_codings != 0;
 	return 0;
+}
+
+static int on_plain(void *arg, const void *data, size_t len)
+{
+	struct buf *plain = arg;
+
+	return plain->len + len > PLAIN_MAX ? -EMSGSIZE : buf_append(plain, data, len);
+}
+
+/* -EMSGSIZE; another error: nobody could read it. */
+static int decode(const struct search_form *f, struct buf *plain)
+{
+	const struct body_sink sink = { .write = on_plain, .arg = plain };
+	struct body_chain chain;
+	int err = f->n_codings < 0 ? f->n_codings : 0;
+
+	body_chain_init(&chain, &sink);
+	for (int i = f->n_codings - 1; i >= 0 && !err; i--)
+		err = body_chain_add(&chain, decoder_new(f->codings[i]));
+	if (!err)
+		err = body_chain_write(&chain, f->held.data, f->held.len);
+	while (err == BODY_LATER)
+		err = body_chain_resume(&chain);
+	if (!err)
+		err = body_chain_end(&chain);
+	while (err == BODY_LATER)
+		err = body_chain_resume(&chain);
+	body_chain_fini(&chain);
+	return err;
+}
+
+/* What is searched for by a body that came whole, under its codings. */
+static int coded_texts(const struct search_form *f, struct buf *texts)
+{
+	struct search_form plain = *f;
+	int err;
+
+	buf_init(&plain.held, 0);
+	err = decode(f, &plain.held);
+	if (!err)
+		err = search_form_texts(&plain, plain.held.len, texts);
+	buf_fini(&plain.held);
+	return err;
+}
+
+static int form_texts(const struct search_form *f, size_t ready, struct buf *texts)
+{
+	if (!f->is_coded)
+		return search_form_texts(f, ready, texts);
+	return ready ? coded_texts(f, texts) : 0;
 }
 
 enum search_verdict search_judge_form(struct exchange *x, const void *data, size_t len,
 	bool is_last, size_t *ready, char *term, size_t term_len)
 {
-	int err = search_form_take(x->form, data, len, is_last, ready);
+	int count = search_form_take(x->form, data, len, is_last, ready);
 	enum search_verdict verdict;
 	struct buf texts;
 
-	if (err)
-		return err == -EMSGSIZE ? SEARCH_TOO_LONG : SEARCH_UNKNOWN;
 	buf_init(&texts, 0);
-	verdict = judge_texts(
-		x->p, search_form_texts(x->form, *ready, &texts), &texts, term, term_len);
+	if (!count)
+		count = form_texts(x->form, *ready, &texts);
+	verdict = count == -EMSGSIZE ? SEARCH_TOO_LONG
+				     : judge_texts(x->p, count, &texts, term, term_len);
 	buf_fini(&texts);
 	return verdict;
 }

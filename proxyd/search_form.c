@@ -55,6 +55,10 @@ int search_form_take(
 {
 	if (buf_append(&f->held, data, len))
 		return -ENOMEM;
+	if (f->is_coded) {
+		*ready = is_last ? f->held.len : 0;
+		return f->held.len > SEARCH_CODED_MAX ? -EMSGSIZE : 0;
+	}
 	if (f->kind != FORM_URLENCODED) {
 		*ready = is_last || f->held.len > SEARCH_FORM_HELD_MAX ? f->held.len : 0;
 		return 0;
@@ -98,14 +102,23 @@ static int urlencoded_texts(const struct search_form *f, size_t len, struct buf 
 	return count;
 }
 
+/* A page's script says nothing of the type of what it sends as a text. */
+static int lines_texts(const struct search_form *f, size_t len, struct buf *out)
+{
+	int count = urlencoded_texts(f, len, out), more = search_json_texts(f->held.data, len, out);
+
+	return count < 0 ? count : more < 0 ? more : count + more;
+}
+
 int search_form_texts(const struct search_form *f, size_t len, struct buf *out)
 {
 	if (!len)
 		return 0;
 	switch (f->kind) {
 	case FORM_URLENCODED:
-	case FORM_LINES:
 		break;
+	case FORM_LINES:
+		return lines_texts(f, len, out);
 	case FORM_JSON:
 		return search_json_texts(f->held.data, len, out);
 	case FORM_PARTS:

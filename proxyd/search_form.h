@@ -2,15 +2,17 @@
 #pragma once
 
 #include "common/buf.h"
+#include "proxyd/body_coding.h"
 #include <stdbool.h>
 
 /*
  * What is sent to a search engine, while it passes: of a form (application/x-www-form-urlencoded) a
  * parameter is held back until it is whole, so that what is searched for can be judged before the
- * server has it; JSON, forms in parts and in lines (text/plain) are held back as a whole, longer
- * ones piece by piece. Pure.
+ * server has it; JSON, forms in parts and texts (which may be JSON or a form in lines) are held
+ * back as a whole, longer ones piece by piece. Pure.
  */
 #define SEARCH_FORM_HELD_MAX (16u << 10)
+#define SEARCH_CODED_MAX     (256u << 10)
 #define SEARCH_BOUNDARY_MAX  70 /* RFC 2046 5.1.1 */
 
 enum search_form_kind { FORM_URLENCODED, FORM_LINES, FORM_JSON, FORM_PARTS };
@@ -20,6 +22,10 @@ struct search_form {
 	char boundary[SEARCH_BOUNDARY_MAX + 1]; /* of FORM_PARTS */
 	struct buf held;
 	bool is_inside; /* a parameter too long to be held, which is no search */
+	/* It comes compressed: held back as a whole, and not read by search_form_texts. */
+	bool is_coded;
+	enum body_coding codings[CODINGS_MAX];
+	int n_codings;
 };
 
 /* By its Content-Type; -ENOENT: it is none of these, and f is not to be used. */

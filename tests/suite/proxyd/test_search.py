@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The search filter and SafeSearch in a real proxyd (SPEC P11)."""
+import gzip
+import zlib
+
+import brotli
 import pytest
+import zstandard
 from proxylib import SITE, World
 
 ENGINES = ("www.google.com", "www.google.co.uk", "www.bing.com", "duckduckgo.com", "www.youtube.com")
@@ -103,6 +108,8 @@ def test_without_terms_known_no_search_passes():
         world.down()
 
 
+CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress,
+           "zstd": lambda data: zstandard.ZstdCompressor().compress(data)}
 PARTS = ("--B\r\nContent-Disposition: form-data; name=\"hl\"\r\n\r\nen\r\n"
          "--B\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n%s\r\n--B--\r\n")
 
@@ -121,6 +128,36 @@ def test_searches_in_bodies_are_blocked_before_the_server_has_them(searching, ki
     other = body.replace("forbi\\u0064den", "free").replace("forbidden", "free").replace("ass", "xx").encode()
     r = searching.get(url, "full", "POST", [("Content-Type", kind)], other)
     assert r.status == 200 and searching.site.requests[-1].body == other
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_searches_in_coded_bodies_are_judged(searching, coding):
+    """What a page compresses was not looked into, and passed."""
+    def send(body, kind="application/json"):
+        return searching.get("http://www.bing.com/search", "full", "POST", [
+            ("Content-Type", kind), ("Content-Encoding", coding)], CODINGS[coding](body))
+    assert send(b'{"query": "my forbidden word"}').status == 451
+    assert send(b"hl=en&q=ass", "application/x-www-form-urlencoded").status == 451
+    assert send(b'{"query": "my other word"}').status == 200
+    assert searching.site.requests[-1].body == CODINGS[coding](b'{"query": "my other word"}')
+    # What cannot be read is not let through, nor what hides in much.
+    assert searching.get("http://www.bing.com/search", "full", "POST", [
+        ("Content-Type", "application/json"), ("Content-Encoding", coding)], b"{}\xff no").status == 503
+    assert send(b'{"x": "' + bytes(9 << 20) + b'", "query": "forbidden word"}').status == 413
+
+
+def test_searches_in_an_unknown_coding_are_not_let_through(searching):
+    assert searching.get("http://www.bing.com/search", "full", "POST", [
+        ("Content-Type", "application/json"), ("Content-Encoding", "rot13")], b'{"q": "sbeovqqra"}').status == 503
+
+
+@pytest.mark.parametrize("headers", [[("Content-Type", "text/plain;charset=UTF-8")], []])
+def test_searches_in_json_that_is_not_said_to_be_are_judged(searching, headers):
+    """As fetch() sends a string, and sendBeacon() what has no type."""
+    def send(body):
+        return searching.get("http://www.bing.com/search", "full", "POST", headers, body)
+    assert send(b'{"query": "my forbidden word"}').status == 451
+    assert send(b'{"query": "my other word"}').status == 200
 
 
 @pytest.mark.parametrize("url", ["duckduckgo.com/forbidden_word?ia=web", "www.youtube.com/hashtag/ass"])
