@@ -111,7 +111,7 @@ const struct conf_row proxyd_conf_rows[] = {
 		.help = "Addresses that no device is connected to, beside the gateway's own: "
 			"databases and the like." },
 	{ "proxyd", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
-		.help = "Dnsd's system listener."},
+		.help = "Dnsd's system listener." },
 };
 const size_t proxyd_conf_count = sizeof(proxyd_conf_rows) / sizeof(proxyd_conf_rows[0]);
 
@@ -121,9 +121,13 @@ const struct conf_row path_conf_rows[] = {
 	{ "path", "flows", CONF_INT, AT(path_flows), "262144", .min = 1024, .max = 4194304,
 		.help = "Connections that are judged or remembered, at most." },
 	{ "path", "resolver", CONF_ENDPOINT, AT(resolver), "127.0.0.1:5300",
-		.help = "Dnsd's system listener."},
+		.help = "Dnsd's system listener." },
 	{ "path", "never", CONF_PREFIXES, AT(never), "",
 		.help = "Addresses that no device is let to, as proxyd.never." },
+	{ "path", "sni_log_ips", CONF_STRINGS, AT(sni_log_ips), "", .env = "SNI_LOG_IPS",
+		.check = sni_log_check, .help = "As proxyd.sni_log_ips." },
+	{ "path", "sni_log_ttl_s", CONF_INT, AT(sni_log_ttl_s), "30", .min = 0, .max = 86400,
+		.env = "SNI_LOG_TTL", .help = "As proxyd.sni_log_ttl_s." },
 	{ "path", "access_log", CONF_PATH, AT(access_log), "",
 		.help = "As proxyd.access_log, a file of its own." },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/marks.h"
 #include "proxyd/path_reader.h"
+#include "proxyd/sni_log.h"
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,7 @@ static unsigned judge_hello(
 		access_refuse(&access, &r->p, "address");
 	}
 	tell(r, f, &access);
+	sni_log_tell(&r->p, &q, hello->alpn, is_fine);
 	return is_fine ? ask(r, f, id) : deny(r, f, PATH_ANSWER_DENY);
 }
 

@@ -2,6 +2,7 @@
 #include "proxyd/path_main.h"
 #include "common/log.h"
 #include "proxyd/path_reader.h"
+#include "proxyd/sni_log.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -80,6 +81,9 @@ static int on_start(struct daemon *d)
 		err = path_live_open(&r->live, &d->loop);
 	if (!err)
 		err = canary_init(&p->canary);
+	p->sni_log = sni_log_new(&p->conf->sni_log_ips, (uint32_t)p->conf->sni_log_ttl_s);
+	if (!err && !p->sni_log)
+		err = -ENOMEM;
 	if (!err)
 		err = open_names(p);
 	if (!err)
@@ -123,6 +127,7 @@ static void on_fini(struct daemon *d)
 	path_flows_fini(&r->flows);
 	path_sweep_fini(&r->sweep);
 	canary_fini(&r->p.canary);
+	sni_log_free(r->p.sni_log);
 	accesses_fini(&r->p);
 	free(r);
 }

@@ -101,3 +101,16 @@ def test_it_can_be_switched_off(world):
         world.fwd.send(signal.SIGHUP)
         world.wait_inline()
         assert c.ask("GET", "/", "allowed.example").status == 200
+
+
+def test_names_of_chosen_clients_are_logged(world):
+    """P12, as on the way through proxyd."""
+    text = world.conf.read_text()
+    world.reader.stop()
+    world.conf.write_text(text.replace("[path]\n", "[path]\nsni_log_ips = 10.9.0.3\n"))
+    world.start_reader()
+    assert get(world, "allowed.example").status == 200
+    assert lib.is_refused(world, "ads.listed.example")
+    wait_until(lambda: "name=ads.listed.example alpn= ech=0 verdict=block" in world.reader.log(), "the line")
+    assert "name=allowed.example alpn=http/1.1, ech=0 verdict=allow" in world.reader.log()
+    world.conf.write_text(text)
