@@ -13,7 +13,7 @@
 #define BATCH	   32
 #define PACKET_MAX 65535
 /* A packet, joined ones too, with what the kernel says of it. */
-#define MESSAGE_MAX (PACKET_MAX + 1024)
+#define MESSAGE_MAX (PACKET_MAX + 1 + 1024) /* each begins aligned */
 #define ROOM_BYTES  (8 << 20)
 /* Of one turn of the loop. */
 #define TURN_BATCHES 8
