@@ -34,7 +34,7 @@ export function open({ title, body, foot, wide, drawer, label, onclose }) {
 	document.body.append(node);
 	node.showModal();
 	const first = node.querySelector("[autofocus]") ?? node.querySelector(".dialog-body :is(input, select, textarea):not([type=hidden])");
-	first?.focus();
+	(first ?? node.querySelector(".dialog-foot .button.main"))?.focus();
 	return self;
 }
 

@@ -140,11 +140,11 @@ export function liveView(page, { device = "", compact = false } = {}) {
 		if (!isDirty || document.hidden) return;
 		isDirty = false;
 		const list = rows.list;
+		empty.hidden = list.length > 0;
+		scroll.hidden = !list.length;
 		const from = Math.max(0, Math.floor(scroll.scrollTop / ROW) - EXTRA), to = Math.min(list.length, Math.ceil((scroll.scrollTop + scroll.clientHeight) / ROW) + EXTRA);
 		body.style.height = list.length * ROW + "px";
 		scroll.setAttribute("aria-rowcount", list.length + 1);
-		empty.hidden = list.length > 0;
-		scroll.hidden = !list.length;
 		const wanted = new Set();
 		for (let i = from; i < to; i++) {
 			const row = list[i];

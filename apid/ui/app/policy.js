@@ -67,6 +67,8 @@ export function policyFields({ lists = [], categories = [], profiles = [] } = {}
 		{ kind: "group", title: t("policy.network"), columns: true, fields: [
 			{ name: "profile", kind: "choice", inherit: true, choices: [...known, ...profiles.filter(p => !known.includes(p.name)).map(p => [p.name, p.name])] },
 			{ name: "egress", kind: "choice", inherit: true, choices: ["off", "deny_tunnels", "web"] },
+			{ name: "https_path", kind: "choice", inherit: true, choices: ["splice", "inline"] },
+			{ name: "quic", kind: "choice", inherit: true, choices: ["reject", "judge"] },
 			{ name: "strict", kind: "choice", inherit: true, choices: yesNo("strict") },
 			{ name: "v6", kind: "choice", inherit: true, choices: yesNo("v6") },
 			{ name: "quota_bytes", kind: "gigabytes" },
@@ -80,7 +82,7 @@ export function policyFields({ lists = [], categories = [], profiles = [] } = {}
 	];
 }
 
-const ALL = ["unknown_sites", "site_scope", "images", "words", "safe_search", "profile", "egress", "strict", "v6", "quota_bytes", "rate_kbit", "schedules", "time_zone", "privacy"];
+const ALL = ["unknown_sites", "site_scope", "images", "words", "safe_search", "profile", "egress", "https_path", "quic", "strict", "v6", "quota_bytes", "rate_kbit", "schedules", "time_zone", "privacy"];
 
 /* What a record sets by itself, as little marks. */
 export function policyMarks(record) {

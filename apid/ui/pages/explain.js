@@ -30,7 +30,7 @@ function stepLine(step, by) {
 /* A stop on the way. tone: how it went there; end: the way ends here. */
 function stop({ id, sign, title, verdict, note, isPast, path }) {
 	const steps = path?.steps ?? [];
-	return el("li", { class: `stop ${isPast ? "past" : (TONES[verdict] ?? "")}` },
+	return el("li", { class: "stop", "data-tone": isPast ? "past" : (TONES[verdict] ?? "") },
 		el("div", { class: "dot" }, icon(sign)),
 		el("div", { class: "stop-body" },
 			el("div", { class: "row" }, el("h3", {}, title), !isPast && verdict && verdictMark(verdict)),

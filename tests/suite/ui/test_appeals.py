@@ -91,9 +91,9 @@ def test_way_of_a_request_is_drawn_to_where_it_ends(world, open_page, daemons):
     page.fill("#explain-url", "https://play.example/now")
     page.keyboard_press("Enter")
     page.waitForSelector(".way")
-    browser, apps = page.evaluate("""[...document.querySelectorAll(".way")].map(w => [...w.children].map(s => s.className))""")
-    assert browser == ["stop good", "stop bad", "stop past"]
-    assert apps == ["stop good", "stop good", "stop good", "stop good", "stop good"]
+    browser, apps = page.evaluate("""[...document.querySelectorAll(".way")].map(w => [...w.children].map(s => s.dataset.tone))""")
+    assert browser == ["good", "bad", "past"]
+    assert apps == ["good", "good", "good", "good", "good"]
     assert "Games" in page.text("main") and "generation 12" in page.text("main")
     page.click("main >> role=button[name='Unblock a website']")
     assert page.inputValue("dialog [name=pattern]") == "play.example"

@@ -34,6 +34,14 @@ def test_events_are_seen_with_their_verdicts_and_what_repeats_is_counted(world, 
         (False, False, True), (False, True, False), (True, False, False)]
 
 
+def test_first_rows_fill_the_view(world, open_page):
+    """Also when nothing comes after them."""
+    page = watched(world, open_page)
+    tell(world.redis, "dnsd", "query", *[{"device": "annas-phone", "name": "burst%d.example" % n, "type": "A",
+                                          "verdict": "allowed"} for n in range(12)])
+    page.wait("document.querySelectorAll('main .t-row').length === 12")
+
+
 def test_filter_is_the_gateways(world, open_page):
     page = watched(world, open_page)
     page.selectOption("main select", "deny")

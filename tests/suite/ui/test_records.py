@@ -2,6 +2,7 @@
 """Every kind of record is made, changed, removed and brought back in its page; roles see what they may."""
 import apidlib
 import pytest
+from support.wait import wait_until
 
 # page, button that makes one, fields, API, what is stored of it, another value, title in the table
 KINDS = {
@@ -79,9 +80,8 @@ def test_record_is_made_changed_removed_and_brought_back(world, page, kind):
         return
     page.see("%s was removed" % title)
     assert not stored(world, api, {**made, **other})
-    page.click("role=button[name='Undo']")
-    page.see("Undone")
-    assert len(stored(world, api, {**made, **other})) == 1
+    page.click("role=button[name='Undo'] >> nth=-1")
+    wait_until(lambda: len(stored(world, api, {**made, **other})) == 1, "it is back")
 
 
 def test_wrong_value_is_told_at_its_field(world, open_page):

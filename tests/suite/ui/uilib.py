@@ -11,6 +11,7 @@ from support.wait import wait_until
 
 SERVER_KEY = "kQZPB1ZNWvV6lgkRLiZXsO1YbLLvNKn1g6V5zn/b2mU="
 SECOND = "another long password"
+READY_S = 300  # with 50,000 devices
 
 
 class World:
@@ -32,7 +33,8 @@ class World:
         if network:
             conf = self.apid.conf.read_text().replace("10.9.0.1/24", network)
             apidlib.owned_file(self.apid.conf, conf, 0o444)
-        self.apid.start()
+        self.apid.launch()
+        wait_until(lambda: "database ready" in self.apid.log(), "apid is ready", READY_S)
         self.owner = self.apid.owner() if has_owner else None
         self.clients = {apidlib.OWNER: self.owner}
         self.proxyd = None
