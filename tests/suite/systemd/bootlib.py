@@ -2,6 +2,7 @@
 """A Debian that boots: its systemd is the first process of a container (systemd-nspawn) whose network is the
 lab's gw, so that the lab's devices, LAN and Internet are around it. The packages are installed into it as
 anybody installs them."""
+import copy
 import glob
 import hashlib
 import json
@@ -283,12 +284,12 @@ class BootedLab(Lab):
 
     def note_pids(self):
         """Where the lab's tools look for the daemons' processes."""
-        groups = {}
+        groups, mine = {}, os.stat("/proc/%d/ns/pid" % self.hosts["gw"].leader).st_ino
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open("/proc/%s/cgroup" % pid, encoding="ascii", errors="replace") as src:
                     found = re.search(r"/(culvert-[a-z]+(?:@1)?\.service)$", src.read(), re.M)
-                if found and os.stat("/proc/%s/ns/net" % pid).st_ino == self.holder.state()["net"]:
+                if found and os.stat("/proc/%s/ns/pid" % pid).st_ino == mine:
                     groups[found.group(1)] = int(pid)
             except OSError:
                 continue
@@ -315,12 +316,9 @@ class BootedLab(Lab):
 
     def curl(self, host, *args, **kwargs):
         """From gw with this machine's files, where the CAs are."""
-        booted = self.hosts["gw"]
-        self.hosts["gw"] = self.holder
-        try:
-            return super().curl(host, *args, **kwargs)
-        finally:
-            self.hosts["gw"] = booted
+        beside = copy.copy(self)
+        beside.hosts = dict(self.hosts, gw=self.holder)
+        return Lab.curl(beside, host, *args, **kwargs)
 
     def log(self, name):
         if name in DAEMONS:
