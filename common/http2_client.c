@@ -22,6 +22,7 @@ struct http2_carrier {
 	void *data;
 	uint64_t born; /* loop time, ms */
 	bool is_draining;
+	bool has_refused;
 	bool has_waiting; /* exchanges that ended before they began */
 };
 
@@ -110,6 +111,8 @@ static void on_gone(struct http2_stream *s, uint32_t code)
 	struct http2_client *c = client_of_stream(s);
 	int why = reason_of(c, code);
 
+	if (why == -EAGAIN)
+		carrier_of(s->link)->has_refused = true;
 	if (!c->error && why)
 		c->error = nghttp2_http2_strerror(code);
 	c->is_closing = true;
@@ -436,6 +439,11 @@ bool http2_carrier_has_room(const struct http2_carrier *c)
 	       l->n_streams < nghttp2_session_get_remote_settings(
 				      l->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) &&
 	       nghttp2_session_check_request_allowed(l->session);
+}
+
+bool http2_carrier_has_refused(const struct http2_carrier *c)
+{
+	return c->has_refused;
 }
 
 struct http_client *http2_carrier_add(struct http2_carrier *carrier)

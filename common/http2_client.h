@@ -27,6 +27,8 @@ struct stream *http2_carrier_stream(const struct http2_carrier *c);
 uint64_t http2_carrier_age_ms(const struct http2_carrier *c);
 /* May another exchange begin, by what the server allows and we do? */
 bool http2_carrier_has_room(const struct http2_carrier *c);
+/* Has the server ever refused one that it allows? */
+bool http2_carrier_has_refused(const struct http2_carrier *c);
 /* Exchanges under way. */
 size_t http2_carrier_count(const struct http2_carrier *c);
 /* A client for one exchange, its callbacks to be set. NULL: no room, or out of memory. */

@@ -62,7 +62,7 @@ static void on_close(struct http2_carrier *c, void *data)
 }
 
 struct http_client *carriers_take(
-	struct proxy *p, const struct target *t, const struct addr *device)
+	struct proxy *p, const struct target *t, const struct addr *device, bool was_refused)
 {
 	char key[CARRIERS_KEY_MAX];
 	struct berth *b = hmap_find(&p->berths, key, carriers_key(t, device, key));
@@ -78,6 +78,7 @@ struct http_client *carriers_take(
 			http2_carrier_drain(m->carrier);
 			leave(m); /* b may be gone with the last */
 		} else if (http2_carrier_has_room(m->carrier) &&
+			   !(was_refused && http2_carrier_has_refused(m->carrier)) &&
 			   connect_may_reuse(p, device, http2_carrier_stream(m->carrier))) {
 			return http2_carrier_add(m->carrier);
 		}

@@ -17,9 +17,10 @@
 #define CARRIERS_KEY_MAX (sizeof(struct addr) + 2 + TARGET_HOST_LEN)
 size_t carriers_key(
 	const struct target *t, const struct addr *device, char out[static CARRIERS_KEY_MAX]);
-/* A client for one request over a connection that is there; NULL = none. */
+/* A client for one request over a connection that is there; was_refused: not where that may happen
+ * again. NULL = none. */
 struct http_client *carriers_take(
-	struct proxy *p, const struct target *t, const struct addr *device);
+	struct proxy *p, const struct target *t, const struct addr *device, bool was_refused);
 /* Takes an open stream over that has agreed on h2, and is a client of it; NULL: without memory, it
  * is closed. limits: for each request. */
 struct http_client *carriers_put(struct proxy *p, const struct target *t, const struct addr *device,

@@ -151,7 +151,7 @@ static bool is_repeatable(const struct exchange *x)
 static bool may_repeat(struct exchange *x, const struct http_client *c, int why)
 {
 	if (!x->is_reused || x->was_repeated || http_client_is_answered(c) || why == -ETIMEDOUT ||
-		!is_repeatable(x) || exchange_is_answered(x) || x->p->stopping)
+		why == -EAGAIN || !is_repeatable(x) || exchange_is_answered(x) || x->p->stopping)
 		return false;
 	return x->was_repeated = true;
 }
@@ -185,7 +185,11 @@ static void on_client_close(struct http_client *c, int why)
 		x->sends_again = false;
 		x->is_reused = x->is_bound = false;
 		x->request_sent = false;
-		start_dial(x);
+		/* Of many that were refused, one connects for all. */
+		if (why == -EAGAIN)
+			upstream_wake(x);
+		else
+			start_dial(x);
 		return;
 	}
 	if (why == -ETIMEDOUT)
@@ -260,7 +264,7 @@ static bool is_http1_only(const struct exchange *x)
 /* May what it dials carry others' requests, or they its? */
 static bool may_share(const struct exchange *x)
 {
-	return x->target.is_https && !x->wants_tunnel && !is_http1_only(x) && !x->was_refused &&
+	return x->target.is_https && !x->wants_tunnel && !is_http1_only(x) &&
 	       !connect_needs_reach(x->p, &x->s->device, x->target.host);
 }
 
@@ -298,8 +302,8 @@ static struct http_client *take_client(struct exchange *x)
 	if (c || x->is_upgrade || connect_needs_reach(x->p, &x->s->device, x->target.host))
 		return c;
 	if (x->target.is_https)
-		c = carriers_take(x->p, &x->target, &x->s->device);
-	if (c)
+		c = carriers_take(x->p, &x->target, &x->s->device, x->was_refused);
+	if (c || x->was_refused)
 		return c;
 	return pool_take(x->p->pool, &x->target, &x->s->device, is_repeatable(x) ? 0 : FRESH_MS);
 }

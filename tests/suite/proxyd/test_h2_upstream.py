@@ -398,3 +398,22 @@ def test_what_died_on_a_shared_connection_is_repeated_once_at_most(world, origin
         numbers = [c.request("/die?%d" % i) for i in range(12)]
         assert {c.wait(n).status for n in numbers} == {502}
     assert max(sent.count(path) for path in sent) == 2
+
+
+def test_burst_that_is_refused_is_no_burst_of_connections(world, origin):
+    """A server that had no room for them would be asked for a connection by each."""
+    host, seen = "s33.test.example", []
+    world.dns.names[host] = [PORT_SITE]
+
+    def refuse(s):
+        seen.append(s.path)
+        if seen.count(s.path) == 1:
+            s.reset(REFUSED_STREAM)
+        else:
+            s.answer(body="now")
+    origin.routes["/refuse"] = refuse
+    with Client(world, host) as c:
+        before = len(origin.conns)
+        numbers = [c.request("/refuse?%d" % i) for i in range(30)]
+        assert {c.wait(n).status for n in numbers} == {200}
+    assert len(origin.conns) - before <= 5
