@@ -160,18 +160,30 @@ static void answer_success(struct device_change *d)
 		answer_device(d);
 }
 
-static void finish(struct device_change *d, const struct store_result *r)
+void device_change_refuse(struct device_change *d)
 {
+	const char *why = d->why[0] ? d->why : NULL;
+
 	if (d->is_wrong)
 		call_invalid(d->c, d->err.pointer, d->err.reason);
-	else if (r->status == -ENOSPC)
+	else if (d->status == -ENOSPC)
 		call_problem(d->c, 409, "the tunnel has no free address");
-	else if (r->status == -EEXIST)
-		call_problem(d->c, 409, r->why ? r->why : "there is one with this id");
-	else if (r->status)
-		call_failed(d->c, r->status, r->why);
+	else if (d->status == -EEXIST)
+		call_problem(d->c, 409, why ? why : "there is one with this id");
 	else
+		call_failed(d->c, d->status, why);
+}
+
+static void finish(struct device_change *d, const struct store_result *r)
+{
+	d->status = r->status;
+	snprintf(d->why, sizeof(d->why), "%s", r->why ? r->why : "");
+	if (!d->is_wrong && !d->status)
 		answer_success(d);
+	else if (d->on_failure)
+		d->on_failure(d);
+	else
+		device_change_refuse(d);
 }
 
 static void on_changed(void *arg, const struct store_result *r)

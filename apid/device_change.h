@@ -5,8 +5,7 @@
 #include "apid/precondition.h"
 
 /*
- * A change of one device that a call asks for: checks who may, writes, waits until it is in force
- * in wgd where a key is at stake, and answers.
+ * A change of one device that a call asks for: checks who may, writes, and answers.
  */
 enum device_change_kind { DEVICE_PUT, DEVICE_POST, DEVICE_PATCH, DEVICE_DELETE, DEVICE_KEY };
 
@@ -22,8 +21,11 @@ struct device_change {
 	unsigned tries;
 	struct body_error err;
 	int64_t seq;
-	/* Instead of the usual answer; the device is written. May be NULL. */
+	/* Instead of the usual answer; the device is written, or is as it was. May be NULL. */
 	void (*on_success)(struct device_change *d);
+	void (*on_failure)(struct device_change *d);
+	int status; /* what it came to */
+	char why[128];
 	/* What on_success needs, freed with the call. */
 	char secret[PUBLIC_KEY_LEN + 1];
 	char hash[2 * DIGEST_LEN + 1];
@@ -33,6 +35,8 @@ struct device_change {
 struct device_change *device_change_new(
 	struct call *c, const char *id, enum device_change_kind kind);
 void device_change_start(struct device_change *d);
+/* The usual answer to what failed; for on_failure. */
+void device_change_refuse(struct device_change *d);
 /* May the call's account see the device of that row? */
 bool device_may_see(struct call *c, const struct table_row *row);
 /* The device's row if it is there and may be seen; else answers. */

@@ -3,6 +3,7 @@
 #include "apid/device_doc.h"
 #include "apid/identify.h"
 #include "apid/routes.h"
+#include "common/log.h"
 #include "common/timer.h"
 
 #include <errno.h>
@@ -37,13 +38,21 @@ static const struct body_field doc_fields[] = {
 	TEXT("wgPublicKey", "the device's own"),
 	{ .name = "entitled", .type = BODY_BOOL, .is_read_only = true },
 	TEXT("reason", NULL),
+	TEXT("token", "the device's own, in the answer to its enrolment alone"),
 	{ .name = "turn",
 		.type = BODY_ANY,
 		.is_read_only = true,
 		.help = "uris, username, credential, ttl: time-limited credentials for coturn" },
 	{ 0 },
 };
-static const struct body_schema doc_schema = { .name = "DeviceDocument", .fields = doc_fields };
+static const struct body_schema doc_schema = { .name = "DeviceDocument",
+	.fields = doc_fields,
+	.example = "{\"id\":\"phone\",\"active\":true,\"expiresAtMs\":null,\"stripeSubscriptio"
+		   "nId\":null,\"wgAddress\":\"10.9.0.2\",\"wgAddresses\":[\"10.9.0.2\",\"fd09"
+		   "::2\"],\"wgPort\":51820,\"wgServerPublicKey\":\"gN65BkIKy1eCE9pP1wdc8ROUtk"
+		   "HLF2PfAqYdyYBz6EA=\",\"wgEndpoint\":\"vpn.example.org\",\"wgDns\":\"10.9.0"
+		   ".1\",\"wgPublicKey\":\"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\",\"en"
+		   "titled\":true,\"reason\":\"entitled\"}" };
 
 static const struct body_field key_fields[] = {
 	{ .name = "public_key",
@@ -55,7 +64,9 @@ static const struct body_field key_fields[] = {
 		.pattern = "^[A-Za-z0-9+/]{43}=$" },
 	{ 0 },
 };
-static const struct body_schema key_schema = { .name = "DeviceKey", .fields = key_fields };
+static const struct body_schema key_schema = { .name = "DeviceKey",
+	.fields = key_fields,
+	.example = "{\"public_key\":\"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\"}" };
 
 static void on_key(struct device_change *d)
 {
@@ -107,7 +118,9 @@ static const struct body_field link_fields[] = {
 	{ .name = "expires_at", .type = BODY_INT, .is_read_only = true },
 	{ 0 },
 };
-static const struct body_schema link_schema = { .name = "EnrolmentLink", .fields = link_fields };
+static const struct body_schema link_schema = { .name = "EnrolmentLink",
+	.fields = link_fields,
+	.example = "{\"device\":\"phone\",\"expires_at\":1796000000000}" };
 
 /* Ids and links hold no letter that means something in HTML. */
 static void show_page(struct call *c, const struct device_token *t)
@@ -148,33 +161,50 @@ static void handle_show(struct call *c)
 	call_json(c, 200, json);
 }
 
-/* The link is used up, then the key is set. */
+/*
+ * The link is taken out, so that nobody else uses it meanwhile; the key is set; then the link
+ * counts as used, what the device had before ends, and there is a token. A key that cannot be set
+ * puts the link back.
+ */
 struct enrol {
 	struct device_change d; /* first */
 	char link[2 * DIGEST_LEN + 1];
 	char token[TOKEN_TEXT], token_hash[2 * DIGEST_LEN + 1];
 	size_t found; /* statement */
+	int64_t created_at, expires_at;
 };
 
+static int take_link_step(void *arg, struct db_batch *b, unsigned number)
+{
+	struct enrol *e = arg;
+	const struct db_rows *link;
+
+	if (number == 0) {
+		e->found = db_add(b,
+			"SELECT created_at, expires_at FROM device_tokens WHERE hash = ? AND kind "
+			"= 'enrolment' "
+			"AND expires_at > ? FOR UPDATE",
+			"si", e->link, clock_wall_ms());
+		return 1;
+	}
+	link = db_batch_rows(b, e->found);
+	if (!link->n)
+		return -ENOENT;
+	e->created_at = atoll(db_cell(link, 0, 0));
+	e->expires_at = atoll(db_cell(link, 0, 1));
+	db_add(b, "DELETE FROM device_tokens WHERE hash = ?", "s", e->link);
+	return 0;
+}
+
+/* What a lost device has is worth nothing once another takes its place. */
 static int enrol_step(void *arg, struct db_batch *b, unsigned number)
 {
 	struct enrol *e = arg;
 	struct store_actor by;
 
-	if (number == 0) {
-		e->found = db_add(b,
-			"SELECT device FROM device_tokens WHERE hash = ? AND kind = 'enrolment' "
-			"AND "
-			"expires_at > ?",
-			"si", e->link, clock_wall_ms());
-		return 1;
-	}
-	if (!db_batch_rows(b, e->found)->n)
-		return -ENOENT;
+	(void)number;
 	call_by(e->d.c, &by);
 	snprintf(by.name, sizeof(by.name), "device:%s", e->d.id);
-	/* The link too; and what a lost device has is worth nothing once another takes its place.
-	 */
 	accounts_device_end_add(b, e->d.id);
 	db_add(b,
 		"INSERT INTO device_tokens (hash, device, kind, created_at) VALUES (?, ?, 'token', "
@@ -184,16 +214,27 @@ static int enrol_step(void *arg, struct db_batch *b, unsigned number)
 	return 0;
 }
 
-static void answer_enrolled(struct device_change *d)
+static int put_link_back_step(void *arg, struct db_batch *b, unsigned number)
 {
-	struct enrol *e = (struct enrol *)d;
-	char *text = device_doc_text(d->c->api->docs, d->id);
+	struct enrol *e = arg;
+
+	(void)number;
+	db_add(b,
+		"INSERT INTO device_tokens (hash, device, kind, created_at, expires_at) SELECT ?, "
+		"id, 'enrolment', ?, ? FROM devices WHERE id = ?",
+		"siis", e->link, e->created_at, e->expires_at, e->d.id);
+	return 0;
+}
+
+static void answer_enrolled(struct enrol *e)
+{
+	char *text = device_doc_text(e->d.c->api->docs, e->d.id);
 	cJSON *json = text ? json_parse(text, strlen(text)) : NULL;
 
 	free(text);
 	if (json)
 		cJSON_AddStringToObject(json, "token", e->token);
-	call_json(d->c, 200, json);
+	call_json(e->d.c, 200, json);
 }
 
 static void on_enrolled(void *arg, int status)
@@ -201,15 +242,55 @@ static void on_enrolled(void *arg, int status)
 	struct enrol *e = arg;
 	struct call *c = e->d.c;
 
-	if (status == -ENOENT) {
-		call_problem(c, 404, "the link was used");
-	} else if (status) {
+	if (status) {
 		call_failed(c, status, NULL);
 	} else {
 		accounts_device_end(store_accounts(c->api->store), e->d.id, e->token_hash);
-		e->d.on_success = answer_enrolled;
-		device_change_start(&e->d);
+		answer_enrolled(e);
 	}
+	exchange_end_work(&c->x);
+}
+
+static void on_key_set(struct device_change *d)
+{
+	struct enrol *e = (struct enrol *)d;
+
+	exchange_begin_work(&d->c->x);
+	store_transact(
+		d->c->api->store, "device_tokens", e->token_hash, enrol_step, on_enrolled, e);
+}
+
+static void on_link_back(void *arg, int status)
+{
+	struct enrol *e = arg;
+
+	if (status)
+		log_warning("an enrolment link is used up though the key was not set device=%s",
+			e->d.id);
+	device_change_refuse(&e->d);
+	exchange_end_work(&e->d.c->x);
+}
+
+static void on_key_failed(struct device_change *d)
+{
+	struct enrol *e = (struct enrol *)d;
+
+	exchange_begin_work(&d->c->x);
+	store_transact(
+		d->c->api->store, "device_tokens", e->link, put_link_back_step, on_link_back, e);
+}
+
+static void on_link_taken(void *arg, int status)
+{
+	struct enrol *e = arg;
+	struct call *c = e->d.c;
+
+	if (status == -ENOENT)
+		call_problem(c, 404, "the link was used");
+	else if (status)
+		call_failed(c, status, NULL);
+	else
+		device_change_start(&e->d);
 	exchange_end_work(&c->x);
 }
 
@@ -240,8 +321,10 @@ static void handle_enrol(struct call *c)
 	snprintf(e->d.id, sizeof(e->d.id), "%s", t->device);
 	snprintf(e->d.public_key, sizeof(e->d.public_key), "%s",
 		json_get(c->body, "public_key")->valuestring);
+	e->d.on_success = on_key_set;
+	e->d.on_failure = on_key_failed;
 	exchange_begin_work(&c->x);
-	store_transact(c->api->store, "device_tokens", e->token_hash, enrol_step, on_enrolled, e);
+	store_transact(c->api->store, "device_tokens", e->link, take_link_step, on_link_taken, e);
 }
 
 #define BOTH (FRONT_ADMIN | FRONT_DEVICE)

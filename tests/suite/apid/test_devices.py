@@ -172,6 +172,29 @@ def test_an_enrolment_link_in_a_browser_is_a_page_and_stays_good(owner, apid):
     assert status == 404 and "Ask for a new one" in page
 
 
+def test_an_enrolment_link_stays_good_when_its_key_cannot_be_set(owner, apid):
+    assert owner.put(f"{DEVICES}/a", {"name": "A", "public_key": KEYS[1]})[0] == 201
+    assert owner.put(f"{DEVICES}/t", {"name": "T"})[0] == 201
+    token = owner.post(f"{DEVICES}/t/token")[1]["token"]
+    path = "/enrol/" + owner.post(f"{DEVICES}/t/enrolment")[1]["url"].split("/enrol/")[1]
+    device = apid.client()
+    before = device.get(path)[1]
+    assert device.post(path, {"public_key": KEYS[1]})[0] == 409
+    assert device.get(path)[1] == before
+    assert apid.client(token=token).get("/device")[0] == 200  # what the device had is not ended either
+    assert device.post(path, {"public_key": KEYS[2]})[0] == 200
+    assert device.get(path)[0] == 404
+
+
+def test_a_device_enrols_while_wgd_does_not_answer(owner, apid, wgd):
+    wgd.answer = None
+    owner.put(f"{DEVICES}/t", {"name": "T"})
+    path = "/enrol/" + owner.post(f"{DEVICES}/t/enrolment")[1]["url"].split("/enrol/")[1]
+    status, doc = apid.client().post(path, {"public_key": KEYS[2]})
+    assert status == 200 and doc["wgPublicKey"] == KEYS[2] and not wgd.calls
+    assert apid.client(token=doc["token"]).get("/device")[0] == 200
+
+
 def test_an_enrolment_link_is_shown_often_and_used_once(owner, apid):
     owner.put(f"{DEVICES}/t", {"addresses": ["10.9.0.9"]})
     status, link = owner.post(f"{DEVICES}/t/enrolment")
