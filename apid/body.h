@@ -44,7 +44,9 @@ struct body_schema {
 	enum rec_type record;
 	const char *const *record_without; /* … but for these, ended by NULL; NULL = all */
 	const char *record_fill; /* JSON of what of record_without the record cannot do without */
-	const char *example;	 /* JSON */
+	bool is_open; /* other fields are nobody's concern: told by the document, not checked here
+		       */
+	const char *example; /* JSON */
 };
 
 /* What is wrong with a body: where (a JSON pointer, RFC 6901) and why. */

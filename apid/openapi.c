@@ -1,228 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/openapi.h"
-#include "common/codec_table.h"
+#include "apid/openapi_schema.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- schemas ---- */
-
-static void add_schema(cJSON *schemas, const struct body_schema *s);
-
-static cJSON *reference(const char *name)
+/* Takes schema and example; without one: NULL. */
+static void add_content(cJSON *to, const char *type, cJSON *schema, cJSON *example)
 {
-	cJSON *out = cJSON_CreateObject();
-	char text[128];
+	cJSON *one = cJSON_AddObjectToObject(to, type);
 
-	snprintf(text, sizeof(text), "#/components/schemas/%s", name);
-	cJSON_AddStringToObject(out, "$ref", text);
-	return out;
+	cJSON_AddItemToObject(one, "schema", schema);
+	if (example)
+		cJSON_AddItemToObject(one, "example", example);
 }
 
-static cJSON *typed(const char *type)
+static cJSON *content(const char *type, cJSON *schema, cJSON *example)
 {
 	cJSON *out = cJSON_CreateObject();
 
-	cJSON_AddStringToObject(out, "type", type);
-	return out;
-}
-
-static cJSON *array_of(cJSON *item, int64_t min, int64_t max)
-{
-	cJSON *out = typed("array");
-
-	cJSON_AddItemToObject(out, "items", item);
-	if (min)
-		cJSON_AddNumberToObject(out, "minItems", (double)min);
-	if (max)
-		cJSON_AddNumberToObject(out, "maxItems", (double)max);
-	return out;
-}
-
-static cJSON *text_of(const struct body_field *f)
-{
-	cJSON *out = typed("string");
-
-	if (f->min && f->type == BODY_TEXT)
-		cJSON_AddNumberToObject(out, "minLength", 1);
-	if (f->max && f->type == BODY_TEXT)
-		cJSON_AddNumberToObject(out, "maxLength", (double)f->max);
-	if (f->pattern)
-		cJSON_AddStringToObject(out, "pattern", f->pattern);
-	return out;
-}
-
-static cJSON *int_of(const struct body_field *f)
-{
-	cJSON *out = typed("integer");
-
-	if (f->is_read_only)
-		return out;
-	cJSON_AddNumberToObject(out, "minimum", (double)f->min);
-	cJSON_AddNumberToObject(out, "maximum", (double)f->max);
-	return out;
-}
-
-static cJSON *enum_of(const char *const *values)
-{
-	cJSON *out = typed("string");
-
-	cJSON_AddItemToObject(out, "enum", cJSON_CreateArray());
-	for (; *values; values++)
-		cJSON_AddItemToArray(cJSON_GetObjectItem(out, "enum"), cJSON_CreateString(*values));
-	return out;
-}
-
-static cJSON *value_of(cJSON *schemas, const struct body_field *f)
-{
-	switch (f->type) {
-	case BODY_TEXT:
-		return text_of(f);
-	case BODY_BOOL:
-		return typed("boolean");
-	case BODY_INT:
-		return int_of(f);
-	case BODY_ENUM:
-		return enum_of(f->values);
-	case BODY_TEXTS:
-		return array_of(text_of(f), f->min, f->max);
-	case BODY_OBJECT:
-		add_schema(schemas, f->of);
-		return reference(f->of->name);
-	case BODY_OBJECTS:
-		add_schema(schemas, f->of);
-		return array_of(reference(f->of->name), f->min, f->max);
-	case BODY_ANY:
-		break;
-	}
-	return cJSON_CreateObject();
-}
-
-static cJSON *field_of(cJSON *schemas, const struct body_field *f)
-{
-	cJSON *out = value_of(schemas, f), *all;
-
-	if (f->is_nullable) {
-		all = cJSON_CreateObject();
-		cJSON_AddItemToObject(all, "anyOf", cJSON_CreateArray());
-		cJSON_AddItemToArray(cJSON_GetObjectItem(all, "anyOf"), out);
-		cJSON_AddItemToArray(cJSON_GetObjectItem(all, "anyOf"), typed("null"));
-		out = all;
-	}
-	if (f->is_read_only)
-		cJSON_AddBoolToObject(out, "readOnly", true);
-	if (f->help)
-		cJSON_AddStringToObject(out, "description", f->help);
-	return out;
-}
-
-static void add_record(
-	cJSON *properties, cJSON *required, enum rec_type type, const char *const *without);
-
-static cJSON *record_object(enum rec_type type)
-{
-	cJSON *out = typed("object"), *required = cJSON_CreateArray();
-
-	add_record(cJSON_AddObjectToObject(out, "properties"), required, type, NULL);
-	cJSON_AddItemToObject(out, "required", required);
-	cJSON_AddBoolToObject(out, "additionalProperties", false);
-	return out;
-}
-
-static cJSON *codec_value(const struct codec_field *f)
-{
-	cJSON *out;
-	const char *text;
-
-	switch (f->type) {
-	case CODEC_TYPE_STR:
-		out = typed("string");
-		cJSON_AddNumberToObject(out, "maxLength", (double)f->max);
-		return out;
-	case CODEC_TYPE_BOOL:
-		return typed("boolean");
-	case CODEC_TYPE_INT:
-		return typed("integer");
-	case CODEC_TYPE_ENUM:
-		out = typed("string");
-		cJSON_AddItemToObject(out, "enum", cJSON_CreateArray());
-		for (int i = 0; (text = enum_text((enum enum_id)f->sub, i)); i++)
-			cJSON_AddItemToArray(
-				cJSON_GetObjectItem(out, "enum"), cJSON_CreateString(text));
-		return out;
-	case CODEC_TYPE_STRS:
-		return array_of(typed("string"), 0, (int64_t)f->max);
-	case CODEC_TYPE_OBJ:
-	case CODEC_TYPE_INLINE:
-		return record_object((enum rec_type)f->sub);
-	case CODEC_TYPE_OBJS:
-		return array_of(record_object((enum rec_type)f->sub), 0, (int64_t)f->max);
-	case CODEC_TYPE_JSON:
-		break;
-	}
-	return cJSON_CreateObject();
-}
-
-static bool is_left_out(const char *const *without, const char *name)
-{
-	for (; without && *without; without++) {
-		if (!strcmp(*without, name))
-			return true;
-	}
-	return false;
-}
-
-static void add_record(
-	cJSON *properties, cJSON *required, enum rec_type type, const char *const *without)
-{
-	for (const struct codec_field *f = codec_record(type)->fields; f->name; f++) {
-		if (is_left_out(without, f->name))
-			continue;
-		if (f->type == CODEC_TYPE_INLINE) {
-			add_record(properties, required, (enum rec_type)f->sub, NULL);
-			continue;
-		}
-		cJSON_AddItemToObject(properties, f->name, codec_value(f));
-		if (f->flags & F_REQUIRED)
-			cJSON_AddItemToArray(required, cJSON_CreateString(f->name));
-	}
-}
-
-static void add_schema(cJSON *schemas, const struct body_schema *s)
-{
-	cJSON *out, *properties, *required;
-
-	if (cJSON_GetObjectItemCaseSensitive(schemas, s->name))
-		return;
-	out = typed("object");
-	cJSON_AddItemToObject(schemas, s->name, out);
-	properties = cJSON_AddObjectToObject(out, "properties");
-	required = cJSON_AddArrayToObject(out, "required");
-	if (s->is_record)
-		add_record(properties, required, s->record, s->record_without);
-	for (const struct body_field *f = s->fields; f && f->name; f++) {
-		cJSON_AddItemToObject(properties, f->name, field_of(schemas, f));
-		if (f->is_required)
-			cJSON_AddItemToArray(required, cJSON_CreateString(f->name));
-	}
-	cJSON_AddBoolToObject(out, "additionalProperties", false);
-	if (s->example)
-		cJSON_AddItemToArray(
-			cJSON_AddArrayToObject(out, "examples"), cJSON_Parse(s->example));
-}
-
-/* ---- operations ---- */
-
-static void add_content(cJSON *to, const char *type, cJSON *schema)
-{
-	cJSON_AddItemToObject(cJSON_AddObjectToObject(to, type), "schema", schema);
-}
-
-static cJSON *content(const char *type, cJSON *schema)
-{
-	cJSON *out = cJSON_CreateObject();
-
-	add_content(out, type, schema);
+	add_content(out, type, schema, example);
 	return out;
 }
 
@@ -230,52 +27,131 @@ static cJSON *content(const char *type, cJSON *schema)
 static void add_form(cJSON *body, const cJSON *schemas, const struct body_schema *s)
 {
 	cJSON *form = cJSON_Duplicate(cJSON_GetObjectItem(schemas, s->name), true);
+	cJSON *example = openapi_example(s);
 
-	cJSON_AddItemToObject(cJSON_GetObjectItem(form, "properties"), "again", typed("string"));
+	cJSON_DeleteItemFromObject(form, "examples");
+	cJSON_AddItemToObject(
+		cJSON_GetObjectItem(form, "properties"), "again", openapi_type("string"));
 	cJSON_AddItemToArray(cJSON_GetObjectItem(form, "required"), cJSON_CreateString("again"));
-	add_content(cJSON_GetObjectItem(body, "content"), FORM_TYPE, form);
+	if (example)
+		cJSON_AddItemToObject(example, "again",
+			cJSON_Duplicate(cJSON_GetObjectItem(example, "password"), true));
+	add_content(cJSON_GetObjectItem(body, "content"), FORM_TYPE, form, example);
+}
+
+/* What a client may give of the example; of a patch: what it may change. */
+static cJSON *body_example(const struct route *r, bool is_patch)
+{
+	cJSON *out = openapi_example(r->request);
+
+	body_drop_read_only(r->request, out);
+	if (is_patch && r->id_field)
+		cJSON_DeleteItemFromObject(out, r->id_field);
+	return out;
+}
+
+static void add_request(cJSON *operation, cJSON *schemas, const struct route *r)
+{
+	bool is_patch = !strcmp(r->method, "PATCH");
+	cJSON *body = cJSON_AddObjectToObject(operation, "requestBody");
+
+	openapi_add_schema(schemas, r->request);
+	cJSON_AddBoolToObject(body, "required", true);
+	cJSON_AddItemToObject(body, "content",
+		content(is_patch ? "application/merge-patch+json" : "application/json",
+			is_patch && r->id_field ? openapi_patch(schemas, r->request)
+						: openapi_reference(r->request->name),
+			body_example(r, is_patch)));
+	if (r->takes_form)
+		add_form(body, schemas, r->request);
 }
 
 static cJSON *page_of(const char *name)
 {
-	cJSON *out = typed("object"), *properties = cJSON_AddObjectToObject(out, "properties");
+	cJSON *out = openapi_type("object"),
+	      *properties = cJSON_AddObjectToObject(out, "properties");
 	cJSON *next = cJSON_CreateObject(), *types = cJSON_AddArrayToObject(next, "type");
 
 	cJSON_AddItemToArray(types, cJSON_CreateString("string"));
 	cJSON_AddItemToArray(types, cJSON_CreateString("null"));
-	cJSON_AddItemToObject(properties, "items", array_of(reference(name), 0, 0));
+	cJSON_AddItemToObject(properties, "items", openapi_array(openapi_reference(name), 0, 0));
 	cJSON_AddItemToObject(properties, "next", next);
 	return out;
 }
 
-static void add_response(
-	cJSON *responses, int status, const char *description, cJSON *response_content)
+/* Takes response_content, which may be NULL. */
+static void add_response_named(
+	cJSON *responses, const char *name, const char *description, cJSON *response_content)
 {
-	cJSON *out;
-	char text[8];
+	cJSON *out = cJSON_AddObjectToObject(responses, name);
 
-	snprintf(text, sizeof(text), "%d", status);
-	out = cJSON_AddObjectToObject(responses, text);
 	cJSON_AddStringToObject(out, "description", description);
 	if (response_content)
 		cJSON_AddItemToObject(out, "content", response_content);
 }
 
+static void add_response(
+	cJSON *responses, int status, const char *description, cJSON *response_content)
+{
+	char text[8];
+
+	snprintf(text, sizeof(text), "%d", status);
+	add_response_named(responses, text, description, response_content);
+}
+
+static cJSON *page_example(const struct body_schema *item)
+{
+	cJSON *example = openapi_example(item), *out = example ? cJSON_CreateObject() : NULL;
+
+	if (!out)
+		return NULL;
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(out, "items"), example);
+	cJSON_AddNullToObject(out, "next");
+	return out;
+}
+
 static cJSON *success_content(cJSON *schemas, const struct route *r)
 {
+	cJSON *out;
+
 	if (r->response_type)
 		return content(r->response_type,
-			typed(strcmp(r->response_type, "application/json") ? "string" : "object"));
+			openapi_type(
+				strcmp(r->response_type, "application/json") ? "string" : "object"),
+			NULL);
 	if (!r->response)
 		return NULL;
-	add_schema(schemas, r->response);
-	return content("application/json",
-		r->is_page ? page_of(r->response->name) : reference(r->response->name));
+	openapi_add_schema(schemas, r->response);
+	if (r->is_page)
+		return content(
+			"application/json", page_of(r->response->name), page_example(r->response));
+	out = content("application/json", openapi_reference(r->response->name),
+		openapi_example(r->response));
+	if (r->has_page)
+		add_content(out, "text/html", openapi_type("string"), NULL);
+	return out;
+}
+
+/* What any request may be answered, and 0, which ends it. */
+static const int problems[] = { 400, 401, 403, 404, 408, 409, 412, 413, 414, 415, 429, 431, 503,
+	0 };
+
+static bool is_login(const struct route *r)
+{
+	return !strcmp(r->path, "/auth/login");
+}
+
+static void add_problem_to(cJSON *responses, int status)
+{
+	char text[8];
+
+	snprintf(text, sizeof(text), "%d", status);
+	cJSON_AddStringToObject(
+		cJSON_AddObjectToObject(responses, text), "$ref", "#/components/responses/Problem");
 }
 
 static void add_responses(cJSON *schemas, cJSON *operation, const struct route *r)
 {
-	static const int problems[] = { 400, 401, 403, 404, 409, 412, 413, 415, 429, 503 };
 	cJSON *responses = cJSON_AddObjectToObject(operation, "responses");
 	bool is_put = !strcmp(r->method, "PUT");
 
@@ -284,13 +160,12 @@ static void add_responses(cJSON *schemas, cJSON *operation, const struct route *
 		add_response(responses, 201, "Made", success_content(schemas, r));
 	if (!strcmp(r->method, "GET"))
 		add_response(responses, 304, "The client has it", NULL);
-	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++) {
-		if (problems[i] == 401 && r->auth == AUTH_NONE &&
-			strcmp(r->path, "/auth/login") != 0)
-			continue;
-		add_response(responses, problems[i], "A problem (RFC 9457)",
-			content("application/problem+json", reference("Problem")));
+	for (const int *status = problems; *status; status++) {
+		if (*status != 401 || r->auth != AUTH_NONE || is_login(r))
+			add_problem_to(responses, *status);
 	}
+	if (r->problem)
+		add_problem_to(responses, r->problem);
 }
 
 static void add_parameter(
@@ -303,7 +178,7 @@ static void add_parameter(
 	cJSON_AddStringToObject(out, "name", text);
 	cJSON_AddStringToObject(out, "in", in);
 	cJSON_AddBoolToObject(out, "required", !strcmp(in, "path"));
-	cJSON_AddItemToObject(out, "schema", typed("string"));
+	cJSON_AddItemToObject(out, "schema", openapi_type("string"));
 	if (help)
 		cJSON_AddStringToObject(out, "description", help);
 	cJSON_AddItemToArray(parameters, out);
@@ -366,7 +241,7 @@ static void add_operation_id(cJSON *operation, const struct route *r)
 
 static void add_operation(cJSON *paths, cJSON *schemas, const struct route *r)
 {
-	cJSON *path = cJSON_GetObjectItemCaseSensitive(paths, r->path), *operation, *body;
+	cJSON *path = cJSON_GetObjectItemCaseSensitive(paths, r->path), *operation;
 	char method[8] = "";
 
 	if (!path)
@@ -380,18 +255,8 @@ static void add_operation(cJSON *paths, cJSON *schemas, const struct route *r)
 	add_security(operation, r);
 	add_access(operation, r);
 	add_parameters(operation, r);
-	if (r->request) {
-		bool is_patch = !strcmp(r->method, "PATCH");
-
-		add_schema(schemas, r->request);
-		body = cJSON_AddObjectToObject(operation, "requestBody");
-		cJSON_AddBoolToObject(body, "required", true);
-		cJSON_AddItemToObject(body, "content",
-			content(is_patch ? "application/merge-patch+json" : "application/json",
-				is_patch ? typed("object") : reference(r->request->name)));
-		if (r->takes_form)
-			add_form(body, schemas, r->request);
-	}
+	if (r->request)
+		add_request(operation, schemas, r);
 	add_responses(schemas, operation, r);
 }
 
@@ -414,30 +279,56 @@ static void add_security_schemes(cJSON *components)
 	cJSON_AddStringToObject(one, "description", "a device's own token");
 }
 
+static const struct body_field problem_fields[] = {
+	{ .name = "type", .type = BODY_TEXT },
+	{ .name = "title", .type = BODY_TEXT },
+	{ .name = "status", .type = BODY_INT, .is_read_only = true },
+	{ .name = "detail", .type = BODY_TEXT },
+	{ .name = "code", .type = BODY_TEXT },
+	{ .name = "errors", .type = BODY_ANY, .help = "pointer and reason of each" },
+	{ 0 },
+};
+static const struct body_schema problem_schema = { .name = "Problem",
+	.fields = problem_fields,
+	.example = "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+		   "\"errors\":[{\"pointer\":\"/name\",\"reason\":\"is missing\"}]}" };
+
+static void add_problem(cJSON *components, cJSON *schemas)
+{
+	openapi_add_schema(schemas, &problem_schema);
+	add_response_named(cJSON_AddObjectToObject(components, "responses"), "Problem",
+		"A problem (RFC 9457)",
+		content("application/problem+json", openapi_reference("Problem"),
+			openapi_example(&problem_schema)));
+}
+
+static void add_info(cJSON *doc)
+{
+	cJSON *info = cJSON_AddObjectToObject(doc, "info"), *license, *server;
+
+	cJSON_AddStringToObject(info, "title", "Culvert");
+	cJSON_AddStringToObject(info, "version", CULVERT_VERSION);
+	license = cJSON_AddObjectToObject(info, "license");
+	cJSON_AddStringToObject(license, "name", "GPL-3.0-or-later");
+	cJSON_AddStringToObject(license, "identifier", "GPL-3.0-or-later");
+	server = cJSON_CreateObject();
+	cJSON_AddStringToObject(server, "url", "/");
+	cJSON_AddStringToObject(server, "description", "Where this document was read");
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(doc, "servers"), server);
+}
+
 cJSON *openapi_make(const struct route *routes, size_t n)
 {
-	static const struct body_field problem_fields[] = {
-		{ .name = "type", .type = BODY_TEXT },
-		{ .name = "title", .type = BODY_TEXT },
-		{ .name = "status", .type = BODY_INT, .is_read_only = true },
-		{ .name = "detail", .type = BODY_TEXT },
-		{ .name = "code", .type = BODY_TEXT },
-		{ .name = "errors", .type = BODY_ANY, .help = "pointer and reason of each" },
-		{ 0 },
-	};
-	static const struct body_schema problem = { .name = "Problem", .fields = problem_fields };
-	cJSON *doc = cJSON_CreateObject(), *info, *paths, *components, *schemas;
+	cJSON *doc = cJSON_CreateObject(), *paths, *components, *schemas;
 
 	if (!doc)
 		return NULL;
 	cJSON_AddStringToObject(doc, "openapi", "3.1.0");
-	info = cJSON_AddObjectToObject(doc, "info");
-	cJSON_AddStringToObject(info, "title", "Culvert");
-	cJSON_AddStringToObject(info, "version", CULVERT_VERSION);
+	add_info(doc);
 	paths = cJSON_AddObjectToObject(doc, "paths");
 	components = cJSON_AddObjectToObject(doc, "components");
 	schemas = cJSON_AddObjectToObject(components, "schemas");
-	add_schema(schemas, &problem);
+	add_problem(components, schemas);
 	add_security_schemes(components);
 	for (size_t i = 0; i < n; i++)
 		add_operation(paths, schemas, &routes[i]);

@@ -65,9 +65,11 @@ struct route {
 	const struct body_schema *response; /* NULL = no body, or not JSON (response_type) */
 	bool is_page;			    /* {"items":[response …],"next":…} */
 	const char *response_type;	    /* of what is not JSON */
-	int status;			    /* of success */
-	const struct route_param *params;   /* of the query; others are refused */
-	size_t body_max;		    /* bytes, 0 = 64 KiB */
+	bool has_page;			    /* to browsers the answer is a page */
+	int problem; /* a status that it may answer besides those of all routes (openapi.c), or 0 */
+	int status;  /* of success */
+	const struct route_param *params; /* of the query; others are refused */
+	size_t body_max;		  /* bytes, 0 = 64 KiB */
 	const char *tag, *summary;
 	const void *data; /* the handler's */
 	void (*handle)(struct call *c);

@@ -37,7 +37,10 @@ static const struct body_field new_fields[] = {
 	GROUPS_FIELD,
 	{ 0 },
 };
-static const struct body_schema new_schema = { .name = "NewAdmin", .fields = new_fields };
+static const struct body_schema new_schema = { .name = "NewAdmin",
+	.fields = new_fields,
+	.example = "{\"name\":\"helen\",\"password\":\"correct horse battery\",\"role\":\"help"
+		   "er\",\"groups\":[\"kids\"]}" };
 
 static const struct body_field change_fields[] = {
 	{ .name = "password",
@@ -49,7 +52,9 @@ static const struct body_field change_fields[] = {
 	GROUPS_FIELD,
 	{ 0 },
 };
-static const struct body_schema change_schema = { .name = "AdminChange", .fields = change_fields };
+static const struct body_schema change_schema = { .name = "AdminChange",
+	.fields = change_fields,
+	.example = "{\"role\":\"viewer\",\"groups\":null}" };
 
 /* ---- reading ---- */
 

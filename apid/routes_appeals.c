@@ -333,14 +333,22 @@ static const struct body_field fields[] = {
 		.help = "when Directus confirmed that it has it" },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "Appeal", .fields = fields };
+static const struct body_schema schema = { .name = "Appeal",
+	.fields = fields,
+	.example = "{\"uuid\":\"00000000-0000-4000-8000-000000000001\",\"url\":\"http://shop.e"
+		   "xample/page\",\"host\":\"shop.example\",\"mode\":\"appeal\",\"category_id"
+		   "\":null,\"reason\":\"For school.\",\"device\":\"phone\",\"time\":179600000"
+		   "0000,\"status\":\"pending\",\"answer\":null,\"effect\":null,\"decided_at\""
+		   ":null,\"decided_by\":null,\"directus_at\":null}" };
 static const struct body_field count_fields[] = {
 	{ .name = "pending", .type = BODY_INT, .is_read_only = true },
 	{ .name = "approved", .type = BODY_INT, .is_read_only = true },
 	{ .name = "rejected", .type = BODY_INT, .is_read_only = true },
 	{ 0 },
 };
-static const struct body_schema counts_schema = { .name = "AppealCounts", .fields = count_fields };
+static const struct body_schema counts_schema = { .name = "AppealCounts",
+	.fields = count_fields,
+	.example = "{\"pending\":2,\"approved\":5,\"rejected\":1}" };
 static const struct body_field reject_fields[] = {
 	{ .name = "answer", .type = BODY_TEXT, .max = 2048, .help = "a word to the device" },
 	{ 0 },

@@ -107,7 +107,11 @@ static const struct body_field fields[] = {
 	{ .name = "new", .type = BODY_ANY, .is_read_only = true },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "AuditRow", .fields = fields };
+static const struct body_schema schema = { .name = "AuditRow",
+	.fields = fields,
+	.example = "{\"id\":62,\"at\":1796000000000,\"actor\":\"admin:anna\",\"address\":\"192"
+		   ".0.2.7\",\"action\":\"device_change\",\"subject\":\"phone\",\"old\":{\"id"
+		   "\":\"phone\",\"active\":true},\"new\":{\"id\":\"phone\",\"active\":false}}" };
 
 static const struct route routes[] = {
 	{ .method = "GET",

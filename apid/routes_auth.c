@@ -55,7 +55,9 @@ static const struct body_field account_fields[] = {
 		.help = "for the header X-CSRF-Token of every change" },
 	{ 0 },
 };
-const struct body_schema account_schema = { .name = "Account", .fields = account_fields };
+const struct body_schema account_schema = { .name = "Account",
+	.fields = account_fields,
+	.example = "{\"name\":\"anna\",\"role\":\"admin\",\"groups\":null,\"totp\":false}" };
 
 enum lock { LOCK_NAME, LOCK_HOST, LOCK_BROWSER, LOCKS };
 
@@ -279,7 +281,9 @@ static const struct body_field csrf_fields[] = {
 	{ .name = "csrf", .type = BODY_TEXT, .is_read_only = true, .max = 64 },
 	{ 0 },
 };
-static const struct body_schema csrf_schema = { .name = "Csrf", .fields = csrf_fields };
+static const struct body_schema csrf_schema = { .name = "Csrf",
+	.fields = csrf_fields,
+	.example = "{\"csrf\":\"gproCrX2R5WjC5grs6szapN4PWoz-H3vTbWbT0fJzJE\"}" };
 
 static void handle_csrf(struct call *c)
 {

@@ -203,7 +203,9 @@ static const struct route_param export_params[] = {
 	{ "format", "json, which import takes as it is, or csv; json by default" },
 	{ 0 },
 };
-static const struct body_schema any_schema = { .name = "AnyRecord" };
+static const struct body_schema any_schema = { .name = "AnyRecord",
+	.is_open = true,
+	.example = "{\"id\":\"w1\",\"pattern\":\"example.org\"}" };
 static const struct body_field import_fields[] = {
 	{ .name = "records",
 		.type = BODY_ANY,
@@ -249,7 +251,10 @@ static const struct body_field result_fields[] = {
 		.of = &error_schema },
 	{ 0 },
 };
-static const struct body_schema result_schema = { .name = "ImportResult", .fields = result_fields };
+static const struct body_schema result_schema = { .name = "ImportResult",
+	.fields = result_fields,
+	.example = "{\"applied\":true,\"records\":2,\"added\":1,\"changed\":1,\"unchanged\":0,"
+		   "\"removed\":0,\"error_count\":0,\"errors\":[]}" };
 
 static const struct route routes[] = {
 	{ .method = "POST",

@@ -43,7 +43,10 @@ static const struct body_field fields[] = {
 		.help = "of the certificate (DER), in hex" },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "Ca", .fields = fields };
+static const struct body_schema schema = { .name = "Ca",
+	.fields = fields,
+	.example = "{\"pem\":\"-----BEGIN CERTIFICATE-----\\n…\",\"sha256\":\"0f0f0f0f0f0f0f0f"
+		   "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"}" };
 
 static const struct route routes[] = {
 	{ .method = "GET",

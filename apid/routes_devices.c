@@ -74,7 +74,11 @@ static const struct body_field status_fields[] = {
 		.help = "to the device" },
 	{ 0 },
 };
-static const struct body_schema status_schema = { .name = "DeviceStatus", .fields = status_fields };
+static const struct body_schema status_schema = { .name = "DeviceStatus",
+	.fields = status_fields,
+	.example = "{\"id\":\"phone\",\"entitled\":true,\"reason\":\"entitled\",\"online\":tru"
+		   "e,\"handshake_at\":1796000000000,\"handshake_age_s\":12,\"endpoint\":\"198"
+		   ".51.100.9:40112\",\"rx_bytes\":\"73400\",\"tx_bytes\":\"912003\"}" };
 
 static void add_text(cJSON *json, const char *name, const char *text)
 {
@@ -199,7 +203,10 @@ static const struct body_field config_fields[] = {
 	{ .name = "qr", .type = BODY_TEXT, .is_read_only = true, .max = 1 << 20, .help = "SVG" },
 	{ 0 },
 };
-static const struct body_schema config_schema = { .name = "DeviceConfig", .fields = config_fields };
+static const struct body_schema config_schema = { .name = "DeviceConfig",
+	.fields = config_fields,
+	.example = "{\"config\":\"[Interface]\\nAddress = 10.9.0.2/32\\n…\",\"qr\":\"<svg>…</s"
+		   "vg>\"}" };
 
 static void answer_config(struct device_change *d)
 {
@@ -428,7 +435,9 @@ static const struct body_field enrolment_fields[] = {
 	{ 0 },
 };
 static const struct body_schema enrolment_schema = { .name = "Enrolment",
-	.fields = enrolment_fields };
+	.fields = enrolment_fields,
+	.example = "{\"url\":\"https://vpn.example.org/enrol/cve_n4VGRHgudSOxD-DBVi-30H2NjMaq9"
+		   "tJqs8eacKDer_Y\",\"expires_at\":1796000000000,\"qr\":\"<svg>…</svg>\"}" };
 static const struct body_field token_fields[] = {
 	{ .name = "token",
 		.type = BODY_TEXT,
@@ -437,7 +446,9 @@ static const struct body_field token_fields[] = {
 		.help = "told once; only its hash is kept" },
 	{ 0 },
 };
-static const struct body_schema token_schema = { .name = "DeviceToken", .fields = token_fields };
+static const struct body_schema token_schema = { .name = "DeviceToken",
+	.fields = token_fields,
+	.example = "{\"token\":\"cvd_k6CVV0NLwrN6ooDM7OH8G81gt3rXtA8K8SEME_Nh4hc\"}" };
 
 #define DEVICES "/api/v1/devices"
 #define ROUTE(m, p, who)                                                                           \

@@ -81,6 +81,7 @@ static const struct body_field fields[] = {
 };
 static const struct body_schema schema = { .name = "DirectusHint",
 	.fields = fields,
+	.is_open = true,
 	.example = "{\"event\":\"items.update\",\"collection\":\"websites\"}" };
 
 static const struct route routes[] = {

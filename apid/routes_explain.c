@@ -213,7 +213,24 @@ static const struct body_field fields[] = {
 		.help = "of an address: what lists by address and strict mode say" },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "Explanation", .fields = fields };
+static const struct body_schema schema = { .name = "Explanation",
+	.fields = fields,
+	.example = "{\"device\":{\"id\":\"phone\",\"name\":\"Phone\",\"tunnel\":\"mitm\",\"add"
+		   "resses\":[\"10.9.0.2\",\"fd09::2\"],\"entitled\":true,\"entitlement\":\"en"
+		   "titled\"},\"url\":\"https://example.org/\",\"host\":\"example.org\",\"at\""
+		   ":1796000000000,\"verdicts\":{\"apps\":{\"verdict\":\"block\",\"layer\":\"i"
+		   "ntercept\",\"by\":\"overrides\"},\"browser\":{\"verdict\":\"block\",\"laye"
+		   "r\":\"proxy\",\"by\":\"overrides\"}},\"paths\":{\"dns\":{\"daemon\":\"dnsd"
+		   "\",\"steps\":[{\"step\":\"default\",\"decided\":true,\"verdict\":\"allow\""
+		   ",\"reason\":\"default\",\"generation\":1}],\"verdict\":\"allow\",\"by\":\""
+		   "default\",\"outcome\":\"forward\",\"judges_answer\":true},\"intercept\":{"
+		   "\"daemon\":\"proxyd\",\"acts\":true,\"verdict\":\"block\",\"by\":\"overrid"
+		   "es\",\"decrypted\":false,\"steps\":[{\"step\":\"overrides\",\"decided\":tr"
+		   "ue,\"verdict\":\"block\",\"reason\":\"override\",\"rule_id\":\"o1\",\"owne"
+		   "r\":\"local\"}]},\"proxy\":{\"daemon\":\"proxyd\",\"acts\":true,\"verdict"
+		   "\":\"block\",\"by\":\"overrides\",\"decrypted\":true,\"steps\":[{\"step\":"
+		   "\"overrides\",\"decided\":true,\"verdict\":\"block\",\"reason\":\"override"
+		   "\",\"rule_id\":\"o1\",\"owner\":\"local\"}]}}}" };
 
 #define ROUTE(verb)                                                                                \
 	.method = verb, .path = "/api/v1/explain", .front = FRONT_ADMIN, .roles = BY_ALL,          \

@@ -118,7 +118,12 @@ static const struct body_field fields[] = {
 		.help = "what each daemon says of itself, as it says it; likewise" },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "Health", .fields = fields };
+static const struct body_schema schema = { .name = "Health",
+	.fields = fields,
+	.example = "{\"status\":\"ok\",\"at\":1796000000000,\"database\":true,\"daemons\":[{\""
+		   "daemon\":\"wgd\",\"instance\":\"\",\"state\":\"running\",\"version\":\"0.1"
+		   ".0\",\"uptime_s\":86400,\"at\":1796000000000,\"lag\":[]}],\"alarms\":[],\""
+		   "reports\":[]}" };
 
 static const struct route routes[] = {
 	{ .method = "GET",

@@ -35,7 +35,10 @@ static const struct body_field fields[] = {
 	{ .name = "key", .type = BODY_TEXT, .is_read_only = true, .max = 64, .help = "told once" },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "ProvisionKey", .fields = fields };
+static const struct body_schema schema = { .name = "ProvisionKey",
+	.fields = fields,
+	.example = "{\"name\":\"app\",\"key\":\"cvk_GSq4opMtekz2aDYDkklUREW9TP9HJUzwIkN6Jue5f1"
+		   "o\"}" };
 
 static void handle_list(struct call *c)
 {

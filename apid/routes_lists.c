@@ -51,9 +51,11 @@ static void handle_sync(struct call *c)
 		on_synced(c, -ENOTCONN, NULL);
 }
 
-static const struct body_schema list_schema = {
-	.name = "List", .is_record = true, .record = REC_list
-};
+static const struct body_schema list_schema = { .name = "List",
+	.is_record = true,
+	.record = REC_list,
+	.example = "{\"id\":\"adblock\",\"title\":\"Advertising\",\"count\":80214,\"fetched_at"
+		   "\":1796000000000}" };
 static const struct body_field sync_fields[] = {
 	{ .name = "list",
 		.type = BODY_TEXT,
@@ -73,7 +75,9 @@ static const struct body_field synced_fields[] = {
 			"fetched_at, changed_at, in_force_at and error" },
 	{ 0 },
 };
-static const struct body_schema synced_schema = { .name = "SyncAnswer", .fields = synced_fields };
+static const struct body_schema synced_schema = {
+	.name = "SyncAnswer", .fields = synced_fields, .example = "{\"lists\":1}"
+};
 
 #define ROUTE(verb, where, who)                                                                    \
 	.method = verb, .path = where, .front = FRONT_ADMIN, .roles = who, .scope = SCOPE_POLICY,  \

@@ -64,7 +64,11 @@ static const struct body_field fields[] = {
 	{ .name = "mail", .type = BODY_OBJECT, .is_read_only = true, .of = &channel_schema },
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "NotificationState", .fields = fields };
+static const struct body_schema schema = { .name = "NotificationState",
+	.fields = fields,
+	.example = "{\"webhook\":{\"configured\":true,\"waiting\":0,\"sent\":2,\"dropped\":0,"
+		   "\"sent_at\":1796000000000},\"mail\":{\"configured\":false,\"waiting\":0,\""
+		   "sent\":0,\"dropped\":0}}" };
 static const char *const ways[] = { "webhook", "mail", NULL };
 static const struct body_field test_fields[] = {
 	{ .name = "way", .type = BODY_ENUM, .is_required = true, .values = ways },
@@ -96,6 +100,7 @@ static const struct route routes[] = {
 		.request = &test_schema,
 		.status = 204,
 		.tag = "settings",
+		.problem = 422,
 		.summary = "Send one now; 422 says why it was not taken",
 		.handle = handle_test },
 };

@@ -48,10 +48,15 @@ static const struct body_field fields[] = {
 	ACCOUNT_FIELDS,
 	{ 0 },
 };
-static const struct body_schema schema = { .name = "Setup", .fields = fields };
+static const struct body_schema schema = { .name = "Setup",
+	.fields = fields,
+	.example = "{\"token\":\"n4VGRHgudSOxD-DBVi-30H2NjMaq9tJqs8eacKDer_Y\",\"user\":\"anna"
+		   "\",\"password\":\"correct horse battery\"}" };
 
 static const struct body_field use_fields[] = { ACCOUNT_FIELDS, { 0 } };
-static const struct body_schema use_schema = { .name = "SetupAccount", .fields = use_fields };
+static const struct body_schema use_schema = { .name = "SetupAccount",
+	.fields = use_fields,
+	.example = "{\"user\":\"anna\",\"password\":\"correct horse battery\"}" };
 
 static const struct body_field link_fields[] = {
 	{ .name = "role",
@@ -61,7 +66,9 @@ static const struct body_field link_fields[] = {
 		.help = "of the account that the link makes" },
 	{ 0 },
 };
-static const struct body_schema link_schema = { .name = "SetupLink", .fields = link_fields };
+static const struct body_schema link_schema = {
+	.name = "SetupLink", .fields = link_fields, .example = "{\"role\":\"owner\"}"
+};
 
 struct owner {
 	struct login l; /* first: what free_data wipes begins with it */
@@ -328,6 +335,7 @@ static const struct route routes[] = {
 		.status = 200,
 		.body_max = 4096,
 		.tag = "auth",
+		.problem = 410,
 		.summary = "Make the first account, with the setup link's token",
 		.handle = handle_setup },
 	{ .method = "GET",
@@ -337,6 +345,8 @@ static const struct route routes[] = {
 		.response = &link_schema,
 		.status = 200,
 		.tag = "auth",
+		.has_page = true,
+		.problem = 410,
 		.summary = "Is the setup link good? To browsers the form that uses it",
 		.handle = handle_show },
 	{ .method = "POST",
@@ -349,6 +359,8 @@ static const struct route routes[] = {
 		.status = 200,
 		.body_max = 8192,
 		.tag = "auth",
+		.has_page = true,
+		.problem = 410,
 		.summary = "Use the setup link up: the first account is made",
 		.handle = handle_use },
 };

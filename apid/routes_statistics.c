@@ -445,12 +445,31 @@ static const struct body_field devices_fields[] = ANSWER_FIELDS(device_schema);
 static const struct body_field lists_fields[] = ANSWER_FIELDS(list_schema);
 static const struct body_field list_points_fields[] = ANSWER_FIELDS(list_point);
 static const struct body_field domains_fields[] = ANSWER_FIELDS(domain_schema);
-static const struct body_schema points = { .name = "VerdictSeries", .fields = points_fields };
-static const struct body_schema devices = { .name = "DeviceStatistics", .fields = devices_fields };
-static const struct body_schema lists = { .name = "ListStatistics", .fields = lists_fields };
+static const struct body_schema points = { .name = "VerdictSeries",
+	.fields = points_fields,
+	.example = "{\"from\":1795996400000,\"to\":1796000000000,\"step\":\"minute\",\"items\""
+		   ":[{\"at\":1795999940000,\"dns\":{\"allowed\":120,\"blocked\":14,\"failed\""
+		   ":0},\"web\":{\"allowed\":80,\"blocked\":3,\"unknown\":2,\"failed\":1,\"byt"
+		   "es\":734003},\"refused\":{\"packets\":4,\"bytes\":240}}]}" };
+static const struct body_schema devices = { .name = "DeviceStatistics",
+	.fields = devices_fields,
+	.example = "{\"from\":1795996400000,\"to\":1796000000000,\"step\":\"minute\",\"items\""
+		   ":[{\"device\":\"phone\",\"name\":\"Phone\",\"dns\":{\"allowed\":120,\"bloc"
+		   "ked\":14,\"failed\":0},\"web\":{\"allowed\":80,\"blocked\":3,\"unknown\":2"
+		   ",\"failed\":1,\"bytes\":734003},\"refused\":{\"packets\":4,\"bytes\":240}}"
+		   "]}" };
+static const struct body_schema lists = { .name = "ListStatistics",
+	.fields = lists_fields,
+	.example = "{\"from\":1795996400000,\"to\":1796000000000,\"step\":\"minute\",\"items\""
+		   ":[{\"list\":\"adblock\",\"title\":\"Advertising\",\"hits\":14}]}" };
 static const struct body_schema list_points = { .name = "ListSeries",
-	.fields = list_points_fields };
-static const struct body_schema domains = { .name = "DomainStatistics", .fields = domains_fields };
+	.fields = list_points_fields,
+	.example = "{\"from\":1795996400000,\"to\":1796000000000,\"step\":\"minute\",\"items\""
+		   ":[{\"at\":1795999940000,\"hits\":3}]}" };
+static const struct body_schema domains = { .name = "DomainStatistics",
+	.fields = domains_fields,
+	.example = "{\"from\":1795996400000,\"to\":1796000000000,\"step\":\"minute\",\"items\""
+		   ":[{\"domain\":\"example.org\",\"hits\":41,\"bytes\":91822}]}" };
 
 #define STATISTICS(at, answer, query, what, does)                                                  \
 	{                                                                                          \

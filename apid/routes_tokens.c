@@ -52,7 +52,11 @@ static const struct body_field token_fields[] = {
 		.help = "told once; only its hash is kept" },
 	{ 0 },
 };
-static const struct body_schema token_schema = { .name = "Token", .fields = token_fields };
+static const struct body_schema token_schema = { .name = "Token",
+	.fields = token_fields,
+	.example = "{\"id\":\"03a45e40ba0d1ecf\",\"name\":\"backup\",\"admin\":\"anna\",\"role"
+		   "\":\"viewer\",\"scopes\":[\"devices:read\"],\"groups\":null,\"created_at\""
+		   ":1795999999000,\"expires_at\":1796000000000,\"used_at\":null}" };
 
 /* ---- making a token ---- */
 
@@ -303,7 +307,11 @@ static const struct body_field session_fields[] = {
 	{ .name = "agent", .type = BODY_TEXT, .is_read_only = true, .max = 256 },
 	{ 0 },
 };
-static const struct body_schema session_schema = { .name = "Session", .fields = session_fields };
+static const struct body_schema session_schema = { .name = "Session",
+	.fields = session_fields,
+	.example = "{\"id\":\"f6440da2426013f4652838296ac3dfb79af47da8354e7ae02b749146cc406065"
+		   "\",\"admin\":\"anna\",\"created_at\":1795999999000,\"seen_at\":17960000000"
+		   "00,\"address\":\"192.0.2.7\",\"agent\":\"Mozilla/5.0\"}" };
 
 #define ROUTE(m, p)                                                                                \
 	.method = m, .path = p, .front = FRONT_ADMIN, .auth = AUTH_SESSION, .roles = BY_ALL,       \

@@ -248,12 +248,18 @@ static const struct body_field seed_fields[] = {
 	{ .name = "qr", .type = BODY_TEXT, .is_read_only = true, .max = 1 << 20, .help = "SVG" },
 	{ 0 },
 };
-static const struct body_schema seed_schema = { .name = "TotpSeed", .fields = seed_fields };
+static const struct body_schema seed_schema = { .name = "TotpSeed",
+	.fields = seed_fields,
+	.example = "{\"secret\":\"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\",\"uri\":\"otpauth://totp/"
+		   "Culvert:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Culvert\",\"qr"
+		   "\":\"<svg>…</svg>\"}" };
 static const struct body_field code_fields[] = {
 	{ .name = "totp", .type = BODY_TEXT, .is_required = true, .min = 6, .max = 6 },
 	{ 0 },
 };
-static const struct body_schema code_schema = { .name = "TotpCode", .fields = code_fields };
+static const struct body_schema code_schema = {
+	.name = "TotpCode", .fields = code_fields, .example = "{\"totp\":\"123456\"}"
+};
 static const struct body_field recovery_fields[] = {
 	{ .name = "recovery_codes",
 		.type = BODY_TEXTS,
@@ -263,12 +269,15 @@ static const struct body_field recovery_fields[] = {
 	{ 0 },
 };
 static const struct body_schema recovery_schema = { .name = "RecoveryCodes",
-	.fields = recovery_fields };
+	.fields = recovery_fields,
+	.example = "{\"recovery_codes\":[\"eX3J6HSQHodEnhWy\",\"D8yCfpWdidDuhySF\"]}" };
 static const struct body_field proof_fields[] = {
 	{ .name = "password", .type = BODY_TEXT, .is_required = true, .max = 1024 },
 	{ 0 },
 };
-static const struct body_schema proof_schema = { .name = "Proof", .fields = proof_fields };
+static const struct body_schema proof_schema = { .name = "Proof",
+	.fields = proof_fields,
+	.example = "{\"password\":\"correct horse battery\"}" };
 static const struct body_field password_fields[] = {
 	{ .name = "password",
 		.type = BODY_TEXT,
@@ -284,7 +293,8 @@ static const struct body_field password_fields[] = {
 	{ 0 },
 };
 static const struct body_schema password_schema = { .name = "PasswordChange",
-	.fields = password_fields };
+	.fields = password_fields,
+	.example = "{\"password\":\"correct horse battery\",\"new\":\"a battery of horses\"}" };
 
 #define ROUTE(m, p)                                                                                \
 	.method = m, .path = p, .front = FRONT_ADMIN, .auth = AUTH_SESSION, .roles = BY_ALL,       \

@@ -130,9 +130,12 @@ static const struct body_field fields[] = {
 static const struct body_schema schema = { .name = "Unblock",
 	.fields = fields,
 	.example = "{\"pattern\":\"example.org\",\"minutes\":60}" };
-static const struct body_schema override_schema = {
-	.name = "SiteOverride", .is_record = true, .record = REC_site_override
-};
+static const struct body_schema override_schema = { .name = "SiteOverride",
+	.is_record = true,
+	.record = REC_site_override,
+	.example = "{\"id\":\"unblock-g_XHj9nOEVhm\",\"device\":\"phone\",\"pattern\":"
+		   "\"example.org\",\"match\":\"endswith\",\"action\":\"allow\","
+		   "\"until\":1796000000000}" };
 
 static const struct route routes[] = {
 	{ .method = "POST",

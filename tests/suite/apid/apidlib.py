@@ -307,6 +307,8 @@ db_password_file = {self.dir}/db-password
 class Client:
     """Speaks JSON with the administration, as a browser or a program does: keeps its cookie and its CSRF token."""
 
+    watch = None  # called with every answer: method, path, status, headers, bytes
+
     def __init__(self, apid, token=None, port=None, ca=None):
         self.apid, self.token = apid, token
         self.port = port or apid.admin_port
@@ -344,6 +346,8 @@ class Client:
                     raise
         data = answer.read()
         self.headers = answer.headers
+        if Client.watch:
+            Client.watch(method, path, answer.status, answer.headers, data)
         if answer.headers.get("Connection") == "close":
             self.conn = None
         for line in answer.headers.get_all("Set-Cookie") or []:

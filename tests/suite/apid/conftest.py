@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import json
 import os
 import pathlib
 import tempfile
 
 import answerer
 import apidlib
+import prism
 import pytest
 
 
@@ -24,6 +26,44 @@ def lent(mariadb):
     mariadb.resume()
     if mariadb.process.poll() is not None:
         mariadb.start()
+
+
+class Watch:
+    """Holds answers against the document of the first apid that gives one."""
+
+    def __init__(self):
+        self.prism = None
+
+    def __call__(self, method, path, status, headers, data):
+        if self.prism:
+            self.prism.look(method, path, status, headers, data)
+        elif path == "/api/openapi.json" and status == 200:
+            self.prism = prism.Prism(json.loads(data))
+
+
+@pytest.fixture(scope="session")
+def watch():
+    one = Watch()
+    apidlib.Client.watch = one
+    yield one
+    apidlib.Client.watch = None
+    if one.prism:
+        one.prism.close()
+
+
+@pytest.fixture(autouse=True)
+def all_answers_fit(request):
+    """With APID_PRISM=1 a test fails, too, when an answer that it was given is not as the document says."""
+    if not os.environ.get("APID_PRISM"):
+        yield
+        return
+    one = request.getfixturevalue("watch")
+    if not one.prism and "apid" in request.fixturenames:
+        request.getfixturevalue("apid").client().get("/api/openapi.json")
+    yield
+    if one.prism:
+        wrong, one.prism.wrong = one.prism.wrong, []
+        assert not wrong
 
 
 @pytest.fixture
