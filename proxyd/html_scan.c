@@ -142,6 +142,25 @@ static int is_end_tag(const struct html_scan *h, const uint8_t *p, size_t len, b
 		       (p[n + 2] >= '\t' && p[n + 2] <= '\r' && p[n + 2] != '\v'));
 }
 
+/* Whoever runs scripts sees nothing of it and looks for the end tag alone, so that nothing in there
+ * may hide that one. */
+static size_t scan_noscript(struct html_scan *h, const uint8_t *p, size_t len, bool is_last)
+{
+	const uint8_t *less = memchr(p, '<', len);
+	size_t n = less ? (size_t)(less - p) : len;
+	int ends;
+
+	if (n)
+		return html_srcdoc_scan(&h->srcdoc, h->m, p, n, less || is_last);
+	ends = is_end_tag(h, p, len, is_last);
+	if (ends < 0)
+		return 0;
+	if (!ends)
+		return html_srcdoc_scan(&h->srcdoc, h->m, p, 1, true);
+	h->srcdoc = (struct html_srcdoc){ 0 };
+	return start_tag(h, p, 2);
+}
+
 static size_t scan_element(struct html_scan *h, const uint8_t *p, size_t len, bool is_last)
 {
 	bool is_text = h->state != HTML_RAW;
@@ -261,7 +280,7 @@ static enum html_state content_of(const struct html_tag *t)
 	} elements[] = { { "script", 6, HTML_SCRIPT }, { "style", 5, HTML_RAW },
 		{ "title", 5, HTML_RCDATA }, { "textarea", 8, HTML_RCDATA },
 		{ "iframe", 6, HTML_RAW }, { "noembed", 7, HTML_RAW }, { "noframes", 8, HTML_RAW },
-		{ "noscript", 8, HTML_RAW }, { "xmp", 3, HTML_RAW_TEXT },
+		{ "noscript", 8, HTML_NOSCRIPT }, { "xmp", 3, HTML_RAW_TEXT },
 		{ "plaintext", 9, HTML_PLAIN_TEXT } };
 
 	/* None of them is so short. */
@@ -362,6 +381,8 @@ static size_t scan_some(struct html_scan *h, const uint8_t *p, size_t len, bool 
 	case HTML_RAW_TEXT:
 	case HTML_RAW:
 		return scan_element(h, p, len, is_last);
+	case HTML_NOSCRIPT:
+		return scan_noscript(h, p, len, is_last);
 	case HTML_SCRIPT:
 		return html_script_scan(h, p, len, is_last);
 	case HTML_PLAIN_TEXT:

@@ -10,7 +10,8 @@
  * Masks in the text of HTML and XHTML: text of elements, titles and text areas; attributes that
  * people get to see (html_tag.h); the strings of inline scripts, and of JSON in script elements.
  * Tags, other attributes, comments, styles and all other scripts stay. Follows the tokenizer of
- * HTML 13.2.5, without the tree: each run of text between two tags is one text.
+ * HTML 13.2.5, without the tree: each run of text between two tags is one text. What stands for
+ * browsers without scripts is text, too.
  */
 enum html_state {
 	HTML_TEXT,
@@ -21,6 +22,7 @@ enum html_state {
 	HTML_RCDATA,   /* text with references, up to the end tag */
 	HTML_RAW_TEXT, /* text without them */
 	HTML_RAW,      /* no text */
+	HTML_NOSCRIPT, /* a page for browsers without scripts, up to the end tag for all others */
 	HTML_SCRIPT,
 	HTML_PLAIN_TEXT,
 };

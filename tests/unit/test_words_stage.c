@@ -176,12 +176,39 @@ static void test_references_count_as_their_character(void)
 	same(MEDIA_HTML, "<p>&#xZ; &; &# &#x110000; AT&T &");
 }
 
+static void test_what_browsers_without_scripts_see_is_masked(void)
+{
+	check(MEDIA_HTML, "<noscript>forbidden</noscript>forbidden",
+		"<noscript>*********</noscript>*********");
+	check(MEDIA_HTML,
+		"<noscript><p class='forbidden'>for&#98;idden</p>1 < 2 forbidden<img src=forbidden>"
+		"</NoScript ><p>forbidden",
+		"<noscript><p class='forbidden'>*********</p>1 < 2 *********<img "
+		"src=forbidden>"
+		"</NoScript ><p>*********");
+	check(MEDIA_HTML,
+		"<noscript><style>.forbidden{}</style><script>forbidden</script>forbidden"
+		"</noscripts>forbidden</noscript>",
+		"<noscript><style>.forbidden{}</style><script>forbidden</script>*********"
+		"</noscripts>*********</noscript>");
+	/* Its end is the first one there is, whatever is open. */
+	check(MEDIA_HTML, "<noscript><!-- </noscript>forbidden -->",
+		"<noscript><!-- </noscript>********* -->");
+	check(MEDIA_HTML, "<noscript><a title=\"</noscript>forbidden\">",
+		"<noscript><a title=\"</noscript>*********\">");
+	check(MEDIA_HTML, "<noscript><iframe></noscript>forbidden",
+		"<noscript><iframe></noscript>*********");
+	check(MEDIA_HTML, "<noscript><style></noscript><noscript>forbidden &am</noscript>",
+		"<noscript><style></noscript><noscript>********* &am</noscript>");
+	same(MEDIA_HTML, "<noscript>bad</noscript>phrase<noscript>bad</nos");
+}
+
 static void test_markup_stays(void)
 {
 	same(MEDIA_HTML, "<!doctype forbidden><!-- forbidden --><forbidden forbidden='>forbidden' "
 			 "a=\"forbidden>\" b=forbidden/></forbidden><?forbidden?></ forbidden>");
 	same(MEDIA_HTML, "<!--> <!---><!-- -- forbidden --!><style>.forbidden{}</style>"
-			 "<iframe>forbidden</iframe><noscript>forbidden</noscript>");
+			 "<iframe>forbidden</iframe><noframes>forbidden</noframes>");
 	check(MEDIA_HTML, "<!-->forbidden<!--->forbidden-->", "<!-->*********<!--->*********-->");
 	check(MEDIA_HTML, "<!-- - -- -> --!>forbidden", "<!-- - -- -> --!>*********");
 	check(MEDIA_HTML, "a < b forbidden <3 <<b>forbidden</b>",
@@ -528,6 +555,7 @@ int main(void)
 	TAP_RUN(test_white_space_is_one_blank);
 	TAP_RUN(test_unseen_characters_do_not_hide_a_term);
 	TAP_RUN(test_references_count_as_their_character);
+	TAP_RUN(test_what_browsers_without_scripts_see_is_masked);
 	TAP_RUN(test_markup_stays);
 	TAP_RUN(test_titles_and_text_areas_are_text);
 	TAP_RUN(test_strings_of_inline_scripts_are_masked);

@@ -12,7 +12,7 @@ from filterlib import Filter, Reference, engines, read_phrases, tokens_of
 
 SUITE = pathlib.Path(__file__).parent
 SCALE = int(os.environ.get("FILTER_SCALE", "1"))
-OPAQUE = ("script", "style", "noscript", "iframe", "noembed", "noframes")
+OPAQUE = ("script", "style", "iframe", "noembed", "noframes")
 SEEN = ("alt", "aria-label", "label", "placeholder", "title")
 KEPT = ("script", "link", "base", "meta")
 
@@ -124,7 +124,8 @@ def make_page(rng, phrases):
         out.append(rng.choice([
             "<p class=\"%s\">%s</p>", "<!-- %s --><b>%s</b>", "<textarea title='%s'>%s</textarea>",
             "<style>.a{content:\"%s\"}</style>%s", "<a href=\"?%s\">%s</a><br>",
-            "<i data-a=\"%s\"\n>%s</i\n>"]) % (escape(sow(rng, phrases)), text))
+            "<i data-a=\"%s\"\n>%s</i\n>", "<noscript><u class='%s'>%s</u></noscript>"]) % (
+                escape(sow(rng, phrases)), text))
     return "".join(out) + "</body></html>"
 
 
