@@ -51,11 +51,14 @@ PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SH
 fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
-install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal) $(B)/culvert.acl $(MAN_MADE)
+install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listcheck) $(B)/culvert.acl $(MAN_MADE)
 	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
 		$(D)$(PREFIX)/share/man/man5 $(D)$(PREFIX)/share/man/man7 $(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
 	@install -p $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal) $(D)$(SBINDIR)
+	@install -p $(addprefix $(B)/bin/,directus-records listcheck) $(D)$(LIBEXECDIR)
+	@install -d $(D)$(LIBEXECDIR)/import && $(PUT) deploy/import/*.py $(D)$(LIBEXECDIR)/import
+	@$(call fill,deploy/import/culvert-import,$(D)$(SBINDIR)/culvert-import,755)
 	@$(call fill,deploy/backup/culvert-backup.in,$(D)$(SBINDIR)/culvert-backup,755)
 	@$(call fill,deploy/backup/culvert-restore.in,$(D)$(SBINDIR)/culvert-restore,755)
 	@$(call fill,deploy/setup/culvert-setup.in,$(D)$(SBINDIR)/culvert-setup,755)

@@ -15,3 +15,7 @@ syncd_LIBS = -lidn2 -lpsl -lwslay -lz
 TOOLS += listcheck
 listcheck_SRCS = syncd/listcheck.c $(LIST_PARSE_SRCS)
 listcheck_LIBS = -lidn2 -lpsl
+
+# Rows of a Directus as records, for deploy/import.
+TOOLS += directus-records
+directus-records_SRCS = syncd/directus_dump.c $(MAPPING_SRCS)
