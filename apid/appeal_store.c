@@ -190,7 +190,7 @@ static const struct body_field decision_fields[] = {
 	{ .name = "until",
 		.type = BODY_INT,
 		.min = 0,
-		.max = 9007199254740992,
+		.max = 9007199254740991,
 		.help = "epoch milliseconds: when the override ends; for good by default" },
 	{ .name = "answer", .type = BODY_TEXT, .max = 2048, .help = "a word to the device" },
 	{ 0 },

@@ -115,7 +115,7 @@ static const struct body_field user_fields[] = {
 	{ .name = "expires_at",
 		.type = BODY_INT,
 		.min = 0,
-		.max = 9007199254740992,
+		.max = 9007199254740991,
 		.help = "epoch milliseconds; the user's devices expire then at the latest" },
 	{ 0 },
 };

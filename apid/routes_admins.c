@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/deed.h"
 #include "apid/login.h"
+#include "apid/notify.h"
 #include "apid/page.h"
 #include "apid/routes.h"
 #include "common/timer.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Administrators: for owners, in a session. */
 
@@ -50,6 +52,11 @@ static const struct body_field change_fields[] = {
 		.form = PASSWORD_FORM },
 	{ .name = "role", .type = BODY_ENUM, .values = role_texts },
 	GROUPS_FIELD,
+	{ .name = "totp",
+		.type = BODY_BOOL,
+		.help = "false takes the one-time passwords away from who lost the device that "
+			"makes them, and ends the sessions; only the account itself sets them up" },
+	{ .name = "revoke_tokens", .type = BODY_BOOL, .help = "ends the account's tokens" },
 	{ 0 },
 };
 static const struct body_schema change_schema = { .name = "AdminChange",
@@ -177,11 +184,20 @@ static void add_changes(struct deed *d, struct db_batch *b)
 	if (json_get(body, "groups"))
 		db_add(b, "UPDATE admins SET allowed_groups = ? WHERE name = ?", "ss",
 			groups_json(d->c, d), d->name);
-	if (d->password[0]) {
+	if (d->password[0])
 		db_add(b, "UPDATE admins SET password = ?, password_at = ? WHERE name = ?", "sis",
 			d->password, clock_wall_ms(), d->name);
-		db_add(b, "DELETE FROM sessions WHERE admin = ?", "s", d->name);
+	if (json_get(body, "totp")) {
+		db_add(b,
+			"UPDATE admins SET totp_enabled = 0, totp_seed = NULL, recovery = NULL "
+			"WHERE name = ?",
+			"s", d->name);
+		write_audit(b, &d->by, "totp_reset", d->name, NULL, NULL);
 	}
+	if (d->password[0] || json_get(body, "totp"))
+		db_add(b, "DELETE FROM sessions WHERE admin = ?", "s", d->name);
+	if (cJSON_IsTrue(json_get(body, "revoke_tokens")))
+		db_add(b, "DELETE FROM tokens WHERE admin = ?", "s", d->name);
 	write_audit(b, &d->by, "admin_change", d->name, NULL, audit);
 	free(audit);
 }
@@ -203,6 +219,24 @@ static int change_step(void *arg, struct db_batch *b, unsigned number)
 	return r;
 }
 
+/* A second factor that is gone is told of: it is what somebody who took over an owner would do. */
+static void answer_changed(struct deed *d)
+{
+	cJSON *data;
+	char text[256];
+
+	if (json_get(d->c->body, "totp")) {
+		data = cJSON_CreateObject();
+		cJSON_AddStringToObject(data, "what", "totp_reset");
+		cJSON_AddStringToObject(data, "account", d->name);
+		cJSON_AddStringToObject(data, "by", d->by.name);
+		snprintf(text, sizeof(text), "%s took away the one-time passwords of %s",
+			d->by.name, d->name);
+		notify_add(d->c->api->notify, "account", data, text);
+	}
+	answer_admin(d);
+}
+
 static void handle_patch(struct call *c)
 {
 	const cJSON *password = json_get(c->body, "password");
@@ -213,7 +247,15 @@ static void handle_patch(struct call *c)
 		call_invalid(c, err.pointer, err.reason);
 		return;
 	}
-	d = deed_new(c, change_step, answer_admin);
+	if (cJSON_IsTrue(json_get(c->body, "totp"))) {
+		call_invalid(c, "/totp", "can only be false: the account itself sets it up");
+		return;
+	}
+	if (json_get(c->body, "totp") && !strcasecmp(c->args[0], c->actor.name)) {
+		call_problem(c, 409, "one's own: POST /auth/totp/disable, with the password");
+		return;
+	}
+	d = deed_new(c, change_step, answer_changed);
 	if (!d)
 		return;
 	d->conflict = "it is the last owner without a limit";

@@ -226,6 +226,8 @@ static int password_step(void *arg, struct db_batch *b, unsigned number)
 		d->password, clock_wall_ms(), user);
 	db_add(b, "DELETE FROM sessions WHERE admin = ? AND hash <> ?", "ss", user,
 		d->c->actor.credential);
+	if (cJSON_IsTrue(json_get(d->c->body, "revoke_tokens")))
+		db_add(b, "DELETE FROM tokens WHERE admin = ?", "s", user);
 	write_audit(b, &d->by, "password_change", user, NULL, NULL);
 	return 0;
 }
@@ -290,6 +292,9 @@ static const struct body_field password_fields[] = {
 		.max = 1024,
 		.is_good = password_is_good,
 		.form = PASSWORD_FORM },
+	{ .name = "revoke_tokens",
+		.type = BODY_BOOL,
+		.help = "ends the account's tokens too, which else go on" },
 	{ 0 },
 };
 static const struct body_schema password_schema = { .name = "PasswordChange",

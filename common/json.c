@@ -371,7 +371,8 @@ const cJSON *json_get(const cJSON *object, const char *name)
 
 bool json_get_int(const cJSON *value, int64_t *out)
 {
-	static const double limit = 9007199254740992.0; /* 2^53 */
+	/* 2^53 - 1 (RFC 8259 6): what is one more may have been more than that. */
+	static const double limit = 9007199254740991.0;
 
 	if (!cJSON_IsNumber(value) ||
 		!(value->valuedouble >= -limit && value->valuedouble <= limit))

@@ -71,9 +71,16 @@ class Prism:
         return True
 
     def ask(self, method, path):
-        self.conn = self.conn or http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
-        self.conn.request(method, path, headers={"Authorization": "Bearer x"})
-        answer = self.conn.getresponse()
+        kept = self.conn
+        self.conn = kept or http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
+        try:
+            self.conn.request(method, path, headers={"Authorization": "Bearer x"})
+            answer = self.conn.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self.conn = None
+            if kept:  # it had been idle too long
+                return self.ask(method, path)
+            raise
         answer.read()
         return json.loads(answer.headers.get("sl-violations") or "[]")
 

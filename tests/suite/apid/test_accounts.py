@@ -47,6 +47,38 @@ def test_another_password_ends_the_other_sessions(owner, apid):
     assert apid.client().login()[0] == 401 and apid.client().login(password=SECOND)[0] == 200
 
 
+def test_tokens_outlive_another_password_unless_they_are_revoked(owner, apid):
+    def token():
+        return apid.client(token=owner.post("/api/v1/tokens", {"name": "t", "role": "viewer",
+                                                               "scopes": ["devices"]})[1]["token"])
+    one, new = token(), "another long password"
+    assert owner.post("/auth/password", {"password": PASSWORD, "new": new})[0] == 204
+    assert one.get("/api/v1/devices")[0] == 200 and len(owner.get("/api/v1/tokens")[1]["items"]) == 1
+    assert owner.post("/auth/password", {"password": new, "new": PASSWORD, "revoke_tokens": True})[0] == 204
+    assert one.get("/api/v1/devices")[0] == 401 and owner.get("/api/v1/tokens")[1]["items"] == []
+    two = token()
+    assert owner.patch(f"/api/v1/admins/{OWNER}", {"revoke_tokens": True})[0] == 200
+    assert two.get("/api/v1/devices")[0] == 401
+
+
+def test_an_owner_takes_anothers_second_factor_away_in_the_audit_s_sight(owner, apid):
+    name, secret = "helen", "a password of helen's"
+    assert owner.post("/api/v1/admins", {"name": name, "password": secret, "role": "helper"})[0] == 201
+    helen = apid.client(name, secret)
+    code = totp(helen.post("/auth/totp/begin")[1]["secret"])
+    assert helen.post("/auth/totp/confirm", {"totp": code})[0] == 200
+    assert apid.client().login(name, secret)[0] == 401
+    path = f"/api/v1/admins/{name}"
+    assert helen.patch(path, {"totp": False})[0] == 403
+    assert owner.patch(path, {"totp": True})[0] == 400
+    assert owner.patch(f"/api/v1/admins/{OWNER}", {"totp": False})[0] == 409, "one's own needs the password"
+    assert owner.patch(path, {"totp": False})[1]["totp"] is False
+    assert helen.get("/auth/me")[0] == 401, "the sessions are over"
+    assert apid.client().login(name, secret)[0] == 200
+    rows = [r for r in owner.get("/api/v1/audit")[1]["items"] if r["action"] == "totp_reset"]
+    assert [(r["actor"], r["subject"]) for r in rows] == [(f"admin:{OWNER}", name)]
+
+
 def test_somebody_stays_who_may_do_everything(owner):
     assert owner.delete(f"/api/v1/admins/{OWNER}")[0] == 409
     assert owner.patch(f"/api/v1/admins/{OWNER}", {"role": "viewer"})[0] == 409

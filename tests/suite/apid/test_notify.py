@@ -187,6 +187,17 @@ REFUSED = {
 }
 
 
+def test_a_second_factor_that_is_taken_away_is_told(notified, closing):
+    _, owner = notified
+    web = closing(Web())
+    put(owner, webhook={"url": f"http://127.0.0.1:{web.port}/"})
+    assert owner.post("/api/v1/admins", {"name": "helen", "password": "a password of hers", "role": "helper"})[0] == 201
+    assert owner.patch("/api/v1/admins/helen", {"totp": False})[0] == 200
+    wait_until(lambda: web.posts, "a post")
+    said = json.loads(web.posts[0][1])
+    assert (said["event"], said["data"]) == ("account", {"what": "totp_reset", "account": "helen", "by": "admin:olga"})
+
+
 def test_mail_server_that_does_not_do_as_it_should_gets_no_mail(notified, closing):
     _, owner = notified
     for name, (answers, more, why) in REFUSED.items():
