@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways round a reader of hellos that a device may try with packets of its own making (SPEC P20): with them a blocked
 name gets no answer, and an allowed one does. Beside each: what the server's kernel does with it."""
+import signal
 import time
 
 import interceptlib as lib
@@ -376,3 +377,21 @@ def test_a_device_that_begins_very_many_connections_stands_in_its_own_way_alone(
     assert not late.connect() and late.is_reset
     assert lib.get(net, "s1.test.example").status == 200
     wait_until(lambda: wire.drain() or Tcp(wire, SITES[4]).connect(), "the device's turn")
+
+
+def test_a_full_queue_drops_what_is_new_and_recovers_without_help(net):
+    """Nothing passes beside it; what had passed goes on."""
+    with lib.tls(net, "s1.test.example") as c:
+        assert c.ask("GET", "/", "s1.test.example").status == 200
+        net.reader.send(signal.SIGSTOP)
+        try:
+            for _ in range(9000):
+                one = Tcp(net.wire, SITES[4])
+                net.wire.send(one.packet(one.segment(-1, b"", SYN, 0, options=b"\x02\x04\x05\x78")))
+            assert not Tcp(net.wire, SITES[4]).connect()
+            assert c.ask("GET", "/", "s1.test.example").status == 200
+        finally:
+            net.reader.send(signal.SIGCONT)
+        assert c.ask("GET", "/", "s1.test.example").status == 200
+    wait_until(lambda: lib.get(net, "s1.test.example").status == 200, "recovery")
+    assert lib.is_refused(net, "ads.listed.example")
