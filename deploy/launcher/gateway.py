@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 
-from .places import DAEMONS, TOP, UIDS, LaunchError, make_dir, write_file
+from .places import DAEMONS, PATH, TOP, UIDS, LaunchError, make_dir, write_file
 from .process import Process, wait_until
 from .stores import as_uid, read_secret, redis_command
 
@@ -65,7 +65,7 @@ def install(places, names, lists, seed):
     read them. seed is a document."""
     for kind in ("state", "cache"):
         make_dir(places.in_kept(kind))
-        for name in DAEMONS:
+        for name in (*DAEMONS, PATH):
             make_dir(places.in_kept(kind, name), 0o700, UIDS[name])
     make_dir(places.in_run("bin"))
     for name in names:
@@ -123,7 +123,8 @@ class Daemon(Process):
         """Starts it; await_up waits for its word that it is ready."""
         self.notified = Notified(self.places.in_run("proc", self.name + ".notify"))
         env = dict(_environment(), NOTIFY_SOCKET=self.notified.path)
-        self.start([self.places.in_run("bin", self.name), "-c",
+        program = ["proxyd", "--path"] if self.name == PATH else [self.name]
+        self.start([self.places.in_run("bin", program[0]), *program[1:], "-c",
                     self.places.in_run("etc", "culvert.conf")], env)
 
     def await_up(self):
@@ -184,7 +185,7 @@ def start_daemons(places, host, names):
 
 def stop_daemons(places, host, seconds=5):
     """SIGTERM to all; gives name -> exit status of those that did not end well."""
-    daemons = [Daemon(host, name) for name in DAEMONS]
+    daemons = [Daemon(host, name) for name in (*DAEMONS, PATH)]
     running = [daemon for daemon in daemons if daemon.pid() is not None]
     for daemon in running:
         daemon.send(signal.SIGTERM)

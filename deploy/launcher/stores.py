@@ -5,7 +5,7 @@ import secrets
 import shutil
 import subprocess
 
-from .places import DAEMONS, UIDS, LaunchError, make_dir, write_file
+from .places import DAEMONS, PATH, UIDS, LaunchError, make_dir, write_file
 from .process import Process
 
 REDIS_CONF = """
@@ -48,6 +48,7 @@ def make_secrets(places):
         if not os.path.exists(places.secret(name)):
             write_file(places.secret(name), secrets.token_hex(24) + "\n", 0o400,
                        UIDS[owner] if owner else 0)
+    write_file(places.secret("redis-" + PATH), read_secret(places, "redis-proxyd") + "\n", 0o400, UIDS[PATH])
 
 
 def read_secret(places, name):

@@ -12,7 +12,7 @@ import time
 
 from . import cli, gateway, sample, stores, uplink
 from .hosts import Host, await_reaped, kill_all
-from .places import (DAEMONS, GATEWAY, TOP, WG_PORT, LaunchError, Places, make_dir, write_file)
+from .places import (DAEMONS, GATEWAY, PATH, TOP, WG_PORT, LaunchError, Places, make_dir, write_file)
 from .process import Process
 
 TOOLS = {
@@ -157,7 +157,7 @@ def _start_gateway(places, link, endpoint):
         gateway.start_wireguard_go(host, "wg0", "wgd")
     stores.mariadb_ready(Process(host, "mariadb"))
     gateway.init_ca(places, host, places.ca)
-    gateway.start_daemons(places, host, DAEMONS)
+    gateway.start_daemons(places, host, (*DAEMONS, PATH))
     device = sample.make(places, host, endpoint)
     gateway.await_policy(places, host)
     write_file(places.in_run("up"), "")

@@ -175,6 +175,11 @@ def test_up_twice_is_refused(machine, up):
     assert machine.run("pgrep", "-f", "/run/culvert-up/bin/dnsd").returncode == 0
 
 
+def test_https_is_judged_in_the_path(machine, up):
+    """P20: where it can be it is."""
+    wait_until(lambda: "reading queue=" in machine.host.run(["cat", up.rows["Logs"] + "/path.log"]), "the reader", 30)
+
+
 def test_the_sample_device_has_a_tunnel(phone):
     wait_until(phone.has_handshake, "handshake", 30)
 
