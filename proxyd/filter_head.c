@@ -89,6 +89,9 @@ enum media_kind filter_head_kind(const struct http_head *request, const struct h
 		return MEDIA_HTML;
 	if ((kind == MEDIA_OTHER || kind == MEDIA_TEXT) && wants_script(request))
 		return MEDIA_JS;
+	/* What is in it may be XHTML, or is shown as it is. */
+	if (kind == MEDIA_OTHER && type && media_is_xml(type) && filter_head_is_shown(request))
+		return MEDIA_XHTML;
 	/* For who fetches text, it is data. */
 	return kind == MEDIA_TEXT && !filter_head_is_shown(request) ? MEDIA_OTHER : kind;
 }

@@ -312,6 +312,9 @@ static void end_start_tag(struct html_scan *h)
 	if (is_foreign && t->is_self_closing)
 		return;
 	h->state = content_of(t);
+	/* In XML there is markup in all elements. */
+	if (h->is_xml && !html_tag_is(t, "script") && !html_tag_is(t, "style"))
+		h->state = HTML_TEXT;
 	memcpy(h->end_name, t->name, sizeof(h->end_name));
 	if (h->state == HTML_SCRIPT)
 		html_script_start(h);

@@ -40,6 +40,20 @@ enum media_kind media_kind_of(const char *content_type)
 	return len > 6 && !strncasecmp(content_type, "image/", 6) ? MEDIA_IMAGE : MEDIA_OTHER;
 }
 
+bool media_is_xml(const char *content_type)
+{
+	static const char *const xml[] = { "text/xml", "application/xml" };
+	size_t len;
+
+	content_type += strspn(content_type, " \t");
+	len = strcspn(content_type, "; \t,");
+	for (size_t i = 0; i < sizeof(xml) / sizeof(xml[0]); i++) {
+		if (strlen(xml[i]) == len && !strncasecmp(xml[i], content_type, len))
+			return true;
+	}
+	return len > 4 && !strncasecmp(content_type + len - 4, "+xml", 4);
+}
+
 /* Where one element of a list ends: at a comma outside of quotes, or at the end of all. */
 static const char *find_end(const char *p)
 {

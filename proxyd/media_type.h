@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a Content-Type means to the filters. */
@@ -19,5 +20,7 @@ enum media_kind {
 const char *media_last(const char *value);
 /* By type and subtype (RFC 9110 8.3; parameters are left out; without case). */
 enum media_kind media_kind_of(const char *content_type);
+/* Is it XML of any kind? */
+bool media_is_xml(const char *content_type);
 /* The value of a parameter, without its quotes, cut to len - 1 bytes. 0 or -ENOENT. */
 int media_parameter(const char *content_type, const char *name, char *out, size_t len);

@@ -147,6 +147,10 @@ static void test_what_a_body_is(void)
 	INT_IS(kind(NULL, " Application/LD+JSON", false), MEDIA_JSON);
 	INT_IS(kind(NULL, "image/png, text/html; a=\"b,c\", nonsense, */*", false), MEDIA_HTML);
 	INT_IS(kind(NULL, "text/html, x/y; a=\"\\\", text/html", false), MEDIA_OTHER);
+	INT_IS(kind("document", "text/xml; charset=utf-8", false), MEDIA_XHTML);
+	INT_IS(kind("iframe", "application/Atom+XML", false), MEDIA_XHTML);
+	INT_IS(kind("document", "image/svg+xml", false), MEDIA_IMAGE);
+	INT_IS(kind("empty", "application/xml", false), MEDIA_OTHER);
 	INT_IS(kind(NULL, "nonsense", false), MEDIA_HTML);
 	INT_IS(kind(NULL, "nonsense", true), MEDIA_OTHER);
 	INT_IS(kind("script", "application/octet-stream", false), MEDIA_JS);

@@ -269,6 +269,11 @@ static void test_scripts_allowed_by_hash_stay(void)
 
 static void test_xhtml_ends_elements_at_once(void)
 {
+	check(MEDIA_XHTML,
+		"<title>so <b>forbidden</b></title><iframe><forbidden/>forbidden</iframe>",
+		"<title>so <b>*********</b></title><iframe><forbidden/>*********</iframe>");
+	check(MEDIA_XHTML, "<noscript><!-- </noscript> -->forbidden</noscript>",
+		"<noscript><!-- </noscript> -->*********</noscript>");
 	check(MEDIA_XHTML, "<script/>forbidden<title/>forbidden<![CDATA[forbidden]] ]]>forbidden",
 		"<script/>*********<title/>*********<![CDATA[*********]] ]]>*********");
 	check(MEDIA_HTML, "<svg><script/>forbidden<![CDATA[forbidden]]></svg><![CDATA[forbidden>x",

@@ -86,6 +86,14 @@ def test_text_is_masked_where_it_is_shown(filtering):
     assert shown.text == 13 * "*"
 
 
+def test_xml_is_masked_where_it_is_shown(filtering):
+    """XHTML, or a feed; for a page's script it is data."""
+    page = "<html xmlns='http://www.w3.org/1999/xhtml'><p title='x'>forbiddenword</p></html>"
+    url = "http://" + serve(filtering, page, "application/xml")
+    assert filtering.get(url, headers=[("Sec-Fetch-Dest", "document")]).text == page.replace("forbiddenword", 13 * "*")
+    assert filtering.get(url, headers=[("Sec-Fetch-Dest", "empty")]).text == page
+
+
 def test_other_types_pass_untouched(filtering):
     for kind in ("text/css", "image/png", "application/octet-stream", "text/csv"):
         r = filtering.get("http://" + serve(filtering, PAGE, kind, [("ETag", '"e"')]))
