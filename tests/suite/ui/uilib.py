@@ -19,26 +19,37 @@ class World:
 
     def __init__(self, place, seed=None, network=None, has_owner=True):
         """network: of the first tunnel, in place of a /24. seed None: the usual one."""
-        (place / "db").mkdir()
-        (place / "run").mkdir()
+        self.started, self.proxyd = [], None
+        for name in ("db", "run"):
+            (place / name).mkdir()
+        try:
+            self._start(place, apidlib.SEED if seed is None else seed, network)
+            self.owner = self.apid.owner() if has_owner else None
+        except BaseException:
+            self.stop()
+            raise
+        self.clients = {apidlib.OWNER: self.owner}
+        self.url = "https://127.0.0.1:%d" % self.apid.admin_port
+
+    def _start(self, place, seed, network):
         self.mariadb = apidlib.MariaDB(place / "db").start()
+        self.started.append(self.mariadb.stop)
         self.mariadb.clear()
         self.redis = Redis(place / "run").start()
+        self.started.append(self.redis.stop)
         self.wgd = apidlib.Wgd(self.redis)
+        self.started.append(self.wgd.close)
         self.redis("HSET", "culvert:state:tunnels:wgd", "mitm", json.dumps(
             {"name": "mitm", "public_key": SERVER_KEY, "port": 51820, "addresses": ["10.9.0.1", "fd09::1"]}))
         self.redis("SET", "culvert:epoch:wgd", "e")
         self.redis("HSET", "culvert:gens:wgd", "tunnels", '{"gen":1,"wid":"w","full":1}')
-        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, apidlib.SEED if seed is None else seed)
+        self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, seed)
         if network:
             conf = self.apid.conf.read_text().replace("10.9.0.1/24", network)
             apidlib.owned_file(self.apid.conf, conf, 0o444)
+        self.started.append(self.apid.stop)
         self.apid.launch()
-        wait_until(lambda: "database ready" in self.apid.log(), "apid is ready", READY_S)
-        self.owner = self.apid.owner() if has_owner else None
-        self.clients = {apidlib.OWNER: self.owner}
-        self.proxyd = None
-        self.url = "https://127.0.0.1:%d" % self.apid.admin_port
+        wait_until(lambda: "a setup link lies in" in self.apid.log(), "apid is ready", READY_S)
 
     def account(self, name, role, groups=None):
         """An account of that role, logged in."""
@@ -69,10 +80,8 @@ class World:
     def stop(self):
         if self.proxyd:
             self.proxyd.quit()
-        self.apid.stop()
-        self.wgd.close()
-        self.redis.stop()
-        self.mariadb.stop()
+        while self.started:
+            self.started.pop()()
 
 
 # ---- pages, and something to show on each ----
