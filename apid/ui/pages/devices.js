@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { code, el, name, plain } from "../app/dom.js";
-import { all, may } from "../app/api.js";
+import { all, get, may } from "../app/api.js";
 import { t } from "../app/text.js";
 import { button, failed, head, mark, state } from "../app/ui.js";
 import { makeTable, two } from "../app/table.js";
@@ -14,6 +14,41 @@ export function recordState(device, now = Date.now()) {
 	return ["on", t("device.on"), "good"];
 }
 
+const FRESH_MS = 15000, AT_ONCE = 8;
+
+/* What wgd tells of the devices that are in sight, asked for a few at a time. */
+class Sessions {
+	constructor(page) {
+		this.known = new Map();
+		this.page = page;
+		const timer = setInterval(() => { if (!document.hidden) this.look().catch(() => {}); }, 1000);
+		page.onleave(() => clearInterval(timer));
+	}
+
+	mark(device) {
+		const [key, text, tone] = recordState(device);
+		const node = el("span", { "data-session": key === "on" ? device.id : null }, mark(text, tone));
+		if (key === "on") this.draw(node, this.known.get(device.id));
+		return node;
+	}
+
+	draw(node, found) {
+		if (typeof found?.online === "boolean") node.replaceChildren(found.online ? mark(t("online"), "good") : mark(t("offline")));
+	}
+
+	async look() {
+		const now = Date.now();
+		const wanted = [...this.page.root.querySelectorAll("[data-session]")].filter(n => !(now - this.known.get(n.dataset.session)?.at < FRESH_MS)).slice(0, AT_ONCE);
+		await Promise.all(wanted.map(async node => {
+			const id = node.dataset.session;
+			this.known.set(id, { ...this.known.get(id), at: now });
+			const status = await get(`/api/v1/devices/${encodeURIComponent(id)}/status`, { once: true, signal: this.page.signal });
+			this.known.set(id, { online: status.online, at: now });
+			this.draw(node, this.known.get(id));
+		}));
+	}
+}
+
 export async function show(page) {
 	if (page.args.length) return (await import("./device.js")).show(page);
 
@@ -22,11 +57,12 @@ export async function show(page) {
 		if (device) page.open(`/devices/${encodeURIComponent(device.id)}`);
 	};
 	const newButton = () => may("admin") && button(t("devices.new"), { icon: "plus", kind: "main", onclick: add });
+	const sessions = new Sessions(page);
 	const table = makeTable({
 		label: t("devices.title"),
 		columns: [
 			{ title: t("column.device"), width: "minmax(0, 2.2fr)", sort: d => (d.name || d.id).toLowerCase(), cell: d => two(name(d.name || d.id), code(d.id)) },
-			{ title: t("column.state"), width: "minmax(104px, .8fr)", sort: d => recordState(d)[0], cell: d => mark(recordState(d)[1], recordState(d)[2]) },
+			{ title: t("column.state"), width: "minmax(104px, .8fr)", sort: d => recordState(d)[0], cell: d => sessions.mark(d) },
 			{ title: t("column.group"), width: "minmax(0, 1fr)", wide: true, sort: d => d.group?.toLowerCase(), cell: d => (d.group ? name(d.group) : el("span", { class: "dim" }, "–")) },
 			{ title: t("column.user"), width: "minmax(0, 1fr)", wide: true, sort: d => d.user?.toLowerCase(), cell: d => (d.user ? name(d.user) : el("span", { class: "dim" }, "–")) },
 			{ title: t("column.address"), width: "minmax(0, 1.2fr)", wide: true, sort: d => addressKey(d.addresses?.[0]), cell: d => code((d.addresses ?? [])[0] ?? "–") },

@@ -2,8 +2,10 @@
 """Devices in the pages: added in one step, changed, conflicts, what is shown of them (SPEC A3, A11)."""
 import re
 import subprocess
+import time
 
 import pytest
+from livelib import tell
 from uilib import key
 
 
@@ -65,6 +67,17 @@ def test_what_somebody_else_changed_is_not_overwritten(world, open_page):
     page.click("main >> role=button[name='Save']")
     page.see("Somebody else has changed it meanwhile")
     assert "images" not in world.owner.get("/api/v1/devices/shared")[1]
+
+
+def test_who_is_online_is_seen_in_the_list(world, open_page):
+    world.have("devices", {"id": "here", "name": "Here", "public_key": key(46)})
+    world.have("devices", {"id": "gone", "name": "Gone", "public_key": key(47)})
+    now = int(time.time() * 1000)
+    tell(world.redis, "wgd", "stats", {"device": "here", "handshake_at": now, "rx_bytes": "10", "tx_bytes": "10"},
+         {"device": "gone", "handshake_at": now - 7200000, "rx_bytes": "10", "tx_bytes": "10"})
+    page = open_page("/devices")
+    page.waitForSelector("main .t-row:has-text('Here') >> text=Online")
+    page.waitForSelector("main .t-row:has-text('Gone') >> text=Offline")
 
 
 def test_policy_is_set_and_inherited_again(world, open_page):
