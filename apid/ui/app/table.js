@@ -6,7 +6,7 @@
  * columns: [{title, width: "minmax(0, 2fr)", cell: row => node or text, sort: row => number or text,
  *   wide: true (not on phones), end: true}]. The first one is the row's name and, with href or open, its link.
  * text: row → what the search looks in. filters: [{label, choices: [[value, text]], test: (row, value)}].
- * acts: row → buttons. Sorting and searching are cut into pieces, so that nothing ever stands still.
+ * acts: row → buttons, in actsWidth pixels. Sorting and searching are cut into pieces, so that nothing ever stands still.
  */
 
 import { add, el, fill, icon, onceAFrame, pause } from "./dom.js";
@@ -50,7 +50,7 @@ async function merge(a, b, order, stop) {
 	return out;
 }
 
-export function makeTable({ label, columns, key = row => row.id, href, text, filters = [], acts, empty, rowHeight = 52, tools, search = true, sorted, onOpen }) {
+export function makeTable({ label, columns, key = row => row.id, href, text, filters = [], acts, actsWidth = 44, empty, rowHeight = 52, tools, search = true, sorted, onOpen }) {
 	let rows = [], view = [], shown = columns, order = sorted ?? null, done = false, turn = 0, wanted = "", focusAt = -1;
 	const chosen = new Map();
 	const drawn = new Map();
@@ -71,11 +71,10 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 	function layout() {
 		shown = columns.filter(c => !(narrow.matches && c.wide));
 		const widths = shown.map(c => c.width ?? "minmax(0, 1fr)");
-		if (acts) widths.push("max-content");
+		if (acts) widths.push(actsWidth + "px");
 		node.style.setProperty("--columns", widths.join(" "));
 		node.style.setProperty("--row", rowHeight + "px");
 		fill(headRow, shown.map(headCell), acts && el("div", { role: "columnheader", class: "acts-head" }, el("span", { class: "sr" }, t("actions"))));
-		if (acts) headRow.lastChild.style.minWidth = acts.width ?? "40px";
 		redraw();
 	}
 

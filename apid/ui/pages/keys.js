@@ -45,7 +45,7 @@ function sessions(page) {
 			{ title: t("sessions.since"), width: "minmax(96px, .8fr)", wide: true, sort: s => s.created_at, cell: s => time(s.created_at) },
 		],
 		text: s => `${s.admin} ${s.address} ${s.agent}`,
-		acts: s => button(t("sessions.end"), { kind: "small quiet", onclick: () => end(s, table), "aria-label": t("sessions.end.of", { name: s.admin, address: s.address }) }),
+		actsWidth: 74, acts: s => button(t("sessions.end"), { kind: "small quiet", onclick: () => end(s, table), "aria-label": t("sessions.end.of", { name: s.admin, address: s.address }) }),
 	});
 	list(page, "/api/v1/sessions", table);
 	return { node: table.node };
@@ -74,7 +74,7 @@ function tokens(page) {
 			{ title: t("field.expires_at"), width: "minmax(96px, .8fr)", wide: true, sort: k => k.expires_at, cell: k => (k.expires_at ? time(k.expires_at) : t("never")) },
 		],
 		empty: () => state({ icon: "keys", title: t("tokens.empty"), text: t("tokens.empty.about") }),
-		acts: k => button(t("sessions.end"), { kind: "small quiet", "aria-label": t("remove.label", { name: plain(k.name, 40) }), onclick: async () => {
+		actsWidth: 74, acts: k => button(t("sessions.end"), { kind: "small quiet", "aria-label": t("remove.label", { name: plain(k.name, 40) }), onclick: async () => {
 			if (!(await confirm({ title: t("tokens.end", { name: plain(k.name, 40) }), text: t("tokens.end.about"), action: t("sessions.end"), danger: true }))) return;
 			await change("DELETE", `/api/v1/tokens/${encodeURIComponent(k.id)}`);
 			table.remove(k.id);
@@ -102,7 +102,7 @@ function provision(page) {
 			{ title: t("sessions.seen"), cell: k => ago(k.used_at) },
 		],
 		empty: () => state({ icon: "keys", title: t("provision.empty"), text: t("provision.empty.about") }),
-		acts: k => [
+		actsWidth: 140, acts: k => [
 			button(t("provision.rotate"), { kind: "small quiet", onclick: async () => {
 				if (!(await confirm({ title: t("provision.rotate.title", { name: plain(k.name, 40) }), text: t("provision.rotate.about"), action: t("provision.rotate"), danger: true }))) return;
 				await tell(await change("POST", path(k) + "/rotate"));

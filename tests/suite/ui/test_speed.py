@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much is loaded, and lists that are long. UI_DEVICES=50000 for the whole."""
+import json
 import os
 import pathlib
 import tempfile
@@ -7,7 +8,8 @@ import time
 
 import pytest
 import uilib
-from apidlib import OWNER, SEED
+from apidlib import OWNER
+from support.wait import wait_until
 
 DEVICES = int(os.environ.get("UI_DEVICES", 2000))
 FIRST_VIEW = 150 * 1000
@@ -15,14 +17,22 @@ FIRST_VIEW = 150 * 1000
 
 @pytest.fixture(scope="module")
 def many():
-    """An apid with many devices."""
-    devices = [{"id": "d%05d" % n, "name": "Device number %d" % (n * 7919 % DEVICES), "active": True, "tunnel": "mitm",
-                "addresses": ["10.9.%d.%d" % (n >> 8, n & 255), "fd09::%x:%x" % (n >> 16, n & 0xffff)]}
-               for n in range(2, DEVICES + 2)]
+    """An apid with many devices, which the database has got at once."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="cvui", dir=memory) as d:
         os.chmod(d, 0o755)
-        world = uilib.World(pathlib.Path(d), {**SEED, "devices": devices}, network="10.9.0.1/16")
+        world = uilib.World(pathlib.Path(d), {}, network="10.9.0.1/16")
+        devices = ",".join("('d%05d', 'mitm', '%s')" % (n, json.dumps({"name": "Device number %d" % (n * 7919 % DEVICES)}))
+                           for n in range(DEVICES))
+        addresses = ",".join("('10.9.%d.%d', 'd%05d', 0)" % (n + 2 >> 8, n + 2 & 255, n) for n in range(DEVICES))
+        world.mariadb.sql(
+            "SET SESSION max_statement_time = 0; START TRANSACTION; UPDATE change_seq SET seq = seq + 1; "
+            f"INSERT INTO devices (id, tunnel, record) VALUES {devices}; "
+            f"INSERT INTO device_addresses (address, device, position) VALUES {addresses}; "
+            "INSERT INTO changes (seq, topic, id, at) SELECT seq, '*', '', UNIX_TIMESTAMP() * 1000 FROM change_seq; "
+            "COMMIT", "culvert")
+        last = "/api/v1/devices/d%05d" % (DEVICES - 1)
+        wait_until(lambda: world.owner.get(last)[0] == 200, "apid has them all", 120)
         yield world
         world.stop()
 
