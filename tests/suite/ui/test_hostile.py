@@ -11,24 +11,24 @@ NAMES = {"script": SCRIPT, "bidi": TURNED, "template": "${document.title='broken
 
 
 @pytest.fixture(scope="module")
-def hostile(world):
+def hostile(full):
     """Records whose every text is a name that means harm; what the API takes of 10,000 letters is as long as it may."""
     for n, (kind, text) in enumerate(NAMES.items()):
-        world.have("groups", {"id": "h-" + kind, "name": text})
-        world.have("users", {"id": "h-" + kind, "name": text, "note": text})
-        world.have("devices", {"id": "h-" + kind, "name": text, "group": "h-" + kind, "user": "h-" + kind,
+        full.have("groups", {"id": "h-" + kind, "name": text})
+        full.have("users", {"id": "h-" + kind, "name": text, "note": text})
+        full.have("devices", {"id": "h-" + kind, "name": text, "group": "h-" + kind, "user": "h-" + kind,
                                "public_key": key(60 + n), "subscription": text[:100]})
-        world.have("categories", {"id": "h-" + kind, "name": text})
-        world.have("list-sources", {"id": "h-" + kind, "title": text, "source": "https://l.example/" + kind, "kind": text[:32]})
-        world.have("words", {"id": "h-" + kind, "term": text})
-        world.have("search-words", {"id": "h-" + kind, "term": text})
-        world.have("sni-block", {"id": "h-" + kind, "domain": "h%d.example" % n, "note": text})
-        world.have("site-overrides", {"id": "h-" + kind, "device": "h-script", "pattern": text, "action": "allow"})
-        world.have("websites", {"id": "h-" + kind, "pattern": text, "category": "h-" + kind})
-        world.post_appeal(appeal(900 + n, device_id="h-" + kind, url="https://a.example/" + text, host="h%d.example" % n,
+        full.have("categories", {"id": "h-" + kind, "name": text})
+        full.have("list-sources", {"id": "h-" + kind, "title": text, "source": "https://l.example/" + kind, "kind": text[:32]})
+        full.have("words", {"id": "h-" + kind, "term": text})
+        full.have("search-words", {"id": "h-" + kind, "term": text})
+        full.have("sni-block", {"id": "h-" + kind, "domain": "h%d.example" % n, "note": text})
+        full.have("site-overrides", {"id": "h-" + kind, "device": "h-script", "pattern": text, "action": "allow"})
+        full.have("websites", {"id": "h-" + kind, "pattern": text, "category": "h-" + kind})
+        full.post_appeal(appeal(900 + n, device_id="h-" + kind, url="https://a.example/" + text, host="h%d.example" % n,
                                  reason=text + LONG[:7000]))
-    world.have("devices", {"id": "h-long", "name": LONG[:256], "public_key": key(70)})
-    return world
+    full.have("devices", {"id": "h-long", "name": LONG[:256], "public_key": key(70)})
+    return full
 
 
 @pytest.mark.parametrize("width", [1440, 360])
