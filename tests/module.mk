@@ -118,7 +118,10 @@ web-origin_SRCS := tests/bench/tools/web-origin.c
 web-origin_LIBS := -lssl -lcrypto
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
 bench: $(addprefix bench-,$(BENCHES))
-	$(Q)[ -n "$(BENCHES)" ] || echo "there is no benchmark yet"
+	$(Q)$(MAKE) $(JOBS) B=$(B) bench-table
+# What was measured last, of all of them.
+bench-table:
+	$(Q)/usr/bin/python3 tests/bench/support/everything.py $(B)/bench
 bench-syncd: bench-node
 bench-node:
 	@deploy/deps peer
@@ -132,7 +135,7 @@ bench-proxyd bench-filters bench-path: bench-proxyd-programs
 bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd
-.PHONY: bench-node bench-proxyd-programs bench bench-deps $(addprefix bench-,$(BENCHES))
+.PHONY: bench-node bench-proxyd-programs bench bench-table bench-deps $(addprefix bench-,$(BENCHES))
 # The word filter alone, for tests/suite/filters.
 TOOLS += words-probe
 words-probe_SRCS = tests/suite/filters/probe.c $(WORDS_SRCS) proxyd/body.c

@@ -32,7 +32,7 @@ class Report:
         peers = {k: None if v is None else round(v, 4) for k, v in (peers or {}).items()}
         one = {"name": name, "unit": unit, "better": better,
                "culvert": None if culvert is None else round(culvert, 4), "peers": peers,
-               "limit": limit, "goal": None if goal is None else round(goal, 4)}
+               "limit": limit, "goal": None if goal is None else round(goal, 4), "against": against}
         self.rows.append(dict(one, ratio=ratio(one, against)))
         self.faults += faults(one, self.rows[-1]["ratio"], against)
 
@@ -46,7 +46,7 @@ class Report:
         self.notes.append("     " + text)
 
     def close(self):
-        keys = ("name", "unit", "better", "culvert", "peers", "limit", "goal")
+        keys = ("name", "unit", "better", "culvert", "peers", "limit", "goal", "against")
         rows = [{k: row[k] for k in keys} for row in self.rows]
         self.file.write_text(json.dumps(rows, indent=1) + "\n")
         print(table(self.rows))
