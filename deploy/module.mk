@@ -84,7 +84,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listchec
 # Debian packages, from a copy of the sources whose ./debian is deploy/debian: $(B)/culvert_VERSION_ARCH.deb,
 # culvert-openssl and those with debugging symbols.
 DEB = $(B)/deb
-SOURCES = Makefile LICENSE README.md common $(DAEMONS) deploy tests
+SOURCES = Makefile LICENSE README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md common $(DAEMONS) deploy tests
 deb:
 	@deploy/deps build package
 	@rm -rf $(DEB) && mkdir -p $(DEB)/culvert-$(VERSION)
