@@ -450,3 +450,38 @@ def test_http_in_connect_is_judged_under_a_name_that_passes(world):
     _pinned(world, "b8.test.example")
     done = world.curl("--proxytunnel", "http://b8.test.example/")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_end_of_a_temporary_unblock_ends_it_and_what_is_open(world):
+    host = "blocked.example"
+    override = {"id": "b9", "device": "internet", "pattern": host, "match": "exact", "action": "allow"}
+    world.change("site_overrides", {**override, "until": int(time.time() * 1000) + 600000})
+    _pinned(world, host)
+    with world.secure_to(host, ca=world.dir / "internet.pem") as c:
+        assert c.ask("GET", "/", host).status == 200
+        world.change("site_overrides", {**override, "until": int(time.time() * 1000) + 500})
+        assert c.is_closed()
+    assert world.get_secure(f"https://{host}/").status == 451
+
+
+@pytest.mark.parametrize("change", [{"images": "hide"}, {"active": False}])
+def test_a_change_of_the_device_ends_it_and_what_is_open(world, change):
+    host = "b1%d.test.example" % len(change.get("images", ""))
+    _pinned(world, host, "full")
+    with world.secure_to(host, "full", ca=world.dir / "internet.pem") as c:
+        assert c.ask("GET", "/", host).status == 200
+        world.change("devices", {**world.device("full"), **change})
+        assert c.is_closed()
+    world.change("devices", world.device("full"))
+    assert world.passes(host, "full")
+
+
+@pytest.mark.parametrize("target,sni", [("B20.Test.EXAMPLE.:443", "b20.test.example"),
+                                        ("b20.test.example:443", "B20.TEST.example")])
+def test_a_name_is_the_same_however_it_is_written(world, target, sni):
+    if "b20.test.example@internet" not in world.pins():
+        _pinned(world, "b20.test.example")
+    c, _ = world.tunnel(target)
+    context = ssl.create_default_context(cafile=str(world.dir / "internet.pem"))
+    with context.wrap_socket(c.socket, server_hostname=sni) as s:
+        assert s.version()
