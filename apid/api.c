@@ -71,15 +71,26 @@ static const char *role_refused(const struct call *c)
 	return NULL;
 }
 
-/* NULL, or a parameter of the query that the route has not. */
-static const char *unknown_param(const struct call *c)
+/* Stands it before i, too? */
+static bool is_repeated(const struct uri *u, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (!strcmp(u->params[k].name, u->params[i].name))
+			return true;
+	}
+	return false;
+}
+
+/* NULL, or a parameter of the query that the route has not; *why: or has once. */
+static const char *wrong_param(const struct call *c, const char **why)
 {
 	for (size_t i = 0; i < c->uri.n_params; i++) {
 		const struct route_param *p = c->route->params;
 
 		while (p && p->name && strcmp(p->name, c->uri.params[i].name))
 			p++;
-		if (!p || !p->name)
+		*why = !p || !p->name ? "is no parameter here" : "stands there twice";
+		if (!p || !p->name || is_repeated(&c->uri, i))
 			return c->uri.params[i].name;
 	}
 	return NULL;
@@ -209,10 +220,10 @@ static bool take_body(struct call *c)
 static void on_body(struct exchange *x)
 {
 	struct call *c = (struct call *)x;
-	const char *param = unknown_param(c);
+	const char *why, *param = wrong_param(c, &why);
 
 	if (param)
-		call_invalid(c, param, "is no parameter here");
+		call_invalid(c, param, why);
 	else if (take_body(c) && c->x.req)
 		c->route->handle(c);
 }

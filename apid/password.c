@@ -31,7 +31,7 @@ const char *password_refused(const char *text)
 	size_t len = strlen(text);
 
 	if (len < PASSWORD_MIN)
-		return "has fewer than 10 characters";
+		return "has fewer than 12 characters";
 	if (len > PASSWORD_MAX)
 		return "has more than 72 bytes";
 	return NULL;

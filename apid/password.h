@@ -6,13 +6,13 @@
 #include <uv.h>
 
 /* Passwords of administrators: bcrypt ($2b$), in libuv's work pool. */
-enum { PASSWORD_MIN = 10, PASSWORD_MAX = 72, PASSWORD_COST = 12, PASSWORD_HASH_MAX = 64 };
+enum { PASSWORD_MIN = 12, PASSWORD_MAX = 72, PASSWORD_COST = 12, PASSWORD_HASH_MAX = 64 };
 
 /* May it become somebody's password? NULL, or why not. Bytes above 72 would not count in bcrypt. */
 const char *password_refused(const char *text);
 /* The same as a check of bodies, and what it asks for. */
 bool password_is_good(const char *text);
-#define PASSWORD_FORM "has fewer than 10 characters or more than 72 bytes"
+#define PASSWORD_FORM "has fewer than 12 characters or more than 72 bytes"
 
 struct passwords {
 	uv_loop_t *loop;

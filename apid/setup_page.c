@@ -87,7 +87,7 @@ void setup_page_show(struct call *c, const struct setup_form *f)
 		"type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" "
 		"spellcheck=\"false\" maxlength=\"64\"",
 		f ? f->user : NULL, f ? f->user_wrong : NULL);
-	add_field(&body, "password", "Password", "At least 10 characters, at most 72 bytes",
+	add_field(&body, "password", "Password", "At least 12 characters, at most 72 bytes",
 		password, NULL, f ? f->password_wrong : NULL);
 	add_field(&body, "again", "Password, again", "The same once more", password, NULL,
 		f ? f->again_wrong : NULL);

@@ -99,7 +99,7 @@ def test_who_guesses_links_has_to_wait(apid, path):
 
 
 @pytest.mark.parametrize("fields, said", [
-    ({"password": "short"}, "Password has fewer than 10 characters."),
+    ({"password": "short"}, "Password has fewer than 12 characters."),
     ({"password": "x" * 73}, "Password has more than 72 bytes."),
     ({"password": "ä" * 37}, "Password has more than 72 bytes."),
     ({"password": "x" * 2000}, "Password has more than 72 bytes."),
