@@ -442,6 +442,15 @@ void stream_close(struct stream *s, int why)
 	uv_close((uv_handle_t *)&s->kick, on_handle_closed);
 }
 
+void stream_reset(struct stream *s, int why)
+{
+	static const struct linger now = { .l_onoff = 1 };
+
+	if (s->state != STREAM_CLOSED)
+		setsockopt(stream_fd(s), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	stream_close(s, why);
+}
+
 void stream_finish(struct stream *s, int why)
 {
 	if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING)

@@ -112,8 +112,10 @@ int stream_shutdown(struct stream *s);
 /* Sends what is pending, shuts down, reads and drops until the peer closes or 2 s passed, then
  * closes. No callback but on_close from here on. For "answer and hang up". */
 void stream_finish(struct stream *s, int why);
-/* At once. Idempotent: the first `why` counts. */
+/* At once. Idempotent: the first `why` counts. What the kernel still has goes out. */
 void stream_close(struct stream *s, int why);
+/* The same, but nothing more goes out: the peer's connection is reset. */
+void stream_reset(struct stream *s, int why);
 
 bool stream_is_open(const struct stream *s);
 /* Why it failed, for the log: "connect: connection refused", "tls: certificate has expired"; "" =

@@ -186,6 +186,16 @@ static bool is_still_allowed(struct flow *f)
 	       (!s || !stream_is_open(s) || connect_may_reuse(x->p, &x->s->device, s));
 }
 
+/* Not even what waits in the kernel for a slow reader goes out any more. */
+static void abort_answer(struct http_request *req)
+{
+	struct stream *s = http_conn_stream(http_request_conn(req));
+
+	if (!http_request_is_http2(req))
+		stream_reset(s, -ECANCELED);
+	http_response_abort(req);
+}
+
 /* The block page, where nothing of the answer went out yet. */
 static void cut(struct flow *f)
 {
@@ -203,7 +213,7 @@ static void cut(struct flow *f)
 		return;
 	}
 	if (exchange_is_answered(x))
-		http_response_abort(x->req);
+		abort_answer(x->req);
 	else
 		own_send_blocked(x->p, x->req, &x->target, x->url, &d, NULL);
 }

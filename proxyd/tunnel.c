@@ -128,6 +128,8 @@ static void cut(struct flow *f)
 
 	access_refuse(&t->terms.access, t->p, "policy changed");
 	flow_remove(f);
+	if (t->client.stream)
+		stream_reset(t->client.stream, -EACCES);
 	close_both(t, -EACCES);
 }
 

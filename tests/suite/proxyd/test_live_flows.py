@@ -2,6 +2,7 @@
 """What is open when policy forbids it is cut at once (SPEC F9)."""
 import base64
 import hashlib
+import socket
 import time
 
 import interceptlib as lib
@@ -123,6 +124,20 @@ def forever(request):
         time.sleep(0.05)
 
 
+def flood(request):
+    """As much as is taken."""
+    request.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    while True:
+        request.send("x" * 65536)
+
+
+def unsent(net, c):
+    """Bytes for the client that wait in the gateway's kernel."""
+    port = c.socket.getsockname()[1]
+    rows = net.gw.run("ss", "-Htn", "dport", "=", ":%d" % port).split()
+    return int(rows[2]) if rows else 0
+
+
 def silent(request):
     """No answer before the test is over."""
     request.origin.stops.wait(60)
@@ -147,6 +162,26 @@ def test_a_download_that_runs_is_cut(net, kind):
         with pytest.raises((EOFError, OSError, ValueError)):
             while True:
                 assert c.read_chunk() == b"again"
+        c.close()
+    finally:
+        net.wait_applied("sni_block", net.publish("sni_block", []))
+
+
+def test_what_a_slow_reader_has_not_taken_yet_does_not_come_any_more(net):
+    """It waits in the gateway's kernel, hundreds of kilobytes where the reader was quick before."""
+    name = "s9.test.example"
+    net.site.routes["/flood"] = flood
+    c = net.connect()
+    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.send("GET http://%s/flood HTTP/1.1\r\nHost: %s\r\n\r\n" % (name, name))
+    assert c.read_head().status == 200
+    wait_until(lambda: unsent(net, c) > 10000, "full buffers")
+    net.set("sni_block", {"id": "x", "domain": name})
+    try:
+        wait_until(lambda: unsent(net, c) == 0, "nothing waits any more")
+        with pytest.raises(ConnectionResetError):
+            while c.socket.recv(65536):
+                pass
         c.close()
     finally:
         net.wait_applied("sni_block", net.publish("sni_block", []))
