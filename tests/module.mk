@@ -62,6 +62,12 @@ check-systemd: deps
 	$(Q)B=$(B) tests/check systemd
 .PHONY: check-systemd
 
+# How long changes take to act, faults, load for long: tests/suite/trust has them short. What they print is kept.
+latency chaos soak: deps
+	$(Q)$(MAKE) $(JOBS) B=$(B) all
+	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/$@ | tee $(B)/evidence/$@.log
+.PHONY: latency chaos soak
+
 # In a Debian 13 made for it. Minutes.
 check-trixie:
 	$(Q)tests/trixie

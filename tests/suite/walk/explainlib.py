@@ -192,13 +192,15 @@ class Admin:
             self.env = dict(line.rstrip("\n").split("=", 1) for line in src)
         self.ca = os.path.join(lab_dir, "admin-ca.pem")
         self.conn = self.cookie = None
+        self.headers = {}
 
     def ask(self, method, path, body=None):
         if not self.conn:
             host, port = self.env["ADMIN_URL"].removeprefix("https://").split(":")
             self.conn = http.client.HTTPSConnection(host, int(port), timeout=20,
                                                     context=ssl.create_default_context(cafile=self.ca))
-        headers = {"Content-Type": "application/json", **({"Cookie": self.cookie} if self.cookie else {})}
+        headers = {"Content-Type": "application/json", **self.headers,
+                   **({"Cookie": self.cookie} if self.cookie else {})}
         for _ in range(60):
             self.conn.request(method, path, None if body is None else json.dumps(body), headers)
             answer = self.conn.getresponse()
@@ -208,7 +210,7 @@ class Admin:
             time.sleep(float(answer.getheader("Retry-After") or 1))
         if answer.getheader("Set-Cookie"):
             self.cookie = answer.getheader("Set-Cookie").split(";")[0]
-        return answer.status, json.loads(text)
+        return answer.status, json.loads(text or "null")
 
 
 def explain_all(lab_dir, cases):

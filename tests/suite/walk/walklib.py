@@ -114,6 +114,19 @@ def _ask_all(server, names, kind):
     return answers
 
 
+def ask_once(server, name, seconds=1):
+    """The addresses of one answer, in the caller's network; none: nobody answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(seconds)
+        query = question(os.getpid() & 0xFFFF, name, 1)
+        try:
+            sock.connect((server, 53))
+            sock.send(query)
+            return _addresses(sock.recv(4096), len(query))[1]
+        except OSError:
+            return []
+
+
 def ask_all(lab, host, names, kind=1, server="10.9.0.1"):
     return lab.hosts[host].call(_ask_all, server, list(names), kind)
 

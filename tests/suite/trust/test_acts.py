@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes act at once, nothing leaks or is lost under faults, nothing grows under load: short runs of tests/latency,
+tests/chaos and tests/soak, in one lab. TRUST_CHANGES, TRUST_CHAOS_S, TRUST_SEED, TRUST_SOAK_S, TRUST_DEVICES make them
+longer."""
+import os
+import tempfile
+
+import chaosrun
+import latencylib
+import latencyrun
+import pytest
+from chaos import write
+from crowdlib import new_lab
+from soaklib import Soak
+
+DEVICES = int(os.environ.get("TRUST_DEVICES", "20"))
+
+
+def _number(name, default):
+    return int(os.environ.get(name, default))
+
+
+def _evidence(lab, name):
+    return os.path.join(lab.places.build, "evidence", "trust-%s-run.txt" % name)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    with tempfile.TemporaryDirectory(prefix="culvert-trust-") as path:
+        os.chmod(path, 0o755)  # daemons are others
+        yield path
+
+
+@pytest.fixture(scope="module")
+def own_lab(folder):
+    one = new_lab(folder, latencylib.seed, latencylib.directus_conf(folder) + "[proxyd]\nappeals_per_hour = 10000\n")
+    yield one
+    one.down()
+
+
+def test_every_kind_of_change_is_in_force_soon(own_lab):
+    meter, seen, _ = latencyrun.measure(own_lab, _number("TRUST_CHANGES", 24), DEVICES, 50)
+    write(_evidence(own_lab, "latency"), meter.table())
+    slow = [s for s in meter.samples if s[-1] > 10]
+    assert not slow, slow
+    assert seen["leaks"] == 0 and seen["blocked"], seen
+
+
+def test_nothing_grows_under_load(own_lab):
+    soak = Soak(own_lab)
+    soak.run(_number("TRUST_SOAK_S", 9), 4)
+    write(_evidence(own_lab, "soak"), soak.report())
+    soak.check()
+
+
+def test_nothing_leaks_and_nothing_is_lost_whatever_fails(own_lab, folder):
+    lines = []
+    try:
+        chaosrun.torment(own_lab, folder, _number("TRUST_CHAOS_S", 15), _number("TRUST_SEED", 1), DEVICES, lines.append)
+    finally:
+        write(_evidence(own_lab, "chaos"), lines)
