@@ -13,7 +13,8 @@ DEFAULTS = {"profile": "internet", "site_scope": "browser", "unknown_sites": "bl
 HEAD = re.compile(r"\^https?(\?)?:(?:\\?/){2}(\(www\\?\.\)\?)?")
 HOST = re.compile(r"((?:[a-z0-9_-]|\\?\.|\\-)+)")
 ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
-MAGIC = re.compile(r"(?<!\\)[][(){}|*+?^$.]")
+# Characters that stand for themselves, escaped punctuation, and dots, which are meant so.
+PLAIN = re.compile(r"(?:[^][(){}|*+?^$\\]|\\[^A-Za-z0-9])*")
 
 
 def convert(out):
@@ -122,38 +123,37 @@ def take_expressions(out, path, name):
         line = line.strip()
         if not line or line[0] == "#":
             continue
-        entries, why = convert_expression(line)
-        if why:
-            out.flag(path, line, why)
-        else:
-            out.add_list(name, entries, path, **list_options(name))
+        entries, how = convert_expression(line)
+        if not entries:
+            out.flag(path, line, how)
+            continue
+        out.add_list(name, entries, path, **list_options(name))
+        if how:
+            out.flag(path, line, how)
 
 
 def convert_expression(text):
-    """A regular expression of Squid's url_regex as URL prefixes: (entries, None), or (None, why not)."""
-    if not MAGIC.search(text) and "/" in text and "." in text and "\\" not in text:
-        return None, "without an anchor: it stands anywhere in a URL"
+    """A regular expression of Squid's url_regex as URL prefixes: (entries, how), or (None, why not)."""
     head = HEAD.match(text)
     if not head:
-        return None, "does not begin with ^http://HOST"
+        return None, "does not begin with ^http://HOST: it stands anywhere in a URL"
     if text.startswith("^https:"):
         return None, "HTTPS alone: K could not see such a URL"
     host = HOST.match(text, head.end())
-    rest = text[host.end():] if host else ""
-    if not host or (rest and rest[0] != "/" and not rest.startswith("\\/") and rest != "(/|$)"):
+    rest = text[host.end():].replace("\\/", "/") if host else ""
+    if not host or (rest and rest[0] != "/" and rest != "(/|$)"):
         return None, "no plain host name"
     rest = "/" if rest == "(/|$)" else re.sub(r"\.\*$", "", rest)
-    if rest.endswith("$"):
-        return None, "ends with $: that URL only, not those that begin so"
     if not rest:
         return None, "no path: names that go on would be meant, too"
-    if MAGIC.search(rest.replace("\\.", "")) and MAGIC.search(re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", "", rest)):
+    if rest.endswith("$") and not rest.endswith("\\$"):
+        return None, "ends with $: that URL only, not those that begin so"
+    if not PLAIN.fullmatch(rest):
         return None, "a pattern in its path"
-    if re.search(r"\\[A-Za-z0-9]", rest):
-        return None, "a class of characters in its path"
     name = host[1].replace("\\", "")
     names = [name, "www." + name] if head[2] else [name]
-    return ["http://%s%s" % (n, ESCAPED.sub(r"\1", rest)) for n in names], None
+    wild = re.search(r"(?<!\\)\.", text[head.end():host.end()] + rest)
+    return ["http://%s%s" % (n, ESCAPED.sub(r"\1", rest)) for n in names], "its dots taken literally" if wild else ""
 
 
 # ---- files of the blockers ----

@@ -168,3 +168,15 @@ def test_a_recipient_opens_nothing_and_a_short_passphrase_seals_nothing(gateway,
     done = tool("culvert-backup", "-c", gateway.conf, tmp_path / "c", key=short)
     assert done.returncode == 1 and "12 to 1024 bytes" in done.stderr
     assert not list(tmp_path.glob("c*"))
+
+
+def test_another_account_of_the_database_may_be_named(gateway, database, identity, tmp_path):
+    options = tmp_path / "my.cnf"
+    options.write_text("[client]\nsocket=%s\nuser=culvert-apid\npassword=%s\n" % (database.socket, apidlib.DB_PASSWORD))
+    done = tool("culvert-backup", "-c", gateway.conf, "-d", options, tmp_path / "b", key=identity[1])
+    assert done.returncode == 0, done.stderr
+    gateway.stop()
+    rows = gateway.rows()
+    done = tool("culvert-restore", "-d", options, tmp_path / "b", key=identity[0])  # it may not make databases
+    assert done.returncode == 1 and "Access denied" in done.stderr
+    assert gateway.rows() == rows and not list(gateway.dir.parent.glob(gateway.dir.name + ".*restore-*"))

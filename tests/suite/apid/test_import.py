@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """O6: K's and G's files, imported: 1,000 samples are decided as before, and nothing was dropped silently."""
 import collections
+import importlib.util
 import json
 import os
 import random
 import re
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -165,6 +167,31 @@ def test_expressions_that_are_no_prefix_are_flagged_with_the_reason(k):
     flagged = k.flagged("-urls.txt")
     assert set(flagged) == FLAGGED_URLS
     assert all(flagged.values())
+
+
+EXPRESSIONS = {
+    r"^http://a\.example/ads/": ["http://a.example/ads/"],
+    r"^https?://a\.example/x\?y=1": ["http://a.example/x?y=1"],
+    r"^http:\/\/a\.example\/p\/": ["http://a.example/p/"],
+    r"^https?://(www\.)?a\.example/p": ["http://a.example/p", "http://www.a.example/p"],
+    r"^http://a.example/p.html": ["http://a.example/p.html"],  # flagged, too
+    r"^http://a\.example(/|$)": ["http://a.example/"],
+    r"^http://a\.example/p.*": ["http://a.example/p"],
+    r"^http://a\.example": None, r"^http://a\.example/p$": None, r"^http://a\.example/\d": None, "a.example/p": None,
+    r"^http://a\.example/x?": None, r"^http://[ab]\.example/p": None, r"^https://a\.example/p": None,
+    r"^http://a\.example/(x|y)": None, r"^http://a\.example:8080/p": None, "/banner": None, "": None,
+}
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_an_expression_is_a_prefix_or_is_refused_with_the_reason(text):
+    for name in ("result", "from_k"):
+        spec = importlib.util.spec_from_file_location("culvert_import_" + name, ROOT / "deploy/import" / (name + ".py"))
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+    entries, how = sys.modules["culvert_import_from_k"].convert_expression(text)
+    assert entries == EXPRESSIONS[text]
+    assert bool(how) == (entries is None or text == r"^http://a.example/p.html")
 
 
 def test_every_line_of_k_is_in_the_report(k):
