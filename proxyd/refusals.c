@@ -43,18 +43,39 @@ static bool is_old(const struct tries *t, int64_t now)
 	return now < t->last || now - t->last > REFUSALS_KEPT_MS;
 }
 
-/* Makes room for one more of that device. */
-static bool has_room(struct refusals *r, const char *device, int64_t now)
+struct oldest {
+	char id[PIN_ID_LEN]; /* "" none */
+	int64_t last;
+};
+
+static void look_at(struct oldest *o, const char *id, const struct tries *t)
 {
-	size_t own = 0;
+	if (*o->id && o->last <= t->last)
+		return;
+	snprintf(o->id, sizeof(o->id), "%s", id);
+	o->last = t->last;
+}
+
+/* For one more of that device: what it has too much of goes first, the oldest of it. */
+static void make_room(struct refusals *r, const char *device, int64_t now)
+{
+	struct oldest any = { 0 }, own = { 0 };
+	size_t count = 0;
 
 	hmap_foreach (&r->by_id, it) {
-		if (is_old(it.value, now))
+		bool is_own = !strcmp(device_of(it.key), device);
+
+		if (is_old(it.value, now)) {
 			hmap_remove(&r->by_id, it.key, it.len);
-		else
-			own += !strcmp(device_of(it.key), device);
+			continue;
+		}
+		count += is_own;
+		look_at(is_own ? &own : &any, it.key, it.value);
 	}
-	return r->by_id.count < REFUSALS_MAX && own < REFUSALS_PER_DEVICE;
+	if (count >= REFUSALS_PER_DEVICE)
+		hmap_remove_str(&r->by_id, own.id);
+	else if (r->by_id.count >= REFUSALS_MAX)
+		hmap_remove_str(&r->by_id, *any.id ? any.id : own.id);
 }
 
 static struct tries *take(struct refusals *r, const struct refused *one)
@@ -66,8 +87,7 @@ static struct tries *take(struct refusals *r, const struct refused *one)
 	t = hmap_find_str(&r->by_id, id);
 	if (t && !is_old(t, one->ended))
 		return t;
-	if (!has_room(r, one->device, one->ended))
-		return NULL;
+	make_room(r, one->device, one->ended);
 	t = calloc(1, sizeof(*t));
 	if (t && hmap_set_str(&r->by_id, id, t)) {
 		free(t);

@@ -11,7 +11,8 @@
  * end the handshake, look at the key, and go) and which may mean something else: it counts half,
  * and no more once the device has asked for something under that name over a connection of ours.
  * What is tried at the same time is one refusal, so that a page's many connections are not taken
- * for many visits. Pure: no clock. Bounded: what a device has too much of is not counted.
+ * for many visits. Pure: no clock. Bounded: of what there is too much, of a device or at all, the
+ * oldest is forgotten, so that names that are tried once do not stand in the way of others.
  */
 enum { REFUSALS_MAX = 1024, REFUSALS_PER_DEVICE = 32, REFUSALS_KEPT_MS = 3600 * 1000 };
 

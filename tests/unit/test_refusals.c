@@ -74,24 +74,29 @@ static void test_trust_takes_back_what_said_nothing(void)
 	refusals_fini(&r);
 }
 
-static void test_a_device_takes_only_its_own_room(void)
+/* One that is without the certificate, or an app with a thousand names, keeps nobody from being
+ * learned, itself included. */
+static void test_what_is_too_much_takes_the_room_of_the_oldest(void)
 {
 	struct refusals r;
 	char name[32], device[32];
-	int counted = 0;
 
 	refusals_init(&r);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "n%d.example", i);
-		counted += refuse(&r, "a", name, NOW) == 1;
+		OK(refuse(&r, "a", name, NOW + i * 10) == 1);
 	}
-	OK(counted == REFUSALS_PER_DEVICE);
-	OK(refuse(&r, "b", "x.example", NOW) == 1);
+	OK(r.by_id.count == REFUSALS_PER_DEVICE);
+	OK(refusals_has(&r, "a", "n999.example") && !refusals_has(&r, "a", "n0.example"));
+	OK(refuse(&r, "a", "n999.example", NOW + 15000) == 2);
+	OK(refuse(&r, "b", "x.example", NOW + 16000) == 1);
+	OK(r.by_id.count == REFUSALS_PER_DEVICE + 1);
 	for (int i = 0; i < 4000; i++) {
 		snprintf(device, sizeof(device), "d%d", i);
-		refuse(&r, device, "x.example", NOW);
+		OK(refuse(&r, device, "x.example", NOW + 20000 + i * 10) == 1);
 	}
 	OK(r.by_id.count == REFUSALS_MAX);
+	OK(!refusals_has(&r, "b", "x.example") && refusals_has(&r, "d3999", "x.example"));
 	/* What is old makes room. */
 	OK(refuse(&r, "late", "x.example", NOW + 2LL * REFUSALS_KEPT_MS) == 1);
 	OK(r.by_id.count == 1);
@@ -125,7 +130,7 @@ int main(void)
 	TAP_RUN(test_at_the_same_time_they_are_one);
 	TAP_RUN(test_after_an_hour_they_begin_anew);
 	TAP_RUN(test_trust_takes_back_what_said_nothing);
-	TAP_RUN(test_a_device_takes_only_its_own_room);
+	TAP_RUN(test_what_is_too_much_takes_the_room_of_the_oldest);
 	TAP_RUN(test_all_are_told);
 	return tap_done();
 }
