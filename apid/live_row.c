@@ -8,22 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const live_verdict_texts[LIVE_VERDICTS + 1] = { "allow", "deny", "unknown", "failed",
-	NULL };
-
-enum live_verdict live_verdict_parse(const char *text)
-{
-	int v = 0;
-
-	if (!strcmp(text, "allowed"))
-		return LIVE_ALLOW;
-	if (!strcmp(text, "blocked"))
-		return LIVE_DENY;
-	while (v < LIVE_VERDICTS && strcmp(text, live_verdict_texts[v]) != 0)
-		v++;
-	return (enum live_verdict)v;
-}
-
 /* The list that a rule's text names: "list ads", "list Advertising, reached by …",
  * "list ads,entry". */
 static void find_list(const struct list_names *names, const char *rule, char out[static 65])

@@ -2,16 +2,11 @@
 #pragma once
 
 #include "apid/list_names.h"
+#include "apid/live_verdict.h"
 #include "apid/store.h"
 
 /* One row of the live view: a DNS query or a web request of a device, as dnsd and proxyd tell it
  * (SPEC D10, P16: the device's privacy was applied there). */
-enum live_verdict { LIVE_ALLOW, LIVE_DENY, LIVE_UNKNOWN, LIVE_FAILED, LIVE_VERDICTS };
-/* "allow", "deny", "unknown", "failed", NULL. */
-extern const char *const live_verdict_texts[LIVE_VERDICTS + 1];
-/* LIVE_VERDICTS when it is none; dnsd's words are known too. */
-enum live_verdict live_verdict_parse(const char *text);
-
 struct live_row {
 	char device[65], group[65]; /* group "" = none */
 	char host[1025];	    /* "" = not told; lower case */

@@ -42,6 +42,3 @@ bool websocket_is_full(const struct websocket *w);
 void websocket_send(struct websocket *w, const char *text, size_t len);
 /* Says why and hangs up; on_close follows. Idempotent. */
 void websocket_close(struct websocket *w, enum websocket_code code, const char *reason);
-
-/* Sec-WebSocket-Accept for a key; false: it is none (RFC 6455 4.2.1). */
-bool websocket_accept(const char *key, char out[static 32]);

@@ -52,3 +52,6 @@ FUZZ_SRCS_path_stream = $(PATH_SRCS)
 FUZZ_SRCS_quic_initial = $(PATH_SRCS)
 FUZZERS += seal_head
 FUZZ_SRCS_seal_head = deploy/backup/seal_head.c
+FUZZERS += live_filter websocket_key
+FUZZ_SRCS_live_filter = apid/live_filter.c apid/live_verdict.c apid/body.c
+FUZZ_SRCS_websocket_key = apid/websocket_key.c

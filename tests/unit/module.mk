@@ -96,3 +96,6 @@ UNIT_SRCS_quic_initial = $(PATH_SRCS)
 UNITS += seal
 UNIT_SRCS_seal = $(SEAL_SRCS)
 UNIT_LIBS_seal = -lsodium
+UNITS += live_filter websocket_key list_hits
+UNIT_SRCS_live_filter = apid/live_filter.c apid/live_verdict.c apid/body.c
+UNIT_SRCS_websocket_key = apid/websocket_key.c
