@@ -3,15 +3,24 @@
 #include "common/log.h"
 #include "proxyd/appeals.h"
 #include "proxyd/filtering.h"
+#include "proxyd/ignored.h"
 #include "proxyd/pool.h"
 #include <errno.h>
 #include <string.h>
+
+/* Whose record counts depends on the settings, too. */
+static void renew_ignored(struct proxy *p)
+{
+	if (p->ignored && p->policy)
+		ignored_renew(p->ignored);
+}
 
 /* Requests are judged as they come, so that what was delivered is in force at once. */
 static void on_devices(void *arg)
 {
 	struct proxy *p = arg;
 
+	renew_ignored(p);
 	flows_judge(&p->flows);
 	if (p->dir)
 		directory_applied(p->dir);
@@ -48,6 +57,7 @@ static void on_policy(void *arg)
 {
 	struct proxy *p = arg;
 
+	renew_ignored(p);
 	flows_judge(&p->flows);
 }
 
@@ -73,6 +83,8 @@ static void on_status(void *arg, cJSON *status)
 	add_count(status, "flows_cut", p->flows.cut);
 	add_count(status, "appeals", p->appeals_stored);
 	add_count(status, "appeals_waiting", bus_queue_spooled(p->d->bus, QUEUE_appeals));
+	if (p->ignored)
+		add_count(status, "ignored_addresses", ignored_count(p->ignored));
 	filtering_report(p->filtering, status);
 	accesses_report(p, status);
 	pins_report(p, status);
@@ -96,6 +108,7 @@ int proxy_bus_open(struct proxy *p)
 	p->policy = policy_open(&p->d->loop, p->d->bus, p->dir, on_policy, p);
 	if (!p->policy)
 		return -ENOMEM;
+	renew_ignored(p);
 	directory_applied(p->dir);
 	p->appeals = appeals_open(p);
 	if (!p->appeals)

@@ -107,6 +107,10 @@ const struct conf_row proxyd_conf_rows[] = {
 			"gets that name undecrypted; 0: never." },
 	{ "proxyd", "pinned_s", CONF_INT, AT(pinned_s), "86400", .min = 1, .max = 604800,
 		.help = "For how long, in seconds." },
+	{ "proxyd", "mitm_ignore_resolve", CONF_BOOL, AT(mitm_ignore_resolve), "yes",
+		.env = "MITM_IGNORE_RESOLVE",
+		.help = "CONNECT to an address that a name not decrypted has is not decrypted "
+			"either." },
 	{ "proxyd", "never", CONF_PREFIXES, AT(never), "",
 		.help = "Addresses that no device is connected to, beside the gateway's own: "
 			"databases and the like." },

@@ -23,6 +23,7 @@ struct proxyd_conf {
 	char *language, *texts_dir, *brand_dir; /* as pages_open has them */
 	struct conf_ints connect_ports, http_ports;
 	bool http_high_ports;
+	bool mitm_ignore_resolve;
 	int64_t connect_s, answer_s, idle_s;
 	int64_t pinned_after, pinned_s; /* refusals, 0: never; how long a pass-through lasts */
 	int64_t pool_max;		/* idle connections to web servers */

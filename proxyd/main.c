@@ -6,6 +6,7 @@
 #include "proxyd/exchange.h"
 #include "proxyd/explain.h"
 #include "proxyd/filtering.h"
+#include "proxyd/ignored.h"
 #include "proxyd/listeners.h"
 #include "proxyd/path_main.h"
 #include "proxyd/peek.h"
@@ -83,7 +84,10 @@ static int open_upstream(struct proxy *p)
 	if (p->resolver)
 		p->names = names_open(&p->d->loop, p->resolver, NAMES_MAX);
 	p->pool = pool_open(p, (size_t)p->conf->pool_max);
-	return p->names && p->pool ? 0 : -ENOMEM;
+	if (!p->names || !p->pool)
+		return -ENOMEM;
+	p->ignored = p->conf->mitm_ignore_resolve ? ignored_open(p) : NULL;
+	return p->ignored || !p->conf->mitm_ignore_resolve ? 0 : -ENOMEM;
 }
 
 static int on_start(struct daemon *d)
@@ -182,6 +186,9 @@ static void on_stop(struct daemon *d)
 	splicer_close(&p->splicer);
 	flows_close(&p->flows);
 	scouts_close(p);
+	if (p->ignored)
+		ignored_close(p->ignored);
+	p->ignored = NULL;
 	if (p->names)
 		names_close(p->names);
 	if (p->resolver)

@@ -2,6 +2,7 @@
 #include "common/policy/safe_search.h"
 #include "proxyd/filter.h"
 #include "proxyd/gateway.h"
+#include "proxyd/ignored.h"
 #include "proxyd/judge.h"
 #include "proxyd/pins_impl.h"
 #include "proxyd/search_url.h"
@@ -104,7 +105,7 @@ bool pins_is_blind(
 	struct proxy *p, struct device_view *v, const char *host, const struct decision *d)
 {
 	return judge_is_allowed(d) && !gateway_is_host(p, host) &&
-	       (d->no_decrypt || pins_pass(p, v, host, d));
+	       (d->no_decrypt || ignored_has(p, v, host) || pins_pass(p, v, host, d));
 }
 
 void pins_decide(struct proxy *p, struct device_view *v, const char *host, struct decision *d)

@@ -24,6 +24,7 @@ struct appeals;
 struct listening;
 struct sni_log;
 struct filtering;
+struct ignored;
 
 /* Everything proxyd has; hangs off struct daemon. */
 struct proxy {
@@ -33,7 +34,8 @@ struct proxy {
 	struct policy *policy;
 	struct canary canary;
 	struct resolver *resolver;
-	struct names *names; /* what it has answered */
+	struct names *names;	 /* what it has answered */
+	struct ignored *ignored; /* ignored.h; NULL without mitm_ignore_resolve */
 	struct guard guard;
 	struct pages pages;
 	struct appeals *appeals;

@@ -96,6 +96,10 @@ void policy_explain(struct policy *p, struct device_view *dev, const struct poli
 void policy_categories_each(const struct policy *p,
 	void (*on_each)(void *arg, const struct rec_category *c), void *arg);
 
+/* Calls on_each for each name of mitm_ignore that is in force, in no order. */
+void policy_ignored_each(
+	const struct policy *p, void (*on_each)(void *arg, const char *domain), void *arg);
+
 /* Bits of the lists that hold a name (lower-case, no final dot), whoever has them on; 0 when there
  * is no domain set. */
 uint64_t policy_lists_with(const struct policy *p, const char *name, size_t len);

@@ -251,6 +251,22 @@ void policy_find_rules(const struct policy *p, enum rule_kind kind, const struct
 		rule_index_find(x, subject, on_found, &f);
 }
 
+void policy_ignored_each(
+	const struct policy *p, void (*on_each)(void *arg, const char *domain), void *arg)
+{
+	const struct rule_set *s = &p->rules[RULES_MITM_IGNORE];
+
+	for (int o = 0; o < 2; o++) {
+		hmap_foreach (&s->records[o], it) {
+			const struct ruled *r = it.value;
+			const struct rec_domain_entry *entry = r->rec;
+
+			if (is_winners(p, r))
+				on_each(arg, entry->domain);
+		}
+	}
+}
+
 static bool has_url_rule(const struct rule_index *x, const char *host, size_t len)
 {
 	list_foreach (&x->others, it) {

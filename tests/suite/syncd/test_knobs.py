@@ -18,7 +18,8 @@ KNOBS = {"DIRECTUS_URL": "syncd.directus_url", "DIRECTUS_ENV": "syncd.directus_e
          "SNI_BLOCK_COLLECTION": "syncd.sni_block_collection", "SNI_BLOCK_FIELD": "syncd.sni_block_field",
          "WG_CONFIG_PATH": "wgd.watch", "PORTAL_HOST": "proxyd.portal_host", "SNI_LOG_IPS": "proxyd.sni_log_ips",
          "SNI_LOG_TTL": "proxyd.sni_log_ttl_s", "IMAGE_BLOCKER_CACHE": "proxyd.image_cache",
-         "IMAGE_BLOCKER_PARSE_LIMIT": "proxyd.image_parse_limit", "SQUID_IPSET_TIMEOUT": "fwd.address_ttl_s"}
+         "IMAGE_BLOCKER_PARSE_LIMIT": "proxyd.image_parse_limit", "MITM_IGNORE_RESOLVE": "proxyd.mitm_ignore_resolve",
+         "SQUID_IPSET_TIMEOUT": "fwd.address_ttl_s"}
 
 
 def start(policy, more="", token=True, **env):
