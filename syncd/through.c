@@ -123,6 +123,9 @@ static void fail(struct through *t, const struct directus_answer *a)
 		through_next(t);
 		return;
 	}
+	/* What Directus fails at may be this one's own: the others go first from now on. */
+	list_remove(&item->node);
+	list_add(&t->queue, &item->node);
 	t->failures++;
 	if (delay < a->retry_s * 1000ull)
 		delay = a->retry_s * 1000ull;
@@ -152,6 +155,33 @@ static bool take_key(const cJSON *row, char key[static 256])
 	return true;
 }
 
+/* Forbidden is said of a row that is gone, too: is it? */
+static void on_removed_found(void *arg, struct directus_answer *a)
+{
+	const struct directus_answer refused = { .outcome = DIRECTUS_FORBIDDEN,
+		.text = "FORBIDDEN: a row may not be removed" };
+	struct through *t = arg;
+
+	if (a->outcome != DIRECTUS_OK && a->outcome != DIRECTUS_FORBIDDEN)
+		fail(t, a);
+	else if (a->outcome == DIRECTUS_FORBIDDEN ||
+		 cJSON_GetArraySize(directus_answer_data(a)) > 0)
+		fail(t, &refused);
+	else
+		finish(t, "");
+}
+
+static void find_removed(struct through *t)
+{
+	const struct through_item *item = t->active;
+	char target[DIRECTUS_NAME_MAX + sizeof(item->key) + 64];
+
+	snprintf(target, sizeof(target), "/items/%s?fields=id&limit=1&filter[id][_eq]=%s",
+		collection(t, item->part), item->key);
+	if (directus_ask(t->client, "GET", target, NULL, on_removed_found, t))
+		fail_memory(t);
+}
+
 static void on_changed(void *arg, struct directus_answer *a)
 {
 	struct through *t = arg;
@@ -168,7 +198,7 @@ static void on_changed(void *arg, struct directus_answer *a)
 	} else if (a->outcome == DIRECTUS_OK) {
 		finish(t, item->key);
 	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_REMOVE) {
-		finish(t, ""); /* gone already, as far as can be told */
+		find_removed(t);
 	} else {
 		fail(t, a);
 	}

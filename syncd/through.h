@@ -36,6 +36,7 @@ struct through {
 	bool writes; /* policy_source is directus */
 	bool ready;  /* policy_source is known */
 	bool closing;
+	bool swept[PARTS];	    /* what apid had removed before the start was looked for */
 	struct hmap dirty;	    /* "part/id" → struct through_item */
 	struct list queue, refused; /* struct through_item */
 	struct through_item *active;

@@ -60,6 +60,27 @@ static void take_as_known(struct through *t, enum mapping_part part)
 	}
 }
 
+static bool has_record(const struct through *t, const struct through_link *link)
+{
+	enum bus_topic topic;
+
+	return mapping_topic(link->part, &topic) &&
+	       bus_topic_find(t->bus, topic, BUS_APID, link->id);
+}
+
+/* What apid removed while nobody looked, or what Directus did not take before the last stop, comes
+ * in no batch. */
+static void sweep(struct through *t, enum mapping_part part)
+{
+	t->swept[part] = true;
+	hmap_foreach (&t->links.by_id, it) {
+		const struct through_link *link = it.value;
+
+		if (link->part == part && !has_record(t, link))
+			through_touch(t, part, link->id);
+	}
+}
+
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
 	const enum mapping_part prefs[] = { PART_SWITCHES, PART_LIST_PREFS },
@@ -74,6 +95,10 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 			take_as_known(t, parts[i]);
 			begins = true;
 		}
+		/* Not by an old state from disk. */
+		if (parts[i] < PARTS && !t->swept[parts[i]] &&
+			bus_topic_is_current(t->bus, topic, BUS_APID))
+			sweep(t, parts[i]);
 	}
 	/* At once: what comes after this is a change. */
 	if (begins)

@@ -42,9 +42,9 @@ FILTERS = {"_eq": lambda have, want: have is not None and str(have) == str(want)
 
 
 class Refusal(Exception):
-    def __init__(self, code):
+    def __init__(self, code, **extensions):
         super().__init__(code)
-        self.code = code
+        self.code, self.extensions = code, extensions
 
 
 class Directus(http.server.ThreadingHTTPServer):
@@ -70,6 +70,8 @@ class Directus(http.server.ThreadingHTTPServer):
         self.refuses_sockets = False
         self.failing = []  # codes for the next requests
         self.requests = []  # (method, path)
+        self.instead = None  # called with (method, path, body): an answer in the place of the right one, or None
+        self.undeletable = set()
         self.on_read = None  # called with (collection, query) before rows are given
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -226,7 +228,7 @@ class Directus(http.server.ThreadingHTTPServer):
         return {"data": found}
 
     def delete(self, collection, key):
-        if collection in self.forbidden or int(key) not in self.rows.get(collection, {}):
+        if collection in self.forbidden | self.undeletable or int(key) not in self.rows.get(collection, {}):
             raise Refusal("FORBIDDEN")
         self.remove(collection, int(key))
 
@@ -240,6 +242,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             server.requests.append((method, self.path))
             if server.failing:
                 raise Refusal(server.failing.pop(0))
+            other = server.instead and server.instead(method, self.path, body)
+            if other is not None:
+                return other
             if url.path.startswith("/auth/"):
                 return server.authenticate(url.path, body)
             server.check_token(self.headers.get("Authorization"))
@@ -265,7 +270,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = 200 if answer else 204
         except Refusal as e:
             status, message = MESSAGES[e.code]
-            answer = {"errors": [{"message": message, "extensions": {"code": e.code}}]}
+            answer = {"errors": [{"message": message, "extensions": {"code": e.code, **e.extensions}}]}
             if status in (429, 503):
                 extra["Retry-After"] = "1"
         data = json.dumps(answer).encode() if answer else b""

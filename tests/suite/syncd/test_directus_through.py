@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from directuslib import Refusal
 
 from support.wait import wait_until
 
@@ -215,3 +216,32 @@ def test_refused_change_is_told_and_holds_up_no_other(through, directus):
     through.set("sni_block", {"id": "s1", "domain": "sni.example"})
     through.wait_rows("mitm_block_domains", {"domain": "sni.example"})
     wait_until(lambda: through.policy.gateway.alarm()["detail"].startswith("bad_words: FORBIDDEN"), "alarm")
+
+
+def test_row_that_may_not_be_removed_is_told_and_not_taken_for_gone(through, directus, policy):
+    """403 is said of both. Here it is an override that goes on allowing."""
+    through.start()
+    through.set("site_overrides", {"id": "o1", "device": "dev-1", "pattern": "a.example", "match": "exact",
+                                   "action": "allow"})
+    wait_until(lambda: through.rows("vpn_site_overrides"), "row")
+    directus.undeletable.add("vpn_site_overrides")
+    through.remove("site_overrides", "o1")
+    wait_until(lambda: "vpn_site_overrides: FORBIDDEN: a row may not be removed" in policy.gateway.alarm()["detail"],
+               "alarm")
+    assert through.rows("vpn_site_overrides")
+    # It is not forgotten over a restart.
+    directus.undeletable.clear()
+    policy.gateway.syncd.stop()
+    policy.gateway.syncd.start()
+    through.wait_rows("vpn_site_overrides")
+
+
+def test_record_that_directus_fails_at_holds_up_no_other(through, directus):
+    def instead(method, path, body):
+        if method == "POST" and (body or {}).get("word") == "bad":
+            raise Refusal("INTERNAL_SERVER_ERROR")
+    through.start()
+    directus.instead = instead
+    through.set("words", {"id": "x1", "term": "bad", "match": "word"})
+    through.set("words", {"id": "x2", "term": "good", "match": "word"})
+    wait_until(lambda: [r["word"] for r in through.rows("bad_words")] == ["good"], "the other")
