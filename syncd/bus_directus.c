@@ -167,7 +167,7 @@ static void on_hint(void *arg, const char *collection)
 {
 	struct syncd *s = arg;
 
-	if (collection && directus_decisions_has(&s->directus_decisions, collection))
+	if (collection && *collection && directus_decisions_has(&s->directus_decisions, collection))
 		syncd_appeals_look(s, false);
 	else
 		directus_hint(&s->directus, collection);

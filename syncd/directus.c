@@ -29,7 +29,7 @@ static void plan_round(struct directus *d, uint64_t now)
 
 	if (d->again)
 		at = now + SOON_MS;
-	else if (d->hinted && d->round_at + HINT_GAP_MS < at)
+	if ((d->hinted || d->hinted_all) && d->round_at + HINT_GAP_MS < at)
 		at = d->round_at + HINT_GAP_MS;
 	timer_start(&d->timer, at > now ? at - now : 0, 0);
 }
@@ -152,6 +152,7 @@ static void publish(struct directus *d)
 		log_info("collection of Directus read id=%s rows=%lu left_out=%lu", u->id, u->rows,
 			u->next_skipped);
 	directus_unit_settle(u);
+	u->is_short = false;
 	u->error[0] = 0;
 	u->skipped = u->next_skipped;
 	u->read_at = clock_wall_ms();
@@ -160,11 +161,29 @@ static void publish(struct directus *d)
 	next_unit(d);
 }
 
+/* Rows were removed since they were counted, or a page was lost, with what it blocks: it is counted
+ * and read once more. */
+static void read_again(struct directus *d)
+{
+	struct directus_unit *u = current(d);
+
+	if (u->is_short) {
+		u->is_short = false;
+		skip_unit(d, "fewer rows come than are counted");
+		return;
+	}
+	u->is_short = true;
+	d->part = 0;
+	ask_stamp(d);
+}
+
 static void on_read(void *arg, const struct directus_answer *a)
 {
 	struct directus *d = arg;
 
-	if (a->outcome == DIRECTUS_OK) {
+	if (a->outcome == DIRECTUS_OK && directus_unit_lacks(current(d), d->part, d->read.rows)) {
+		read_again(d);
+	} else if (a->outcome == DIRECTUS_OK) {
 		d->part++;
 		read_part(d);
 	} else if (a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED) {
@@ -273,9 +292,9 @@ static void start_round(struct directus *d)
 	d->busy = true;
 	d->round_at = now;
 	/* A hint that came before the time of the poll is all that there is to look at. */
-	d->round_hint = d->hinted && !d->again && !d->full && now < d->poll_at;
-	d->hinted = false;
-	d->round_all = d->again || d->full;
+	d->round_hint = d->hinted && !d->hinted_all && !d->again && !d->full && now < d->poll_at;
+	d->round_all = d->again || d->full || d->hinted_all;
+	d->hinted = d->hinted_all = false;
 	d->round_full = !d->round_hint &&
 			(d->full || !d->full_at || now - d->full_at >= d->conf.full_s * 1000ull);
 	d->round_all |= d->round_full;
@@ -324,11 +343,14 @@ static bool mark_hinted(struct directus *d, const char *collection)
 
 void directus_hint(struct directus *d, const char *collection)
 {
-	if (!collection || !mark_hinted(d, collection)) {
+	if (!collection) {
 		directus_sync(d, false);
 		return;
 	}
-	d->hinted = true;
+	if (mark_hinted(d, collection))
+		d->hinted = true;
+	else
+		d->hinted_all = true;
 	/* After a failure the next attempt has its time. */
 	if (!d->busy && !d->closing && !d->failures)
 		plan_round(d, clock_mono_ms());

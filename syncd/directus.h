@@ -46,6 +46,7 @@ struct directus {
 	bool closing, busy;
 	bool again, full; /* another round is wanted, and one that reads everything */
 	bool hinted;	  /* one that looks at the units that are marked so */
+	bool hinted_all;  /* one that looks at all: the hint's collection is none of them */
 	bool told_empty;  /* the parts without a collection */
 	uint64_t full_at; /* monotonic ms of the last whole one, 0 = none */
 	uint64_t poll_at; /* … when everything is looked at again */

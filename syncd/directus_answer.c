@@ -54,6 +54,12 @@ static const char *text_of(const cJSON *error, const char *name)
 	return cJSON_GetStringValue(json_get(error, name));
 }
 
+static void copy_field(struct directus_answer *a, const char *name)
+{
+	if (name && strlen(name) < sizeof(a->field))
+		snprintf(a->field, sizeof(a->field), "%s", name);
+}
+
 static unsigned parse_seconds(const char *text)
 {
 	unsigned long n;
@@ -72,6 +78,7 @@ static void take_error(struct directus_answer *a, const cJSON *json, const char 
 	const char *message = text_of(error, "message");
 
 	a->outcome = outcome_of(a->status, code ? code : "");
+	copy_field(a, text_of(json_get(error, "extensions"), "field"));
 	if (a->outcome == DIRECTUS_BUSY)
 		a->retry_s = parse_seconds(retry_after);
 	if (code)
@@ -88,7 +95,7 @@ void directus_answer_parse(
 	*out = (struct directus_answer){ .status = status };
 	replace_nul(body, len);
 	json = len ? json_parse(body, len) : NULL;
-	if (status == 204 || (status == 200 && cJSON_IsObject(json))) {
+	if (status == 204 || (status == 200 && json_get(json, "data"))) {
 		out->json = status == 204 ? NULL : json;
 		if (status == 204)
 			cJSON_Delete(json);

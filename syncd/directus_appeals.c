@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define RETRY_MS     1000
 #define RETRY_MAX_MS 30000
@@ -15,6 +16,7 @@ struct appeal {
 	char *entry, *uuid, *body;
 	char target[160];
 	uint64_t not_before; /* monotonic ms */
+	const char *key;     /* the collection's column of the uuid; the mapping's */
 };
 
 static void free_appeal(struct appeal *one)
@@ -64,6 +66,27 @@ static void take_failure(struct directus_appeals *a, const struct directus_answe
 	timer_start(&a->timer, delay, 0);
 }
 
+/* The others go first from now on: what Directus fails at may be this one's own. */
+static void move_back(struct directus_appeals *a, struct appeal *one)
+{
+	list_remove(&one->node);
+	list_add(&a->waiting, &one->node);
+}
+
+/* Without a body where the token only creates. Another unique column, or another's row, says
+ * nothing of this appeal. */
+static bool is_confirmed(const struct appeal *one, const struct directus_answer *answer)
+{
+	const cJSON *data = directus_answer_data(answer);
+	const char *uuid = cJSON_GetStringValue(json_get(data, one->key));
+
+	if (answer->outcome == DIRECTUS_NOT_UNIQUE)
+		return !*answer->field || !strcmp(answer->field, one->key);
+	if (!answer->json)
+		return true;
+	return cJSON_IsObject(data) && (!uuid || !strcasecmp(uuid, one->uuid));
+}
+
 static void on_answer(void *arg, struct directus_answer *answer)
 {
 	struct directus_appeals *a = arg;
@@ -73,7 +96,14 @@ static void on_answer(void *arg, struct directus_answer *answer)
 	switch (answer->outcome) {
 	case DIRECTUS_OK:
 	case DIRECTUS_NOT_UNIQUE:
-		take_stored(a, one);
+		if (is_confirmed(one, answer)) {
+			take_stored(a, one);
+			return;
+		}
+		note_error(
+			a, one, *answer->text ? answer->text : "the answer is not this appeal's");
+		one->not_before = clock_mono_ms() + REFUSED_MS;
+		send_next(a);
 		return;
 	case DIRECTUS_FORBIDDEN:
 	case DIRECTUS_BAD_QUERY:
@@ -86,6 +116,7 @@ static void on_answer(void *arg, struct directus_answer *answer)
 	case DIRECTUS_BUSY:
 	case DIRECTUS_FAILED:
 		note_error(a, one, answer->text);
+		move_back(a, one);
 		take_failure(a, answer);
 		return;
 	}
@@ -137,6 +168,8 @@ int directus_appeals_add(struct directus_appeals *a, const char *entry, const cJ
 	one->uuid = strdup(rec.uuid);
 	one->body = mapping_format_appeal(a->mapping, &rec, &collection);
 	snprintf(one->target, sizeof(one->target), "/items/%s", collection);
+	one->key = mapping_column_name(a->mapping,
+		rec.mode == APPEAL_MODE_APPEAL ? PART_VPN_APPEALS : PART_WEBSITE_APPEALS, "uuid");
 	rec_fini(REC_appeal, &rec);
 	if (!one->entry || !one->uuid || !one->body) {
 		free_appeal(one);

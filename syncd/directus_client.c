@@ -112,6 +112,7 @@ static void on_result(struct http_result *r, void *data)
 			is_tls	    ? tls_verify_text(r->verify)
 			: *r->error ? r->error
 				    : strerror(-r->err));
+		call->answer.too_large = r->err == -EMSGSIZE;
 		return;
 	}
 	directus_answer_parse(r->head->status, http_head_get(r->head, "retry-after"), r->body,

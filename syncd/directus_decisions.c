@@ -13,6 +13,8 @@
 struct decision {
 	struct list node;
 	struct mapping_decision what;
+	uint64_t not_before; /* monotonic ms: to be written then */
+	bool is_refused;     /* by one of the collections, this time */
 };
 
 static void read_part(struct directus_decisions *d);
@@ -253,20 +255,70 @@ static char *format_write(const struct directus_decisions *d, const struct mappi
 	return text;
 }
 
+/* Directus could not be asked, or failed; the others go first then: it may be this one's own. */
+static void fail_write(struct directus_decisions *d, unsigned retry_s)
+{
+	uint64_t delay = retry_s * 1000ull;
+
+	list_remove(&d->writing->node);
+	list_add(&d->writes, &d->writing->node);
+	d->writing = NULL;
+	d->writes_wait = true;
+	timer_start(&d->retry, delay > RETRY_MS ? delay : RETRY_MS, 0);
+}
+
 static void on_written(void *arg, struct directus_answer *a)
 {
 	struct directus_decisions *d = arg;
 	bool refused = a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED ||
 		       a->outcome == DIRECTUS_BAD_QUERY;
 
-	if (a->outcome == DIRECTUS_OK) {
+	if (a->outcome != DIRECTUS_OK)
+		note_error(d, d->mapping->collections[d->write_part], a->text);
+	if (a->outcome == DIRECTUS_OK || refused) {
+		d->writing->is_refused |= refused;
 		d->write_part++;
 		write_next(d);
+	} else {
+		fail_write(d, a->retry_s);
+	}
+}
+
+/* It was offered to both collections. What one refused comes up again later, and holds up nothing.
+ */
+static void end_write(struct directus_decisions *d)
+{
+	struct decision *one = d->writing;
+
+	d->writing = NULL;
+	if (!one->is_refused) {
+		drop(one);
+		d->error[0] = 0;
 		return;
 	}
-	note_error(d, d->mapping->collections[d->write_part], a->text);
-	d->writing = NULL;
-	timer_start(&d->retry, refused ? REFUSED_MS : RETRY_MS, 0);
+	list_remove(&one->node);
+	list_add(&d->writes, &one->node);
+	one->not_before = clock_mono_ms() + REFUSED_MS;
+}
+
+/* The first that is due. */
+static struct decision *next_due(struct directus_decisions *d)
+{
+	uint64_t now = clock_mono_ms(), soonest = 0;
+
+	list_foreach (&d->writes, it) {
+		struct decision *one = container_of(it, struct decision, node);
+
+		if (one->not_before <= now) {
+			one->is_refused = false;
+			return one;
+		}
+		if (!soonest || one->not_before < soonest)
+			soonest = one->not_before;
+	}
+	if (soonest && !timer_is_active(&d->retry))
+		timer_start(&d->retry, soonest - now, 0);
+	return NULL;
 }
 
 /* An appeal is in one of the two collections; its mode is not known here. */
@@ -276,30 +328,24 @@ static void write_next(struct directus_decisions *d)
 
 	if (d->closing)
 		return;
-	if (d->writing && d->write_part > PART_WEBSITE_APPEALS) {
-		drop(d->writing);
-		d->writing = NULL;
-		d->error[0] = 0;
-	}
-	if (!d->writing) {
-		d->writing = first(&d->writes);
-		d->write_part = PART_VPN_APPEALS;
-	}
-	if (!d->writing)
-		return;
-	while (d->write_part <= PART_WEBSITE_APPEALS && !*d->mapping->collections[d->write_part])
-		d->write_part++;
-	if (d->write_part > PART_WEBSITE_APPEALS) {
-		drop(d->writing);
-		d->writing = NULL;
-		return;
+	for (;;) {
+		if (!d->writing) {
+			d->writing = next_due(d);
+			d->write_part = PART_VPN_APPEALS;
+		}
+		if (!d->writing)
+			return;
+		while (d->write_part <= PART_WEBSITE_APPEALS &&
+			!*d->mapping->collections[d->write_part])
+			d->write_part++;
+		if (d->write_part <= PART_WEBSITE_APPEALS)
+			break;
+		end_write(d);
 	}
 	snprintf(target, sizeof(target), "/items/%s", d->mapping->collections[d->write_part]);
 	body = format_write(d, &d->writing->what);
-	if (!body || directus_ask(d->client, "PATCH", target, body, on_written, d)) {
-		d->writing = NULL;
-		timer_start(&d->retry, RETRY_MS, 0);
-	}
+	if (!body || directus_ask(d->client, "PATCH", target, body, on_written, d))
+		fail_write(d, 0);
 	free(body);
 }
 
@@ -312,7 +358,7 @@ void directus_decisions_write(
 	set_known(d, uuid, status);
 	if (append(&d->writes, &what))
 		log_error("no memory to write to Directus what became of an appeal uuid=%s", uuid);
-	else if (!d->writing && !timer_is_active(&d->retry))
+	else if (!d->writing && !d->writes_wait)
 		write_next(d);
 }
 
@@ -320,6 +366,7 @@ static void on_retry(struct timer *t)
 {
 	struct directus_decisions *d = t->data;
 
+	d->writes_wait = false;
 	tell_next(d);
 	if (!d->writing)
 		write_next(d);

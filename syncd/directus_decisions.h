@@ -35,6 +35,7 @@ struct directus_decisions {
 	struct list writes; /* struct decision */
 	struct decision *writing;
 	int write_part;
+	bool writes_wait; /* Directus failed at the last one: not before retry */
 	struct timer retry;
 	char error[192];	  /* "" = nothing is wrong */
 	char read_errors[2][192]; /* of each collection: told once */

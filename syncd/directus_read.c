@@ -96,7 +96,7 @@ static void on_answer(void *arg, struct directus_answer *a)
 	struct directus_read *r = arg;
 	const cJSON *rows = directus_answer_data(a);
 
-	if (a->outcome == DIRECTUS_BAD_QUERY && r->page > 1) {
+	if ((a->outcome == DIRECTUS_BAD_QUERY || a->too_large) && r->page > 1) {
 		r->page /= 2;
 		if (ask(r))
 			fail(r, "out of memory");

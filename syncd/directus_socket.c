@@ -89,7 +89,7 @@ static void on_text(void *arg, const char *text, size_t len)
 		break;
 	case MESSAGE_CHANGED:
 		s->hints++;
-		s->ops->on_hint(s->arg, *m.collection ? m.collection : NULL);
+		s->ops->on_hint(s->arg, m.collection);
 		break;
 	case MESSAGE_NOT_SUBSCRIBED:
 		log_debug("Directus does not tell of a collection collection=%s error=%s",

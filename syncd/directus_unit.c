@@ -106,6 +106,18 @@ int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned
 	return 0;
 }
 
+/* Some databases' counts come as text. */
+static int64_t count_of(const cJSON *data)
+{
+	const cJSON *count = json_get(cJSON_GetArrayItem(data, 0), "count");
+	const char *text = cJSON_GetStringValue(count);
+	int64_t n;
+
+	if (json_get_int(count, &n))
+		return n;
+	return text && *text >= '0' && *text <= '9' ? strtoll(text, NULL, 10) : -1;
+}
+
 bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data)
 {
 	char *text = data ? json_format(data) : NULL;
@@ -113,7 +125,13 @@ bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSO
 
 	snprintf(u->next_stamps[part], sizeof(u->next_stamps[part]), "%s", good ? text : "");
 	free(text);
+	u->counts[part] = count_of(data);
 	return good;
+}
+
+bool directus_unit_lacks(const struct directus_unit *u, unsigned part, uint64_t rows)
+{
+	return u->counts[part] > 0 && rows < (uint64_t)u->counts[part];
 }
 
 static bool is_coarse(const char *stamp)

@@ -37,7 +37,9 @@ struct directus_unit {
 	char stamps[UNIT_PARTS][256], next_stamps[UNIT_PARTS][256];
 	uint64_t stamp_at,
 		begun_at; /* monotonic ms: the present stamps were first seen; reading began */
-	bool unsettled;	  /* within the time that the stamps do not resolve something may follow */
+	int64_t counts[UNIT_PARTS]; /* rows that the next stamps speak of; -1 = not said */
+	bool is_short;		    /* read once with fewer rows than were counted */
+	bool unsettled; /* within the time that the stamps do not resolve something may follow */
 	/* being read */
 	struct hmap records; /* id → cJSON, for topics */
 	struct buf text;     /* for lists */
@@ -56,6 +58,8 @@ int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned
 	const cJSON *row, directus_on_record on_record, void *arg);
 /* The stamp in the answer to the question of directus_unit_stamp_target; false: it has none. */
 bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data);
+/* Were so many rows of a part less than its stamp counts? */
+bool directus_unit_lacks(const struct directus_unit *u, unsigned part, uint64_t rows);
 bool directus_unit_is_changed(const struct directus_unit *u);
 /* Its rows are read from now on, with the stamps that were taken … */
 void directus_unit_begin(struct directus_unit *u);

@@ -104,6 +104,28 @@ static void test_what_is_no_json_object_is_no_answer(void)
 	INT_IS(parse(200, NULL, "null").outcome, DIRECTUS_FAILED);
 }
 
+static void test_what_has_no_data_is_no_answer(void)
+{
+	static const char *const bodies[] = { "{}", "{\"ok\":true}", "{\"Data\":[]}",
+		"{\"errors\":[]}" };
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++)
+		INT_IS(parse(200, NULL, bodies[i]).outcome, DIRECTUS_FAILED);
+}
+
+static void test_column_of_an_error_is_told(void)
+{
+	struct directus_answer a = parse(400, NULL,
+		"{\"errors\":[{\"message\":\"m\",\"extensions\":{\"code\":\"RECORD_NOT_UNIQUE\","
+		"\"field\":\"url\"}}]}");
+
+	INT_IS(a.outcome, DIRECTUS_NOT_UNIQUE);
+	STR_IS(a.field, "url");
+	a = parse(400, NULL,
+		"{\"errors\":[{\"extensions\":{\"code\":\"RECORD_NOT_UNIQUE\",\"field\":null}}]}");
+	STR_IS(a.field, "");
+}
+
 static void test_nul_in_a_string_spoils_no_other_row(void)
 {
 	struct directus_answer a = parse(200, NULL,
@@ -124,6 +146,8 @@ int main(void)
 	TAP_RUN(test_errors_are_told_by_their_code);
 	TAP_RUN(test_busy_says_when_to_come_again);
 	TAP_RUN(test_what_is_no_json_object_is_no_answer);
+	TAP_RUN(test_what_has_no_data_is_no_answer);
+	TAP_RUN(test_column_of_an_error_is_told);
 	TAP_RUN(test_nul_in_a_string_spoils_no_other_row);
 	return tap_done();
 }

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from directuslib import Directus
+from directuslib import Directus, Refusal
 
 from support.bus import Probe
 from support.wait import wait_until
@@ -129,3 +129,65 @@ def test_each_arrives_once_through_kills_in_random_order(appeals, directus, gate
             with directus.lock:
                 directus.failing += ["INTERNAL_SERVER_ERROR" if what == "error" else "SERVICE_UNAVAILABLE"]
     appeals.wait_stored(*sent)
+
+
+def answer_posts(directus, answer):
+    """In the place of storing what is posted."""
+    def instead(method, path, body):
+        return answer(body) if method == "POST" and "/items/" in path else None
+    directus.instead = instead
+
+
+def test_a_good_status_without_directus_answer_is_no_delivery(appeals, directus, gateway):
+    """200 and JSON of whatever stands before Directus: the appeal would be lost."""
+    answer_posts(directus, lambda body: {"ok": True})
+    appeals.policy.start()
+    appeals.post(appeal(1))
+    wait_until(lambda: "the answer is not Directus'" in gateway.alarm()["detail"], "alarm")
+    assert appeals.pending() == 1
+    directus.instead = None
+    appeals.wait_stored(appeal(1))
+
+
+def test_another_appeal_in_the_answer_is_no_delivery(appeals, directus, gateway):
+    answer_posts(directus, lambda body: {"data": {"id": 7, "uuid": appeal(9)["uuid"]}})
+    appeals.policy.start()
+    appeals.post(appeal(1))
+    wait_until(lambda: "the answer is not this appeal's" in gateway.alarm()["detail"], "alarm")
+    assert appeals.pending() == 1
+
+
+def test_another_column_that_is_not_unique_is_no_delivery(appeals, directus, gateway):
+    """An admin has made the column url unique, too."""
+    def answer(body):
+        if body["uuid"] == appeal(1)["uuid"]:
+            raise Refusal("RECORD_NOT_UNIQUE", collection="vpn_appeals", field="url")
+    answer_posts(directus, answer)
+    appeals.policy.start()
+    appeals.post(appeal(1), appeal(2))
+    wait_until(lambda: f"appeal {appeal(1)['uuid']} waits: RECORD_NOT_UNIQUE" in gateway.alarm()["detail"], "alarm")
+    appeals.wait_stored(appeal(2))
+    wait_until(lambda: appeals.pending() == 1, "the other acknowledged")
+
+
+def test_the_uuid_that_is_not_unique_by_name_was_delivered(appeals, directus, gateway):
+    def answer(body):
+        raise Refusal("RECORD_NOT_UNIQUE", collection="vpn_appeals", field="uuid")
+    answer_posts(directus, answer)
+    appeals.policy.start()
+    appeals.post(appeal(1))
+    gateway.apid.wait("event", event="syncd.appeal_stored", rec={"uuid": appeal(1)["uuid"]})
+
+
+def test_appeal_that_directus_fails_at_holds_up_no_other(appeals, directus, gateway):
+    """500 for one row, each time: those behind it would wait for ever."""
+    def answer(body):
+        if body["uuid"] == appeal(1)["uuid"]:
+            raise Refusal("INTERNAL_SERVER_ERROR")
+    answer_posts(directus, answer)
+    appeals.policy.start()
+    appeals.post(appeal(1), appeal(2), appeal(3))
+    appeals.wait_stored(appeal(2), appeal(3))
+    wait_until(lambda: appeals.pending() == 1, "the others acknowledged")
+    directus.instead = None
+    appeals.wait_stored(appeal(1), appeal(2), appeal(3))

@@ -114,3 +114,15 @@ def test_rows_that_say_nothing_useful_are_left_alone(decisions, directus, policy
     policy.start()
     assert decisions.call()["uuid"] == "7"
     assert len(decisions.calls()) == 1
+
+
+def test_collection_that_refuses_holds_up_no_other_decision(decisions, directus, policy):
+    """The token may change vpn_appeals alone: each decision is refused by the other collection."""
+    uuids = [UUID[:-1] + str(n) for n in range(1, 5)]
+    rows = directus.add("vpn_appeals", *({"uuid": u, "status": "pending"} for u in uuids))
+    directus.forbidden.add("website_appeals")
+    policy.start()
+    policy.known()
+    for uuid in uuids:
+        decisions.answer("approved", uuid)
+    wait_until(lambda: [decisions.row(n) for n in rows] == ["approved"] * 4, "rows")
