@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Directus that answers wrongly opens nothing that was blocked (SPEC S1, S3, S6)."""
-from directuslib import Refusal
+from directuslib import COLUMNS, Refusal
 
 from support.wait import wait_until
 
@@ -79,3 +79,42 @@ def test_hints_of_unknown_collections_do_not_break_the_back_off(policy, directus
     assert len(directus.requests) - before < 50
     directus.instead = None
     wait_until(lambda: policy.records("words")["1"]["term"] == "worse", "the change")
+
+
+HOSTILE = [None, "", "7", 7, -1, 1e300, True, False, [], {}, ["a.example", {"x": 1}], {"id": {"id": 1}}, "x" * 70000,
+           "\udcff".encode("utf-8", "replace").decode(), "\u0000", "a\nb", [[[[[[]]]]]], 9007199254740993]
+
+
+def test_rows_of_hostile_types_spoil_no_other(policy, directus, gateway):
+    """Whatever is in a column: the good rows are in force, and those that were keep it."""
+    for collection, columns in COLUMNS.items():
+        for column in columns:
+            for value in HOSTILE:
+                directus.add(collection, {**dict.fromkeys(columns, "games"), column: value})
+    directus.add("mitm_block_domains", {"domain": "bad.example"})
+    directus.add("bad_words", {"word": "worse"})
+    device, = directus.add("vpn_master_controls", {"device_id": "dev-1", "chrome_offline": True,
+                                                   "vpn_offline_non_chrome": False})
+    policy.start()
+    policy.known()
+    wait_until(lambda: any(r["domain"] == "bad.example" for r in policy.records("sni_block").values()), "name")
+    assert any(r["term"] == "worse" for r in policy.records("words").values())
+    assert policy.records("device_prefs")["device:dev-1"]["offline_browser"]
+    # What is no switch's value switches off line.
+    directus.update("vpn_master_controls", device, chrome_offline={"no": 1}, vpn_offline_non_chrome=[])
+    wait_until(lambda: policy.records("device_prefs")["device:dev-1"].get("offline_vpn"), "switch")
+    assert policy.records("device_prefs")["device:dev-1"]["offline_browser"]
+
+
+def test_rows_twice_or_backwards_remove_nothing(policy, directus, gateway):
+    give_words(policy, directus)
+    rows = [{"id": n, "word": "other"} for n in (1, 2, 2, 3, 4, 5, 6)]
+    for wrong in (rows, rows[::-1]):
+        directus.instead = lambda method, path, body, give=wrong: {
+            "data": give} if is_rows(path, "bad_words") else None
+        asked = len(directus.asked("/items/bad_words?fields"))
+        directus.update("bad_words", 1, word="worse")
+        wait_until(lambda n=asked: len(directus.asked("/items/bad_words?fields")) > n + 1, "read again")
+        assert "without an ascending key" in gateway.syncd.log()
+        assert words(policy) == sorted(SIX)
+        assert policy.records("words")["3"]["term"] == "word3"
