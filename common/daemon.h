@@ -55,9 +55,9 @@ struct daemon_info {
 };
 
 /*
- * The whole life of a daemon (STYLE, Main): options -c FILE, --check, --keys, --version, --help → log →
- * config → drop privileges → loop → signals → bus → start → READY=1 → run → stop → loop closed.
- * Returns the exit status: 0, 1 on failure or a leaked handle, 2 on wrong usage.
+ * The whole life of a daemon (STYLE, Main): options -c FILE, --check, --keys, --version, --help →
+ * log → config → drop privileges → loop → signals → bus → start → READY=1 → run → stop → loop
+ * closed. Returns the exit status: 0, 1 on failure or a leaked handle, 2 on wrong usage.
  */
 int daemon_main(const struct daemon_info *info, int argc, char **argv);
 /* What was given with --NAME ARG; NULL when it was not. */
