@@ -26,7 +26,7 @@ GOAL_S, LIMIT_S = 5, 60
 PROXY = ("10.9.0.1", 8080)
 
 
-def _leaks():
+def find_leaks():
     """What got through that is blocked; in the phone's network."""
     found = []
     name = "q%d.listed.example" % random.getrandbits(40)
@@ -77,7 +77,7 @@ class Chaos:
 
     def _watch(self):
         while not self.over.is_set():
-            self.leaks += self.watch.call(_leaks)
+            self.leaks += self.watch.call(find_leaks)
             self.watched += 1
             self.over.wait(0.02)
 

@@ -9,8 +9,8 @@ import chaosrun
 import latencylib
 import latencyrun
 import pytest
-from chaos import write
-from crowdlib import new_lab
+from chaos import find_leaks, write
+from crowdlib import new_lab, place
 from soaklib import Soak
 
 DEVICES = int(os.environ.get("TRUST_DEVICES", "20"))
@@ -51,6 +51,16 @@ def test_nothing_grows_under_load(own_lab):
     soak.run(_number("TRUST_SOAK_S", 9), 4)
     write(_evidence(own_lab, "soak"), soak.report())
     soak.check()
+
+
+def test_the_watch_of_chaos_notices_what_gets_through(own_lab):
+    """On the laptop, whose list is off."""
+    laptop = place(own_lab, "laptop")
+    try:
+        found = laptop.call(find_leaks)
+    finally:
+        laptop.close()
+    assert {f.split(":")[0] for f in found} >= {"app80", "app443", "proxy"} and any("resolves" in f for f in found), found
 
 
 def test_nothing_leaks_and_nothing_is_lost_whatever_fails(own_lab, folder):
