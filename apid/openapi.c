@@ -141,13 +141,14 @@ static bool is_login(const struct route *r)
 	return !strcmp(r->path, "/auth/login");
 }
 
-static void add_problem_to(cJSON *responses, int status)
+static void add_problem_to(cJSON *responses, int status, bool has_page)
 {
 	char text[8];
 
 	snprintf(text, sizeof(text), "%d", status);
-	cJSON_AddStringToObject(
-		cJSON_AddObjectToObject(responses, text), "$ref", "#/components/responses/Problem");
+	cJSON_AddStringToObject(cJSON_AddObjectToObject(responses, text), "$ref",
+		has_page ? "#/components/responses/ProblemOrPage"
+			 : "#/components/responses/Problem");
 }
 
 static void add_responses(cJSON *schemas, cJSON *operation, const struct route *r)
@@ -162,10 +163,10 @@ static void add_responses(cJSON *schemas, cJSON *operation, const struct route *
 		add_response(responses, 304, "The client has it", NULL);
 	for (const int *status = problems; *status; status++) {
 		if (*status != 401 || r->auth != AUTH_NONE || is_login(r))
-			add_problem_to(responses, *status);
+			add_problem_to(responses, *status, r->has_page);
 	}
 	if (r->problem)
-		add_problem_to(responses, r->problem);
+		add_problem_to(responses, r->problem, r->has_page);
 }
 
 static void add_parameter(
@@ -293,13 +294,22 @@ static const struct body_schema problem_schema = { .name = "Problem",
 	.example = "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
 		   "\"errors\":[{\"pointer\":\"/name\",\"reason\":\"is missing\"}]}" };
 
+static cJSON *problem_content(void)
+{
+	return content("application/problem+json", openapi_reference("Problem"),
+		openapi_example(&problem_schema));
+}
+
 static void add_problem(cJSON *components, cJSON *schemas)
 {
+	cJSON *responses = cJSON_AddObjectToObject(components, "responses");
+	cJSON *both = problem_content();
+
 	openapi_add_schema(schemas, &problem_schema);
-	add_response_named(cJSON_AddObjectToObject(components, "responses"), "Problem",
-		"A problem (RFC 9457)",
-		content("application/problem+json", openapi_reference("Problem"),
-			openapi_example(&problem_schema)));
+	add_response_named(responses, "Problem", "A problem (RFC 9457)", problem_content());
+	add_content(both, "text/html", openapi_type("string"), NULL);
+	add_response_named(
+		responses, "ProblemOrPage", "A problem (RFC 9457), to browsers as a page", both);
 }
 
 static void add_info(cJSON *doc)

@@ -93,6 +93,7 @@ static const struct route routes[] = {
 		.request = &schema,
 		.is_patch = true,
 		.status = 204,
+		.problem = 401,
 		.tag = "directus",
 		.summary = "Something changed in Directus: its webhook, with the secret in the "
 			   "header x-culvert-directus",

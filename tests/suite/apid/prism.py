@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -45,6 +46,8 @@ class Prism:
     """wrong: what did not fit, each [method, path, status, what]. seen: answers that were looked at."""
 
     def __init__(self, document):
+        self.paths = [(path, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + r"(\?.*)?"))
+                      for path in document["paths"]]
         self.place = tempfile.TemporaryDirectory(prefix="culvert-")
         file = pathlib.Path(self.place.name, "openapi.json")
         file.write_text(json.dumps(document))
@@ -87,7 +90,11 @@ class Prism:
     def look(self, method, path, status, headers, data):
         """At an answer of apid."""
         key = (method, path, status, data)
-        if method not in ("GET", "POST", "PUT", "PATCH", "DELETE") or not path.isascii():
+        if status >= 400:  # problems of one operation are alike: one of each kind is looked at
+            key = (method, next((p for p, form in self.paths if form.fullmatch(path)), None), status,
+                   tuple(json.loads(data)) if data.startswith(b"{") else data)
+        dots = {".", ".."} & set(path.split("?")[0].split("/"))  # which prism's own server takes away
+        if method not in ("GET", "POST", "PUT", "PATCH", "DELETE") or not path.isascii() or dots:
             return
         with self.lock:
             if key in self.seen:
