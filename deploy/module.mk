@@ -77,6 +77,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listchec
 	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8
+	@for p in culvert-restore culvert-seal; do echo '.so man8/culvert-backup.8' >$(D)$(PREFIX)/share/man/man8/$$p.8; done
 	@$(PUT) $(B)/man/culvert.conf.5 $(D)$(PREFIX)/share/man/man5
 	@$(PUT) $(B)/man/culvert-bus.7 $(D)$(PREFIX)/share/man/man7
 .PHONY: install
