@@ -127,8 +127,8 @@ static cJSON *success_content(cJSON *schemas, const struct route *r)
 			"application/json", page_of(r->response->name), page_example(r->response));
 	out = content("application/json", openapi_reference(r->response->name),
 		openapi_example(r->response));
-	if (r->has_page)
-		add_content(out, "text/html", openapi_type("string"), NULL);
+	if (r->other_type)
+		add_content(out, r->other_type, openapi_type("string"), NULL);
 	return out;
 }
 
@@ -155,6 +155,7 @@ static void add_responses(cJSON *schemas, cJSON *operation, const struct route *
 {
 	cJSON *responses = cJSON_AddObjectToObject(operation, "responses");
 	bool is_put = !strcmp(r->method, "PUT");
+	bool has_page = r->other_type && !strcmp(r->other_type, "text/html");
 
 	add_response(responses, r->status, "Done", success_content(schemas, r));
 	if (is_put && r->status == 200)
@@ -163,10 +164,10 @@ static void add_responses(cJSON *schemas, cJSON *operation, const struct route *
 		add_response(responses, 304, "The client has it", NULL);
 	for (const int *status = problems; *status; status++) {
 		if (*status != 401 || r->auth != AUTH_NONE || is_login(r))
-			add_problem_to(responses, *status, r->has_page);
+			add_problem_to(responses, *status, has_page);
 	}
 	if (r->problem)
-		add_problem_to(responses, r->problem, r->has_page);
+		add_problem_to(responses, r->problem, has_page);
 }
 
 static void add_parameter(

@@ -65,7 +65,7 @@ struct route {
 	const struct body_schema *response; /* NULL = no body, or not JSON (response_type) */
 	bool is_page;			    /* {"items":[response …],"next":…} */
 	const char *response_type;	    /* of what is not JSON */
-	bool has_page;			    /* to browsers the answer is a page */
+	const char *other_type; /* that the answer may have instead: a page, to browsers, or CSV */
 	int problem; /* a status that it may answer besides those of all routes (openapi.c), or 0 */
 	int status;  /* of success */
 	const struct route_param *params; /* of the query; others are refused */

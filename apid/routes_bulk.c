@@ -277,6 +277,7 @@ static const struct route routes[] = {
 		.roles = BY_ADMINS,
 		.scope = SCOPE_SYSTEM,
 		.reach = REACH_ALL,
+		.other_type = "text/csv",
 		.response = &any_schema,
 		.status = 200,
 		.params = export_params,
