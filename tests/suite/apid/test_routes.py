@@ -28,7 +28,8 @@ def world(mariadb, tmp_path_factory):
         place = pathlib.Path(d)
         redis = Redis(place).start()
         wgd = apidlib.Wgd(redis)
-        others = [answerer.Answerer(redis, name, {"pem": "", "sha256": "", "lists": 0}) for name in ("proxyd", "syncd")]
+        others = [answerer.Answerer(redis, "proxyd", {"pem": "", "sha256": ""}),
+                  answerer.Answerer(redis, "syncd", {"lists": 0})]
         apid = apidlib.Apid(place, redis, mariadb, SEED).start()
         owner = apid.owner()
         owner.put("/api/v1/groups/kids", {})
