@@ -148,12 +148,12 @@ static void test_failures_are_bounded(void)
 	lockout_fini(&l);
 }
 
-static void test_passwords_have_10_characters_to_72_bytes(void)
+static void test_passwords_have_12_characters_to_72_bytes(void)
 {
 	char text[80];
 
-	OK(password_refused("123456789"));
-	OK(!password_refused("1234567890"));
+	OK(password_refused("12345678901"));
+	OK(!password_refused("123456789012"));
 	memset(text, 'x', sizeof(text));
 	text[72] = '\0';
 	OK(!password_refused(text));
@@ -221,7 +221,7 @@ int main(void)
 	TAP_RUN(test_failures_lock_for_longer_and_longer);
 	TAP_RUN(test_what_was_no_failure_locks_nobody);
 	TAP_RUN(test_failures_are_bounded);
-	TAP_RUN(test_passwords_have_10_characters_to_72_bytes);
+	TAP_RUN(test_passwords_have_12_characters_to_72_bytes);
 	TAP_RUN(test_a_table_stays_sorted);
 	TAP_RUN(test_preconditions);
 	return tap_done();
