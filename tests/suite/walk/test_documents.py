@@ -47,7 +47,13 @@ def blocks(document):
         at += 1
 
 
-ALL = [block for document in DOCUMENTS for block in blocks(document)]
+def whole(document):
+    """The test that runs every block of it, in order, where the document's first lines name one."""
+    found = re.search(r"^<!-- all run by: (.*?) -->$", (ROOT / document).read_text(), re.M)
+    return found and found[1]
+
+
+ALL = [block for document in DOCUMENTS if not whole(document) for block in blocks(document)]
 
 
 def of(*kinds):
@@ -61,6 +67,12 @@ def named(found):
 def test_every_block_says_who_runs_it():
     assert len(ALL) > 12
     assert [block.name for block in ALL if block.kind is None] == []
+
+
+def test_a_document_that_one_test_runs_whole_is_read_there():
+    found = {document: whole(document) for document in DOCUMENTS if whole(document)}
+    assert "deploy/doc/api.md" in found
+    assert all(os.path.basename(document) in (ROOT / test).read_text() for document, test in found.items())
 
 
 def test_few_blocks_are_not_run_and_each_says_why():
