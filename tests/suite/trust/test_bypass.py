@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import struct
+import time
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,11 +37,12 @@ SPELLINGS = ("ADS.LISTED.EXAMPLE", "aDs.LiStEd.ExAmPlE.", "\\097ds.listed.exampl
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_a_listed_name_in_another_spelling(lab, name):
+    begun = time.time()  # the laptop, whose list is off, may have asked before
     assert lab.dig("phone", name).addresses == ["0.0.0.0"]
     assert lab.dig("phone", name, "AAAA").addresses == ["::"]
     for kind in ("HTTPS", "TXT", "ANY", "TYPE65280"):
         assert lab.dig("phone", name, kind).records == [], kind
-    assert not asked_upstream(lab, name.replace("\\097", "a"))
+    assert not asked_upstream(lab, name.replace("\\097", "a"), begun)
 
 
 def _odd_questions(name):

@@ -136,9 +136,10 @@ def site(name, family=0):
     return site_addresses(name)[family]
 
 
-def asked_upstream(lab, name):
-    """Whether a question for the name, or one below it, left the gateway or the device."""
-    return [q for q in lab.dns_queries() if q["name"].lower().rstrip(".").endswith(name.lower().rstrip("."))]
+def asked_upstream(lab, name, since=0.0):
+    """Questions for the name, or one below it, that left the gateway or the device since that time (time.time())."""
+    return [q for q in lab.dns_queries()
+            if q["t"] >= since and q["name"].lower().rstrip(".").endswith(name.lower().rstrip("."))]
 
 
 def await_upstream(lab, name):
