@@ -5,8 +5,8 @@ import os
 import socket
 import ssl
 import struct
-import time
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
