@@ -197,7 +197,7 @@ def test_apid_is_told_who_asks_and_believes_nobody_else(front, apid):
 
 
 def test_logs_live_and_squid_are_pages_of_the_ui(front):
-    for path, page in (("/logs/", "live"), ("/live/", "live"), ("/squid/", "traffic"), ("/logs", "live")):
+    for path, page in (("/logs/", "live"), ("/live/", "live"), ("/squid/", "report"), ("/logs", "live")):
         status, headers, _ = front.ask(ADMIN, path)
         assert (status, headers["Location"]) == (302, f"/#/{page}"), path
 
