@@ -103,16 +103,15 @@ static enum tls_gap gap_from_error(const struct tls *t, int ret)
  * alert in it, 0 = it is none. */
 static uint8_t bare_alert(const struct tls *t, int ret)
 {
-	const unsigned char *record = t->ssl.MBEDTLS_PRIVATE(in_hdr);
 	bool is_broken =
 		ret == MBEDTLS_ERR_SSL_INVALID_MAC || ret == MBEDTLS_ERR_SSL_INVALID_RECORD;
 
-	if (!TLS_HAS_13 || !t->ctx->is_server || !is_broken || !record)
+	if (!TLS_HAS_13 || !t->ctx->is_server || !is_broken)
 		return 0;
-	return record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 && record[4] == 2 &&
-			       record[5] == MBEDTLS_SSL_ALERT_LEVEL_FATAL
-		       ? record[6]
-		       : 0;
+	const unsigned char *record = t->ssl.MBEDTLS_PRIVATE(in_hdr);
+	bool is_fatal = record && record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 &&
+			record[4] == 2 && record[5] == MBEDTLS_SSL_ALERT_LEVEL_FATAL;
+	return is_fatal ? record[6] : 0;
 }
 
 /* Errors that are told by what they mean, before the handshake is done. 0: it is none of them. */
