@@ -93,6 +93,23 @@ void page_answer(struct call *c, const struct table *t,
 	buf_fini(&out);
 }
 
+void page_answer_rows(struct call *c, int status, const struct db_rows *rows, int64_t limit,
+	cJSON *(*make)(const struct db_rows *rows, size_t i), size_t next_column)
+{
+	cJSON *items = rows ? cJSON_CreateArray() : NULL;
+	const char *next = NULL;
+
+	if (!rows) {
+		call_failed(c, status, NULL);
+		return;
+	}
+	for (size_t i = 0; i < rows->n && (int64_t)i < limit; i++)
+		cJSON_AddItemToArray(items, make(rows, i));
+	if ((int64_t)rows->n > limit)
+		next = db_cell(rows, (size_t)limit - 1, next_column);
+	page_answer_items(c, items, next);
+}
+
 void page_answer_items(struct call *c, cJSON *items, const char *next)
 {
 	cJSON *page = cJSON_CreateObject();

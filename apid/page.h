@@ -16,5 +16,11 @@ extern const struct route_param page_params[];
 void page_answer(struct call *c, const struct table *t,
 	bool (*may_see)(struct call *c, const struct table_row *row));
 
+/* Answers with what a query gave that asked for one row more than limit: make makes an item of a
+ * row, the column next_column of the page's last row is the cursor. rows NULL: failed, with status.
+ */
+void page_answer_rows(struct call *c, int status, const struct db_rows *rows, int64_t limit,
+	cJSON *(*make)(const struct db_rows *rows, size_t i), size_t next_column);
+
 /* A page made by hand: items is taken over; next NULL = the last one. */
 void page_answer_items(struct call *c, cJSON *items, const char *next);

@@ -59,20 +59,9 @@ static void on_page(void *arg, struct db_batch *b, int status)
 {
 	struct appeal_call *a = arg;
 	struct call *c = a->c;
-	const struct db_rows *rows = status ? NULL : db_batch_rows(b, a->rows);
-	cJSON *items = cJSON_CreateArray();
-	const char *next = NULL;
 
-	for (size_t i = 0; rows && i < rows->n && (int64_t)i < a->limit; i++)
-		cJSON_AddItemToArray(items, appeal_json(rows, i));
-	if (rows && (int64_t)rows->n > a->limit)
-		next = db_cell(rows, (size_t)a->limit - 1, 14);
-	if (status) {
-		cJSON_Delete(items);
-		call_failed(c, status, NULL);
-	} else {
-		page_answer_items(c, items, next);
-	}
+	page_answer_rows(
+		c, status, status ? NULL : db_batch_rows(b, a->rows), a->limit, appeal_json, 14);
 	exchange_end_work(&c->x);
 }
 
