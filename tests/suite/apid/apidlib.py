@@ -292,6 +292,15 @@ db_password_file = {self.dir}/db-password
         flat = self.redis("HGETALL", f"culvert:state:{topic}:apid")
         return {k: json.loads(v) for k, v in zip(flat[::2], flat[1::2])}
 
+    def await_state(self, topic, expected):
+        """Until Redis has just this of a topic (records, or a predicate of them): what the database took is published
+        a moment later."""
+        is_it = expected if callable(expected) else lambda records: records == expected
+        try:
+            wait_until(lambda: is_it(self.state(topic)))
+        except AssertionError:
+            raise AssertionError(f"{topic} stays {self.state(topic)}") from None
+
     def gens(self):
         flat = self.redis("HGETALL", "culvert:gens:apid")
         return dict(zip(flat[::2], flat[1::2]))

@@ -13,11 +13,11 @@ def test_reload_adds_changes_and_removes_what_the_seed_gave(apid):
             "settings": []}
     apid.seed(seed)
     apid.reload()
-    assert apid.state("categories") == {"games": seed["categories"][0], "news": {"id": "news"}}
+    apid.await_state("categories", {"games": seed["categories"][0], "news": {"id": "news"}})
     assert apid.state("settings") == {}
     apid.seed({"categories": []})
     apid.reload()
-    assert apid.state("categories") == {}
+    apid.await_state("categories", {})
     # A topic that the seed does not name stays.
     assert "phone" in apid.state("devices")
 
@@ -26,15 +26,15 @@ def test_reload_leaves_what_others_added(apid):
     apid.upsert()
     apid.seed({**SEED, "devices": []})
     apid.reload()
-    assert set(apid.state("devices")) == {"a"}
+    apid.await_state("devices", lambda devices: set(devices) == {"a"})
 
 
 def test_reload_keeps_the_address_of_a_provisioned_device(apid):
     assert apid.upsert("phone", KEYS[0], "10.9.0.77") == SUCCESS
     apid.seed({**SEED, "devices": [{**SEED["devices"][0], "name": "Renamed"}]})
     apid.reload()
-    device = apid.state("devices")["phone"]
-    assert device["name"] == "Renamed" and device["addresses"] == ["10.9.0.77", "fd09::4d"]
+    apid.await_state("devices", lambda devices: devices["phone"]["name"] == "Renamed")
+    assert apid.state("devices")["phone"]["addresses"] == ["10.9.0.77", "fd09::4d"]
 
 
 def test_devices_may_exchange_their_addresses(apid):
@@ -44,7 +44,7 @@ def test_devices_may_exchange_their_addresses(apid):
     devices[0]["addresses"], devices[1]["addresses"] = devices[1]["addresses"], devices[0]["addresses"]
     apid.seed({"devices": devices})
     apid.reload()
-    assert apid.state("devices")["x"]["addresses"] == ["10.9.0.21"]
+    apid.await_state("devices", lambda devices: devices["x"]["addresses"] == ["10.9.0.21"])
 
 
 BAD = {
@@ -102,7 +102,7 @@ def test_the_same_seed_does_not_undo_changes_at_a_restart(apid, database):
     apid.start()
     assert "phone" not in apid.state("devices")
     apid.reload()
-    assert "phone" in apid.state("devices")
+    apid.await_state("devices", lambda devices: "phone" in devices)
 
 
 def test_a_reload_without_mariadb_waits_for_it(apid, database):
@@ -112,7 +112,7 @@ def test_a_reload_without_mariadb_waits_for_it(apid, database):
     apid.send(signal.SIGHUP)
     wait_until(lambda: "seed waits" in apid.log(), "seed waits")
     database.start()
-    wait_until(lambda: set(apid.state("categories")) == {"late"}, "seed written")
+    apid.await_state("categories", lambda categories: set(categories) == {"late"})
 
 
 def test_of_many_reloads_at_once_the_last_seed_is_in_force(apid):
@@ -123,7 +123,7 @@ def test_of_many_reloads_at_once_the_last_seed_is_in_force(apid):
         apid.seed({"devices": devices, "groups": [{"id": f"g{i}"}]})
         apid.send(signal.SIGHUP)
         wait_until(lambda want=i + 1: apid.log().count(": reloaded") >= want)
-    wait_until(lambda: apid.state("groups") == {"g19": {"id": "g19"}})
+    apid.await_state("groups", {"g19": {"id": "g19"}})
     assert apid.log().count("seed written") - written < 20
 
 
@@ -135,11 +135,11 @@ def test_a_seed_with_keys_gives_addresses_and_keys_together(apid):
                             {"id": "y", "public_key": KEYS[1], "preshared_key": KEYS[2]}]}
     apid.seed(seed)
     apid.reload()
-    assert apid.state("device_keys") == {r["id"]: r for r in seed["device_keys"]}
-    assert apid.state("devices") == {r["id"]: r for r in seed["devices"]}
+    apid.await_state("device_keys", {r["id"]: r for r in seed["device_keys"]})
+    apid.await_state("devices", {r["id"]: r for r in seed["devices"]})
     seed["devices"][0]["addresses"], seed["devices"][1]["addresses"] = ["10.9.0.21"], ["10.9.0.20"]
     seed["device_keys"][0]["public_key"], seed["device_keys"][1]["public_key"] = KEYS[1], KEYS[0]
     apid.seed(seed)
     apid.reload()
-    assert apid.state("device_keys") == {r["id"]: r for r in seed["device_keys"]}
-    assert apid.state("devices") == {r["id"]: r for r in seed["devices"]}
+    apid.await_state("device_keys", {r["id"]: r for r in seed["device_keys"]})
+    apid.await_state("devices", {r["id"]: r for r in seed["devices"]})
