@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/bus_directus.h"
+#include "syncd/bus_lists.h"
 #include "syncd/syncd.h"
 
 #include "common/log.h"
@@ -232,28 +233,7 @@ static void on_alarm(void *arg, const char *what, const char *detail)
 
 const struct lists_ops syncd_lists_ops = { on_image, on_same, on_records, on_alarm };
 
-/* ---- requests, status ---- */
-
-static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
-{
-	const struct rec_sync_request *request = args;
-	struct syncd *s = arg;
-	size_t n = lists_fetch(&s->lists, request->list);
-	cJSON *result;
-
-	(void)caller;
-	if (s->has_directus && request->list)
-		directus_confirm(&s->directus, request->list);
-	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))
-		directus_sync(&s->directus, true);
-	if (request->list && !n) {
-		bus_call_fail(call, "not_found", "no such list");
-		return;
-	}
-	result = cJSON_CreateObject();
-	cJSON_AddNumberToObject(result, "lists", (double)n);
-	bus_call_reply(call, result);
-}
+/* ---- status ---- */
 
 static void add_skipped(cJSON *row, const struct list_report *report)
 {
@@ -304,7 +284,7 @@ int syncd_bus_start(struct syncd *s)
 	err = staging_open(&s->staging, &s->daemon->loop, b, &s->lists.store.good,
 		(uint64_t)s->conf->ack_s * 1000, &staging_ops, s);
 	if (!err)
-		err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
+		err = syncd_lists_serve(s);
 	if (!err)
 		err = bus_subscribe(b, TOPIC_domainset, BUS_SYNCD, &own_set_ops, s);
 	if (!err)

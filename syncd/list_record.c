@@ -52,8 +52,35 @@ static size_t encode_skips(const struct list_report *report, struct rec_list_ski
 	return n;
 }
 
+/* What it can be rolled back to, and whether it was. */
+static void add_versions(
+	const struct list_source *s, struct rec_list *r, struct rec_list_version *out)
+{
+	const struct list_past *past = &s->kept.past;
+
+	for (size_t i = 0; i < past->n; i++) {
+		out[i] = (struct rec_list_version){ .version = (char *)(uintptr_t)past->v[i].digest,
+			.since = past->v[i].since,
+			.count = past->v[i].count };
+		rec_mark(&out[i], list_version, since);
+		rec_mark(&out[i], list_version, count);
+	}
+	r->versions.v = out;
+	r->versions.n = past->n;
+	rec_mark(r, list, versions);
+	if (s->content) {
+		r->version = s->content->digest;
+		rec_mark(r, list, version);
+	}
+	if (list_source_is_pinned(s)) {
+		r->pinned_at = s->kept.pinned_at;
+		rec_mark(r, list, pinned_at);
+	}
+}
+
 cJSON *list_record_encode(const struct list_source *s, bool published)
 {
+	struct rec_list_version versions[LIST_PAST_MAX];
 	struct rec_list_skip skips[LIST_SKIPS];
 	struct rec_list r = { .id = s->rec.id,
 		.title = s->rec.title,
@@ -99,6 +126,7 @@ cJSON *list_record_encode(const struct list_source *s, bool published)
 		rec_mark(&r, list, url_count);
 		rec_mark(&r, list, skipped);
 	}
+	add_versions(s, &r, versions);
 	if (r.fetched_at)
 		rec_mark(&r, list, fetched_at);
 	if (r.changed_at)

@@ -2,7 +2,6 @@
 #include "common/log.h"
 #include "common/random.h"
 #include "syncd/list_source_impl.h"
-#include "syncd/list_take.h"
 #include "syncd/list_timing.h"
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #define ALARM_AGAIN_MS	 86400000
 #define DOWNLOADS_MAX	 2
 #define DOWNLOAD_WAIT_MS 250
+#define PIN_AGAIN_MS	 2000
 
 bool list_source_is_directus(const struct list_source *s)
 {
@@ -95,10 +95,10 @@ static void set_content(struct list_source *s, struct list_take *t)
 	list_content_unref(s->content);
 	s->content = t->content;
 	t->content = NULL;
-	if (t->from != LIST_TAKE_CACHE) {
-		memcpy(s->kept.digest, s->content->digest, sizeof(s->kept.digest));
+	memcpy(s->kept.digest, s->content->digest, sizeof(s->kept.digest));
+	if (t->from != LIST_TAKE_CACHE)
 		s->kept.changed_at = now;
-	}
+	list_source_note_past(s);
 	list_source_log(s);
 	list_source_count(s);
 }
@@ -118,9 +118,6 @@ static bool has_other_options(const struct list_source *s)
 				     s->content->options.https_paths_skip != want.https_paths_skip);
 }
 
-static void start_take(
-	struct list_source *s, enum list_take_from from, struct list_url_result *res);
-
 static void on_cache_taken(struct list_source *s, struct list_take *t)
 {
 	if (t->err)
@@ -135,7 +132,9 @@ static void on_cache_taken(struct list_source *s, struct list_take *t)
 		s->kept.digest[0] = 0;
 	}
 	s->again = false;
-	if (list_source_file(s) || t->err)
+	if (t->err && !list_source_lose(s, t))
+		list_source_schedule(s, PIN_AGAIN_MS);
+	else if (list_source_file(s) || t->err)
 		list_source_schedule(s, 0);
 	else
 		list_source_schedule(s, list_start_delay(s->kept.fetched_at, clock_wall_ms(),
@@ -146,6 +145,8 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 {
 	bool is_url = t->from == LIST_TAKE_BODY;
 
+	if (list_source_is_pinned(s)) /* since it was begun */
+		return;
 	if (t->err == -EAGAIN) { /* the file is being written */
 		list_source_schedule(s, LIST_TOUCH_QUIET_MS);
 		return;
@@ -177,7 +178,7 @@ static void take_given(struct list_source *s)
 
 	s->given = NULL;
 	s->accept_shrunk = true;
-	start_take(s, LIST_TAKE_BODY, &res);
+	list_source_take(s, LIST_TAKE_BODY, &res);
 	free(res.body);
 }
 
@@ -194,9 +195,9 @@ static void on_taken(struct list_take *t)
 			on_cache_taken(s, t);
 		else
 			on_source_taken(s, t);
-		if (!s->busy && has_other_options(s))
-			start_take(s, LIST_TAKE_CACHE, NULL);
-		else if (s->given && !s->busy)
+		if (!s->busy && !t->err && (has_other_options(s) || list_source_is_astray(s)))
+			list_source_take(s, LIST_TAKE_CACHE, NULL);
+		else if (s->given && !s->busy && !list_source_is_pinned(s))
 			take_given(s);
 		else if (again)
 			list_source_schedule(s, 0);
@@ -204,7 +205,7 @@ static void on_taken(struct list_take *t)
 	list_source_unref(s);
 }
 
-static void start_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
+void list_source_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
 {
 	struct list_take *t =
 		list_take_new(from, s->env->lists_dir, s->env->texts_dir, s->env->key);
@@ -217,7 +218,8 @@ static void start_take(struct list_source *s, enum list_take_from from, struct l
 	t->source = strdup(s->rec.source);
 	t->stamp = s->stamp;
 	t->bytes_max = s->env->url.bytes_max;
-	memcpy(t->digest, s->kept.digest, sizeof(t->digest));
+	snprintf(t->digest, sizeof(t->digest), "%s",
+		from == LIST_TAKE_CACHE ? list_source_wanted(s) : s->kept.digest);
 	t->has_content = s->content != NULL;
 	if (s->content && !s->accept_shrunk && s->kept.source &&
 		!strcmp(s->kept.source, s->rec.source))
@@ -250,7 +252,7 @@ static void on_downloaded(void *arg, struct list_url_result *res)
 		s->kept.fetched_at = s->tried_at = clock_wall_ms();
 		note_success(s, false);
 	} else {
-		start_take(s, LIST_TAKE_BODY, res);
+		list_source_take(s, LIST_TAKE_BODY, res);
 	}
 	if (s->again && !s->busy) {
 		s->again = false;
@@ -287,15 +289,20 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk)
 	timer_stop(&s->timer);
 	if (s->busy) {
 		s->again = true;
+	} else if (list_source_is_pinned(s)) {
+		if (list_source_is_astray(s))
+			list_source_take(s, LIST_TAKE_CACHE, NULL);
 	} else if (list_source_is_directus(s)) {
 		if (s->given)
 			take_given(s);
+		else if (list_source_is_astray(s))
+			list_source_take(s, LIST_TAKE_CACHE, NULL);
 	} else if (!list_source_file(s)) {
 		start_download(s);
 	} else {
 		/* Before the file is read, so that no change falls between. */
 		list_source_watch(s);
-		start_take(s, LIST_TAKE_FILE, NULL);
+		list_source_take(s, LIST_TAKE_FILE, NULL);
 	}
 }
 
@@ -304,7 +311,7 @@ void list_source_give(struct list_source *s, uint8_t *text, size_t len)
 	free(s->given);
 	s->given = text;
 	s->given_len = len;
-	if (!s->busy)
+	if (!s->busy && !list_source_is_pinned(s))
 		take_given(s);
 }
 
@@ -349,8 +356,8 @@ struct list_source *list_source_new(
 
 void list_source_start(struct list_source *s)
 {
-	if (*s->kept.digest)
-		start_take(s, LIST_TAKE_CACHE, NULL);
+	if (*s->kept.digest || list_source_is_pinned(s))
+		list_source_take(s, LIST_TAKE_CACHE, NULL);
 	else
 		list_source_fetch(s, false);
 }
@@ -366,12 +373,13 @@ int list_source_set(struct list_source *s, const struct rec_list_source *rec)
 	rec_fini(REC_list_source, &s->rec);
 	s->rec = copy;
 	if (moved) {
+		s->kept.pin[0] = 0;
 		s->stamp = (struct list_file_stamp){ 0 };
 		list_source_unwatch(s);
 		list_source_fetch(s, false);
 	}
 	if (!s->busy && has_other_options(s))
-		start_take(s, LIST_TAKE_CACHE, NULL);
+		list_source_take(s, LIST_TAKE_CACHE, NULL);
 	s->env->on_change(s->env->arg, s, false);
 	return 0;
 }

@@ -67,6 +67,16 @@ void list_source_fetch(struct list_source *s, bool accept_shrunk);
 /* For a source "directus:NAME", which is never fetched: its text, whole for certain (no shrink
  * guard). Takes over text (malloc'ed). */
 void list_source_give(struct list_source *s, uint8_t *text, size_t len);
+/*
+ * Back to a version that is kept, NULL: the one before that in use. It is held there, also over a
+ * restart, and not looked for at its source until it is released, or has another source. -ENOENT:
+ * no such version. A text that turns out to be lost is an error of the list, which then follows
+ * its source.
+ */
+int list_source_pin(struct list_source *s, const char *version);
+/* -ENOENT: it is not held. */
+int list_source_release(struct list_source *s);
+bool list_source_is_pinned(const struct list_source *s);
 bool list_source_is_directus(const struct list_source *s);
 /* Frees itself when handles and jobs have ended. */
 void list_source_close(struct list_source *s);

@@ -93,6 +93,11 @@ cJSON *list_kept_encode(const struct list_kept *k)
 		cJSON_AddStringToObject(json, "in_force", k->in_force);
 		cJSON_AddNumberToObject(json, "in_force_at", (double)k->in_force_at);
 	}
+	cJSON_AddItemToObject(json, "past", list_past_encode(&k->past));
+	if (*k->pin) {
+		cJSON_AddStringToObject(json, "pin", k->pin);
+		cJSON_AddNumberToObject(json, "pinned_at", (double)k->pinned_at);
+	}
 	return json;
 }
 
@@ -103,16 +108,11 @@ static char *take_string(const cJSON *json, const char *name)
 	return text ? strdup(text) : NULL;
 }
 
-static bool is_digest(const char *text)
-{
-	return text && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
-}
-
 static void take_digest(const cJSON *json, const char *name, char out[static 65])
 {
 	const char *digest = cJSON_GetStringValue(json_get(json, name));
 
-	if (is_digest(digest))
+	if (list_digest_is_good(digest))
 		memcpy(out, digest, 65);
 }
 
@@ -127,6 +127,9 @@ void list_kept_decode(const cJSON *json, struct list_kept *out)
 	out->last_modified = take_string(json, "last_modified");
 	json_get_int(json_get(json, "fetched_at"), &out->fetched_at);
 	json_get_int(json_get(json, "changed_at"), &out->changed_at);
+	list_past_decode(json_get(json, "past"), &out->past);
+	take_digest(json, "pin", out->pin);
+	json_get_int(json_get(json, "pinned_at"), &out->pinned_at);
 }
 
 /* ---- the files ---- */

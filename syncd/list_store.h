@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "common/json.h"
+#include "syncd/list_past.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ struct list_kept {
 	int64_t fetched_at, changed_at; /* epoch ms, 0 = never */
 	char in_force[65];		/* digest of the text that is in force everywhere */
 	int64_t in_force_at;		/* since when */
+	struct list_past past;		/* good texts that are kept */
+	char pin[65];			/* digest of the text that it is held at, "" = none */
+	int64_t pinned_at;
 };
 void list_kept_fini(struct list_kept *k);
 cJSON *list_kept_encode(const struct list_kept *k);

@@ -68,7 +68,7 @@ static int add_digests(const struct lists *l, struct list_compile *job)
 {
 	size_t n = 0;
 
-	job->keep = calloc(l->sources.count + 1, sizeof(*job->keep));
+	job->keep = calloc(l->sources.count * (LIST_PAST_MAX + 1) + 1, sizeof(*job->keep));
 	if (!job->keep)
 		return -ENOMEM;
 	hmap_foreach (&l->sources, it) {
@@ -76,6 +76,8 @@ static int add_digests(const struct lists *l, struct list_compile *job)
 
 		if (*s->kept.digest)
 			memcpy(job->keep[n++], s->kept.digest, 65);
+		for (size_t i = 0; i < s->kept.past.n; i++)
+			memcpy(job->keep[n++], s->kept.past.v[i].digest, 65);
 	}
 	job->keep_count = n;
 	return 0;

@@ -72,7 +72,7 @@ void lists_refused(struct lists *l, const struct list_version *good);
 struct list_source *lists_find(const struct lists *l, const char *id);
 /* Is everything that was told to this component in force? */
 bool lists_is_idle(const struct lists *l);
-/* Fetches one list, or all with id NULL; how many. */
+/* Fetches one list, or all with id NULL, but those that are held at a version; how many. */
 size_t lists_fetch(struct lists *l, const char *id);
 /* The contents of the lists in force and their ids, by bit; NULL and "" = none. Valid until the
  * next turn of the loop. */

@@ -116,11 +116,11 @@ size_t lists_fetch(struct lists *l, const char *id)
 	if (id) {
 		if (one)
 			list_source_fetch(one, true);
-		return one != NULL;
+		return one && !list_source_is_pinned(one);
 	}
 	hmap_foreach (&l->sources, it) {
 		list_source_fetch(it.value, false);
-		n++;
+		n += !list_source_is_pinned(it.value);
 	}
 	return n;
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "syncd/bus_lists.h"
+
+static bool is_held(const struct syncd *s, const char *list)
+{
+	const struct list_source *one = list ? lists_find(&s->lists, list) : NULL;
+
+	return one && list_source_is_pinned(one);
+}
+
+static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+{
+	const struct rec_sync_request *request = args;
+	struct syncd *s = arg;
+	size_t n = lists_fetch(&s->lists, request->list);
+	cJSON *result;
+
+	(void)caller;
+	if (s->has_directus && request->list)
+		directus_confirm(&s->directus, request->list);
+	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))
+		directus_sync(&s->directus, true);
+	if (request->list && !n) {
+		if (is_held(s, request->list))
+			bus_call_fail(call, "pinned", "it is held at a version");
+		else
+			bus_call_fail(call, "not_found", "no such list");
+		return;
+	}
+	result = cJSON_CreateObject();
+	cJSON_AddNumberToObject(result, "lists", (double)n);
+	bus_call_reply(call, result);
+}
+
+static void on_rollback(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+{
+	const struct rec_list_rollback *request = args;
+	struct syncd *s = arg;
+	struct list_source *one = lists_find(&s->lists, request->list);
+	cJSON *result;
+
+	(void)caller;
+	if (!one) {
+		bus_call_fail(call, "not_found", "no such list");
+	} else if (list_source_pin(one, request->version)) {
+		bus_call_fail(call, "no_version", "no such version is kept");
+	} else {
+		result = cJSON_CreateObject();
+		cJSON_AddStringToObject(result, "version", one->kept.pin);
+		cJSON_AddNumberToObject(result, "pinned_at", (double)one->kept.pinned_at);
+		bus_call_reply(call, result);
+	}
+}
+
+static void on_release(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
+{
+	const struct rec_list_release *request = args;
+	struct syncd *s = arg;
+	struct list_source *one = lists_find(&s->lists, request->list);
+
+	(void)caller;
+	if (!one)
+		bus_call_fail(call, "not_found", "no such list");
+	else if (list_source_release(one))
+		bus_call_fail(call, "not_pinned", "it follows its source");
+	else
+		bus_call_reply(call, NULL);
+}
+
+int syncd_lists_serve(struct syncd *s)
+{
+	struct bus *b = s->daemon->bus;
+	int err = bus_serve(b, REQUEST_syncd_sync_now, on_sync_now, s);
+
+	if (!err)
+		err = bus_serve(b, REQUEST_syncd_list_rollback, on_rollback, s);
+	return err ? err : bus_serve(b, REQUEST_syncd_list_release, on_release, s);
+}

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A list goes back to a version that is kept, and stays there until it is released (SPEC S4, A6)."""
+from support.wait import wait_until
+
+
+def versions(gateway, name="a"):
+    return [v["version"] for v in gateway.lists()[name]["versions"]]
+
+
+def give(gateway, *texts):
+    """The list a in these versions, one after the other."""
+    s = gateway.syncd
+    for i, text in enumerate(texts):
+        s.write("a.txt", text)
+        if not i:
+            gateway.sources(a="file:a.txt")
+            s.start()
+        wait_until(lambda: len(gateway.lists().get("a", {}).get("versions", [])) == i + 1, f"version {i}")
+
+
+def test_last_three_versions_are_kept_and_told(gateway):
+    give(gateway, "a.example\n", "a.example\nb.example\n", "c.example\n")
+    gateway.syncd.write("a.txt", "d.example\ne.example\n")
+    gateway.wait_list("a", 10, count=2)
+    one = gateway.lists()["a"]
+    assert [v["count"] for v in one["versions"]] == [2, 1, 2]
+    assert one["version"] == one["versions"][0]["version"] and "pinned_at" not in one
+    since = [v["since"] for v in one["versions"]]
+    assert since == sorted(since, reverse=True) and since[0] == one["changed_at"]
+
+
+def test_rollback_is_in_force_and_stays_until_released(gateway):
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    newest, before = versions(gateway)
+    answer = gateway.request("syncd.list_rollback", list="a")["result"]
+    assert answer["version"] == before and answer["pinned_at"]
+    gateway.wait_list("a", version=before, pinned_at=answer["pinned_at"], count=1)
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+    wait_until(lambda: gateway.lists()["a"].get("in_force_at", 0) >= answer["pinned_at"], "in force")
+    # Neither a change of the source nor sync moves it.
+    gateway.syncd.write("a.txt", "d.example\n")
+    assert gateway.request("syncd.sync_now", list="a")["result"]["code"] == "pinned"
+    assert gateway.request("syncd.sync_now")["result"] == {"lists": 0}
+    gateway.sources(a={"source": "file:a.txt", "title": "A"}, b="file:a.txt")
+    gateway.wait_list("b", error=None, count=1)
+    gateway.wait_list("a", title="A", version=before, error=None)
+    gateway.expect([{"a"}, {"b"}], "a.example", "d.example")
+    assert versions(gateway) == [newest, before]
+    gateway.request("syncd.list_release", list="a")
+    gateway.wait_list("a", pinned_at=None)
+    gateway.expect([set(), {"a", "b"}], "a.example", "d.example")
+    assert len(versions(gateway)) == 3 and versions(gateway)[1:] == [newest, before]
+
+
+def test_rollback_survives_a_restart(gateway):
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    before = versions(gateway)[1]
+    at = gateway.request("syncd.list_rollback", list="a")["result"]["pinned_at"]
+    gateway.wait_list("a", version=before)
+    gateway.expect([{"a"}], "a.example")
+    gateway.syncd.stop()
+    gateway.syncd.start()
+    wait_until(lambda: gateway.syncd.log().count("list in use") == 4, "read again")
+    gateway.wait_list("a", version=before, pinned_at=at, count=1)
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+    gateway.request("syncd.list_release", list="a")
+    gateway.expect([set(), {"a"}], "a.example", "b.example")
+
+
+def test_rollback_twice_goes_two_back_and_a_version_can_be_named(gateway):
+    give(gateway, "a.example\n", "b.example\n", "c.example\nd.example\n")
+    newest, second, oldest = versions(gateway)
+    assert gateway.request("syncd.list_rollback", list="a")["result"]["version"] == second
+    gateway.wait_list("a", version=second)
+    assert gateway.request("syncd.list_rollback", list="a")["result"]["version"] == oldest
+    gateway.wait_list("a", version=oldest)
+    assert gateway.request("syncd.list_rollback", list="a")["result"]["code"] == "no_version"
+    assert gateway.request("syncd.list_rollback", list="a", version=newest)["result"]["version"] == newest
+    gateway.wait_list("a", version=newest)
+    gateway.expect([set(), {"a"}], "a.example", "c.example")
+
+
+def test_what_cannot_be_rolled_back_is_told(gateway):
+    give(gateway, "a.example\n")
+    assert gateway.request("syncd.list_rollback", list="none")["result"]["code"] == "not_found"
+    assert gateway.request("syncd.list_rollback", list="a")["result"]["code"] == "no_version"
+    assert gateway.request("syncd.list_rollback", list="a", version="0" * 64)["result"]["code"] == "no_version"
+    assert gateway.request("syncd.list_release", list="a")["result"]["code"] == "not_pinned"
+    gateway.wait_list("a", pinned_at=None, error=None)
+
+
+def test_lost_version_is_not_held_and_the_list_stays_in_force(gateway):
+    """Fail closed: what is in force stays, the source goes on."""
+    give(gateway, "a.example\n", "b.example\n")
+    newest, before = versions(gateway)
+    (gateway.syncd.dir / "cache/syncd/lists" / before).write_text("evil.example\n")
+    gateway.request("syncd.list_rollback", list="a")
+    wait_until(lambda: "cannot be held at its version" in gateway.syncd.log(), "refusal")
+    gateway.wait_list("a", pinned_at=None, version=newest)
+    wait_until(lambda: versions(gateway) == [newest], "the lost one is offered no more")
+    gateway.expect([set(), {"a"}], "evil.example", "b.example")
+    gateway.syncd.write("a.txt", "b.example\nc.example\n")
+    gateway.wait_list("a", 10, count=2)
+
+
+def test_download_under_way_does_not_undo_a_rollback(gateway, web, dns):
+    """The server's answer, begun before, is not waited for; what it has comes with the release."""
+    dns.names["lists.test"] = "127.0.0.1"
+    web.page("/a", "a.example\n", ETag='"1"')
+    source = f"https://lists.test:{web.port}/a"
+    gateway.sources(a=source)
+    gateway.syncd.start()
+    gateway.wait_list("a", error=None, count=1)
+    web.page("/a", "b.example\nc.example\n", ETag='"2"')
+    gateway.request("syncd.sync_now", list="a")
+    gateway.wait_list("a", error=None, count=2)
+    before = versions(gateway)[1]
+    gateway.request("syncd.sync_now", list="a")
+    gateway.request("syncd.list_rollback", list="a")
+    gateway.wait_list("a", version=before, count=1)
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+    gateway.request("syncd.list_release", list="a")
+    gateway.expect([set(), {"a"}], "a.example", "b.example")
+    # The validators of the newest did not keep the server silent.
+    assert "If-None-Match" not in web.requests[-1][1]
+    gateway.wait_list("a", pinned_at=None, count=2)
+
+
+def test_another_source_ends_the_rollback(gateway):
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    gateway.request("syncd.list_rollback", list="a")
+    gateway.expect([{"a"}], "a.example")
+    gateway.syncd.write("z.txt", "z.example\n")
+    gateway.sources(a="file:z.txt")
+    gateway.wait_list("a", pinned_at=None, count=1)
+    gateway.expect([set(), {"a"}], "a.example", "z.example")
