@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/explain.h"
 #include "apid/bus.h"
+#include "apid/followed.h"
 #include "common/timer.h"
 
 #include <errno.h>
@@ -82,6 +83,20 @@ static const char *owner_of(
 										      : NULL;
 }
 
+/* Is the list held at a version that it was rolled back to? */
+static void add_version(const struct explain *e, const char *list, cJSON *step)
+{
+	const struct table_row *row = table_find(&e->a->followed->lists, list);
+	cJSON *json = row ? json_parse(row->text, row->len) : NULL;
+	const cJSON *at = json_get(json, "pinned_at"), *version = json_get(json, "version");
+
+	if (at && version) {
+		cJSON_AddItemToObject(step, "list_version", cJSON_Duplicate(version, true));
+		cJSON_AddItemToObject(step, "list_pinned_at", cJSON_Duplicate(at, true));
+	}
+	cJSON_Delete(json);
+}
+
 static void add_owner(const struct explain *e, cJSON *step)
 {
 	const char *rule = cJSON_GetStringValue(json_get(step, "rule_id"));
@@ -94,6 +109,8 @@ static void add_owner(const struct explain *e, cJSON *step)
 			BUS_TOPICS, rule);
 	else if (list)
 		owner = owner_of(e, TOPIC_list_sources, BUS_TOPICS, list);
+	if (list)
+		add_version(e, list, step);
 	if (owner)
 		cJSON_AddStringToObject(step, "owner", owner);
 }

@@ -119,3 +119,53 @@ def test_without_a_secret_there_is_no_hint(apid, answer):
 
 def test_hint_that_nobody_hears_is_to_be_sent_again(hinted):
     assert hint(hinted)[0] == 503
+
+
+PAST = ["a" * 64, "b" * 64]
+
+
+@pytest.fixture
+def kept(apid, syncd):
+    """An owner, and a list of syncd's with two versions."""
+    owner = apid.owner()
+    syncd.replace("lists", {"ads": {"id": "ads", "version": PAST[0], "versions": [
+        {"version": v, "since": 1790000000000, "count": 3} for v in PAST]}})
+    wait_until(lambda: owner.get("/api/v1/lists/ads")[0] == 200, "shown")
+    return owner
+
+
+def test_list_is_rolled_back_by_syncd_and_audited(kept, syncd, answer):
+    syncd.quit()
+    one = answer("syncd", {"version": PAST[1], "pinned_at": 1790000000001})
+    assert kept.post("/api/v1/lists/ads/rollback", {}) == (202, one.result)
+    assert kept.post("/api/v1/lists/ads/rollback", {"version": PAST[1]})[0] == 202
+    assert kept.delete("/api/v1/lists/ads/rollback")[0] == 204
+    assert one.calls == [("list_rollback", {"list": "ads"}), ("list_rollback", {"list": "ads", "version": PAST[1]}),
+                         ("list_release", {"list": "ads"})]
+    noted = [(r["action"], r["subject"]) for r in kept.get("/api/v1/audit?limit=3")[1]["items"]]
+    assert noted == [("list_release", "ads"), ("list_rollback", "ads"), ("list_rollback", "ads")]
+
+
+@pytest.mark.parametrize("code, status", [("no_version", 404), ("not_found", 404), ("odd", 503)])
+def test_refused_rollback_is_told(kept, syncd, answer, code, status):
+    syncd.quit()
+    answer("syncd", code)
+    assert kept.post("/api/v1/lists/ads/rollback", {})[0] == status
+
+
+def test_what_is_held_is_neither_synced_nor_released_twice(kept, syncd, answer):
+    syncd.quit()
+    one = answer("syncd", "pinned")
+    assert kept.post("/api/v1/sync", {"list": "ads"})[0] == 409
+    one.result = "not_pinned"
+    assert kept.delete("/api/v1/lists/ads/rollback")[0] == 409
+
+
+def test_rollback_is_for_admins_of_what_is_there(apid, kept, syncd):
+    for wrong in ({"version": "x"}, {"version": PAST[0] + "a"}, {"version": 1}, {"to": PAST[1]}):
+        assert kept.post("/api/v1/lists/ads/rollback", wrong)[0] == 400, wrong
+    assert kept.post("/api/v1/lists/none/rollback", {})[0] == 404
+    kept.post("/api/v1/admins", {"name": "hal", "password": SECOND, "role": "helper"})
+    hal = apid.client("hal", SECOND)
+    assert hal.get("/api/v1/lists/ads")[1]["versions"]
+    assert hal.post("/api/v1/lists/ads/rollback", {})[0] == hal.delete("/api/v1/lists/ads/rollback")[0] == 403
