@@ -92,7 +92,7 @@ deb:
 	@tar -c $(wildcard $(SOURCES)) | tar -x -C $(DEB)/culvert-$(VERSION)
 	@cp -a deploy/debian $(DEB)/culvert-$(VERSION)/debian
 	@sed -i '1s/(.*)/($(VERSION))/' $(DEB)/culvert-$(VERSION)/debian/changelog
-	@cd $(DEB)/culvert-$(VERSION) && CC="$(CC)" MAKEFLAGS= MAKELEVEL= DEB_BUILD_OPTIONS="parallel=$$(nproc) nocheck" \
+	@cd $(DEB)/culvert-$(VERSION) && env -u B -u TLS CC="$(CC)" MAKEFLAGS= MAKELEVEL= DEB_BUILD_OPTIONS="parallel=$$(nproc) nocheck" \
 		dpkg-buildpackage -b -us -uc >../build.log 2>&1 || { tail -30 ../build.log >&2; exit 1; }
 	@mv -f $(DEB)/*.deb $(B)/ && rm -rf $(DEB)/culvert-$(VERSION)
 	@ls $(B)/culvert*_$(VERSION)_*.deb
