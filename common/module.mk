@@ -47,7 +47,7 @@ COMMON_SRCS += common/domainset.c common/domainset_build.c common/domainset_name
 COMMON_SRCS += common/policy/decide.c common/policy/decide_lists.c common/policy/decide_sites.c common/policy/decide_text.c common/policy/directory.c common/policy/entitlement.c common/policy/explain.c \
 	common/policy/pattern.c common/policy/url.c common/policy/policy.c common/policy/policy_categories.c common/policy/policy_image.c common/policy/policy_lists.c \
 	common/policy/policy_webset.c \
-	common/policy/policy_store.c common/policy/profile.c common/policy/rule_index.c common/policy/safe_search.c common/policy/schedule.c common/policy/settings.c common/policy/view.c \
+	common/policy/policy_store.c common/policy/profile.c common/policy/rebind.c common/policy/rule_index.c common/policy/safe_search.c common/policy/schedule.c common/policy/settings.c common/policy/view.c \
 	common/policy/watches.c common/policy/webset.c common/policy/webset_automaton.c common/policy/webset_build.c common/policy/webset_open.c common/policy/webset_starts.c common/policy/webset_write.c
 
 # The bus.

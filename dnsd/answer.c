@@ -2,7 +2,7 @@
 #include "dnsd/answer.h"
 
 #include "dnsd/chain.h"
-#include "dnsd/rebind.h"
+#include "dnsd/rebind_answer.h"
 #include "dnsd/svcb.h"
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "common/addr.h"
 #include "dnsd/message.h"
-#include "dnsd/rebind.h"
+#include "common/policy/rebind.h"
 #include "dnsd/records.h"
 
 /*

@@ -6,7 +6,7 @@
 #include "common/policy/policy.h"
 #include "dnsd/block.h"
 #include "dnsd/edit.h"
-#include "dnsd/rebind.h"
+#include "dnsd/rebind_answer.h"
 #include "dnsd/records.h"
 #include "dnsd/safesearch.h"
 

@@ -1,5 +1,5 @@
 DNSD_SRCS = dnsd/addresses.c dnsd/answer.c dnsd/block.c dnsd/cache.c dnsd/chain.c dnsd/cookie.c dnsd/edit.c \
-	dnsd/message.c dnsd/name.c dnsd/rebind.c dnsd/records.c dnsd/safesearch.c dnsd/svcb.c dnsd/upstream_cookie.c
+	dnsd/message.c dnsd/name.c dnsd/rebind_answer.c dnsd/records.c dnsd/safesearch.c dnsd/svcb.c dnsd/upstream_cookie.c
 dnsd_SRCS = $(DNSD_SRCS) dnsd/ahead.c dnsd/alarm.c dnsd/bus.c dnsd/clients.c dnsd/conf.c dnsd/explain.c dnsd/features.c \
 	dnsd/feeder.c dnsd/feeder_batch.c dnsd/forward.c dnsd/hold.c dnsd/judge.c dnsd/listed.c dnsd/listen_tcp.c dnsd/listen_udp.c \
 	dnsd/main.c dnsd/query.c dnsd/query_wait.c dnsd/reload.c dnsd/reply.c dnsd/tell.c dnsd/uplink.c \

@@ -115,6 +115,8 @@ int proxy_bus_open(struct proxy *p)
 		return -ENOMEM;
 	err = bus_subscribe(p->d->bus, TOPIC_profiles, BUS_APID, &profile_ops, p);
 	if (!err)
+		err = own_names_subscribe(&p->guard.names, p->d->bus);
+	if (!err)
 		err = filtering_open(&p->d->loop, p->d->bus, p->dir, (size_t)p->conf->image_cache,
 			&p->filtering);
 	if (!err)

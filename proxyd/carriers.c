@@ -79,7 +79,8 @@ struct http_client *carriers_take(
 			leave(m); /* b may be gone with the last */
 		} else if (http2_carrier_has_room(m->carrier) &&
 			   !(was_refused && http2_carrier_has_refused(m->carrier)) &&
-			   connect_may_reuse(p, device, http2_carrier_stream(m->carrier))) {
+			   connect_may_reuse(
+				   p, device, t->host, http2_carrier_stream(m->carrier))) {
 			return http2_carrier_add(m->carrier);
 		}
 		if (is_last)

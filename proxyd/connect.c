@@ -96,16 +96,45 @@ static void succeed(struct connect *c, struct attempt *a)
 
 /* ---- attempts ---- */
 
-const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to)
+/* What DNS answers a device whatever the name leads to: a rule of the admin's, what phones look
+ * for, where a subscription is renewed. */
+static bool is_let_by_dns(struct proxy *p, struct device_view *dev, const char *host)
+{
+	const struct policy_query q = {
+		.path = POLICY_PATH_DNS,
+		.host = host,
+		.host_len = strlen(host),
+	};
+	struct decision d;
+
+	policy_decide(p->policy, dev, &q, clock_wall_ms(), &d);
+	return (d.verdict == VERDICT_ALLOW || d.verdict == VERDICT_PASS) &&
+	       (d.reason == REASON_DNS_RULE || d.reason == REASON_CONNECTIVITY ||
+		       d.reason == REASON_SWITCH);
+}
+
+const char *connect_check_view(
+	struct proxy *p, struct device_view *dev, const char *host, const struct endpoint *to)
+{
+	const struct settings *settings = directory_settings(p->dir);
+	const char *why = guard_check(&p->guard, dev, settings, to);
+
+	if (why)
+		return why;
+	why = guard_check_name(&p->guard, settings, host, &to->addr);
+	return why && !is_let_by_dns(p, dev, host) ? why : NULL;
+}
+
+const char *connect_check(
+	struct proxy *p, const struct addr *device, const char *host, const struct endpoint *to)
 {
 	struct device_view *dev = proxy_device(p, device);
 
-	if (!dev)
-		return "it is not known here";
-	return guard_check(&p->guard, dev, directory_settings(p->dir), to);
+	return dev ? connect_check_view(p, dev, host, to) : "it is not known here";
 }
 
-bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream *s)
+bool connect_may_reuse(
+	struct proxy *p, const struct addr *device, const char *host, struct stream *s)
 {
 	struct sockaddr_storage ss;
 	struct endpoint to;
@@ -114,14 +143,14 @@ bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream
 		return false;
 	to.addr = addr_from_sockaddr((const struct sockaddr *)&ss);
 	to.port = sockaddr_port((const struct sockaddr *)&ss);
-	return !connect_check(p, device, &to);
+	return !connect_check(p, device, host, &to);
 }
 
 static const char *check(struct connect *c, const struct addr *to)
 {
 	const struct endpoint at = { .addr = *to, .port = c->port };
 
-	return connect_check(c->p, &c->device, &at);
+	return connect_check(c->p, &c->device, c->host, &at);
 }
 
 static void set_refused(struct connect *c, const char *why)

@@ -11,14 +11,21 @@
  * firewall is asked before, where it knows more than the guard (reach.h).
  */
 
-/* May the device connect there now? NULL = yes, else why not. */
-const char *connect_check(struct proxy *p, const struct addr *device, const struct endpoint *to);
+/* May the device connect there now, to what the host (a name, or an address) leads to? NULL = yes,
+ * else why not. */
+const char *connect_check(
+	struct proxy *p, const struct addr *device, const char *host, const struct endpoint *to);
+
+/* The same of a device as it is, or would be. */
+const char *connect_check_view(
+	struct proxy *p, struct device_view *dev, const char *host, const struct endpoint *to);
 
 /* Is the host an address of which the firewall must be asked (reach.h), each time? */
 bool connect_needs_reach(struct proxy *p, const struct addr *device, const char *host);
 
 /* The same of where a connection that was made before leads. */
-bool connect_may_reuse(struct proxy *p, const struct addr *device, struct stream *s);
+bool connect_may_reuse(
+	struct proxy *p, const struct addr *device, const char *host, struct stream *s);
 
 struct connect;
 

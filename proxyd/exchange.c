@@ -183,7 +183,8 @@ static bool is_still_allowed(struct flow *f)
 	judge_decide(x, false, &d);
 	/* What is closing by itself leads nowhere any more. */
 	return judge_is_allowed(&d) &&
-	       (!s || !stream_is_open(s) || connect_may_reuse(x->p, &x->s->device, s));
+	       (!s || !stream_is_open(s) ||
+		       connect_may_reuse(x->p, &x->s->device, x->target.host, s));
 }
 
 /* Not even what waits in the kernel for a slow reader goes out any more. */

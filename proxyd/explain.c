@@ -3,6 +3,7 @@
 #include "common/policy/explain.h"
 #include "common/policy/safe_search.h"
 #include "common/timer.h"
+#include "proxyd/connect.h"
 #include "proxyd/exchange.h"
 #include "proxyd/gateway.h"
 #include "proxyd/names.h"
@@ -221,15 +222,15 @@ static void explain_proxy(struct way *w)
 
 /* ---- where it would connect ---- */
 
-static size_t add_addresses(struct explain *e, const struct device_view *v, cJSON *result,
-	const struct addr *addrs, size_t n)
+static size_t add_addresses(
+	struct explain *e, struct device_view *v, cJSON *result, const struct addr *addrs, size_t n)
 {
 	cJSON *all = cJSON_AddArrayToObject(result, "addresses");
 	size_t allowed = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct endpoint to = { .addr = addrs[i], .port = e->target.port };
-		const char *why = guard_check(&e->p->guard, v, directory_settings(e->p->dir), &to);
+		const char *why = connect_check_view(e->p, v, e->target.host, &to);
 		char text[ADDR_STRLEN];
 		cJSON *one = cJSON_CreateObject();
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/guard.h"
+#include "common/policy/rebind.h"
 #include "common/timer.h"
 #include <errno.h>
 #include <ifaddrs.h>
@@ -146,12 +147,14 @@ void guard_init(struct guard *g)
 {
 	*g = (struct guard){ 0 };
 	hmap_init(&g->profiles, free_profile);
+	own_names_init(&g->names);
 }
 
 void guard_fini(struct guard *g)
 {
 	free(g->own);
 	hmap_fini(&g->profiles);
+	own_names_fini(&g->names);
 	*g = (struct guard){ 0 };
 }
 
@@ -220,4 +223,16 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 		read_own(g);
 	why = check_never(g, &to->addr);
 	return why ? why : check_profile(g, dev->profile, to, is_lan(g, settings, &to->addr));
+}
+
+const char *guard_check_name(const struct guard *g, const struct settings *settings,
+	const char *host, const struct addr *to)
+{
+	struct addr literal;
+
+	if (!rebind_is_inside(settings, to) || !addr_parse(host, &literal) ||
+		rebind_is_exempt(settings, host, strlen(host)) ||
+		own_names_has_address(&g->names, host))
+		return NULL;
+	return "a public name leads into the local network (rebinding)";
 }

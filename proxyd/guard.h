@@ -6,6 +6,7 @@
 #include "common/hmap.h"
 #include "common/policy/directory.h"
 #include "common/policy/profile.h"
+#include "proxyd/own_names.h"
 #include <stdbool.h>
 
 /*
@@ -22,6 +23,7 @@ struct guard {
 	const struct conf_shared *conf;	   /* has the tunnels; NULL = none */
 	const struct conf_prefixes *never; /* by configuration; NULL = none */
 	struct hmap profiles;		   /* of an admin: name → struct profile */
+	struct own_names names;		   /* of an admin, too */
 };
 
 void guard_init(struct guard *g);
@@ -32,3 +34,9 @@ int guard_set_profile(struct guard *g, const char *name, struct profile *def);
 /* May it connect there by TCP? NULL = allowed, else why not, for the log and the error page. */
 const char *guard_check(struct guard *g, const struct device_view *dev,
 	const struct settings *settings, const struct endpoint *to);
+/* May a name lead there, whatever the profile? A public one never leads inside (SPEC D7,
+ * rebinding): the device would be told another address by DNS. Not for settings.rebind_exceptions,
+ * names that are never public, and those to which the admin gave addresses. An address literal
+ * may. NULL or why not. */
+const char *guard_check_name(const struct guard *g, const struct settings *settings,
+	const char *host, const struct addr *to);

@@ -132,7 +132,8 @@ static bool is_allowed(struct flow *f)
 	if (!sni_is_allowed(p, &k->question) || !ask_again(k))
 		return false;
 	/* Before it is connected that is looked at then. */
-	return !k->to.addr.family || !connect_check(p, &k->question.device, &k->to);
+	return !k->to.addr.family ||
+	       !connect_check(p, &k->question.device, k->question.host, &k->to);
 }
 
 static void cut(struct flow *f)

@@ -173,7 +173,7 @@ struct http_client *pool_take(
 			return NULL; /* the others rest longer */
 		if (!is_alive(e->client))
 			drop(e);
-		else if (connect_may_reuse(pool->p, device, http_client_stream(e->client)))
+		else if (connect_may_reuse(pool->p, device, t->host, http_client_stream(e->client)))
 			return take_out(e);
 	}
 	return NULL;

@@ -80,7 +80,7 @@ struct http_client *session_take_idle(struct session *s, const struct target *t)
 		return NULL;
 	if (!http_client_is_idle(c) || strcmp(s->idle_target.host, t->host) != 0 ||
 		s->idle_target.port != t->port || s->idle_target.is_https != t->is_https ||
-		!connect_may_reuse(s->p, &s->device, http_client_stream(c))) {
+		!connect_may_reuse(s->p, &s->device, t->host, http_client_stream(c))) {
 		drop_idle(s);
 		return NULL;
 	}

@@ -119,7 +119,8 @@ static bool is_allowed(struct flow *f)
 	policy_decide(p->policy, v, &q, clock_wall_ms(), &d);
 	if (terms->rest ? !judge_is_allowed(&d) : !pins_is_blind(p, v, terms->host, &d))
 		return false;
-	return !t->server.stream || connect_may_reuse(p, &terms->device, t->server.stream);
+	return !t->server.stream ||
+	       connect_may_reuse(p, &terms->device, terms->host, t->server.stream);
 }
 
 static void cut(struct flow *f)

@@ -3,7 +3,7 @@
 #include "dnsd/answer.h"
 #include "dnsd/block.h"
 #include "dnsd/edit.h"
-#include "dnsd/rebind.h"
+#include "dnsd/rebind_answer.h"
 #include "dnsd/upstream_cookie.h"
 #include <stdlib.h>
 #include <string.h>

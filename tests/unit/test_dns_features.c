@@ -4,7 +4,7 @@
 #include "dnsd/answer.h"
 #include "dnsd/cookie.h"
 #include "dnsd/edit.h"
-#include "dnsd/rebind.h"
+#include "dnsd/rebind_answer.h"
 #include "dnsd/records.h"
 #include "dnsd/safesearch.h"
 #include "dnsd/upstream_cookie.h"

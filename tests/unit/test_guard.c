@@ -184,6 +184,70 @@ static void test_walled_reaches_no_local_network_and_unknown_profiles_nothing(vo
 	OK(!is_allowed("made-up", "93.184.216.34"));
 }
 
+static void set_record(struct guard *g, const char *id, const char *name, const char *type)
+{
+	struct rec_dns_record rec = { .id = (char *)id,
+		.name = (char *)name,
+		.type = (char *)type,
+		.value = (char *)"10.77.0.5" };
+
+	INT_IS(own_names_set(&g->names, id, type ? &rec : NULL), 0);
+	INT_IS(own_names_index(&g->names), 0);
+}
+
+static bool may_lead(
+	const struct guard *g, const struct settings *s, const char *host, const char *to)
+{
+	struct addr a;
+
+	return !addr_parse(to, &a) && !guard_check_name(g, s, host, &a);
+}
+
+static void test_a_public_name_leads_to_no_local_network(void)
+{
+	static char *exceptions[] = { (char *)"corp.example" };
+	struct settings s;
+	struct guard g;
+
+	guard_init(&g);
+	settings_init(&s);
+	OK(may_lead(&g, &s, "a.example", "93.184.216.34"));
+	OK(!may_lead(&g, &s, "a.example", "10.77.0.5"));
+	OK(!may_lead(&g, &s, "a.example", "100.64.0.1"));
+	OK(!may_lead(&g, &s, "a.example", "fd77::5"));
+	OK(may_lead(&g, &s, "10.77.0.5", "10.77.0.5"));
+	OK(may_lead(&g, &s, "fd77::5", "fd77::5"));
+	OK(may_lead(&g, &s, "nas.home.arpa", "10.77.0.5"));
+	s.rebind_exceptions = (struct rec_strs){ .v = exceptions, .n = 1 };
+	OK(may_lead(&g, &s, "nas.corp.example", "10.77.0.5"));
+	OK(!may_lead(&g, &s, "nascorp.example", "10.77.0.5"));
+	s.rebind_exceptions = (struct rec_strs){ 0 };
+	settings_fini(&s);
+	guard_fini(&g);
+}
+
+static void test_a_name_with_addresses_of_an_admin_leads_there(void)
+{
+	struct settings s;
+	struct guard g;
+
+	guard_init(&g);
+	settings_init(&s);
+	set_record(&g, "1", "NAS.Example.", "a");
+	set_record(&g, "2", "nas.example", "TXT");
+	set_record(&g, "3", "*.lan.example", "AAAA");
+	set_record(&g, "4", "alias.lan.example", "CNAME");
+	OK(may_lead(&g, &s, "nas.example", "10.77.0.5"));
+	OK(may_lead(&g, &s, "a.b.lan.example", "fd77::5"));
+	OK(!may_lead(&g, &s, "lan.example", "10.77.0.5"));
+	/* What an alias leads to was answered by somebody else. */
+	OK(!may_lead(&g, &s, "alias.lan.example", "10.77.0.5"));
+	set_record(&g, "1", "", NULL);
+	OK(!may_lead(&g, &s, "nas.example", "10.77.0.5"));
+	settings_fini(&s);
+	guard_fini(&g);
+}
+
 int main(void)
 {
 	TAP_RUN(test_special_addresses_are_refused_for_every_profile);
@@ -196,6 +260,8 @@ int main(void)
 	TAP_RUN(test_no_rule_of_an_admin_opens_what_is_never_open);
 	TAP_RUN(test_admins_profile_goes_and_comes_back);
 	TAP_RUN(test_built_in_profiles_cannot_be_replaced);
+	TAP_RUN(test_a_public_name_leads_to_no_local_network);
+	TAP_RUN(test_a_name_with_addresses_of_an_admin_leads_there);
 	TAP_RUN(test_walled_reaches_no_local_network_and_unknown_profiles_nothing);
 	return tap_done();
 }

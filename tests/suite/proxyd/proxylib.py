@@ -295,8 +295,9 @@ class World(network.Network):
 
     def publish_first(self):
         for topic in ("groups", "profiles", "dns_rules", "dns_records", "category_prefs",
-                      "site_overrides", "words", "search_words", "sni_block", "mitm_ignore", "settings"):
+                      "site_overrides", "words", "search_words", "sni_block", "mitm_ignore"):
             self.publish(topic, [])
+        self.publish("settings", [{"id": "rebind_exceptions", "value": ["lan.test.example"]}])
         self.publish("list_sources", [{"id": "adblock", "title": "Advertising", "kind": "adblock",
                                        "source": "file:adblock.txt", "default_on": True,
                                        "subtree": True}])

@@ -83,6 +83,14 @@ def test_a_name_leads_nowhere_that_the_profile_forbids(net, name):
     assert lib.is_refused(net, name)
 
 
+def test_a_public_name_leads_into_no_lan_that_the_device_may_use(net):
+    """D7, P15: rebinding, as DNS would refuse it."""
+    net.dns.names["inside.test.example"] = ["10.77.0.5"]
+    before = net.lan_site.connections
+    assert lib.is_refused(net, "inside.test.example", "full")
+    assert net.lan_site.connections == before
+
+
 @pytest.mark.parametrize("name", ["empty.test.example", "broken.test.example", "nobody.test.example",
                                   "nosuch.example"])
 def test_a_name_without_a_reachable_address_is_reset(net, name):

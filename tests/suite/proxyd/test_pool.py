@@ -185,4 +185,6 @@ def test_address_of_a_kept_connection_is_judged_again(new_world):
     assert w.get("http://s1.test.example/echo").status == 200
     w.change("settings", {"id": "lan_prefixes", "value": [SITE + "/32"]})
     assert w.get("http://s1.test.example/echo").status == 403
+    w.change("settings", {"id": "rebind_exceptions", "value": ["s1.test.example"]})
+    assert w.get("http://s1.test.example/echo").status == 403
     assert w.get("http://s1.test.example/echo", who="full").status == 200

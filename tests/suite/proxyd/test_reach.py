@@ -80,6 +80,58 @@ def test_name_that_is_rebound_leads_nowhere(world, inside):
     assert world.gw_connections() + world.lan_site.connections == before
 
 
+@pytest.fixture
+def inside(world):
+    """A public name that leads into the LAN, which the device `full` may use."""
+    world.dns.names.update({"inside.test.example": [LAN], "inside6.test.example": ["fd77::5"], "bank.example": [LAN]})
+    yield "inside.test.example"
+    world.dns.names["bank.example"] = [SITE]
+
+
+def test_public_name_leads_into_no_lan_that_the_device_may_use(world, inside):
+    """D7, P15: DNS tells the device nothing of it either; the address itself is reached."""
+    before = world.lan_site.connections
+    for who in ("full", "intranet"):
+        for name in (inside, "inside6.test.example"):
+            r = world.get("http://%s/" % name, who=who)
+            assert r.status == 403 and "rebinding" in r.text, r
+            assert _status(world, "https://%s/" % name, who) == 403
+            c, r = world.tunnel(name + ":80", who)
+            with c:
+                assert c.ask("GET", "/", name).status == 403
+    assert world.lan_site.connections == before
+    assert _status(world, "http://%s/" % LAN, "full") == 200
+
+
+def test_public_name_of_a_site_that_is_not_decrypted_leads_into_no_lan(world, inside):
+    """The tunnel is a splice there: it is refused, or ends without a byte from inside."""
+    before = world.lan_site.connections
+    c, r = world.tunnel("bank.example:443", "full")
+    with c:
+        assert r.status == 403 or c.is_closed(), r
+    assert world.lan_site.connections == before
+
+
+def test_names_that_an_admin_lets_lead_into_the_lan(world, inside):
+    """settings.rebind_exceptions, addresses among the records of the admin's own, and a DNS rule."""
+    url = "http://%s/echo" % inside
+    world.change("settings", {"id": "rebind_exceptions", "value": ["lan.test.example", inside]})
+    with world.connect("full") as c:
+        assert c.ask("GET", url, inside).status == 200
+        world.change("settings", {"id": "rebind_exceptions", "value": ["lan.test.example"]})
+        # What was kept is used no more.
+        assert c.ask("GET", url, inside).status == 403
+    world.change("dns_records", {"id": "nas", "name": inside, "type": "A", "value": LAN})
+    assert _status(world, url, "full") == 200
+    world.wait_applied("dns_records", world.publish("dns_records", []))
+    assert _status(world, url, "full") == 403
+    world.change("dns_rules", {"id": "nas", "pattern": inside, "match": "exact", "action": "allow", "scope": "device:full"})
+    assert _status(world, url, "full") == 200
+    assert _status(world, url, "intranet") == 403
+    world.wait_applied("dns_rules", world.publish("dns_rules", []))
+    assert _status(world, url, "full") == 403
+
+
 @pytest.mark.parametrize("place", ["http://%s/" % LAN, "http://127.0.0.1/", "http://10.9.0.1:8080/", "http://gw.test.example/",
                                    "http://[::ffff:127.0.0.1]/", "http://lan.test.example/"])
 def test_redirect_leads_nowhere_else(world, place):

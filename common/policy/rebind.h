@@ -18,16 +18,14 @@ struct rebind {
 
 /* By the built-in table alone. */
 bool rebind_is_private(const struct addr *a);
-/* The same for a whole stored answer (answer.h), its hints too. */
-bool rebind_has_private(const uint8_t *stored, size_t len);
+/* By that table or the LAN of the settings. */
+bool rebind_is_inside(const struct settings *s, const struct addr *a);
 
 void rebind_fini(struct rebind *r);
 /* Takes over what is beyond the built-in table. -ENOMEM, then the former ones stay. */
 int rebind_set(struct rebind *r, const struct conf_shared *conf, const struct settings *s);
 /* Is it one, by the built-in table or by what was set? */
 bool rebind_is_found(const struct rebind *r, const struct addr *a);
-/* The first address of the answer that is not public; family 0 when there is none. */
-struct addr rebind_find(const struct rebind *r, const uint8_t *stored, size_t len);
 /* Names that may lead there: those of settings.rebind_exceptions and below, and names that are
  * never public (home.arpa, internal, local). name is lower-case text. */
 bool rebind_is_exempt(const struct settings *s, const char *name, size_t len);

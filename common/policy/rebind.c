@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dnsd/rebind.h"
+#include "common/policy/rebind.h"
 
-#include "dnsd/addresses.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,18 +61,6 @@ bool rebind_is_private(const struct addr *a)
 	return is_in(private_prefixes, PRIVATE_COUNT, a);
 }
 
-static bool is_public(void *arg, const struct addr *a, uint32_t ttl_s)
-{
-	(void)arg;
-	(void)ttl_s;
-	return !rebind_is_private(a);
-}
-
-bool rebind_has_private(const uint8_t *stored, size_t len)
-{
-	return !addresses_each(stored, len, is_public, NULL);
-}
-
 void rebind_fini(struct rebind *r)
 {
 	free(r->own);
@@ -118,28 +105,9 @@ bool rebind_is_found(const struct rebind *r, const struct addr *a)
 	return rebind_is_private(a) || is_in(r->own, r->own_count, a);
 }
 
-struct search {
-	const struct rebind *rebind;
-	struct addr found;
-};
-
-static bool on_address(void *arg, const struct addr *a, uint32_t ttl_s)
+bool rebind_is_inside(const struct settings *s, const struct addr *a)
 {
-	struct search *s = arg;
-
-	(void)ttl_s;
-	if (!rebind_is_found(s->rebind, a))
-		return true;
-	s->found = *a;
-	return false;
-}
-
-struct addr rebind_find(const struct rebind *r, const uint8_t *stored, size_t len)
-{
-	struct search s = { .rebind = r };
-
-	addresses_each(stored, len, on_address, &s);
-	return s.found;
+	return rebind_is_private(a) || is_in(s->lan_prefixes, s->lan_prefix_count, a);
 }
 
 static bool is_below(const char *name, size_t len, const char *top)
