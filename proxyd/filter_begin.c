@@ -183,6 +183,13 @@ static int keep_codings(const struct http_head *answer, struct http_head *out)
 	return err;
 }
 
+/* What becomes of a body that is no image by its head. */
+struct plan {
+	enum media_kind kind;
+	bool masks;  /* words */
+	bool sniffs; /* whether it is an image */
+};
+
 static int add_decoders(struct filter *f, const enum body_coding *codings, int n)
 {
 	int err = 0;
@@ -197,8 +204,30 @@ static bool is_head(const struct exchange *x)
 	return !strcmp(http_request_head(x->req)->method, "HEAD");
 }
 
-/* decode → words → encode. */
-static int start_words(struct exchange *x, const struct http_head *answer, enum media_kind kind,
+/* Without a type browsers look what it is. The blank one has none either. */
+static struct body_stage *make_sniffer(const struct exchange *x)
+{
+	const struct image_options opt = {
+		.is_untyped = true,
+		.limit = (size_t)x->p->conf->image_parse_limit,
+		.cache = &x->p->filtering->image_cache,
+	};
+
+	return image_stage_new(&opt);
+}
+
+static int add_filters(struct exchange *x, const struct http_head *answer, const struct plan *plan)
+{
+	struct body_chain *chain = &x->filter->chain;
+	int err = plan->sniffs ? body_chain_add(chain, make_sniffer(x)) : 0;
+
+	if (!err && plan->masks)
+		err = body_chain_add(chain, make_words(x->filter, answer, plan->kind));
+	return err;
+}
+
+/* decode → an image, if it is one → words → encode. */
+static int start_page(struct exchange *x, const struct http_head *answer, const struct plan *plan,
 	struct http_head *out)
 {
 	enum body_coding codings[CODINGS_MAX];
@@ -215,8 +244,9 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 		n = 0;
 	}
 	encode = filter_head_coding(http_request_head(x->req), codings, n);
-	err = filter_head_answer(
-		out, words_fingerprint(words_of(x)), encode ? coding_text(*encode) : NULL);
+	err = filter_head_answer(out,
+		plan->masks ? words_fingerprint(words_of(x)) : IMAGES_FINGERPRINT,
+		encode ? coding_text(*encode) : NULL);
 	if (!err && is_unknown)
 		err = keep_codings(answer, out);
 	if (err || is_head(x))
@@ -224,7 +254,7 @@ static int start_words(struct exchange *x, const struct http_head *answer, enum 
 	x->filter = filter_new(x);
 	err = x->filter ? add_decoders(x->filter, codings, n) : -ENOMEM;
 	if (!err)
-		err = body_chain_add(&x->filter->chain, make_words(x->filter, answer, kind));
+		err = add_filters(x, answer, plan);
 	if (!err && encode)
 		err = body_chain_add(&x->filter->chain, encoder_new(*encode));
 	x->p->filtering->bodies++;
@@ -275,16 +305,20 @@ static int begin_body(struct exchange *x, const struct http_head *answer, struct
 	enum media_kind kind = filter_head_kind(http_request_head(x->req), answer);
 	bool parts = has_parts(answer);
 	bool hides = x->hides_images && (parts || is_image(x, kind));
-	bool masks = masks_any(x) && (parts || has_words(x, kind));
+	const struct plan plan = {
+		.kind = kind,
+		.masks = masks_any(x) && (parts || has_words(x, kind)),
+		.sniffs = may_hide(x) && !filter_head_type(answer),
+	};
 
-	if (!hides && !masks)
+	if (!hides && !plan.masks && !plan.sniffs)
 		return FILTER_PASS;
-	if (!hides && !words_of(x))
+	if (!hides && plan.masks && !words_of(x))
 		return FILTER_REFUSE;
 	/* A part of it cannot be filtered: its beginning decides how it is read. */
 	if (answer->status == 206)
 		return may_drop_range(x) ? FILTER_REPEAT : FILTER_REFUSE;
-	return hides ? start_image(x, answer, out) : start_words(x, answer, kind, out);
+	return hides ? start_image(x, answer, out) : start_page(x, answer, &plan, out);
 }
 
 int filter_begin(struct exchange *x, const struct http_head *answer, struct http_head *out,

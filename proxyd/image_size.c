@@ -209,13 +209,16 @@ static int parse_avif(const uint8_t *p, size_t len, struct image_size *out)
 
 /* ---- all ---- */
 
-int image_size_parse(const uint8_t *data, size_t len, struct image_size *out)
+struct format {
+	const char *magic;
+	size_t at, len;
+	int (*parse)(const uint8_t *data, size_t len, struct image_size *out); /* NULL: sizeless */
+};
+
+/* Needs IMAGE_FORMAT_BYTES. NULL: none of them. */
+static const struct format *find_format(const uint8_t *data)
 {
-	static const struct {
-		const char *magic;
-		size_t at, len;
-		int (*parse)(const uint8_t *data, size_t len, struct image_size *out);
-	} formats[] = {
+	static const struct format formats[] = {
 		{ "\x89PNG\r\n\x1a\n", 0, 8, parse_png },
 		{ "GIF8", 0, 4, parse_gif },
 		{ "\xff\xd8\xff", 0, 3, parse_jpeg },
@@ -225,14 +228,38 @@ int image_size_parse(const uint8_t *data, size_t len, struct image_size *out)
 		{ "ftypmif1", 4, 8, parse_avif },
 		{ "BM", 0, 2, parse_bmp },
 		{ "\0\0\1\0", 0, 4, parse_ico },
+		{ "\0\0\2\0", 0, 4, parse_ico }, /* a cursor */
+		{ "ftypheic", 4, 8, parse_avif },
+		{ "ftypheix", 4, 8, parse_avif },
+		{ "ftyphevc", 4, 8, parse_avif },
+		{ "ftypmsf1", 4, 8, parse_avif },
+		{ "\xff\x0a", 0, 2, NULL }, /* JPEG XL */
+		{ "JXL \r\n\x87\n", 4, 8, NULL },
+		{ "II*\0", 0, 4, NULL }, /* TIFF */
+		{ "MM\0*", 0, 4, NULL },
 	};
 
-	*out = (struct image_size){ 0 };
-	if (len < 12)
-		return -EAGAIN;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
 		if (!memcmp(data + formats[i].at, formats[i].magic, formats[i].len))
-			return formats[i].parse(data, len, out);
+			return &formats[i];
 	}
-	return -EPROTO;
+	return NULL;
+}
+
+int image_size_parse(const uint8_t *data, size_t len, struct image_size *out)
+{
+	const struct format *format;
+
+	*out = (struct image_size){ 0 };
+	if (len < IMAGE_FORMAT_BYTES)
+		return -EAGAIN;
+	format = find_format(data);
+	return format && format->parse ? format->parse(data, len, out) : -EPROTO;
+}
+
+int image_format_scan(const uint8_t *data, size_t len)
+{
+	if (len < IMAGE_FORMAT_BYTES)
+		return -EAGAIN;
+	return find_format(data) ? 0 : -EPROTO;
 }

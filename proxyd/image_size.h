@@ -27,3 +27,9 @@ struct image_size {
  * are needed; -EPROTO: none of them, or without a size.
  */
 int image_size_parse(const uint8_t *data, size_t len, struct image_size *out);
+/* As many tell what it is. */
+#define IMAGE_FORMAT_BYTES 12
+
+/* Would a browser that is not told what the bytes are take them for an image (MIME Sniffing 6.1,
+ * and what browsers know besides)? 0; -EAGAIN: more bytes are needed; -EPROTO: it would not. */
+int image_format_scan(const uint8_t *data, size_t len);

@@ -12,6 +12,7 @@ struct image_stage {
 	struct image_options opt;
 	struct buf head; /* of the image */
 	bool is_done;
+	enum { IS_IMAGE, IS_UNKNOWN, IS_OTHER } is;
 };
 
 const char *image_stage_type(const struct image_options *opt)
@@ -88,26 +89,76 @@ static int try_image(struct image_stage *s, bool is_final)
 	return err == -EAGAIN ? 0 : err;
 }
 
-static ssize_t on_write(struct body_stage *stage, const void *data, size_t len)
+/* Tells by the first bytes what it is, and passes what is no image. */
+static int take_look(struct image_stage *s, bool is_final)
 {
-	struct image_stage *s = (struct image_stage *)stage;
+	int err = image_format_scan(s->head.data, s->head.len);
+	ssize_t n;
+
+	if (err == -EAGAIN && !is_final)
+		return 0;
+	s->is = err ? IS_OTHER : IS_IMAGE;
+	if (s->is == IS_IMAGE)
+		return 0;
+	n = body_pass(&s->stage, s->head.data, s->head.len);
+	buf_fini(&s->head);
+	return n < 0 ? (int)n : 0;
+}
+
+/* As many of the first bytes as tell what it is; how many of these that were, or -errno. */
+static ssize_t take_first(struct image_stage *s, const void *data, size_t len)
+{
+	size_t want = IMAGE_FORMAT_BYTES - s->head.len;
+	int err;
+
+	want = len < want ? len : want;
+	err = buf_append(&s->head, data, want);
+	if (!err)
+		err = take_look(s, false);
+	return err ? err : (ssize_t)want;
+}
+
+static int take_image(struct image_stage *s, const void *data, size_t len)
+{
 	size_t room = s->opt.limit > s->head.len ? s->opt.limit - s->head.len : 0;
 	int err;
 
-	if (s->is_done || !len)
-		return (ssize_t)len;
+	if (s->is_done)
+		return 0;
 	err = buf_append(&s->head, data, len < room ? len : room);
-	if (!err)
-		err = try_image(s, false);
-	return err ? err : (ssize_t)len;
+	return err ? err : try_image(s, false);
+}
+
+static ssize_t on_write(struct body_stage *stage, const void *data, size_t len)
+{
+	struct image_stage *s = (struct image_stage *)stage;
+	ssize_t first = s->is == IS_UNKNOWN ? take_first(s, data, len) : 0;
+	size_t rest = len - (size_t)first;
+	ssize_t n = 0;
+
+	if (first < 0)
+		return first;
+	data = (const uint8_t *)data + first;
+	if (s->is == IS_OTHER && rest)
+		n = body_pass(stage, data, rest);
+	else if (s->is == IS_IMAGE && len)
+		n = take_image(s, data, rest);
+	return n < 0 ? n : (ssize_t)len;
 }
 
 static int on_end(struct body_stage *stage)
 {
 	struct image_stage *s = (struct image_stage *)stage;
-	int err = s->is_done ? 0 : try_image(s, true);
+	int err = s->is == IS_UNKNOWN ? take_look(s, true) : 0;
 
+	if (!err && !s->is_done && s->is == IS_IMAGE)
+		err = try_image(s, true);
 	return err ? err : body_pass_end(stage);
+}
+
+static int on_flush(struct body_stage *stage)
+{
+	return body_pass_flush(stage);
 }
 
 static void on_free(struct body_stage *stage)
@@ -122,6 +173,7 @@ struct body_stage *image_stage_new(const struct image_options *opt)
 {
 	static const struct body_stage_ops ops = {
 		.write = on_write,
+		.flush = on_flush,
 		.end = on_end,
 		.free = on_free,
 	};
@@ -131,6 +183,7 @@ struct body_stage *image_stage_new(const struct image_options *opt)
 		return NULL;
 	s->stage.ops = &ops;
 	s->opt = *opt;
-	buf_init(&s->head, opt->limit + 1);
+	s->is = opt->is_untyped ? IS_UNKNOWN : IS_IMAGE;
+	buf_init(&s->head, opt->limit + IMAGE_FORMAT_BYTES);
 	return &s->stage;
 }

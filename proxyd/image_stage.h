@@ -10,8 +10,9 @@
  * needed (body_chain.has_enough).
  */
 struct image_options {
-	bool is_svg;  /* by its type: answered in kind; all others are answered with PNG */
-	size_t limit; /* bytes */
+	bool is_svg;	 /* by its type: answered in kind; all others are answered with PNG */
+	bool is_untyped; /* what browsers would not take for an image passes as it is */
+	size_t limit;	 /* bytes */
 	struct image_cache *cache; /* NULL: none */
 };
 

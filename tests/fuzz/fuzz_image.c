@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Images in the place of which blank ones go out: the first byte says whether it is SVG, the second
- * how the rest is cut. More bytes never take a size back, and what goes out is an image. */
+/* Images in the place of which blank ones go out: the first byte says whether it is SVG and whether
+ * it has no type, the second how the rest is cut. More bytes never take a size back, and what goes
+ * out is an image, or untyped and no image and as it came in. */
 #include "proxyd/image_size.h"
 #include "proxyd/image_stage.h"
 #include <assert.h>
@@ -38,7 +39,11 @@ static void check_sizes(const uint8_t *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const struct image_options opt = { .is_svg = len && data[0] & 1, .limit = 4096 };
+	const struct image_options opt = {
+		.is_svg = len && (data[0] & 3) == 1,
+		.is_untyped = len && data[0] & 2,
+		.limit = 4096,
+	};
 	struct buf out;
 	const struct body_sink sink = { on_sink, NULL, &out };
 	struct body_chain c;
@@ -57,7 +62,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t at = 0; at < len; at += piece)
 		assert(!body_chain_write(&c, data + at, len - at < piece ? len - at : piece));
 	assert(!body_chain_end(&c));
-	assert(out.len > 8 && !memcmp(out.data, opt.is_svg ? "<svg xml" : "\x89PNG\r\n\x1a\n", 8));
+	if (opt.is_untyped && image_format_scan(data, len))
+		assert(out.len == len && (!len || !memcmp(out.data, data, len)));
+	else
+		assert(out.len > 8 &&
+			!memcmp(out.data, opt.is_svg ? "<svg xml" : "\x89PNG\r\n\x1a\n", 8));
 	body_chain_fini(&c);
 	buf_fini(&out);
 	return 0;

@@ -171,6 +171,44 @@ def test_an_image_under_another_type_is_hidden_where_one_is_wanted(hiding):
     assert get(hiding, url).body == make("JPEG")
 
 
+@pytest.mark.parametrize("kind, headers, size", [
+    ("PNG", (), (640, 480)), ("JPEG", (), (640, 480)), ("GIF", (), (640, 480)), ("WEBP", (), (640, 480)),
+    ("BMP", (), (640, 480)), ("ICO", (), (16, 12)), ("TIFF", (), (1, 1)),
+    ("PNG", [("Content-Type", "*/*")], (640, 480)), ("PNG", [("Content-Type", "unknown/unknown")], (640, 480)),
+    ("PNG", [("X-Content-Type-Options", "nosniff")], (640, 480)),
+    ("PNG", [("Content-Encoding", "gzip")], (640, 480)),
+    ("PNG", [("Content-Type", "")], (640, 480))], ids=str)
+@pytest.mark.parametrize("dest", [None, "document", "iframe", "object", "empty"])
+def test_an_image_without_a_type_is_hidden(hiding, kind, headers, size, dest):
+    """Browsers look at its first bytes, and show it: opened by itself, in a frame."""
+    body = make(kind, **({"sizes": [(16, 16)]} if kind == "ICO" else {}))
+    if ("Content-Encoding", "gzip") in headers:
+        body = gzip.compress(body)
+    url = serve(hiding, body, None, headers)
+    r = get(hiding, url, headers=[("Sec-Fetch-Dest", dest)] if dest else [])
+    picture = Image.open(io.BytesIO(r.body))
+    assert r.status == 200 and picture.format == "PNG" and picture.size == size, r
+    assert picture.convert("RGBA").getextrema()[3] == (0, 0)
+
+
+@pytest.mark.parametrize("body", [b"", b"<p>", b"<p>a page of several words</p>" * 9000, b"GIF8", b"\x00\x01" * 300], ids=len)
+@pytest.mark.parametrize("words", ["show", "hide"])
+def test_what_has_no_type_and_is_no_image_passes(hiding, body, words):
+    """In pieces, and where words are hidden, too."""
+    def answer(r):
+        r.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in [body[i:i + 1] for i in range(15)] + [body[15:]]:
+            if piece:
+                r.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        r.send("0\r\n\r\n")
+    hiding.change("devices", hiding.device("full", images="hide", words=words))
+    try:
+        r = get(hiding, serve(hiding, b"", answer=answer), headers=[("Sec-Fetch-Dest", "document")])
+        assert r.status == 200 and r.body == body
+    finally:
+        hiding.change("devices", hiding.device("full", images="hide", words="show"))
+
+
 def test_hosts_to_ignore_show_their_images(hiding):
     url = serve(hiding, make("PNG")).replace("//", "//www.")
     wait_until(lambda: get(hiding, url).body == make("PNG"), "shown")
