@@ -20,7 +20,7 @@ export function forceMark() {
 	function show(state, text) {
 		clearTimeout(hide);
 		node.dataset.force = state;
-		node.replaceChildren(el("a", { class: `mark ${state === "done" ? "good" : state === "late" ? "warn" : "accent"}`, href: "#/health" }, icon(state === "done" ? "check" : state === "late" ? "warning" : "sync"), text));
+		node.replaceChildren(el("a", { class: `mark signed ${state === "done" ? "good" : state === "late" ? "warn" : "accent"}`, href: "#/health" }, icon(state === "done" ? "check" : state === "late" ? "warning" : "sync"), text));
 		if (state === "done") hide = setTimeout(() => { node.replaceChildren(); node.dataset.force = ""; }, SHOWN_MS);
 	}
 

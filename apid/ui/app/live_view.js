@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What devices ask for, as it happens: allowed, blocked, not reviewed; what repeats is one row with a count.
 
-import { code, el, fill, icon, name, plain } from "./dom.js";
+import { code, el, fill, icon, name, onceAFrame, plain } from "./dom.js";
 import { may } from "./api.js";
 import { ago, bytes, clock, number, t } from "./text.js";
 import { button, facts, mark, state } from "./ui.js";
@@ -11,7 +11,7 @@ import { onKey } from "./keys.js";
 import { connect } from "./socket.js";
 import { unblock } from "./unblock.js";
 
-const KEPT = 2000, ROW = 44, EXTRA = 6, DRAW_MS = 300, TOGETHER = 400;
+const KEPT = 2000, ROW = 44, EXTRA = 3, DRAW_MS = 300, TOGETHER = 400;
 const VERDICTS = { allow: ["good", "check"], deny: ["bad", "block"], unknown: ["warn", "question"], failed: ["", "warning"] };
 const narrow = matchMedia("(max-width: 720px)");
 
@@ -21,6 +21,8 @@ function verdictMark(verdict) {
 	if (!marks.has(verdict)) marks.set(verdict, mark(t("verdict." + verdict), ...(VERDICTS[verdict] ?? ["", "question"])));
 	return marks.get(verdict).cloneNode(true);
 }
+
+const verdictSign = verdict => el("span", { class: VERDICTS[verdict]?.[0], title: t("verdict." + verdict) }, icon(VERDICTS[verdict]?.[1] ?? "question"), el("span", { class: "sr" }, t("verdict." + verdict)));
 
 /* Rows, newest first; the same of one device among the last ones is counted. */
 class Rows {
@@ -94,7 +96,7 @@ export function liveView(page, { device = "", compact = false } = {}) {
 	const columns = [["live.at", "70px"], ["live.verdict", narrow.matches ? "40px" : "132px"], ["live.site", "minmax(0, 2fr)"], ...(device ? [] : [["column.device", "minmax(0, 1fr)"]]), ["live.why", "minmax(0, 1.2fr)"], ["live.bytes", "74px"]];
 	const shown = () => columns.filter(([key]) => !narrow.matches || !["live.why", "live.bytes", "live.at"].includes(key));
 	const headRow = el("div", { class: "t-head", role: "row" });
-	scroll.append(el("div", { role: "rowgroup" }, headRow), body);
+	scroll.append(el("div", { class: "t-heads", role: "rowgroup" }, headRow), body);
 	const node = el("div", { class: "panel flush table" }, el("div", { class: "table-tools" }, el("div", { class: "search" }, icon("search"), host), verdict, pauseButton, clearButton, lamp, rate), scroll, empty);
 
 	function layout() {
@@ -120,59 +122,79 @@ export function liveView(page, { device = "", compact = false } = {}) {
 		draw();
 	}
 
-	function makeLine(row) {
-		const e = row.last;
+	/* A line of the table; row after row is shown in it. */
+	function makeLine() {
+		const line = { row: null, at: -1, seen: -1 }, count = el("span", { class: "times" });
+		let pressed = null; // meant is what was there when the button went down
+		const link = el("a", { class: "open", href: "#", onpointerdown: () => { pressed = line.row; }, onclick: ev => { ev.preventDefault(); detail(pressed ?? line.row); pressed = null; } });
 		const cells = {
-			"live.at": el("span", { class: "dim small" }, clock(e.at)),
-			"live.verdict": narrow.matches ? el("span", { class: VERDICTS[e.verdict]?.[0], title: t("verdict." + e.verdict) }, icon(VERDICTS[e.verdict]?.[1] ?? "question"), el("span", { class: "sr" }, t("verdict." + e.verdict))) : verdictMark(e.verdict),
-			"live.site": el("a", { class: "open", href: "#", onclick: ev => { ev.preventDefault(); detail(row); } }, e.host ? code(e.host) : t("live.nameless")),
-			"column.device": name(e.name || e.device),
-			"live.why": el("span", { class: "dim" }, e.rule ? name(e.rule) : t("live.path." + e.path)),
-			"live.bytes": row.bytes ? bytes(row.bytes) : "",
+			"live.at": el("span", { class: "dim small" }), "live.verdict": el("span", {}), "live.site": [link, count],
+			"column.device": el("span", {}), "live.why": el("span", { class: "dim" }), "live.bytes": el("span", {}),
 		};
-		const count = el("span", { class: "times" });
-		cells["live.site"].append(count);
-		const line = el("div", { class: "t-row fresh", role: "row" }, shown().map(([key]) => el("div", { class: key === "live.bytes" ? "t-cell right" : "t-cell", role: "cell" }, cells[key])));
-		return { node: line, count, time: cells["live.at"], bytes: cells["live.bytes"], last: -1, seen: 0 };
+		line.node = el("div", { class: "t-row fresh", role: "row" }, shown().map(([key]) => el("div", { class: key === "live.bytes" ? "t-cell right" : "t-cell", role: "cell" }, cells[key])));
+		line.show = row => {
+			const e = row.last;
+			if (line.row !== row) {
+				cells["live.verdict"].replaceChildren(narrow.matches ? verdictSign(e.verdict) : verdictMark(e.verdict));
+				link.replaceChildren(e.host ? code(e.host) : t("live.nameless"));
+				cells["column.device"].replaceChildren(name(e.name || e.device));
+				cells["live.why"].replaceChildren(e.rule ? name(e.rule) : t("live.path." + e.path));
+			}
+			line.row = row;
+			line.seen = row.seen;
+			count.textContent = row.count > 1 ? ` ×${number(row.count)}` : "";
+			cells["live.at"].textContent = clock(e.at);
+			cells["live.bytes"].textContent = row.bytes ? bytes(row.bytes) : "";
+		};
+		return line;
 	}
+
+	/* What is in sight: its heights are told by events, so that drawing reads nothing. */
+	let top = 0, height = 0;
+	const look = () => {
+		top = scroll.scrollTop;
+		height = scroll.clientHeight;
+	};
 
 	function draw() {
 		if (!isDirty || document.hidden) return;
 		isDirty = false;
 		const list = rows.list;
 		empty.hidden = list.length > 0;
+		if (scroll.hidden && list.length) {
+			scroll.hidden = false;
+			look();
+		}
 		scroll.hidden = !list.length;
-		const from = Math.max(0, Math.floor(scroll.scrollTop / ROW) - EXTRA), to = Math.min(list.length, Math.ceil((scroll.scrollTop + scroll.clientHeight) / ROW) + EXTRA);
+		const from = Math.max(0, Math.floor(Math.min(top, list.length * ROW - height) / ROW) - EXTRA), to = Math.min(list.length, Math.ceil((top + height) / ROW) + EXTRA);
 		body.style.height = list.length * ROW + "px";
 		scroll.setAttribute("aria-rowcount", list.length + 1);
-		const wanted = new Set();
-		for (let i = from; i < to; i++) {
-			const row = list[i];
-			wanted.add(row);
-			let line = drawn.get(row);
-			if (!line) {
-				line = makeLine(row);
-				drawn.set(row, line);
-				body.append(line.node);
-			}
-			if (line.last !== i) {
-				line.node.style.transform = `translateY(${i * ROW}px)`;
-				line.node.setAttribute("aria-rowindex", i + 2);
-				line.last = i;
-			}
-			if (line.seen !== row.seen) {
-				line.seen = row.seen;
-				line.count.textContent = row.count > 1 ? ` ×${number(row.count)}` : "";
-				line.time.textContent = clock(row.last.at);
-				const last = line.node.lastElementChild;
-				if (last.classList.contains("right")) last.textContent = row.bytes ? bytes(row.bytes) : "";
+		const wanted = new Set(list.slice(from, to)), free = [];
+		for (const [row, line] of drawn) {
+			if (wanted.has(row)) continue;
+			const at = line.node.contains(document.activeElement) ? list.indexOf(row) : -1;
+			if (at >= 0) {
+				put(line, row, at);
+			} else {
+				drawn.delete(row);
+				free.push(line);
 			}
 		}
-		for (const [row, line] of drawn)
-			if (!wanted.has(row) && !line.node.contains(document.activeElement)) {
-				line.node.remove();
-				drawn.delete(row);
-			}
+		for (let i = from; i < to; i++) {
+			const row = list[i], line = drawn.get(row) ?? free.pop() ?? makeLine();
+			drawn.set(row, line);
+			put(line, row, i);
+		}
+		for (const line of free) line.node.remove();
+	}
+
+	function put(line, row, at) {
+		if (!line.node.isConnected) body.append(line.node);
+		if (line.row !== row || line.seen !== row.seen) line.show(row);
+		if (line.at === at) return;
+		line.node.style.transform = `translateY(${at * ROW}px)`;
+		line.node.setAttribute("aria-rowindex", at + 2);
+		line.at = at;
 	}
 
 	const take = {
@@ -200,7 +222,9 @@ export function liveView(page, { device = "", compact = false } = {}) {
 		rate.textContent = [t("live.rate", { n: at }), dropped ? t("live.dropped", { n: dropped }) : ""].filter(Boolean).join(" · ");
 	}, 1000);
 	page.onleave(() => { clearInterval(timer); clearInterval(meter); });
-	scroll.addEventListener("scroll", () => { isDirty = true; requestAnimationFrame(draw); }, { passive: true });
+	const drawSoon = onceAFrame(() => { isDirty = true; draw(); });
+	scroll.addEventListener("scroll", () => { top = scroll.scrollTop; drawSoon(); }, { passive: true });
+	new ResizeObserver(() => { look(); drawSoon(); }).observe(scroll);
 	narrow.addEventListener("change", () => { layout(); draw(); });
 	if (!compact) onKey("p", t("live.pause"), () => setPaused(!isPaused), page.signal);
 	layout();

@@ -13,14 +13,20 @@ import { add, el, fill, icon, onceAFrame, pause } from "./dom.js";
 import { number, t } from "./text.js";
 import { ghost } from "./ui.js";
 
-const EXTRA = 8, SHORT = 60, PIECE = 2000;
+// Rows beyond the edges, and how many of those are made in one frame: a jump costs no more than what is seen.
+const EXTRA = 8, EXTRA_A_FRAME = 3, SHORT = 60, PIECE = 2000;
 const narrow = matchMedia("(max-width: 720px)");
 
 const compare = (a, b) => (a === b ? 0 : a === undefined || a === null ? 1 : b === undefined || b === null ? -1 : a < b ? -1 : 1);
 
 /* Stable; gives the browser its turn between pieces. stop(): is it wanted no more? */
 export async function sortPieces(rows, keyOf, direction, stop = () => false) {
-	const keyed = rows.map((row, at) => [keyOf(row), at, row]);
+	const keyed = [];
+	for (const row of rows) {
+		keyed.push([keyOf(row), keyed.length, row]);
+		if (keyed.length % PIECE === 0) await pause();
+		if (stop()) return null;
+	}
 	const order = (a, b) => direction * compare(a[0], b[0]) || a[1] - b[1];
 	let runs = [];
 	for (let at = 0; at < keyed.length; at += PIECE) {
@@ -52,17 +58,19 @@ async function merge(a, b, order, stop) {
 
 export function makeTable({ label, columns, key = row => row.id, href, text, filters = [], acts, actsWidth = 44, empty, rowHeight = 52, tools, search = true, sorted, onOpen }) {
 	let rows = [], view = [], shown = columns, order = sorted ?? null, done = false, turn = 0, wanted = "", focusAt = -1;
+	// Of what is in sight, as events tell: to read it while drawing would make the browser lay out again.
+	let top = 0, height = 0, growing = null, grown = false;
 	const chosen = new Map();
 	const drawn = new Map();
 	const tally = el("span", { class: "tally", role: "status" });
 	const headRow = el("div", { class: "t-head", role: "row" });
 	const body = el("div", { class: "t-body", role: "rowgroup" });
-	const scroll = el("div", { class: "table-scroll", role: "table", "aria-label": label, tabindex: "0" }, el("div", { role: "rowgroup" }, headRow), body);
+	const scroll = el("div", { class: "table-scroll", role: "table", "aria-label": label, tabindex: "0" }, el("div", { class: "t-heads", role: "rowgroup" }, headRow), body);
 	const nothing = el("div", {});
 	const box = search && el("input", { class: "input", type: "search", placeholder: t("search"), "aria-label": t("search.in", { what: label }), "data-search": true });
 	const bar = el("div", { class: "table-tools" },
 		box && el("div", { class: "search" }, icon("search"), box),
-		filters.map(f => el("select", { class: "input", style: null, "aria-label": f.label, onchange: e => { chosen.set(f, e.target.value); refresh(); } },
+		filters.map(f => el("select", { class: "input", style: null, "aria-label": f.label, onchange: e => { chosen.set(f, e.target.value); anew(); } },
 			el("option", { value: "" }, f.label), f.choices.map(([v, l]) => el("option", { value: v }, l)))),
 		tools, tally);
 	for (const s of bar.querySelectorAll("select")) s.classList.add("auto");
@@ -75,20 +83,21 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		node.style.setProperty("--columns", widths.join(" "));
 		node.style.setProperty("--row", rowHeight + "px");
 		fill(headRow, shown.map(headCell), acts && el("div", { role: "columnheader", class: "acts-head" }, el("span", { class: "sr" }, t("actions"))));
-		redraw();
+		redraw(true);
 	}
 
 	function headCell(column) {
 		const is = order?.[0] === columns.indexOf(column) ? order[1] : 0;
 		const cell = el("div", { role: "columnheader", class: column.end ? "right" : "", "aria-sort": is ? (is > 0 ? "ascending" : "descending") : null });
 		if (!column.sort) return add(cell, column.title);
-		return add(cell, el("button", { type: "button", onclick: () => { order = [columns.indexOf(column), is > 0 ? -1 : 1]; layout(); refresh(); } },
+		return add(cell, el("button", { type: "button", onclick: () => { order = [columns.indexOf(column), is > 0 ? -1 : 1]; layout(); anew(); headRow.children[shown.indexOf(column)].firstChild.focus(); } },
 			column.title, is ? icon(is > 0 ? "up" : "down") : null));
 	}
 
 	function drawRow(at) {
 		const row = view[at];
 		const line = el("div", { class: "t-row", role: "row", "aria-rowindex": at + 2 });
+		line.row = row;
 		line.style.transform = `translateY(${at * rowHeight}px)`;
 		shown.forEach((column, i) => {
 			let content = column.cell(row);
@@ -99,29 +108,52 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		return line;
 	}
 
+	function place(at, high) {
+		if (drawn.has(at)) return false;
+		const line = drawRow(at);
+		// In their order, for those who read without seeing.
+		let next = at + 1;
+		while (next < high && !drawn.has(next)) next++;
+		body.insertBefore(line, drawn.get(next) ?? (focusAt > at ? drawn.get(focusAt) : null) ?? null);
+		drawn.set(at, line);
+		return true;
+	}
+
 	const draw = onceAFrame(() => {
-		const short = view.length <= SHORT;
-		const top = short ? 0 : scroll.scrollTop, height = short ? Infinity : scroll.clientHeight;
-		const from = Math.max(0, Math.floor(top / rowHeight) - EXTRA), to = Math.min(view.length, Math.ceil((top + height) / rowHeight) + EXTRA);
+		const short = view.length <= SHORT, start = Math.min(top, Math.max(0, view.length * rowHeight - height));
+		const from = short ? 0 : Math.floor(start / rowHeight), to = short ? view.length : Math.min(view.length, Math.ceil((start + height) / rowHeight));
+		const low = Math.max(0, from - EXTRA), high = Math.min(view.length, to + EXTRA);
 		for (const [at, line] of drawn)
-			if ((at < from || at >= to) && at !== focusAt) {
+			if ((at < low || at >= high) && at !== focusAt) {
 				line.remove();
 				drawn.delete(at);
 			}
-		for (let at = from; at < to; at++) {
-			if (drawn.has(at)) continue;
-			const line = drawRow(at);
-			drawn.set(at, line);
-			// In their order, for those who read without seeing.
-			const next = [...drawn.keys()].filter(k => k > at).sort((a, b) => a - b)[0];
-			body.insertBefore(line, next === undefined ? null : drawn.get(next));
+		for (let at = from; at < to; at++) place(at, high);
+		let left = EXTRA_A_FRAME;
+		for (let by = 0; by < EXTRA && left > 0; by++) {
+			if (to + by < high && place(to + by, high)) left--;
+			if (from - 1 - by >= low && place(from - 1 - by, high)) left--;
 		}
+		if (left <= 0) draw();
 	});
 
-	function redraw() {
-		const held = focusAt >= 0 && view[focusAt] && body.contains(document.activeElement) ? key(view[focusAt]) : null;
-		for (const line of drawn.values()) line.remove();
-		drawn.clear();
+	/* Lines of rows that are where they were stay; the focus goes with its row, or to what is now in its place. */
+	function redraw(isAnew) {
+		const held = [...drawn].find(([, line]) => line.contains(document.activeElement));
+		for (const [at, line] of drawn)
+			if (isAnew || line.row !== view[at]) {
+				line.remove();
+				drawn.delete(at);
+			}
+		focusAt = held && drawn.has(held[0]) ? held[0] : -1;
+		measure();
+		if (!held || focusAt >= 0 || !view.length) return;
+		const at = view.findIndex(r => key(r) === key(held[1].row));
+		focusRow(at >= 0 ? at : Math.min(held[0], view.length - 1));
+	}
+
+	/* How much there is, and what stands where there is nothing. */
+	function measure() {
 		node.classList.toggle("short", view.length <= SHORT);
 		if (view.length <= SHORT) scroll.removeAttribute("tabindex");
 		else scroll.tabIndex = 0;
@@ -129,13 +161,10 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		body.style.height = view.length * rowHeight + "px";
 		tally.textContent = tallyText();
 		scroll.hidden = !view.length;
-		fill(nothing, !view.length && (done ? (rows.length ? t2() : empty?.()) : ghost()));
+		if (view.length) nothing.replaceChildren();
+		else fill(nothing, done ? (rows.length ? t2() : empty?.()) : ghost());
 		bar.hidden = done && !rows.length && !tools;
 		draw();
-		if (held !== null) {
-			const at = view.findIndex(r => key(r) === held);
-			if (at >= 0) focusRow(at);
-		}
 	}
 	const t2 = () => el("div", { class: "state" }, icon("search"), el("h2", {}, t("table.nothing")), el("p", {}, t("table.nothing.about")));
 
@@ -145,10 +174,16 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		return view.length === rows.length ? t("count.rows", { n: rows.length }) + more : t("table.of", { some: number(view.length), all: number(rows.length) }) + more;
 	}
 
-	async function refresh() {
-		const mine = ++turn, stop = () => mine !== turn;
+	function chosenTests() {
 		const tests = filters.filter(f => chosen.get(f)).map(f => row => f.test(row, chosen.get(f)));
 		if (wanted && text) tests.push(row => text(row).toLowerCase().includes(wanted));
+		return tests;
+	}
+
+	/* isAnew: what rows say may have changed, though they are the same. */
+	async function refresh(isAnew) {
+		const mine = ++turn, stop = () => mine !== turn;
+		const tests = chosenTests();
 		let found = rows;
 		if (tests.length) {
 			found = [];
@@ -161,8 +196,30 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		if (order) found = await sortPieces(found, columns[order[0]].sort, order[1], stop);
 		if (stop()) return;
 		view = found === rows ? rows.slice() : found;
-		focusAt = -1;
-		redraw();
+		redraw(isAnew);
+	}
+
+	/* Somebody wants something else of it: that begins at the top. */
+	function anew() {
+		scroll.scrollTop = top = 0;
+		refresh();
+	}
+
+	/* While records come: what is sorted or searched is so again as often as there is time for it. */
+	async function grow(more) {
+		for (const row of more) rows.push(row);
+		if (!order && !chosenTests().length && !growing) {
+			for (const row of more) view.push(row);
+			return measure();
+		}
+		grown = true;
+		growing ??= (async () => {
+			while (grown) {
+				grown = false;
+				await refresh();
+			}
+			growing = null;
+		})();
 	}
 
 	function focusRow(at) {
@@ -171,9 +228,10 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 			drawn.get(at)?.querySelector("a.open, button")?.focus();
 			return;
 		}
-		const headHeight = headRow.offsetHeight, top = at * rowHeight;
-		if (top < scroll.scrollTop) scroll.scrollTop = top;
-		else if (top + rowHeight + headHeight > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top + rowHeight + headHeight - scroll.clientHeight;
+		const headHeight = headRow.offsetHeight, begin = at * rowHeight;
+		if (begin < scroll.scrollTop) scroll.scrollTop = begin;
+		else if (begin + rowHeight + headHeight > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = begin + rowHeight + headHeight - scroll.clientHeight;
+		look();
 		draw();
 		requestAnimationFrame(() => requestAnimationFrame(() => drawn.get(at)?.querySelector("a.open, button")?.focus({ preventScroll: true })));
 	}
@@ -188,11 +246,15 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		focusRow(Math.max(0, Math.min(view.length - 1, at + step)));
 	});
 	body.addEventListener("focusin", event => { focusAt = [...drawn].find(([, line]) => line.contains(event.target))?.[0] ?? -1; });
-	scroll.addEventListener("scroll", draw, { passive: true });
-	new ResizeObserver(draw).observe(scroll);
+	const look = () => {
+		top = scroll.scrollTop;
+		height = scroll.clientHeight;
+	};
+	scroll.addEventListener("scroll", () => { top = scroll.scrollTop; draw(); }, { passive: true });
+	new ResizeObserver(() => { look(); draw(); }).observe(scroll);
 	narrow.addEventListener("change", layout);
 	if (box) {
-		box.addEventListener("input", () => { wanted = box.value.trim().toLowerCase(); refresh(); });
+		box.addEventListener("input", () => { wanted = box.value.trim().toLowerCase(); anew(); });
 		box.addEventListener("keydown", event => { if (event.key === "ArrowDown" && view.length) { event.preventDefault(); focusRow(0); } });
 	}
 	layout();
@@ -201,10 +263,7 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		node,
 		get rows() { return rows; },
 		/* More records, while they come. */
-		add(more) {
-			for (const row of more) rows.push(row);
-			refresh();
-		},
+		add: grow,
 		set(all) {
 			rows = all.slice();
 			return refresh();
@@ -225,7 +284,7 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 			rows = rows.filter(r => key(r) !== id);
 			return refresh();
 		},
-		refresh,
+		refresh: () => refresh(true),
 		visible: () => view,
 	};
 }

@@ -92,7 +92,7 @@ export async function load(place, get, make) {
 }
 
 /* tone: good, bad, warn, accent or nothing. */
-export const mark = (text, tone = "", sign) => el("span", { class: `mark ${tone}` }, sign && icon(sign), text);
+export const mark = (text, tone = "", sign) => el("span", { class: `mark ${tone}${sign ? " signed" : ""}` }, sign && icon(sign), text);
 
 export const note = (text, tone = "", sign) => el("div", { class: `note ${tone}` }, icon(sign ?? (tone ? "warning" : "question")), el("div", {}, text));
 

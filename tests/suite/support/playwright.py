@@ -86,5 +86,9 @@ class Page:
     def download(self, selector, file):
         return self.browser.ask("download", page=self.number, selector=selector, file=str(file))
 
+    def devtools(self, method, **params):
+        """A command of the DevTools protocol: page.devtools("Performance.getMetrics")."""
+        return self.browser.ask("cdp", page=self.number, method=method, params=params)
+
     def close(self):
         self.browser.ask("close_page", page=self.number)

@@ -2,9 +2,11 @@
 """What the tests of the administration's pages share."""
 import base64
 import json
+import threading
 import time
 
 import apidlib
+from livelib import tell
 from support.bus import Probe
 from support.redis import Redis
 from support.wait import wait_until
@@ -82,6 +84,53 @@ class World:
             self.proxyd.quit()
         while self.started:
             self.started.pop()()
+
+
+def crowd(world, n):
+    """n devices, which the database has got at once."""
+    devices = ",".join("('d%05d', 'mitm', '%s')" % (i, json.dumps({"name": "Device number %d" % (i * 7919 % n)}))
+                       for i in range(n))
+    addresses = ",".join("('10.9.%d.%d', 'd%05d', 0)" % (i + 2 >> 8, i + 2 & 255, i) for i in range(n))
+    world.mariadb.sql(
+        "SET SESSION max_statement_time = 0; START TRANSACTION; UPDATE change_seq SET seq = seq + 1; "
+        f"INSERT INTO devices (id, tunnel, record) VALUES {devices}; "
+        f"INSERT INTO device_addresses (address, device, position) VALUES {addresses}; "
+        "INSERT INTO changes (seq, topic, id, at) SELECT seq, '*', '', UNIX_TIMESTAMP() * 1000 FROM change_seq; "
+        "COMMIT", "culvert")
+    last = "/api/v1/devices/d%05d" % (n - 1)
+    wait_until(lambda: world.owner.get(last)[0] == 200, "apid has them all", 120)
+
+
+# Scrolls in the page, so much a frame (an expression), and waits until all is drawn.
+SCROLL = """(async () => { const s = document.querySelector(".table-scroll"), step = %s; s.scrollTop = 0;
+    for (let i = 0; i < %d; i++) { s.scrollTop += step; await new Promise(requestAnimationFrame); }
+    for (let i = 0; i < 12; i++) await new Promise(requestAnimationFrame); })()"""
+SMOOTH, JUMP, FRAMES = "120", "s.scrollHeight / 60", 60
+
+
+class Sender:
+    """with Sender(world, rate, seconds): DNS queries as dnsd tells of them, each of another name."""
+
+    def __init__(self, world, rate, seconds):
+        self.redis, self.rate, self.ticks, self.stop = world.redis, rate, seconds * 10, threading.Event()
+        self.thread = threading.Thread(target=self._send)
+
+    def _send(self):
+        redis, a_tick = self.redis.connect(), self.rate // 10
+        for tick in range(self.ticks):
+            for n in range(0, a_tick, 25):
+                tell(redis, "dnsd", "query", *[{"device": "annas-phone", "name": "host%d.example" % (tick * a_tick + n + i),
+                                                "type": "A", "verdict": ("allowed", "blocked")[i % 4 == 0]} for i in range(25)])
+            if self.stop.wait(0.1):
+                break
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
 
 
 # ---- pages, and something to show on each ----

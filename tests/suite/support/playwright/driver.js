@@ -41,6 +41,19 @@ const own = {
 		await pages.get(page).context.close();
 		pages.delete(page);
 	},
+	/* What Playwright has no word for: a command of the DevTools protocol to the page. */
+	async cdp({ page, method, params }) {
+		const entry = pages.get(page);
+		entry.devtools ??= await entry.context.newCDPSession(entry.page);
+		return entry.devtools.send(method, params ?? {});
+	},
+	async trace({ page, categories }) {
+		await browser.startTracing(pages.get(page).page, { categories });
+	},
+	/* → its events, into a file. */
+	async trace_end({ file }) {
+		require("fs").writeFileSync(file, await browser.stopTracing());
+	},
 	async download({ page, selector, file }) {
 		const p = pages.get(page).page;
 		const [download] = await Promise.all([p.waitForEvent("download"), p.click(selector)]);
