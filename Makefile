@@ -88,9 +88,11 @@ $(B)/bin/$(1): $$(call objs,$$($(1)_SRCS)) $$(LIB)
 endef
 $(foreach d,$(DAEMONS) $(TOOLS) $(BENCH_TOOLS),$(eval $(call program,$(d))))
 
-# The Redis ACL is printed by a small program that reads the bus schema.
+# The Redis ACL is printed by a small program that reads the bus schema; the others are for several servers.
 $(B)/culvert.acl: $(B)/bin/bus-acl
 	$< > $@.tmp && mv $@.tmp $@
+$(B)/culvert-replicated.acl $(B)/culvert-sentinel.acl: $(B)/culvert-%.acl: $(B)/bin/bus-acl
+	$< $* > $@.tmp && mv $@.tmp $@
 
 define unit
 $(B)/tests/unit/$(1): $$(B)/obj/tests/unit/test_$(1).o $$(call objs,$$(UNIT_SRCS_$(1))) $$(LIB)

@@ -195,27 +195,74 @@ static void on_beat(struct timer *t)
 	bus_status_publish(b);
 }
 
-/* ---- life ---- */
-
 static int copy_conf(struct bus *b, const struct conf_shared *conf, const char *version)
 {
-	b->server = strdup(conf->redis);
+	b->server = conf->redis_sentinels.n ? NULL : strdup(conf->redis);
 	b->state_dir = strdup(conf->state_dir);
 	b->cache_dir = strdup(conf->cache_dir);
 	if (conf->redis_password.value)
 		b->password = strdup(conf->redis_password.value);
 	snprintf(b->instance, sizeof(b->instance), "%s", conf->instance);
 	snprintf(b->version, sizeof(b->version), "%s", version);
-	if (!b->server || !b->state_dir || !b->cache_dir ||
+	if ((!b->server && !conf->redis_sentinels.n) || !b->state_dir || !b->cache_dir ||
 		(conf->redis_password.value && !b->password))
 		return -ENOMEM;
 	return 0;
 }
 
-static int open_connections(struct bus *b)
+/* ---- the master ---- */
+
+static void on_master(void *arg, const char *server)
+{
+	struct bus *b = arg;
+	char *old = b->server, *copy = b->closing ? NULL : strdup(server);
+
+	if (!copy)
+		return;
+	b->server = copy;
+	bus_conn_set_server(&b->cmd, copy);
+	bus_conn_set_server(&b->sub, copy);
+	free(old);
+}
+
+static bool is_master_connected(void *arg)
+{
+	return bus_is_connected(arg);
+}
+
+static void on_sentinels_closed(void *arg)
+{
+	bus_unref(arg);
+}
+
+static int open_sentinels(struct bus *b, const struct conf_shared *conf)
+{
+	static const struct bus_sentinels_ops ops = {
+		.on_master = on_master,
+		.is_connected = is_master_connected,
+		.on_closed = on_sentinels_closed,
+	};
+	struct bus_sentinels_conf sentinels = {
+		.servers = &conf->redis_sentinels,
+		.master = conf->redis_master,
+		.user = bus_daemon_name(b->self),
+		.password = conf->redis_sentinel_auth ? b->password : NULL,
+	};
+
+	if (!conf->redis_sentinels.n)
+		return 0;
+	bus_ref(b);
+	b->sentinels = bus_sentinels_open(b->loop, &sentinels, &ops, b);
+	return b->sentinels ? 0 : -ENOMEM;
+}
+
+/* ---- life ---- */
+
+static int open_connections(struct bus *b, const struct conf_shared *conf_shared)
 {
 	struct bus_conn_conf conf = {
 		.server = b->server,
+		.wants_master = conf_shared->redis_sentinels.n,
 		.user = bus_daemon_name(b->self),
 		.password = b->password,
 		.name = "commands",
@@ -228,9 +275,10 @@ static int open_connections(struct bus *b)
 	conf.subscribing = true;
 	conf.name = "subscriptions";
 	err = bus_conn_open(b->loop, &b->sub, &conf, &sub_ops, b);
-	if (!err)
-		bus_ref(b);
-	return err;
+	if (err)
+		return err;
+	bus_ref(b);
+	return open_sentinels(b, conf_shared);
 }
 
 struct bus *bus_open(
@@ -260,7 +308,7 @@ struct bus *bus_open(
 	bus_event_init(b);
 	bus_disk_open(b);
 	bus_queue_open(b);
-	if (bus_request_init(b) || open_connections(b)) {
+	if (bus_request_init(b) || open_connections(b, conf)) {
 		bus_close(b);
 		return NULL;
 	}
@@ -277,6 +325,8 @@ void bus_close(struct bus *b)
 		bus_conn_close(&b->cmd);
 	if (b->sub.loop)
 		bus_conn_close(&b->sub);
+	if (b->sentinels)
+		bus_sentinels_close(b->sentinels);
 	bus_state_cancel(b);
 	bus_request_cancel(b);
 	bus_blob_cancel(b);

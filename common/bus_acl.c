@@ -5,6 +5,11 @@
  * own keys and channels: Redis tells reading from writing for keys but not for channels, so that
  * who may listen to a topic must not hold PUBLISH on it. Passwords are written as
  * >@PASSWORD_<daemon>@.
+ *
+ * bus-acl replicated: the same for servers of which one is the master and Sentinels watch over it:
+ * daemons may ask what a server is, and there are the users `replica` (masteruser) and `sentinel`
+ * (sentinel auth-user). bus-acl sentinel: the file of the Sentinels themselves; the user `sentinel`
+ * is each Sentinel at the others.
  */
 #include "common/bus_impl.h"
 #include <stdio.h>
@@ -137,16 +142,38 @@ static void print_blobs(unsigned d)
 		printf(" (+getrange %%R~culvert:blob:*)");
 }
 
-int main(void)
+/* What the documentation of Redis gives them (management/sentinel, replication). */
+static void print_servers(void)
 {
-	puts("user default off resetpass resetkeys resetchannels -@all");
+	puts("user replica on >@PASSWORD_replica@ resetkeys resetchannels -@all +psync +replconf "
+	     "+ping");
+	puts("user sentinel on >@PASSWORD_sentinel@ resetkeys resetchannels &* -@all +multi "
+	     "+slaveof +ping +exec +subscribe +config|rewrite +role +publish +info "
+	     "+client|setname +client|kill +script|kill");
+}
+
+static void print_sentinel(void)
+{
+	for (unsigned d = 0; d < BUS_DAEMONS; d++) {
+		const char *self = bus_daemon_name((enum bus_daemon)d);
+
+		printf("user %s on >@PASSWORD_%s@ resetkeys resetchannels -@all +ping "
+		       "+sentinel|get-master-addr-by-name +sentinel|master\n",
+			self, self);
+	}
+	puts("user sentinel on >@PASSWORD_sentinel@ resetkeys resetchannels &* -@all +ping "
+	     "+publish +hello +client|setname +sentinel|is-master-down-by-addr");
+}
+
+static void print_bus(bool replicated)
+{
 	for (unsigned d = 0; d < BUS_DAEMONS; d++) {
 		const char *self = bus_daemon_name((enum bus_daemon)d);
 
 		printf("user %s on >@PASSWORD_%s@ resetkeys resetchannels -@all +ping +get +hget "
 		       "+hmget"
-		       " +hgetall +hscan +subscribe +psubscribe +xread",
-			self, self);
+		       " +hgetall +hscan +subscribe +psubscribe +xread%s",
+			self, self, replicated ? " +role" : "");
 		print_read_state(d);
 		print_listen(d, self);
 		print_own_state(d, self);
@@ -154,6 +181,25 @@ int main(void)
 		print_queues(d);
 		print_blobs(d);
 		putchar('\n');
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "";
+	bool replicated = !strcmp(kind, "replicated");
+
+	if (*kind && !replicated && strcmp(kind, "sentinel")) {
+		fputs("usage: bus-acl [replicated | sentinel]\n", stderr);
+		return 2;
+	}
+	puts("user default off resetpass resetkeys resetchannels -@all");
+	if (*kind && !replicated) {
+		print_sentinel();
+	} else {
+		print_bus(replicated);
+		if (replicated)
+			print_servers();
 	}
 	return fflush(stdout) ? 1 : 0;
 }

@@ -232,6 +232,11 @@ static void handle_push(struct bus_conn *c, const redisReply *r)
 		c->ops->on_push(c, r);
 }
 
+static bool is_read_only(const redisReply *r)
+{
+	return r->type == REDIS_REPLY_ERROR && !strncmp(r->str, "READONLY", 8);
+}
+
 static void handle_reply(struct bus_conn *c, const redisReply *r)
 {
 	struct command *cmd;
@@ -250,6 +255,8 @@ static void handle_reply(struct bus_conn *c, const redisReply *r)
 	if (cmd->on_reply)
 		cmd->on_reply(cmd->arg, r);
 	free(cmd);
+	if (is_read_only(r))
+		give_up(c, "the server follows another");
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -294,21 +301,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	}
 }
 
-/* The answer to the first command, AUTH or PING. */
-static void on_greeting(void *arg, const redisReply *r)
+static void set_up(struct bus_conn *c)
 {
-	struct bus_conn *c = arg;
-
-	if (!r)
-		return;
-	if (r->type == REDIS_REPLY_ERROR) {
-		if (!c->reported)
-			log_error("bus: redis refuses name=%s user=%s error=%s", c->conf.name,
-				c->conf.user, r->str);
-		c->reported = true;
-		give_up(c, "refused");
-		return;
-	}
 	c->up = true;
 	/* What was too large is likely to be asked for again. */
 	c->backoff_ms = c->overflowed ? BACKOFF_MAX_MS : BACKOFF_FIRST_MS;
@@ -318,6 +312,49 @@ static void on_greeting(void *arg, const redisReply *r)
 		log_info("bus: connected name=%s", c->conf.name);
 	c->reported = false;
 	c->ops->on_up(c);
+}
+
+static bool is_refused(struct bus_conn *c, const redisReply *r)
+{
+	if (r->type != REDIS_REPLY_ERROR)
+		return false;
+	if (!c->reported)
+		log_error("bus: redis refuses name=%s user=%s error=%s", c->conf.name, c->conf.user,
+			r->str);
+	c->reported = true;
+	give_up(c, "refused");
+	return true;
+}
+
+static void on_role(void *arg, const redisReply *r)
+{
+	struct bus_conn *c = arg;
+
+	if (!r || is_refused(c, r))
+		return;
+	if (r->type == REDIS_REPLY_ARRAY && r->elements &&
+		r->element[0]->type == REDIS_REPLY_STRING && !strcmp(r->element[0]->str, "master"))
+		set_up(c);
+	else
+		give_up(c, "not the master");
+}
+
+/* The answer to the first command, AUTH or PING. */
+static void on_greeting(void *arg, const redisReply *r)
+{
+	const char *role[] = { "ROLE" };
+	struct bus_conn *c = arg;
+	int err;
+
+	if (!r || is_refused(c, r))
+		return;
+	if (!c->conf.wants_master) {
+		set_up(c);
+		return;
+	}
+	err = enqueue(c, on_role, c, 1, role, NULL);
+	if (err)
+		give_up(c, strerror(-err));
 }
 
 static void greet(struct bus_conn *c)
@@ -364,9 +401,14 @@ static int connect_tcp(struct bus_link *l, const char *where)
 static void on_retry(struct timer *t)
 {
 	struct bus_conn *c = t->data;
-	struct bus_link *l = calloc(1, sizeof(*l));
-	bool tcp = !strncmp(c->conf.server, "tcp:", 4);
+	struct bus_link *l;
+	bool tcp;
 	int err;
+
+	if (!c->conf.server)
+		return;
+	l = calloc(1, sizeof(*l));
+	tcp = !strncmp(c->conf.server, "tcp:", 4);
 
 	if (!l || !(l->reader = redisReaderCreate())) {
 		free(l);
@@ -432,6 +474,16 @@ int bus_conn_open(uv_loop_t *loop, struct bus_conn *c, const struct bus_conn_con
 	c->handles = 2;
 	timer_start(&c->retry, 0, 0);
 	return err;
+}
+
+void bus_conn_set_server(struct bus_conn *c, const char *server)
+{
+	c->conf.server = server;
+	if (c->closing)
+		return;
+	give_up(c, "another server is to be used");
+	c->backoff_ms = BACKOFF_FIRST_MS;
+	timer_start(&c->retry, 0, 0);
 }
 
 void bus_conn_close(struct bus_conn *c)

@@ -13,6 +13,8 @@
  * reconnects for ever (50 ms doubling to 2 s, with jitter) and has its own deadline: a server that
  * sends nothing for 2 s while an answer is due is given up, and so is one whose reply is larger
  * than 128 MiB. It pings when idle.
+ * A server that refuses to write because it follows another (READONLY) is given up too: what has
+ * its address may be another server the next time.
  */
 struct bus_conn;
 struct bus_link;
@@ -26,11 +28,13 @@ struct bus_conn_ops {
 };
 
 struct bus_conn_conf {
-	const char *server; /* unix:PATH or tcp:ADDR:PORT */
+	/* unix:PATH or tcp:ADDR:PORT, kept by the caller; NULL: none yet (bus_conn_set_server). */
+	const char *server;
 	const char *user;
 	const char *password; /* NULL: no AUTH */
 	bool subscribing;
-	const char *name; /* for the log */
+	bool wants_master; /* a server whose ROLE is another is given up at once */
+	const char *name;  /* for the log */
 };
 
 struct bus_conn {
@@ -55,6 +59,8 @@ int bus_conn_open(uv_loop_t *loop, struct bus_conn *c, const struct bus_conn_con
 	const struct bus_conn_ops *ops, void *data);
 /* Every pending command ends with NULL before this returns. */
 void bus_conn_close(struct bus_conn *c);
+/* Leaves the server at hand, if any, and turns to that one at once. */
+void bus_conn_set_server(struct bus_conn *c, const char *server);
 /* Bytes that the socket has not taken yet. */
 size_t bus_conn_backlog(const struct bus_conn *c);
 

@@ -3,6 +3,7 @@
 
 #include "common/bus.h"
 #include "common/bus_conn.h"
+#include "common/bus_sentinel.h"
 #include "common/hmap.h"
 #include "common/list.h"
 #include "common/timer.h"
@@ -135,15 +136,17 @@ struct bus_blobs;
 struct bus {
 	uv_loop_t *loop;
 	enum bus_daemon self;
-	char *server, *password, *state_dir, *cache_dir;
+	char *server; /* with Sentinels NULL until one has named the master */
+	char *password, *state_dir, *cache_dir;
 	char instance[17], version[32];
 	int64_t started_at;
 
 	struct bus_conn cmd, sub;
-	struct hmap channels; /* name → struct bus_channel */
-	struct timer soon;    /* the end of this turn: what was gathered is sent */
-	struct timer beat;    /* every 5 s */
-	unsigned open;	      /* handles, connections and jobs; freed at 0 */
+	struct bus_sentinels *sentinels; /* NULL without */
+	struct hmap channels;		 /* name → struct bus_channel */
+	struct timer soon;		 /* the end of this turn: what was gathered is sent */
+	struct timer beat;		 /* every 5 s */
+	unsigned open;			 /* handles, connections and jobs; freed at 0 */
 	bool closing;
 
 	struct own_topic *own[BUS_TOPICS];

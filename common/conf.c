@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_LEN 4096
-#define ROWS_MAX     128
-#define TUNNELS_MAX  64
+#define LINE_MAX_LEN  4096
+#define ROWS_MAX      128
+#define TUNNELS_MAX   64
+#define SENTINELS_MAX 9
 
 /* A shared row of this section stands in the section of the daemon that reads the file. */
 #define OWN_SECTION "@"
@@ -59,6 +60,28 @@ static int check_redis(const void *value, char *why, size_t why_len)
 	return -EINVAL;
 }
 
+static int check_sentinels(const void *value, char *why, size_t why_len)
+{
+	const struct conf_strings *s = value;
+	struct endpoint e;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!endpoint_parse(s->v[i], &e))
+			continue;
+		snprintf(why, why_len, "%s is not ADDRESS:PORT", s->v[i]);
+		return -EINVAL;
+	}
+	if (s->n <= SENTINELS_MAX)
+		return 0;
+	snprintf(why, why_len, "%zu are more than %d", s->n, SENTINELS_MAX);
+	return -EINVAL;
+}
+
+static int check_master(const void *value, char *why, size_t why_len)
+{
+	return check_word(*(char *const *)value, 64, "-_.", why, why_len);
+}
+
 static int check_addresses(const void *value, char *why, size_t why_len)
 {
 	const struct conf_prefixes *p = value;
@@ -80,6 +103,13 @@ static const struct conf_row shared_rows[] = {
 		.help = "Most talkative level that is written." },
 	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock",
 		.check = check_redis, .help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
+	{ "bus", "redis_sentinels", CONF_STRINGS, AT(redis_sentinels), "", .check = check_sentinels,
+		.help = "Redis Sentinels, ADDRESS:PORT each: the master that they name is used in "
+			"place of `redis`, and the one that takes its place." },
+	{ "bus", "redis_master", CONF_STRING, AT(redis_master), "culvert", .check = check_master,
+		.help = "What the Sentinels call it." },
+	{ "bus", "redis_sentinel_auth", CONF_BOOL, AT(redis_sentinel_auth), "yes",
+		.help = "Do daemons tell Sentinels user and password, the same as Redis?." },
 	{ OWN_SECTION, "redis_password_file", CONF_SECRET, AT(redis_password), "",
 		.help = "File with this daemon's Redis password." },
 	{ OWN_SECTION, "user", CONF_STRING, AT(user), "", .max = 32,

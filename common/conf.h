@@ -75,8 +75,11 @@ struct conf_tunnel {
 struct conf_shared {
 	char *state_dir; /* of this daemon: <state_dir>/<daemon> */
 	char *cache_dir;
-	int log_level; /* enum log_level */
-	char *redis;   /* unix:PATH or tcp:ADDR:PORT */
+	int log_level;			     /* enum log_level */
+	char *redis;			     /* unix:PATH or tcp:ADDR:PORT */
+	struct conf_strings redis_sentinels; /* ADDR:PORT; then `redis` is not used */
+	char *redis_master;		     /* its name with them */
+	bool redis_sentinel_auth;
 	struct conf_secret redis_password;
 	char *user;	/* name or numeric uid */
 	char *instance; /* [A-Za-z0-9]{1,16} */

@@ -51,7 +51,8 @@ PLACES = sed -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@SH
 fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
-install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listcheck) $(B)/culvert.acl $(MAN_MADE)
+ACLS = $(addprefix $(B)/,culvert.acl culvert-replicated.acl culvert-sentinel.acl)
+install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listcheck) $(ACLS) $(MAN_MADE)
 	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
 		$(D)$(PREFIX)/share/man/man5 $(D)$(PREFIX)/share/man/man7 $(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
@@ -73,7 +74,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listchec
 	@$(PUT) deploy/systemd/sysctl.conf $(D)$(PREFIX)/lib/sysctl.d/60-culvert.conf
 	@$(PUT) deploy/systemd/logrotate.conf $(D)$(SYSCONFDIR)/logrotate.d/culvert
 	@$(call fill,deploy/systemd/redis.conf.in,$(D)$(SHAREDIR)/redis.conf,644)
-	@$(PUT) deploy/culvert.conf.example $(B)/culvert.acl deploy/systemd/mariadb.cnf deploy/systemd/redis-shared.conf $(D)$(SHAREDIR)
+	@$(PUT) deploy/culvert.conf.example $(ACLS) $(addprefix deploy/systemd/,mariadb.cnf galera.cnf redis-shared.conf redis-replicated.conf sentinel.conf) $(D)$(SHAREDIR)
 	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8

@@ -612,11 +612,12 @@ static void on_prepare(uv_prepare_t *h)
 int main(int argc, char **argv)
 {
 	struct probe *p = calloc(1, sizeof(*p));
-	struct conf_shared conf = { 0 };
+	struct conf_shared conf = { .redis_sentinel_auth = true };
 	int err;
 
 	if (argc < 6)
-		fatal("usage: bus-probe DAEMON SERVER STATE_DIR CACHE_DIR INSTANCE [PASSWORD]");
+		fatal("usage: bus-probe DAEMON SERVER STATE_DIR CACHE_DIR INSTANCE [PASSWORD "
+		      "[SENTINEL…]]");
 	log_open("bus-probe", LOG_LEVEL_DEBUG);
 	signal(SIGPIPE, SIG_IGN);
 	conf.redis = argv[2];
@@ -624,6 +625,10 @@ int main(int argc, char **argv)
 	conf.cache_dir = argv[4];
 	conf.instance = argv[5];
 	conf.redis_password.value = argc > 6 ? argv[6] : NULL;
+	conf.redis_master = "culvert";
+	if (argc > 7)
+		conf.redis_sentinels =
+			(struct conf_strings){ .v = argv + 7, .n = (size_t)argc - 7 };
 	p->line = malloc(LINE_MAX_BYTES);
 	uv_loop_init(&p->loop);
 	uv_loop_configure(&p->loop, UV_METRICS_IDLE_TIME);

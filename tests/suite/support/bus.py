@@ -57,13 +57,13 @@ class Owner:
 class Probe:
     """A bus-probe process: commands in, events out."""
 
-    def __init__(self, daemon, server, directory, instance="1", password=None, sub=None):
+    def __init__(self, daemon, server, directory, instance="1", password=None, sub=None, sentinels=()):
         self.daemon = daemon
         self.dir = directory / (sub or daemon)
         (self.dir / "state").mkdir(parents=True, exist_ok=True)
         (self.dir / "cache").mkdir(exist_ok=True)
         command = [BUILD / "bin/bus-probe", daemon, server, self.dir / "state", self.dir / "cache", instance,
-                   password or f"secret-{daemon}"]
+                   password or f"secret-{daemon}", *sentinels]
         self.log = self.dir / f"log-{instance}"
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log.open("a"), text=True, bufsize=1)
