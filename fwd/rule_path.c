@@ -4,6 +4,7 @@
 #include "fwd/marks.h"
 #include "fwd/rule_parts.h"
 #include "fwd/rule_sets.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/expr.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -11,7 +12,7 @@
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
 
-enum { TCP_FLAGS = 13 };
+enum { TCP_FLAGS = 13, UDP_LENGTH = 4 };
 
 static void compare_path(struct rule_writer *r, uint32_t value, bool equal)
 {
@@ -50,6 +51,13 @@ void match_tcp_flags(struct rule_writer *r, uint8_t mask, uint8_t value, bool eq
 	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, NFT_REG_1);
 	part_mask(r, NFT_REG_1, &mask, sizeof(mask));
 	part_compare(r, NFT_REG_1, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, &value, sizeof(value));
+}
+
+void match_udp_below(struct rule_writer *r, uint16_t len)
+{
+	const uint16_t want = htons(len);
+	part_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_LENGTH, sizeof(want), NFT_REG_1);
+	part_compare(r, NFT_REG_1, NFT_CMP_LT, &want, sizeof(want));
 }
 
 void match_payload(struct rule_writer *r)

@@ -14,6 +14,8 @@ void match_path_answer(struct rule_writer *r, enum path_answer answer);
 void match_raw_mark_bits(struct rule_writer *r, uint32_t bits);
 /* (flags & mask) is value, or is not. Of a TCP packet, which the rule made sure of. */
 void match_tcp_flags(struct rule_writer *r, uint8_t mask, uint8_t value, bool equal);
+/* Of a UDP packet: header and payload are shorter than that, joined ones together. */
+void match_udp_below(struct rule_writer *r, uint16_t len);
 /* TCP or UDP: something stands behind its header. */
 void match_payload(struct rule_writer *r);
 /* (bytes at the offset behind its header & mask) are, or are not, these; too few of them: no

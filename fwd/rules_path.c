@@ -15,6 +15,7 @@
  * is like all others.
  */
 #define TCP_OPTION_FASTOPEN 34
+#define DATAGRAM_MAX	    1500 /* that was not joined */
 
 static void do_pass(struct rule_writer *r)
 {
@@ -85,10 +86,14 @@ static void write_up(struct rule_writer *r)
 	match_l4proto(r, IPPROTO_TCP);
 	match_tcp_flags(r, TH_URG, 0, false);
 	end_dropped(r, REASON_INVALID);
-	/* QUIC that is under way: one packet in a datagram, of the short form. */
+	/* QUIC that is under way: one packet in a datagram, of the short form. Behind such a one
+	 * there may be an Initial where the tunnel's interface has joined datagrams; they are taken
+	 * apart on the way to the reader. An Initial is no shorter than 1200 bytes (RFC 9000 14.1),
+	 * nor is then what is joined before it. */
 	rule_begin(r, "path_up");
 	match_l4proto(r, IPPROTO_UDP);
 	match_path_state(r, PATH_TENTATIVE, true);
+	match_udp_below(r, DATAGRAM_MAX);
 	match_payload_bytes(r, 0, form, is_short, sizeof(form), true);
 	do_accept(r);
 	rule_end(r);

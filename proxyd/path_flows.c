@@ -101,23 +101,50 @@ int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_
 	return 0;
 }
 
-static uint16_t *counter_of(struct path_flows *fs, const struct path_key *key)
+static uint16_t *counter_of(
+	const struct path_flows *fs, uint16_t counters[PATH_COUNTERS], const struct path_key *key)
 {
 	uint64_t hash = siphash13(fs->secret, key->device, sizeof(key->device));
 
-	return &fs->undecided[hash % PATH_COUNTERS];
+	return &counters[hash % PATH_COUNTERS];
+}
+
+bool path_flows_hold(struct path_flows *fs, struct path_flow *f, uint32_t id)
+{
+	uint16_t *held = counter_of(fs, fs->held, &f->key);
+	struct path_reading *r = f->reading;
+
+	if (r->held_count == PATH_HELD_MAX || *held == PATH_HELD_DEVICE_MAX ||
+		fs->held_count == PATH_HELD_ALL_MAX)
+		return false;
+	r->held[r->held_count++] = id;
+	fs->held_count++;
+	++*held;
+	return true;
+}
+
+unsigned path_flows_take_held(struct path_flows *fs, struct path_flow *f, uint32_t *ids)
+{
+	struct path_reading *r = f->reading;
+	unsigned count = r->held_count;
+
+	memcpy(ids, r->held, count * sizeof(*ids));
+	*counter_of(fs, fs->held, &f->key) -= (uint16_t)count;
+	fs->held_count -= count;
+	r->held_count = 0;
+	return count;
 }
 
 void path_flows_decide(struct path_flows *fs, struct path_flow *f)
 {
 	if (f->is_undecided)
-		--*counter_of(fs, &f->key);
+		--*counter_of(fs, fs->undecided, &f->key);
 	f->is_undecided = false;
 }
 
 struct path_flow *path_flows_add(struct path_flows *fs, const struct path_key *key, uint64_t now_ms)
 {
-	uint16_t *undecided = counter_of(fs, key);
+	uint16_t *undecided = counter_of(fs, fs->undecided, key);
 	bool has_room = fs->count < fs->max && *undecided < PATH_UNDECIDED_MAX;
 	struct path_flow *f = has_room ? new_flow(key, now_ms) : NULL;
 

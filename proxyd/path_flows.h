@@ -16,6 +16,8 @@
 enum {
 	PATH_READ_MS = 3000,
 	PATH_HELD_MAX = 8,
+	PATH_HELD_DEVICE_MAX = 256, /* of a device, and of few others that share its counter */
+	PATH_HELD_ALL_MAX = 4096,
 	PATH_READINGS_MAX = 65536,
 	PATH_UNDECIDED_MAX = 1024, /* of a device, and of few others that share its counter */
 	PATH_COUNTERS = 4096,
@@ -38,7 +40,8 @@ struct path_reading {
 	uint64_t used_ms;	/* loop time */
 	struct path_stream tcp; /* of TCP */
 	struct path_quic *quic; /* of UDP; owned */
-	/* While dnsd is asked for the name: packets that the kernel holds. */
+	/* While dnsd is asked for the name, or a hello of QUIC is not whole: packets that the
+	 * kernel holds. */
 	struct names_query *asking;
 	uint32_t held[PATH_HELD_MAX];
 	unsigned held_count;
@@ -66,6 +69,8 @@ struct path_flows {
 	size_t reading_count;
 	size_t bytes;			   /* that readings keep of what clients said */
 	uint16_t undecided[PATH_COUNTERS]; /* by a hash of the device */
+	uint16_t held[PATH_COUNTERS];	   /* packets, likewise */
+	size_t held_count;
 };
 
 /* max: flows. 0 or -ENOMEM. */
@@ -85,6 +90,10 @@ int path_reading_begin(struct path_flows *fs, struct path_flow *f, uint64_t now_
 void path_reading_touch(struct path_flows *fs, struct path_reading *r, uint64_t now_ms);
 /* It is read no more. It holds no packets and asks nothing. */
 void path_reading_end(struct path_flows *fs, struct path_flow *f);
+/* Keeps the id of a packet that the kernel holds; false: there are too many. */
+bool path_flows_hold(struct path_flows *fs, struct path_flow *f, uint32_t id);
+/* Takes them out, PATH_HELD_MAX at most: how many. */
+unsigned path_flows_take_held(struct path_flows *fs, struct path_flow *f, uint32_t *ids);
 /* It is decided. Idempotent. */
 void path_flows_decide(struct path_flows *fs, struct path_flow *f);
 /* Out of the table, and freed. */

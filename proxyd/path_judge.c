@@ -34,26 +34,38 @@ static void answer(struct path_reader *r, uint32_t id, unsigned outcome)
 
 /* ---- a flow's end ---- */
 
-static void drop_held(struct path_reader *r, struct path_reading *g)
+static void answer_all(struct path_reader *r, const uint32_t *ids, unsigned count, unsigned outcome)
 {
-	if (g->asking)
-		names_cancel(g->asking);
-	g->asking = NULL;
-	for (unsigned i = 0; i < g->held_count; i++)
-		answer(r, g->held[i], OUTCOME_DROP);
-	g->held_count = 0;
+	for (unsigned i = 0; i < count; i++)
+		answer(r, ids[i], outcome);
+}
+
+static void answer_held(struct path_reader *r, struct path_flow *f, unsigned outcome)
+{
+	uint32_t held[PATH_HELD_MAX];
+	unsigned count = path_flows_take_held(&r->flows, f, held);
+
+	answer_all(r, held, count, outcome);
+}
+
+static void drop_held(struct path_reader *r, struct path_flow *f)
+{
+	if (f->reading->asking)
+		names_cancel(f->reading->asking);
+	f->reading->asking = NULL;
+	answer_held(r, f, OUTCOME_DROP);
 }
 
 void path_forget(struct path_reader *r, struct path_flow *f)
 {
 	if (f->reading)
-		drop_held(r, f->reading);
+		drop_held(r, f);
 	path_flows_remove(&r->flows, f);
 }
 
 void path_end_reading(struct path_reader *r, struct path_flow *f)
 {
-	drop_held(r, f->reading);
+	drop_held(r, f);
 	if (f->is_allowed)
 		path_reading_end(&r->flows, f);
 	else
@@ -69,7 +81,7 @@ static unsigned deny(struct path_reader *r, struct path_flow *f, unsigned outcom
 	f->is_denied = true;
 	f->is_allowed = false;
 	flow_remove(&f->live);
-	drop_held(r, f->reading);
+	drop_held(r, f);
 	return outcome;
 }
 
@@ -169,26 +181,18 @@ static unsigned prove(struct path_reader *r, struct path_flow *f, int status,
 static void on_proof(void *arg, int status, const struct addr *addrs, size_t count)
 {
 	struct path_flow *f = arg;
-	struct path_reading *g = f->reading;
 	struct path_reader *r = f->reader;
 	uint32_t held[PATH_HELD_MAX];
-	unsigned held_count = g->held_count;
+	unsigned held_count = path_flows_take_held(&r->flows, f, held);
 
-	memcpy(held, g->held, sizeof(held));
-	g->held_count = 0;
-	g->asking = NULL;
-	unsigned outcome = prove(r, f, status, addrs, count);
-	for (unsigned i = 0; i < held_count; i++)
-		answer(r, held[i], outcome);
+	f->reading->asking = NULL;
+	answer_all(r, held, held_count, prove(r, f, status, addrs, count));
 	path_queue_flush(r->queue);
 }
 
-static unsigned hold(struct path_reading *g, uint32_t id)
+static unsigned hold(struct path_reader *r, struct path_flow *f, uint32_t id)
 {
-	if (g->held_count == PATH_HELD_MAX)
-		return OUTCOME_DROP;
-	g->held[g->held_count++] = id;
-	return OUTCOME_HOLD;
+	return path_flows_hold(&r->flows, f, id) ? OUTCOME_HOLD : OUTCOME_DROP;
 }
 
 static unsigned ask(struct path_reader *r, struct path_flow *f, uint32_t id)
@@ -200,7 +204,7 @@ static unsigned ask(struct path_reader *r, struct path_flow *f, uint32_t id)
 	if (names_get(r->p.names, f->host, &status, &addrs, &count))
 		return prove(r, f, status, addrs, count);
 	f->reading->asking = names_start(r->p.names, f->host, on_proof, f);
-	return f->reading->asking ? hold(f->reading, id) : deny(r, f, PATH_ANSWER_DENY);
+	return f->reading->asking ? hold(r, f, id) : deny(r, f, PATH_ANSWER_DENY);
 }
 
 static unsigned judge_hello(
@@ -214,8 +218,6 @@ static unsigned judge_hello(
 		r->unproven++;
 		return deny(r, f, PATH_ANSWER_PROVE);
 	}
-	/* Of QUIC another connection may come the same way. */
-	drop_held(r, f->reading);
 	free(f->host);
 	flow_remove(&f->live);
 	f->is_allowed = false;
@@ -255,7 +257,7 @@ static unsigned judge_up(
 	case PATH_STREAM_HAS_NAME:
 		return judge_hello(r, f, &hello, id);
 	case PATH_STREAM_GOOD:
-		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_TENTATIVE;
+		return f->reading->asking ? hold(r, f, id) : PATH_ANSWER_TENTATIVE;
 	case PATH_STREAM_LATER:
 		return OUTCOME_DROP;
 	case PATH_STREAM_BAD:
@@ -278,6 +280,17 @@ static unsigned judge_down(struct path_reader *r, struct path_flow *f, const str
 	}
 }
 
+/* The hello is whole; the datagrams in which it stands pass together, or none does. */
+static unsigned judge_quic_hello(
+	struct path_reader *r, struct path_flow *f, const struct client_hello *hello, uint32_t id)
+{
+	unsigned outcome = judge_hello(r, f, hello, id);
+
+	if (outcome != OUTCOME_HOLD)
+		answer_held(r, f, outcome);
+	return outcome;
+}
+
 static unsigned judge_quic(
 	struct path_reader *r, struct path_flow *f, const struct path_packet *k, uint32_t id)
 {
@@ -288,13 +301,17 @@ static unsigned judge_quic(
 
 	r->flows.bytes += q->hello.cap - before;
 	path_make_room(r, f);
+	if (q->is_other)
+		drop_held(r, f);
 	switch (result) {
 	case PATH_QUIC_MORE:
-		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_PENDING;
+		return hold(r, f, id);
+	case PATH_QUIC_PROBE:
+		return PATH_ANSWER_PENDING;
 	case PATH_QUIC_HAS_NAME:
-		return judge_hello(r, f, &hello, id);
+		return judge_quic_hello(r, f, &hello, id);
 	case PATH_QUIC_GOOD:
-		return f->reading->asking ? hold(f->reading, id) : PATH_ANSWER_TENTATIVE;
+		return f->reading->asking ? hold(r, f, id) : PATH_ANSWER_TENTATIVE;
 	case PATH_QUIC_LOST:
 		return OUTCOME_DROP;
 	case PATH_QUIC_BAD:
@@ -355,8 +372,12 @@ static unsigned judge_packet(
 
 	if (!f || f->is_denied)
 		return PATH_ANSWER_DENY;
-	if (k->protocol == IPPROTO_UDP)
+	if (k->protocol == IPPROTO_UDP) {
+		/* A former run's, perhaps, of which nothing else is known. */
+		f->reading->quic->is_allowed =
+			f->is_allowed || q->mark >> CT_MARK_PATH_SHIFT == PATH_TENTATIVE;
 		return judge_quic(r, f, k, q->id);
+	}
 	if (k->flags & TH_SYN)
 		return up ? judge_first(r, f, k) : deny(r, f, PATH_ANSWER_DENY);
 	return up ? judge_up(r, f, k, q->id) : judge_down(r, f, k);

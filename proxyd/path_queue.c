@@ -61,8 +61,9 @@ static int configure(struct path_queue *q, uint32_t max_packets)
 	struct nlmsghdr *msg = begin(q, buf, NFQNL_MSG_CONFIG);
 
 	mnl_attr_put(msg, NFQA_CFG_PARAMS, sizeof(params), &params);
-	/* Joined packets come as they are. A full queue drops. */
-	mnl_attr_put_u32(msg, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
+	/* Joined packets are taken apart: of datagrams nobody could tell where one ends. A full
+	 * queue drops. */
+	mnl_attr_put_u32(msg, NFQA_CFG_FLAGS, htonl(0));
 	mnl_attr_put_u32(msg, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
 	mnl_attr_put_u32(msg, NFQA_CFG_QUEUE_MAXLEN, htonl(max_packets));
 	return nl_request(&q->nl, msg, NULL, NULL);

@@ -41,6 +41,7 @@ static int open_first(
 		err = quic_packet_open(p, &keys, frames, len);
 	if (err)
 		return err;
+	q->is_other = q->has_keys;
 	q->id = p->to;
 	q->version = p->version;
 	q->keys = keys;
@@ -68,22 +69,28 @@ static int take_frames(struct path_quic *q, const uint8_t *frames, size_t len)
 	return err == -ENODATA ? 0 : err;
 }
 
+/* All packets of a datagram are of one connection (RFC 9000 12.2): only the first may begin one. */
 static enum path_quic_result read_initial(
-	struct path_quic *q, const struct quic_packet *p, uint8_t *room)
+	struct path_quic *q, const struct quic_packet *p, bool first, uint8_t *room)
 {
 	size_t len;
 	int err = open_known(q, p, room, &len);
 
-	if (err == -EBADMSG)
+	if (err == -EBADMSG && first)
 		err = open_first(q, p, room, &len);
 	if (err)
 		return PATH_QUIC_LOST;
 	return take_frames(q, room, len) ? refuse(q) : PATH_QUIC_MORE;
 }
 
+static bool may_follow(const struct path_quic *q)
+{
+	return q->has_hello || q->is_allowed;
+}
+
 static enum path_quic_result read_hello(struct path_quic *q, struct client_hello *hello)
 {
-	if (q->has_hello)
+	if (q->has_hello || (q->is_allowed && !q->has_keys))
 		return PATH_QUIC_GOOD;
 	int err = client_hello_parse_message(q->hello.data, path_store_prefix(&q->hello), hello);
 	if (err == -EAGAIN)
@@ -97,12 +104,12 @@ static enum path_quic_result read_hello(struct path_quic *q, struct client_hello
 /* ---- a datagram ---- */
 
 static enum path_quic_result read_packet(
-	struct path_quic *q, const struct quic_packet *p, uint8_t *room)
+	struct path_quic *q, const struct quic_packet *p, bool first, uint8_t *room)
 {
 	if (p->type == QUIC_INITIAL)
-		return read_initial(q, p, room);
+		return read_initial(q, p, first, room);
 	/* A server that has no hello has no keys for it. */
-	return q->has_hello ? PATH_QUIC_MORE : PATH_QUIC_LOST;
+	return may_follow(q) ? PATH_QUIC_MORE : PATH_QUIC_LOST;
 }
 
 /* A version that nobody has makes the server say what it has, and nothing else. */
@@ -110,8 +117,17 @@ static enum path_quic_result read_unknown(
 	struct path_quic *q, const struct quic_packet *p, bool first)
 {
 	if (first && quic_is_reserved(p->version) && !q->has_keys)
-		return PATH_QUIC_MORE;
+		return PATH_QUIC_PROBE;
 	return first ? refuse(q) : PATH_QUIC_LOST;
+}
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (p[i])
+			return false;
+	}
+	return true;
 }
 
 enum path_quic_result path_quic_up(struct path_quic *q, const uint8_t *data, size_t len,
@@ -119,6 +135,7 @@ enum path_quic_result path_quic_up(struct path_quic *q, const uint8_t *data, siz
 {
 	size_t at = 0;
 
+	q->is_other = false;
 	if (q->is_broken || ++q->datagrams > PATH_QUIC_DATAGRAMS)
 		return refuse(q);
 	while (at < len) {
@@ -128,13 +145,15 @@ enum path_quic_result path_quic_up(struct path_quic *q, const uint8_t *data, siz
 		int err = quic_packet_parse(data + at, len - at, &p);
 		if (err == -EPROTONOSUPPORT)
 			return read_unknown(q, &p, !at);
-		enum path_quic_result result = err ? PATH_QUIC_LOST : read_packet(q, &p, room);
+		enum path_quic_result result = err ? PATH_QUIC_LOST : read_packet(q, &p, !at, room);
 		if (result != PATH_QUIC_MORE)
 			return result;
 		at += p.len;
 	}
-	/* Of the short form nothing passes before there was a hello, wherever it stands. */
-	if (at < len && !q->has_hello)
+	/* Of the short form nothing passes before there was a hello, wherever it stands. Firefox
+	 * fills its datagrams up with zeros, which no server takes for a packet (RFC 9000 17.3.1).
+	 */
+	if (at < len && !may_follow(q) && !(at && is_zero(data + at, len - at)))
 		return q->has_keys ? PATH_QUIC_LOST : refuse(q);
 	return read_hello(q, hello);
 }

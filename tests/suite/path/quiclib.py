@@ -14,6 +14,7 @@ from support import DEADLINE_S
 
 V1, V2, GREASE, DRAFT29 = 1, 0x6B3343CF, 0x1A2A3A4A, 0xFF00001D
 SALTS = {V1: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a", V2: "0dede3def700a6db819381be6e269dcbf9bd2ed9"}
+UDP_SEGMENT = 103
 REFUSED = (errno.EACCES, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPERM)
 
 
@@ -84,9 +85,9 @@ class Place:
         data, self.peer = self.socket.recvfrom(65536)
         return data
 
-    def drain(self):
-        while self.take(0) is not None:
-            pass
+    def all(self):
+        """What comes until nothing has come for a moment."""
+        return list(iter(lambda: self.take(0.3), None))
 
     def answer(self, data):
         self.socket.sendto(data, self.peer)
@@ -112,6 +113,23 @@ class Client:
     def send(self, data):
         self.socket.send(data)
 
+    def send_joined(self, datagrams):
+        """In one piece for the kernel, of which only the last may be shorter (UDP_SEGMENT)."""
+        self.socket.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(datagrams[0]))
+        self.socket.send(b"".join(datagrams))
+        self.socket.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
+
+    def is_refused_at_once(self, datagrams):
+        """While they are sent; they are, all of them."""
+        refused = False
+        for data in datagrams:
+            try:
+                self.send(data)
+            except OSError as e:
+                assert e.errno in REFUSED
+                refused = True
+        return refused
+
     def is_refused(self):
         """An ICMP error comes."""
         try:
@@ -120,18 +138,17 @@ class Client:
             return e.errno in REFUSED
         return False
 
+    def is_refused_at(self, datagrams):
+        """An ICMP error comes for one of them."""
+        try:
+            for data in datagrams:
+                self.send(data)
+        except OSError as e:
+            return e.errno in REFUSED
+        return self.is_refused()
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.socket.close()
-
-
-def first_of(client, place):
-    """What arrives, or None when the client hears of a refusal first."""
-    ready = select.select([client.socket, place.socket], [], [], DEADLINE_S)[0]
-    assert ready, "neither arrived nor refused"
-    if place.socket in ready:
-        return place.take(0)
-    assert client.is_refused()
-    return None

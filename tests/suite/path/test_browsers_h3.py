@@ -11,7 +11,7 @@ from support.wait import wait_until
 
 ADDRESS = "198.51.100.40"
 GOOD, EVIL = "allowed.example", "ads.listed.example"
-PROTOCOLS = {"chromium": "HTTP/3.0", "firefox-esr": "HTTP/2.0"}
+PROTOCOLS = {"chromium": "HTTP/3.0", "firefox-esr": "HTTP/3.0"}
 TENTATIVE = 3
 CADDYFILE = """{
 	admin off
@@ -80,7 +80,8 @@ def test_a_browser_gets_the_allowed_site_and_nothing_of_the_listed_one(world, ca
          "--origin-to-force-quic-on=%s:443,%s:443" % (GOOD, EVIL)],
         {"network.proxy.type": 0, "network.dns.forceResolve": ADDRESS, "network.dns.disableIPv6": True,
          "network.trr.mode": 5, "network.http.http3.enable": True,
-         "network.http.http3.disable_when_third_party_roots_found": False})
+         "network.http.http3.disable_when_third_party_roots_found": False,
+         "network.http.http3.alt-svc-mapping-for-testing": ",".join("%s;h3=:443" % host for host in (GOOD, EVIL))})
     denied = world.path_status().get("denied", 0)
     with open(tmp_path / "log", "wb") as log:
         browser = subprocess.Popen(
