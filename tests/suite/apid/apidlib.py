@@ -69,11 +69,16 @@ class MariaDB:
         user = ["--user=mysql"] if os.geteuid() == 0 else []
         if user:
             shutil.chown(directory, "mysql")
-        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={directory}/data", "--skip-test-db",
+        # One that starts removes temporary tables that lie in the common directory: another's, in use.
+        tmp = directory / "tmp"
+        tmp.mkdir(exist_ok=True)
+        if user:
+            shutil.chown(tmp, "mysql")
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--tmpdir={tmp}", f"--datadir={directory}/data", "--skip-test-db",
                         "--auth-root-authentication-method=normal", "--skip-name-resolve",
                         "--innodb-log-file-size=8M", *user], check=True, stdout=self.log, stderr=self.log, cwd="/")
         self.command = ["mariadbd", "--no-defaults", f"--datadir={directory}/data", f"--socket={self.socket}",
-                        f"--pid-file={directory}/db.pid", "--skip-networking", "--innodb-log-file-size=8M",
+                        f"--pid-file={directory}/db.pid", f"--tmpdir={tmp}", "--skip-networking", "--innodb-log-file-size=8M",
                         "--innodb-buffer-pool-size=16M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=2",
                         "--innodb-flush-method=nosync", "--skip-innodb-doublewrite",
                         *user]
