@@ -65,6 +65,8 @@ static const struct fact {
 		"Rows that readers were too slow for." },
 	{ BUS_SYNCD, { "directus", "rounds" }, "culvert_syncd_directus_rounds_total",
 		"Times that Directus was read." },
+	{ BUS_SYNCD, { "directus", "held" }, "culvert_syncd_directus_held",
+		"Collections whose missing rows wait to be confirmed." },
 	{ BUS_SYNCD, { "directus_appeals", "waiting" }, "culvert_syncd_appeals_waiting",
 		"Appeals that Directus has not stored yet." },
 };

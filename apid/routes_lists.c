@@ -31,6 +31,7 @@ static const struct {
 	const char *why;
 } refusals[] = {
 	{ "not_found", -ENOENT, "there is no such list" },
+	{ "not_held", -EEXIST, "nothing of that is held back" },
 	{ "pinned", -EEXIST, "the list is held at a version: release it first" },
 	{ "no_version", -ENOENT, "no such version of the list is kept" },
 	{ "not_pinned", -EEXIST, "the list is not held: it follows its source" },
@@ -73,10 +74,13 @@ static void ask(struct call *c, enum bus_op op, cJSON *args)
 static void handle_sync(struct call *c)
 {
 	const char *list = cJSON_GetStringValue(json_get(c->body, "list"));
+	const char *confirm = cJSON_GetStringValue(json_get(c->body, "confirm"));
 	cJSON *args = cJSON_CreateObject();
 
 	if (list)
 		cJSON_AddStringToObject(args, "list", list);
+	if (confirm)
+		cJSON_AddStringToObject(args, "confirm", confirm);
 	ask(c, REQUEST_syncd_sync_now, args);
 }
 
@@ -154,6 +158,12 @@ static const struct body_field sync_fields[] = {
 		.min = 1,
 		.max = 64,
 		.help = "this one alone; all of them, and Directus, by default" },
+	{ .name = "confirm",
+		.type = BODY_TEXT,
+		.min = 1,
+		.max = 64,
+		.help = "what is missing of this one of syncd's `directus.collections`, which is "
+			"`held`, is gone indeed: it goes out of force; 409: nothing is held" },
 	{ 0 },
 };
 static const struct body_schema sync_schema = {

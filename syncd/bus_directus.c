@@ -2,6 +2,7 @@
 #include "syncd/bus_directus.h"
 #include "common/log.h"
 #include "syncd/bus_appeals.h"
+#include "syncd/directus_brake.h"
 #include "syncd/directus_setup.h"
 #include <errno.h>
 #include <stdio.h>
@@ -240,7 +241,14 @@ static void on_gone(void *arg, enum bus_topic topic, const char *id)
 		free(d);
 }
 
-static const struct through_ops through_ops = { on_hint, on_gone, on_alarm };
+static void on_removed(void *arg, const char *collection, const char *key)
+{
+	struct syncd *s = arg;
+
+	directus_brake_removed(&s->directus, collection, key);
+}
+
+static const struct through_ops through_ops = { on_hint, on_removed, on_gone, on_alarm };
 
 /* ---- life ---- */
 
@@ -275,8 +283,8 @@ int syncd_directus_open(struct syncd *s)
 	}
 	directus_publish_init(&s->directus_topics, s->daemon->bus);
 	s->has_directus = true;
-	err = directus_open(&s->directus, &conf, &access, &s->daemon->loop, s->resolver,
-		s->directus_tls ? s->directus_tls : s->tls, &ops, s);
+	err = directus_open(&s->directus, &conf, s->conf->shared.state_dir, &access,
+		&s->daemon->loop, s->resolver, s->directus_tls ? s->directus_tls : s->tls, &ops, s);
 	directus_env_fini(&env);
 	if (err)
 		log_error("Directus cannot be asked error=%s", strerror(-err));

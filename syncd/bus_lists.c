@@ -8,14 +8,33 @@ static bool is_held(const struct syncd *s, const char *list)
 	return one && list_source_is_pinned(one);
 }
 
+static void confirm(struct syncd *s, struct bus_call *call, const char *id)
+{
+	cJSON *result;
+
+	if (!s->has_directus || !directus_confirm(&s->directus, id)) {
+		bus_call_fail(call, "not_held", "nothing waits for that");
+		return;
+	}
+	directus_sync(&s->directus, true);
+	result = cJSON_CreateObject();
+	cJSON_AddNumberToObject(result, "lists", 0);
+	bus_call_reply(call, result);
+}
+
 static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
 	const struct rec_sync_request *request = args;
 	struct syncd *s = arg;
-	size_t n = lists_fetch(&s->lists, request->list);
 	cJSON *result;
+	size_t n;
 
 	(void)caller;
+	if (request->confirm) {
+		confirm(s, call, request->confirm);
+		return;
+	}
+	n = lists_fetch(&s->lists, request->list);
 	if (s->has_directus && request->list)
 		directus_confirm(&s->directus, request->list);
 	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))

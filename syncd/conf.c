@@ -98,6 +98,11 @@ const struct conf_row syncd_conf_rows[] = {
 		.help = "Seconds after which everything is read again, changed or not." },
 	{ "syncd", "directus_page", CONF_INT, AT(directus_page), "1000", .min = 1, .max = 10000,
 		.help = "Rows asked for at a time; less where Directus' QUERY_LIMIT_MAX is below it." },
+	{ "syncd", "sync_removal_limit", CONF_INT, AT(sync_removal_limit), "20", .max = 100,
+		.help = "Percent of a collection's rows that may be gone at once though the token may not see all of it."
+			" More may be hidden by a permission: they stay until an administrator confirms that they are gone." },
+	{ "syncd", "sync_removal_rows", CONF_INT, AT(sync_removal_rows), "3", .max = 1000000,
+		.help = "So many rows may be gone whatever percentage they are." },
 	{ "syncd", "directus_env", CONF_PATH, AT(directus_env), "", .env = "DIRECTUS_ENV",
 		.help = "Without a token and an account: Directus' own .env (DIRECTUS_TOKEN, ADMIN_TOKEN, ADMIN_EMAIL,"
 			" ADMIN_PASSWORD), which only syncd's user may be able to read." },

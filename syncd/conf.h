@@ -14,6 +14,7 @@ struct syncd_conf {
 	struct conf_secret directus_token, directus_password;
 	struct conf_strings directus_map;
 	bool directus_push;
+	int64_t sync_removal_limit, sync_removal_rows;
 	int64_t directus_poll_s, directus_full_s, directus_page;
 	/* of single collections; 0 = directus_poll_s */
 	int64_t device_poll_s, categories_poll_s, sni_block_poll_s, mitm_ignore_poll_s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/log.h"
+#include "syncd/directus_brake.h"
 #include "syncd/directus_impl.h"
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ static struct directus_unit *current(const struct directus *d)
 
 /* The next round: soon where one is wanted, else by the poll's own measure, which hints do not put
  * off. */
-static void plan_round(struct directus *d, uint64_t now)
+void directus_round_plan(struct directus *d, uint64_t now)
 {
 	uint64_t at = d->poll_at;
 
@@ -78,7 +79,8 @@ static void end_round(struct directus *d)
 	publish_empty(d);
 	if (!d->round_hint)
 		d->ops->on_round(d->arg, d->round_full);
-	plan_round(d, now);
+	directus_brake_save(d);
+	directus_round_plan(d, now);
 }
 
 void directus_round_abort(struct directus *d, const struct directus_answer *a)
@@ -111,13 +113,14 @@ static void abort_memory(struct directus *d)
 }
 
 /* One unit's collection is not to be had: the others are. */
-static void skip_unit(struct directus *d, const char *why)
+void directus_round_skip(struct directus *d, const char *why)
 {
 	struct directus_unit *u = current(d);
 	char text[192];
 
 	snprintf(text, sizeof(text), "%s: %.120s", u->collections[d->part], why);
 	directus_unit_fail(d, u, text);
+	u->is_proved = false;
 	directus_unit_reset(u, d->conf.text_max);
 	d->at++;
 	next_unit(d);
@@ -135,7 +138,7 @@ static int on_row(void *arg, const cJSON *row)
 		current(d), &d->conf.mapping, d->part, row, d->ops->on_row, d->arg);
 }
 
-static void publish(struct directus *d)
+void directus_round_publish(struct directus *d)
 {
 	struct directus_unit *u = current(d);
 	size_t len;
@@ -152,13 +155,20 @@ static void publish(struct directus *d)
 		log_info("collection of Directus read id=%s rows=%lu left_out=%lu", u->id, u->rows,
 			u->next_skipped);
 	directus_unit_settle(u);
-	u->is_short = false;
+	u->is_short = u->is_proved = false;
 	u->error[0] = 0;
 	u->skipped = u->next_skipped;
 	u->read_at = clock_wall_ms();
 	hmap_clear(&u->records);
 	d->at++;
 	next_unit(d);
+}
+
+/* Changed or not: it is not known, or is_short or is_proved. */
+void directus_round_reread(struct directus *d)
+{
+	d->part = 0;
+	ask_stamp(d);
 }
 
 /* Rows were removed since they were counted, or a page was lost, with what it blocks: it is counted
@@ -169,12 +179,11 @@ static void read_again(struct directus *d)
 
 	if (u->is_short) {
 		u->is_short = false;
-		skip_unit(d, "fewer rows come than are counted");
+		directus_round_skip(d, "fewer rows come than are counted");
 		return;
 	}
 	u->is_short = true;
-	d->part = 0;
-	ask_stamp(d);
+	directus_round_reread(d);
 }
 
 static void on_read(void *arg, const struct directus_answer *a)
@@ -187,7 +196,7 @@ static void on_read(void *arg, const struct directus_answer *a)
 		d->part++;
 		read_part(d);
 	} else if (a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED) {
-		skip_unit(d, a->text);
+		directus_round_skip(d, a->text);
 	} else {
 		directus_unit_reset(current(d), d->conf.text_max);
 		directus_round_abort(d, a);
@@ -201,7 +210,7 @@ static void read_part(struct directus *d)
 	while (d->part < u->part_count && !*u->collections[d->part])
 		d->part++;
 	if (d->part == u->part_count) {
-		publish(d);
+		directus_brake_judge(d);
 		return;
 	}
 	d->read = (struct directus_read){ .client = &d->client,
@@ -248,7 +257,7 @@ static void ask_stamp(struct directus *d)
 		return;
 	}
 	d->part = 0;
-	if (!d->round_full && !directus_unit_is_changed(u)) {
+	if (!d->round_full && !u->is_proved && !directus_unit_is_changed(u)) {
 		d->at++;
 		next_unit(d);
 		return;
@@ -325,37 +334,6 @@ void directus_sync(struct directus *d, bool full)
 		timer_start(&d->timer, 0, 0);
 }
 
-/* False: no unit is made of it. */
-static bool mark_hinted(struct directus *d, const char *collection)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < d->count; i++) {
-		struct directus_unit *u = d->units[i];
-
-		for (unsigned p = 0; p < u->part_count; p++) {
-			if (!strcmp(u->collections[p], collection))
-				u->hinted = found = true;
-		}
-	}
-	return found;
-}
-
-void directus_hint(struct directus *d, const char *collection)
-{
-	if (!collection) {
-		directus_sync(d, false);
-		return;
-	}
-	if (mark_hinted(d, collection))
-		d->hinted = true;
-	else
-		d->hinted_all = true;
-	/* After a failure the next attempt has its time. */
-	if (!d->busy && !d->closing && !d->failures)
-		plan_round(d, clock_mono_ms());
-}
-
 void directus_start(struct directus *d)
 {
 	timer_start(&d->timer, 0, 0);
@@ -363,7 +341,7 @@ void directus_start(struct directus *d)
 
 /* ---- life ---- */
 
-int directus_open(struct directus *d, const struct directus_conf *conf,
+int directus_open(struct directus *d, const struct directus_conf *conf, const char *state_dir,
 	const struct directus_access *access, uv_loop_t *loop, struct resolver *resolver,
 	struct tls_ctx *tls, const struct directus_ops *ops, void *arg)
 {
@@ -371,6 +349,9 @@ int directus_open(struct directus *d, const struct directus_conf *conf,
 
 	*d = (struct directus){ .conf = *conf, .ops = ops, .arg = arg };
 	timer_init(loop, &d->timer, on_timer, d);
+	err = directus_brake_open(d, state_dir);
+	if (err)
+		return err;
 	err = directus_client_open(&d->client, access, loop, resolver, tls);
 	if (!err)
 		err = directus_add_units(d);
@@ -380,6 +361,7 @@ int directus_open(struct directus *d, const struct directus_conf *conf,
 void directus_close(struct directus *d)
 {
 	d->closing = true;
+	directus_brake_save(d);
 	directus_client_close(&d->client);
 	timer_close(&d->timer, NULL);
 }
@@ -388,6 +370,7 @@ void directus_fini(struct directus *d)
 {
 	directus_client_fini(&d->client);
 	directus_read_fini(&d->read);
+	directus_brake_fini(d);
 	for (size_t i = 0; i < d->count; i++)
 		directus_unit_free(d->units[i]);
 	free(d->units);

@@ -32,6 +32,8 @@ struct directus_conf {
 	const struct conf_strings
 		*sni_sources; /* collections and fields of sni_block; empty: the mapping's */
 	size_t text_max;      /* bytes of a list */
+	/* so many percent, and so many rows, may always be missing: directus_brake.h */
+	uint64_t removal_limit, removal_rows;
 	struct mapping mapping;
 };
 
@@ -50,6 +52,10 @@ struct directus {
 	bool told_empty;  /* the parts without a collection */
 	uint64_t full_at; /* monotonic ms of the last whole one, 0 = none */
 	uint64_t poll_at; /* … when everything is looked at again */
+	cJSON *rows;	  /* what the last good readings had */
+	char *rows_path;
+	bool rows_changed;
+	int rows_err;
 	/* the round under way */
 	bool round_full, round_hint, round_all; /* all: also what is not due */
 	uint64_t round_at;			/* monotonic ms of its start */
@@ -64,7 +70,7 @@ struct directus {
 };
 
 /* -EINVAL: no URL; -ENOMEM. */
-int directus_open(struct directus *d, const struct directus_conf *conf,
+int directus_open(struct directus *d, const struct directus_conf *conf, const char *state_dir,
 	const struct directus_access *access, uv_loop_t *loop, struct resolver *resolver,
 	struct tls_ctx *tls, const struct directus_ops *ops, void *arg);
 void directus_start(struct directus *d);
@@ -73,8 +79,9 @@ void directus_sync(struct directus *d, bool full);
 /* Something has changed, in that collection as is said (NULL: in whichever): it is looked at now. A
  * hint: what it does not tell of is found by the next poll, which it does not put off. */
 void directus_hint(struct directus *d, const char *collection);
-/* Somebody says of a list that it is looked for in vain because it is gone: it may go. */
-void directus_confirm(struct directus *d, const char *id);
+/* An administrator says that what is missing is gone: a list that is looked for in vain, or what
+ * directus_brake.h holds back. False: nothing waits for that. */
+bool directus_confirm(struct directus *d, const char *id);
 /* Is that a list of Directus? */
 bool directus_has_list(const struct directus *d, const char *id);
 /* A list that was read in an earlier run: it is Directus' until Directus says otherwise. -ENOMEM.

@@ -24,6 +24,12 @@ int directus_group_ask(struct directus *d);
 
 /* ---- the round under way ---- */
 
+/* The unit that was read whole is published, read once more, or stays as it is, and why is told. */
+void directus_round_publish(struct directus *d);
+void directus_round_reread(struct directus *d);
+void directus_round_skip(struct directus *d, const char *why);
+/* The next round gets its time. */
+void directus_round_plan(struct directus *d, uint64_t now);
 /* With the first unit. */
 void directus_round_go(struct directus *d);
 /* Nothing more to be had this time. */

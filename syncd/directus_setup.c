@@ -81,6 +81,8 @@ void directus_setup_conf(const struct syncd_conf *conf, struct directus_conf *ou
 	*out = (struct directus_conf){ .poll_s = (unsigned)conf->directus_poll_s,
 		.full_s = (unsigned)conf->directus_full_s,
 		.page = (unsigned)conf->directus_page,
+		.removal_limit = (uint64_t)conf->sync_removal_limit,
+		.removal_rows = (uint64_t)conf->sync_removal_rows,
 		.text_max = (size_t)conf->list_max_mib << 20,
 		.sni_sources = &conf->sni_block_sources };
 	for (size_t i = 0; i < sizeof(polls) / sizeof(*polls); i++)

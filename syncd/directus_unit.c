@@ -23,6 +23,10 @@ struct directus_unit *directus_unit_new(const char *id)
 	snprintf(u->id, sizeof(u->id), "%s", id);
 	hmap_init(&u->records, free_record);
 	buf_init(&u->text, 0);
+	for (unsigned i = 0; i < UNIT_PARTS; i++) {
+		directus_rows_init(&u->rows_now[i]);
+		directus_rows_init(&u->rows_held[i]);
+	}
 	return u;
 }
 
@@ -30,6 +34,9 @@ void directus_unit_free(struct directus_unit *u)
 {
 	hmap_fini(&u->records);
 	buf_fini(&u->text);
+	for (unsigned i = 0; i < UNIT_PARTS; i++)
+		directus_rows_fini(&u->rows_now[i]);
+	directus_unit_release(u);
 	free(u);
 }
 
@@ -40,9 +47,27 @@ void directus_unit_reset(struct directus_unit *u, size_t text_max)
 	buf_init(&u->text, text_max);
 	u->next_skipped = 0;
 	u->rows = 0;
+	for (unsigned i = 0; i < UNIT_PARTS; i++)
+		directus_rows_fini(&u->rows_now[i]);
 	/* An empty list is a text with a line (SPEC S4: one without was cut off). */
 	if (u->is_list)
 		buf_append_str(&u->text, "# from Directus\n");
+}
+
+void directus_unit_hold(struct directus_unit *u)
+{
+	directus_unit_release(u);
+	memcpy(u->rows_held, u->rows_now, sizeof(u->rows_held));
+	for (unsigned i = 0; i < UNIT_PARTS; i++)
+		directus_rows_init(&u->rows_now[i]);
+	u->is_held = true;
+}
+
+void directus_unit_release(struct directus_unit *u)
+{
+	for (unsigned i = 0; i < UNIT_PARTS; i++)
+		directus_rows_fini(&u->rows_held[i]);
+	u->is_held = false;
 }
 
 static int add_record(struct directus_unit *u, const struct mapping *m, enum mapping_part part,
@@ -68,13 +93,11 @@ static int add_record(struct directus_unit *u, const struct mapping *m, enum map
 static int add_further(struct directus_unit *u, const struct mapping *m, unsigned part,
 	const cJSON *row, char *why, size_t why_len)
 {
-	struct mapping other = *m;
 	char id[132], full[132];
 	cJSON *record;
 	int err;
 
-	other.columns[u->parts[part]][0] = u->fields[part];
-	err = mapping_make(&other, u->parts[part], row, id, &record, why, why_len);
+	err = mapping_make(m, u->parts[part], row, id, &record, why, why_len);
 	if (err)
 		return err;
 	snprintf(full, sizeof(full), "%u.%.60s", part + 1, id);
@@ -85,25 +108,42 @@ static int add_further(struct directus_unit *u, const struct mapping *m, unsigne
 	return err;
 }
 
-int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned part,
+static int add_row(struct directus_unit *u, const struct mapping *m, unsigned part,
 	const cJSON *row, directus_on_record on_record, void *arg)
 {
 	char why[160] = "";
 	int err;
 
-	u->rows++;
-	if (u->is_list)
-		return mapping_add_entries(m, u->parts[part], row, &u->text);
 	if (part && u->topic != TOPIC_device_prefs)
 		err = add_further(u, m, part, row, why, sizeof(why));
 	else
 		err = add_record(u, m, u->parts[part], row, on_record, arg, why, sizeof(why));
-	if (err != -EINVAL)
-		return err;
-	if (!u->next_skipped++)
+	if (err == -EINVAL && !u->next_skipped++)
 		log_warning("row of Directus left out collection=%s reason=\"%s\"",
 			u->collections[part], why);
-	return 0;
+	return err;
+}
+
+int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned part,
+	const cJSON *row, directus_on_record on_record, void *arg)
+{
+	struct mapping own = *m;
+	size_t len = u->text.len;
+	bool is_used;
+	int err;
+
+	if (*u->fields[part])
+		own.columns[u->parts[part]][0] = u->fields[part];
+	u->rows++;
+	u->rows_now[part].columns |= mapping_present(&own, u->parts[part], row);
+	if (u->is_list)
+		err = mapping_add_entries(&own, u->parts[part], row, &u->text);
+	else
+		err = add_row(u, &own, part, row, on_record, arg);
+	is_used = !err && (!u->is_list || u->text.len > len);
+	if (is_used)
+		err = directus_rows_add(&u->rows_now[part], row);
+	return err == -EINVAL ? 0 : err;
 }
 
 /* Some databases' counts come as text. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "syncd/directus_read.h"
+#include "syncd/directus_rows.h"
 #include "syncd/mapping.h"
 
 /*
@@ -13,6 +14,13 @@
  * same stamp: such a collection is read once more when the second is over.
  */
 #define UNIT_PARTS 8
+
+/* What a reading lacks of the one before. */
+struct directus_lack {
+	char why[128]; /* for people */
+	unsigned part;
+	bool is_column; /* a column is missing, not rows alone */
+};
 
 struct directus_unit {
 	char id[65]; /* of the list, or the topic's name */
@@ -44,6 +52,12 @@ struct directus_unit {
 	struct hmap records; /* id → cJSON, for topics */
 	struct buf text;     /* for lists */
 	uint64_t next_skipped;
+	struct directus_rows rows_now[UNIT_PARTS]; /* those that could be used */
+	/* too much was missing: of that reading; is_proved: the token was seen to see all, before
+	 * this reading */
+	struct directus_rows rows_held[UNIT_PARTS];
+	struct directus_lack lack;
+	bool is_held, is_proved;
 };
 
 struct directus_unit *directus_unit_new(const char *id); /* NULL without memory */
@@ -56,6 +70,10 @@ typedef void (*directus_on_record)(
  * row that cannot be used is counted. */
 int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned part,
 	const cJSON *row, directus_on_record on_record, void *arg);
+/* What was read last waits for somebody to confirm it … */
+void directus_unit_hold(struct directus_unit *u);
+/* … or no longer. */
+void directus_unit_release(struct directus_unit *u);
 /* The stamp in the answer to the question of directus_unit_stamp_target; false: it has none. */
 bool directus_unit_take_stamp(struct directus_unit *u, unsigned part, const cJSON *data);
 /* Were so many rows of a part less than its stamp counts? */

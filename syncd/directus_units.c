@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/log.h"
+#include "syncd/directus_brake.h"
 #include "syncd/directus_impl.h"
 #include <errno.h>
 #include <stdio.h>
@@ -110,12 +111,14 @@ void directus_forget(struct directus *d, const char *id)
 		u->known = false;
 }
 
-void directus_confirm(struct directus *d, const char *id)
+bool directus_confirm(struct directus *d, const char *id)
 {
 	struct directus_unit *u = directus_find_unit(d, id);
+	bool waits = directus_brake_confirm(d, id) || (u && u->missing);
 
 	if (u)
 		u->confirmed = true;
+	return waits;
 }
 
 /* ---- status ---- */
@@ -123,6 +126,7 @@ void directus_confirm(struct directus *d, const char *id)
 void directus_report(const struct directus *d, cJSON *status)
 {
 	cJSON *json = cJSON_AddObjectToObject(status, "directus"), *units, *row;
+	size_t held = 0;
 
 	if (*d->error)
 		cJSON_AddStringToObject(json, "error", d->error);
@@ -141,7 +145,11 @@ void directus_report(const struct directus *d, cJSON *status)
 			cJSON_AddNumberToObject(row, "read_at", (double)u->read_at);
 		if (*u->error)
 			cJSON_AddStringToObject(row, "error", u->error);
+		if (u->is_held)
+			cJSON_AddBoolToObject(row, "held", true);
+		held += u->is_held;
 	}
+	cJSON_AddNumberToObject(json, "held", (double)held);
 }
 
 /* ---- changes ---- */
@@ -188,6 +196,7 @@ void directus_remove_unit(struct directus *d, size_t i)
 {
 	struct directus_unit *u = d->units[i];
 
+	directus_brake_forget(d, u);
 	memmove(d->units + i, d->units + i + 1, (--d->count - i) * sizeof(*d->units));
 	directus_unit_free(u);
 }

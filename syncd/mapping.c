@@ -14,6 +14,17 @@ const cJSON *mapping_column(
 	return cJSON_IsNull(value) ? NULL : value;
 }
 
+unsigned mapping_present(const struct mapping *m, enum mapping_part part, const cJSON *row)
+{
+	unsigned present = 0;
+
+	for (int f = 0; f < MAPPING_FIELDS && mapping_table[part].fields[f].name; f++) {
+		if (json_get(row, m->columns[part][f]))
+			present |= 1u << f;
+	}
+	return present;
+}
+
 /* ---- records ---- */
 
 static int add_fields(const struct mapping *m, enum mapping_part part, const cJSON *row,

@@ -60,6 +60,8 @@ int mapping_make(const struct mapping *m, enum mapping_part part, const cJSON *r
  * of one device are OR-ed. As mapping_make. */
 int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSON *row,
 	struct hmap *records, char *why, size_t why_len);
+/* Bit f: the row has a column for field f of the part's table, whatever is in it. */
+unsigned mapping_present(const struct mapping *m, enum mapping_part part, const cJSON *row);
 /* Adds the entries of a row of a list to its text, a line each. The field may hold a text of many
  * lines, an array, or an array as text. -ENOMEM, -ENOSPC. */
 int mapping_add_entries(

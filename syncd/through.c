@@ -80,6 +80,8 @@ static void finish(struct through *t, const char *key)
 	t->written++;
 	timer_start(&t->save, THROUGH_SAVE_MS, 0);
 	log_info("written to Directus collection=%s key=%s", collection(t, item->part), key);
+	if (t->step == THROUGH_REMOVE)
+		t->ops->on_removed(t->arg, collection(t, item->part), item->key);
 	t->ops->on_written(t->arg, collection(t, item->part));
 	if (item->is_stale) {
 		enum mapping_part part = item->part;

@@ -19,6 +19,8 @@
 struct through_ops {
 	/* Rows of that collection were written. */
 	void (*on_written)(void *arg, const char *collection);
+	/* That row was removed, as apid's record was. */
+	void (*on_removed)(void *arg, const char *collection, const char *key);
 	/* The row that stood for the record is gone: apid's record shall go, too. */
 	void (*on_gone)(void *arg, enum bus_topic topic, const char *id);
 	void (*on_alarm)(void *arg, const char *what, const char *detail);

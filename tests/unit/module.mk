@@ -22,7 +22,8 @@ UNIT_SRCS_list_timing = syncd/list_timing.c
 UNIT_SRCS_list_decode = syncd/list_decode.c
 UNIT_LIBS_list_decode = -lz
 
-UNITS += directus_answer directus_env directus_message mapping
+UNITS += directus_answer directus_env directus_message directus_rows mapping
+UNIT_SRCS_directus_rows = syncd/directus_rows.c
 UNIT_SRCS_directus_env = syncd/directus_env.c
 UNIT_SRCS_directus_answer = syncd/directus_answer.c
 UNIT_SRCS_directus_message = syncd/directus_message.c

@@ -40,7 +40,7 @@ export async function syncNow(list) {
 	toast(t("sync.started", { n: lists }));
 }
 
-const canSync = () => may("admin") && !me().groups;
+export const canSync = () => may("admin") && !me().groups;
 
 export async function show(page) {
 	if (page.args.length) return showOne(page, page.args[0]);

@@ -41,6 +41,15 @@ def test_sync_now_is_syncds_to_do(apid, answer):
     assert owner.post("/api/v1/sync", {"list": "none"})[0] == 404
 
 
+def test_what_is_missing_of_directus_is_confirmed_by_admins(apid, answer):
+    owner = apid.owner()
+    syncd = answer("syncd", {"lists": 0})
+    assert owner.post("/api/v1/sync", {"confirm": "words"}) == (202, {"lists": 0})
+    assert syncd.calls == [("sync_now", {"confirm": "words"})]
+    syncd.result = "not_held"
+    assert owner.post("/api/v1/sync", {"confirm": "words"})[0] == 409
+
+
 def test_ca_comes_from_proxyd(apid, answer):
     owner = apid.owner()
     assert owner.get("/api/v1/ca")[0] == 503

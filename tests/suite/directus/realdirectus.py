@@ -190,10 +190,11 @@ class RealDirectus:
         self.permit("directus_collections", ["read"])
         self.allowed = {k[0] for k in self.permissions}
 
-    def permit(self, collection, actions=("read", "create", "update", "delete")):
+    def permit(self, collection, actions=("read", "create", "update", "delete"), rule=None, fields=("*",)):
+        """rule: which rows alone."""
         for action in actions:
             one = self.api("POST", "/permissions", {"policy": self.policy, "collection": collection, "action": action,
-                                                    "fields": ["*"], "permissions": {}, "validation": {}})
+                                                    "fields": list(fields), "permissions": rule or {}, "validation": {}})
             self.permissions[collection, action] = one["id"]
 
     def forbid(self, collection):

@@ -122,6 +122,41 @@ def test_an_administrators_token_sees_that_a_list_is_gone(policy, directus):
     policy.gateway.wait_blocked("gone.example", set())
 
 
+def words(policy):
+    return sorted(r["term"] for r in policy.records("words").values())
+
+
+@pytest.mark.parametrize("limits", [{"rule": {"id": {"_lt": 0}}}, {"rule": {"word": {"_contains": "9"}}},
+                                    {"fields": ("id", "date_created", "date_updated")}],
+                         ids=["no row", "one row", "no column"])
+def test_what_a_permission_hides_stays_until_it_is_confirmed(policy, directus, limits):
+    all_words = [f"word{n}" for n in range(10)]
+    directus.add("bad_words", *({"word": w} for w in all_words))
+    policy.start(POLLED)
+    wait_until(lambda: words(policy) == all_words, "words")
+    directus.forbid("bad_words")
+    directus.permit("bad_words", **limits)
+    wait_until(lambda: "gone, or hidden from the token" in policy.gateway.alarm()["detail"], "alarm")
+    domain, = directus.add("mitm_block_domains", {"domain": "one.example"})
+    policy.wait("sni_block", {str(domain): {"id": str(domain), "domain": "one.example"}})
+    assert words(policy) == all_words
+    assert policy.gateway.request("syncd.sync_now", confirm="words")["status"] == 0
+    left = ["word9"] if "word" in limits.get("rule", {}) else []
+    wait_until(lambda: words(policy) == left, "confirmed")
+    directus.forbid("bad_words")
+    directus.permit("bad_words")
+    wait_until(lambda: words(policy) == all_words, "seen again")
+
+
+def test_many_rows_removed_are_gone_at_once_where_all_may_be_seen(policy, directus):
+    keys = directus.add("bad_words", *({"word": f"word{n}"} for n in range(10)))
+    policy.start(POLLED)
+    wait_until(lambda: len(words(policy)) == 10, "words")
+    directus.remove("bad_words", *keys)
+    wait_until(lambda: not words(policy), "gone")
+    assert "hidden" not in policy.gateway.syncd.log()
+
+
 def test_token_revoked_and_restored(policy, directus):
     one, = directus.add("mitm_block_domains", {"domain": "one.example"})
     policy.start()

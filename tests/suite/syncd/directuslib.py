@@ -29,6 +29,7 @@ APPEALS = ("vpn_appeals", "website_appeals")
 MESSAGES = {"FORBIDDEN": (403, "You don't have permission to access this."),
             "INVALID_CREDENTIALS": (401, "Invalid user credentials."),
             "TOKEN_EXPIRED": (401, "Token expired."),
+            "ROUTE_NOT_FOUND": (404, "Route doesn't exist."),
             "INVALID_QUERY": (400, "Invalid query. \"limit\" must be less than or equal to the maximum."),
             "RECORD_NOT_UNIQUE": (400, "Value for field \"uuid\" has to be unique."),
             "REQUESTS_EXCEEDED": (429, "Too many requests, retry after 1s."),
@@ -72,6 +73,9 @@ class Directus(http.server.ThreadingHTTPServer):
         self.requests = []  # (method, path)
         self.instead = None  # called with (method, path, body): an answer in the place of the right one, or None
         self.undeletable = set()
+        self.hidden = {}  # collection → rows that a rule of the token's lets through
+        self.hidden_columns = {}  # collection → columns that the token may not read
+        self.tells_rights = True
         self.on_read = None  # called with (collection, query) before rows are given
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -168,9 +172,18 @@ class Directus(http.server.ThreadingHTTPServer):
                              "meta": {"group": self.groups.get(name)}})
         return {"data": seen + [{"collection": "directus_collections", "meta": None, "schema": {"name": "x"}}]}
 
+    def rights(self):
+        """/permissions/me of Directus 11: full, partial where a rule hides rows."""
+        if not self.tells_rights:
+            raise Refusal("ROUTE_NOT_FOUND")
+        return {"data": {name: {"read": {
+            "access": "partial" if name in self.hidden else "full",
+            "fields": ["id"] if name in self.hidden_columns else ["*"]}} for name in self.rows}}
+
     def select(self, collection, query):
         """The rows in the order of their keys that filter[COLUMN][_OP] lets through."""
-        rows = sorted(self.rows[collection].values(), key=lambda r: r["id"])
+        is_seen = self.hidden.get(collection, lambda row: True)
+        rows = sorted(filter(is_seen, self.rows[collection].values()), key=lambda r: r["id"])
         for key, values in query.items():
             if not key.startswith("filter["):
                 continue
@@ -195,6 +208,8 @@ class Directus(http.server.ThreadingHTTPServer):
         if self.on_read:
             self.on_read(collection, query)
             rows = self.select(collection, query)
+        unseen = self.hidden_columns.get(collection, ())
+        rows = [{k: v for k, v in r.items() if k not in unseen} for r in rows]
         return {"data": rows if limit < 0 else rows[:limit]}
 
     def columns(self, collection):
@@ -252,6 +267,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return server.collections()
             if url.path == "/policies/me/globals":
                 return {"data": {"enforce_tfa": False, "app_access": True, "admin_access": server.is_admin}}
+            if url.path == "/permissions/me":
+                return server.rights()
             if url.path == "/users/me":
                 return {"data": {"id": "5f2f1f44-0000-4000-8000-000000000001"}}
             collection, _, key = url.path.removeprefix("/items/").partition("/")

@@ -245,3 +245,33 @@ def test_record_that_directus_fails_at_holds_up_no_other(through, directus):
     through.set("words", {"id": "x1", "term": "bad", "match": "word"})
     through.set("words", {"id": "x2", "term": "good", "match": "word"})
     wait_until(lambda: [r["word"] for r in through.rows("bad_words")] == ["good"], "the other")
+
+
+def give_ten(through, directus):
+    """Ten words of apid's that are rows of Directus'; a rule may hide some of the collection."""
+    through.start()
+    through.apid.do("serve", op="apid.policy_drop", result={})
+    for n in range(10):
+        through.set("words", {"id": f"x{n}", "term": f"word{n}"})
+    wait_until(lambda: len(through.rows("bad_words")) == 10, "rows")
+    wait_until(lambda: len(through.policy.records("words")) == 10, "words")
+    with directus.lock:
+        directus.hidden["bad_words"] = lambda row: True
+
+
+def test_hidden_rows_remove_nothing_in_apid(through, directus, gateway):
+    give_ten(through, directus)
+    with directus.lock:
+        directus.hidden["bad_words"] = lambda row: False
+    wait_until(lambda: "10 of 10 rows are gone, or hidden" in gateway.alarm()["detail"], "alarm")
+    assert "apid's record goes too" not in gateway.syncd.log()
+    assert len(through.policy.records("words")) == 10
+
+
+def test_rows_that_were_removed_by_apid_are_not_missed(through, directus, gateway):
+    give_ten(through, directus)
+    for n in range(9):
+        through.remove("words", f"x{n}")
+    wait_until(lambda: len(through.rows("bad_words")) == 1, "row")
+    wait_until(lambda: len(through.policy.records("words")) == 1, "word")
+    assert "hidden" not in gateway.syncd.log()
