@@ -148,6 +148,8 @@ void directus_round_publish(struct directus *d)
 		text = buf_release(&u->text, &len);
 		d->ops->on_list(d->arg, u->id, text, len);
 	} else {
+		if (u->topic == TOPIC_device_prefs)
+			mapping_finish_prefs(&u->records);
 		d->ops->on_records(
 			d->arg, u->topic, &u->records, u->next_skipped ? 0 : u->begun_at);
 	}

@@ -137,6 +137,7 @@ static int convert(struct dump *d, const cJSON *root, char **out)
 		if (err)
 			break;
 	}
+	mapping_finish_prefs(&d->prefs);
 	prefs = cJSON_AddArrayToObject(d->records, "device_prefs");
 	hmap_foreach (&d->prefs, it)
 		cJSON_AddItemToArray(prefs, cJSON_Duplicate(it.value, true));

@@ -91,69 +91,6 @@ int mapping_make(const struct mapping *m, enum mapping_part part, const cJSON *r
 	return err;
 }
 
-static cJSON *pref_of(struct hmap *records, const char *device)
-{
-	char id[132];
-	cJSON *record;
-
-	snprintf(id, sizeof(id), "device:%s", device);
-	record = hmap_find_str(records, id);
-	if (record)
-		return record;
-	record = cJSON_CreateObject();
-	if (!record || !cJSON_AddStringToObject(record, "id", id) ||
-		hmap_set_str(records, id, record)) {
-		cJSON_Delete(record);
-		return NULL;
-	}
-	return record;
-}
-
-static void add_list_off(cJSON *record, const char *list)
-{
-	cJSON *lists = cJSON_GetObjectItemCaseSensitive(record, "lists_off");
-	const cJSON *it;
-
-	if (!lists)
-		lists = cJSON_AddArrayToObject(record, "lists_off");
-	cJSON_ArrayForEach (it, lists) {
-		if (!strcmp(it->valuestring, list))
-			return;
-	}
-	cJSON_AddItemToArray(lists, cJSON_CreateString(list));
-}
-
-/* What is neither true nor false switches off line. */
-static void add_switch(cJSON *record, const char *name, const cJSON *value)
-{
-	if (value && mapping_take_bool(value) != 0 && !json_get(record, name))
-		cJSON_AddTrueToObject(record, name);
-}
-
-int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSON *row,
-	struct hmap *records, char *why, size_t why_len)
-{
-	char *device = mapping_take_text(mapping_column(m, part, 0, row), false);
-	char *list = part == PART_LIST_PREFS
-			     ? mapping_take_text(mapping_column(m, part, 1, row), false)
-			     : NULL;
-	bool good = device && strlen(device) <= 64 && (part != PART_LIST_PREFS || list);
-	cJSON *record = good ? pref_of(records, device) : NULL;
-
-	if (!good)
-		snprintf(why, why_len, "without %s", m->columns[part][device ? 1 : 0]);
-	if (record && list && mapping_take_bool(mapping_column(m, part, 2, row)) == 0)
-		add_list_off(record, list);
-	if (record && part == PART_SWITCHES) {
-		for (int f = 1; f <= 2; f++)
-			add_switch(record, mapping_table[part].fields[f].name,
-				mapping_column(m, part, f, row));
-	}
-	free(device);
-	free(list);
-	return !good ? -EINVAL : record ? 0 : -ENOMEM;
-}
-
 /* ---- lists ---- */
 
 static int add_entry(struct buf *text, const cJSON *value)

@@ -56,10 +56,13 @@ bool mapping_topic(enum mapping_part part, enum bus_topic *out);
  */
 int mapping_make(const struct mapping *m, enum mapping_part part, const cJSON *row,
 	char id[static 132], cJSON **out, char *why, size_t why_len);
-/* Adds a row of PART_LIST_PREFS or PART_SWITCHES to the records of device_prefs (id → cJSON). Rows
- * of one device are OR-ed. As mapping_make. */
+/* Adds a row of PART_LIST_PREFS or PART_SWITCHES to the records of device_prefs (id → cJSON). Of
+ * rows that contradict each other the strictest counts, whatever their order: a switch that one
+ * sets is set, a list that one has on is on. As mapping_make. */
 int mapping_add_pref(const struct mapping *m, enum mapping_part part, const cJSON *row,
 	struct hmap *records, char *why, size_t why_len);
+/* All rows were added. */
+void mapping_finish_prefs(struct hmap *records);
 /* Bit f: the row has a column for field f of the part's table, whatever is in it. */
 unsigned mapping_present(const struct mapping *m, enum mapping_part part, const cJSON *row);
 /* Adds the entries of a row of a list to its text, a line each. The field may hold a text of many

@@ -1,5 +1,5 @@
 # Rows of Directus as records of the bus.
-MAPPING_SRCS = syncd/mapping.c syncd/mapping_appeal.c syncd/mapping_table.c syncd/mapping_value.c syncd/mapping_write.c
+MAPPING_SRCS = syncd/mapping.c syncd/mapping_appeal.c syncd/mapping_pref.c syncd/mapping_table.c syncd/mapping_value.c syncd/mapping_write.c
 # The parser of lists.
 LIST_PARSE_SRCS = syncd/list_dnsmasq.c syncd/list_name.c syncd/list_parse.c syncd/list_zone.c
 

@@ -33,6 +33,7 @@ static void map_row(const struct mapping *m, const cJSON *row, struct hmap *pref
 	}
 	mapping_add_pref(m, PART_LIST_PREFS, row, prefs, why, sizeof(why));
 	mapping_add_pref(m, PART_SWITCHES, row, prefs, why, sizeof(why));
+	mapping_finish_prefs(prefs);
 	mapping_add_entries(m, PART_APPS, row, text);
 }
 

@@ -132,11 +132,37 @@ static void test_switches_and_lists_off_of_a_device_are_one_record(void)
 		&records, 0);
 	add_pref(&m, PART_SWITCHES, "{\"chrome_offline\":true}", &records, -EINVAL);
 	INT_IS(records.count, 1);
+	mapping_finish_prefs(&records);
 	text = json_format(hmap_find_str(&records, "device:d"));
 	STR_IS(text, "{\"id\":\"device:d\",\"lists_off\":[\"gifs\"],\"offline_browser\":true,"
 		     "\"offline_vpn\":true}");
 	free(text);
 	hmap_fini(&records);
+}
+
+static void test_of_contradicting_rows_the_strictest_counts(void)
+{
+	static const char *const rows[] = {
+		"{\"device_id\":\"d\",\"list\":\"gifs\",\"enabled\":false}",
+		"{\"device_id\":\"d\",\"list\":\"gifs\",\"enabled\":true}",
+		"{\"device_id\":\"d\",\"list\":\"gifs\",\"enabled\":false}",
+		"{\"device_id\":\"d\",\"list\":\"maps\",\"enabled\":false}"
+	};
+	struct hmap records;
+	struct mapping m;
+	char *text;
+
+	mapping_init(&m);
+	for (size_t first = 0; first < 4; first++) {
+		hmap_init(&records, free_record);
+		for (size_t i = 0; i < 4; i++)
+			add_pref(&m, PART_LIST_PREFS, rows[(first + i) % 4], &records, 0);
+		mapping_finish_prefs(&records);
+		text = json_format(hmap_find_str(&records, "device:d"));
+		STR_IS(text, "{\"id\":\"device:d\",\"lists_off\":[\"maps\"]}");
+		free(text);
+		hmap_fini(&records);
+	}
 }
 
 static void test_entries_are_a_text_or_an_array(void)
@@ -233,6 +259,7 @@ int main(void)
 	TAP_RUN(test_what_restricts_and_is_not_understood_closes);
 	TAP_RUN(test_rows_without_what_they_need_are_left_out);
 	TAP_RUN(test_switches_and_lists_off_of_a_device_are_one_record);
+	TAP_RUN(test_of_contradicting_rows_the_strictest_counts);
 	TAP_RUN(test_entries_are_a_text_or_an_array);
 	TAP_RUN(test_names_can_be_changed);
 	TAP_RUN(test_appeals_are_written_as_their_mode_says);

@@ -72,6 +72,7 @@ class RealDirectus:
         self.url = f"http://127.0.0.1:{port}"
         self.database = MariaDB(place)
         self.process, self.extra = None, {}
+        self.limited = set()  # collections that a rule hides some of
         self.log = place / "directus.log"
 
     def env(self):
@@ -131,6 +132,10 @@ class RealDirectus:
                 self.api("DELETE", f"/collections/{one['collection']}")
         for name in SCHEMA:
             self.database.sql(f"DELETE FROM `{name}`", "directus")
+        for name in self.limited:
+            self.forbid(name)
+            self.permit(name)
+        self.limited.clear()
         self.permissions = {k: v for k, v in self.permissions.items() if k[0] in self.allowed}
         self.set_token(token)
 
@@ -192,6 +197,8 @@ class RealDirectus:
 
     def permit(self, collection, actions=("read", "create", "update", "delete"), rule=None, fields=("*",)):
         """rule: which rows alone."""
+        if rule or fields != ("*",):
+            self.limited.add(collection)
         for action in actions:
             one = self.api("POST", "/permissions", {"policy": self.policy, "collection": collection, "action": action,
                                                     "fields": list(fields), "permissions": rule or {}, "validation": {}})
