@@ -245,7 +245,7 @@ static int open_sentinels(struct bus *b, const struct conf_shared *conf)
 	struct bus_sentinels_conf sentinels = {
 		.servers = &conf->redis_sentinels,
 		.master = conf->redis_master,
-		.user = bus_daemon_name(b->self),
+		.user = bus_name(b, b->self),
 		.password = conf->redis_sentinel_auth ? b->password : NULL,
 	};
 
@@ -263,7 +263,7 @@ static int open_connections(struct bus *b, const struct conf_shared *conf_shared
 	struct bus_conn_conf conf = {
 		.server = b->server,
 		.wants_master = conf_shared->redis_sentinels.n,
-		.user = bus_daemon_name(b->self),
+		.user = bus_name(b, b->self),
 		.password = b->password,
 		.name = "commands",
 	};
@@ -281,8 +281,25 @@ static int open_connections(struct bus *b, const struct conf_shared *conf_shared
 	return open_sentinels(b, conf_shared);
 }
 
-struct bus *bus_open(
-	uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf, const char *version)
+/* A gateway's daemons have its name behind theirs; apid and syncd are everybody's. */
+static void name_daemons(struct bus *b)
+{
+	for (int i = 0; i < BUS_DAEMONS; i++) {
+		enum bus_daemon d = (enum bus_daemon)i;
+		bool has_gateway = *b->gateway && bus_daemon_is_of_gateway(d);
+
+		snprintf(b->names[i], sizeof(b->names[i]), "%s%s%s", bus_daemon_name(d),
+			has_gateway ? "@" : "", has_gateway ? b->gateway : "");
+	}
+}
+
+bool bus_serves_tunnel(const struct bus *b, const char *tunnel)
+{
+	return !bus_daemon_is_of_gateway(b->self) || conf_serves_tunnel(b->conf, tunnel);
+}
+
+static struct bus *open_bus(uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf,
+	const char *version, const char *gateway, bool is_view)
 {
 	struct bus *b = calloc(1, sizeof(*b));
 
@@ -290,6 +307,10 @@ struct bus *bus_open(
 		return NULL;
 	b->loop = loop;
 	b->self = self;
+	b->conf = conf;
+	b->is_view = is_view;
+	snprintf(b->gateway, sizeof(b->gateway), "%s", gateway ? gateway : "");
+	name_daemons(b);
 	b->started_at = clock_wall_ms();
 	b->disk.lock = -1;
 	hmap_init(&b->channels, free);
@@ -307,12 +328,27 @@ struct bus *bus_open(
 	bus_sync_init(b);
 	bus_event_init(b);
 	bus_disk_open(b);
-	bus_queue_open(b);
+	if (!is_view)
+		bus_queue_open(b);
 	if (bus_request_init(b) || open_connections(b, conf)) {
 		bus_close(b);
 		return NULL;
 	}
 	return b;
+}
+
+struct bus *bus_open(
+	uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf, const char *version)
+{
+	const char *gateway = bus_daemon_is_of_gateway(self) ? conf->gateway : "";
+
+	return open_bus(loop, self, conf, version, gateway, false);
+}
+
+struct bus *bus_open_gateway(uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf,
+	const char *version, const char *gateway)
+{
+	return open_bus(loop, self, conf, version, gateway, true);
 }
 
 void bus_close(struct bus *b)

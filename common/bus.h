@@ -67,10 +67,26 @@ enum rec_type bus_topic_record(enum bus_topic topic);
 
 struct bus;
 
-/* Connects in the background. self is the ACL user; conf gives redis, password, state_dir,
- * cache_dir, instance; version is reported in the status. NULL without memory. */
+/*
+ * Connects in the background. conf gives redis, password, state_dir, cache_dir, instance, gateway
+ * and outlives the bus; version is reported in the status. NULL without memory.
+ *
+ * Of several gateways each has its own wgd, fwd, dnsd and proxyd. On the bus they are called
+ * DAEMON@GATEWAY, in keys, channels and as ACL users; the gateway without a name has plain DAEMON.
+ * For such a daemon BUS_WGD and the like mean those of its own gateway. apid and syncd are
+ * everybody's: for them they mean those of the gateway without a name, and bus_open_gateway gives
+ * the others.
+ */
 struct bus *bus_open(
 	uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf, const char *version);
+/* The bus as it is seen from that gateway ("" is not allowed), for what apid follows, asks and is
+ * asked of its daemons; it reports no status and owns no topic. */
+struct bus *bus_open_gateway(uv_loop_t *loop, enum bus_daemon self, const struct conf_shared *conf,
+	const char *version, const char *gateway);
+/* Is that daemon of a gateway, so that there may be several? */
+bool bus_daemon_is_of_gateway(enum bus_daemon d);
+/* conf_serves_tunnel for a daemon of a gateway; the others serve all. */
+bool bus_serves_tunnel(const struct bus *b, const char *tunnel);
 /* Closes all handles; pending requests end with -ECANCELED; frees itself in the last close
  * callback. */
 void bus_close(struct bus *b);
@@ -107,9 +123,11 @@ void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owne
 const char *bus_topic_find(
 	const struct bus *b, enum bus_topic topic, enum bus_daemon owner, const char *id);
 /* on_change is called when any daemon's status (applied generations) changes; may be used by an
- * owner to learn that a generation is in force. */
+ * owner to learn that a generation is in force. A daemon of a gateway is told nothing of other
+ * gateways. */
 struct bus_status {
 	enum bus_daemon daemon;
+	char gateway[17]; /* "": the one without a name, or a daemon that is everybody's */
 	char instance[17];
 	char version[32];
 	int64_t at;	   /* epoch ms of the report */

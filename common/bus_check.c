@@ -81,9 +81,9 @@ static void check_owner(struct bus *b, enum bus_daemon owner)
 	c->owner = owner;
 	b->check[owner] = false;
 	b->checking[owner] = true;
-	snprintf(key, sizeof(key), "culvert:epoch:%s", bus_daemon_name(owner));
+	snprintf(key, sizeof(key), "culvert:epoch:%s", bus_name(b, owner));
 	if (!bus_conn_send(&b->cmd, on_check_epoch, c, "GET", key, NULL)) {
-		snprintf(key, sizeof(key), "culvert:gens:%s", bus_daemon_name(owner));
+		snprintf(key, sizeof(key), "culvert:gens:%s", bus_name(b, owner));
 		if (!bus_conn_send(&b->cmd, on_check_gens, c, "HGETALL", key, NULL))
 			return;
 		/* The first reply still refers to c; it is kept until the bus ends the connection.

@@ -12,9 +12,9 @@
 #define MESSAGE_MAX   (256u << 10)
 #define BACKLOG_MAX   (4u << 20)
 
-static void channel_of(enum bus_event ev, char out[static BUS_NAME_MAX])
+static void channel_of(const struct bus *b, enum bus_event ev, char out[static BUS_NAME_MAX])
 {
-	snprintf(out, BUS_NAME_MAX, "culvert:event:%s:%s", bus_daemon_name(bus_events[ev].daemon),
+	snprintf(out, BUS_NAME_MAX, "culvert:event:%s:%s", bus_name(b, bus_events[ev].daemon),
 		bus_events[ev].kind);
 }
 
@@ -33,7 +33,7 @@ static void flush_one(struct bus *b, enum bus_event ev)
 	char channel[BUS_NAME_MAX], *text = NULL;
 	bool sent = false;
 
-	channel_of(ev, channel);
+	channel_of(b, ev, channel);
 	if (message && b->cmd.up && bus_conn_backlog(&b->cmd) < BACKLOG_MAX) {
 		cJSON_AddNumberToObject(message, "v", 1);
 		if (o->dropped)
@@ -140,7 +140,7 @@ int bus_event_subscribe(struct bus *b, enum bus_event ev,
 	char channel[BUS_NAME_MAX];
 
 	assert(bus_events[ev].readers & (1u << b->self));
-	channel_of(ev, channel);
+	channel_of(b, ev, channel);
 	*in = (struct event_in){ .bus = b, .event = ev, .on_event = on_event, .arg = arg };
 	return bus_channel_add(b, channel, &ch);
 }

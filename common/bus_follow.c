@@ -76,7 +76,8 @@ static bool send_fetch(struct mirror *m, const cJSON *ids)
 	const cJSON *id;
 	bool ok = false;
 
-	snprintf(key, sizeof(key), "culvert:state:%s:%s", sync_topic(m), bus_daemon_name(m->owner));
+	snprintf(
+		key, sizeof(key), "culvert:state:%s:%s", sync_topic(m), bus_name(m->bus, m->owner));
 	if (argv && ref) {
 		*ref = (struct read_ref){ m, m->run };
 		argv[argc++] = "HMGET";

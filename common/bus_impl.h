@@ -46,6 +46,10 @@ extern const struct op_info bus_ops[BUS_OPS];
 extern const struct queue_info bus_queues[BUS_QUEUES];
 /* Who writes and who reads blobs. */
 extern const unsigned bus_blob_writers, bus_blob_readers;
+/* What the daemon is called on the bus, seen from b's gateway: "wgd", "wgd@north". */
+const char *bus_name(const struct bus *b, enum bus_daemon d);
+/* Takes "wgd@north" apart; false: it is no such name. */
+bool bus_name_parse(const char *name, enum bus_daemon *d, char gateway[static 17]);
 /* -1 when there is no such daemon. */
 int bus_daemon_find(const char *name);
 /* Finds "topic:owner"; false when there is none. */
@@ -138,6 +142,10 @@ struct bus {
 	enum bus_daemon self;
 	char *server; /* with Sentinels NULL until one has named the master */
 	char *password, *state_dir, *cache_dir;
+	const struct conf_shared *conf; /* outlives it */
+	char gateway[17];
+	char names[BUS_DAEMONS][32]; /* on the bus */
+	bool is_view;		     /* bus_open_gateway */
 	char instance[17], version[32];
 	int64_t started_at;
 

@@ -305,8 +305,11 @@ int bus_disk_open(struct bus *b)
 {
 	struct bus_disk *d = &b->disk;
 
-	snprintf(d->path, sizeof(d->path), "%s/last-good", b->state_dir);
-	snprintf(d->lock_path, sizeof(d->lock_path), "%s/last-good.lock", b->state_dir);
+	const char *at = b->is_view ? "@" : "", *gateway = b->is_view ? b->gateway : "";
+
+	snprintf(d->path, sizeof(d->path), "%s/last-good%s%s", b->state_dir, at, gateway);
+	snprintf(d->lock_path, sizeof(d->lock_path), "%s/last-good%s%s.lock", b->state_dir, at,
+		gateway);
 	take_lock(d);
 	read_file(b);
 	return bus_timer_init(b, &d->debounce, on_debounce);

@@ -326,7 +326,7 @@ int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,
 	}
 	*s = (struct subscriber){ .ops = ops, .arg = arg };
 	snprintf(name, sizeof(name), "culvert:state:%s:%s", bus_topics[topic].name,
-		bus_daemon_name(owner));
+		bus_name(b, owner));
 	err = bus_channel_add(b, name, &ch);
 	if (err && err != -EEXIST) {
 		free(s);
@@ -378,7 +378,8 @@ static void report_one(const struct mirror *m, cJSON *applied, cJSON *mirrors)
 	char name[BUS_NAME_MAX];
 	cJSON *one = cJSON_CreateObject();
 
-	snprintf(name, sizeof(name), "%s:%s", bus_topics[m->topic].name, bus_daemon_name(m->owner));
+	snprintf(
+		name, sizeof(name), "%s:%s", bus_topics[m->topic].name, bus_name(m->bus, m->owner));
 	if (m->applied)
 		cJSON_AddNumberToObject(applied, name, (double)m->applied);
 	cJSON_AddNumberToObject(one, "gen", (double)m->stamp.gen);

@@ -408,7 +408,7 @@ static bool wants_full(const struct own_topic *own)
 
 static void name_keys(struct publication *p)
 {
-	const char *self = bus_daemon_name(p->own->bus->self);
+	const char *self = bus_name(p->own->bus, p->own->bus->self);
 	const char *topic = bus_topics[p->own->topic].name;
 
 	snprintf(p->key[0], BUS_NAME_MAX, "culvert:epoch:%s", self);

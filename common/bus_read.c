@@ -106,7 +106,8 @@ static bool scan(struct mirror *m, const char *cursor)
 {
 	char key[BUS_NAME_MAX];
 
-	snprintf(key, sizeof(key), "culvert:state:%s:%s", sync_topic(m), bus_daemon_name(m->owner));
+	snprintf(
+		key, sizeof(key), "culvert:state:%s:%s", sync_topic(m), bus_name(m->bus, m->owner));
 	return sync_ask(m, on_slice, "HSCAN", key, cursor, "COUNT", SCAN_COUNT);
 }
 

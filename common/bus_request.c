@@ -145,8 +145,8 @@ static int publish_request(struct bus *b, enum bus_op op, const struct request *
 		return -ENOMEM;
 	p->bus = b;
 	memcpy(p->id, q->id, sizeof(p->id));
-	snprintf(channel, sizeof(channel), "culvert:req:%s:%s", bus_daemon_name(bus_ops[op].daemon),
-		bus_daemon_name(b->self));
+	snprintf(channel, sizeof(channel), "culvert:req:%s:%s", bus_name(b, bus_ops[op].daemon),
+		bus_name(b, b->self));
 	err = bus_conn_send(&b->cmd, on_published, p, "PUBLISH", channel, text, NULL);
 	if (err)
 		free(p);
@@ -282,10 +282,10 @@ static void serve(
 }
 
 /* A reply goes to a reply channel of the caller itself, nowhere else. */
-static bool reply_is_callers(const char *reply, enum bus_daemon caller)
+static bool reply_is_callers(const struct bus *b, const char *reply, enum bus_daemon caller)
 {
 	char prefix[BUS_NAME_MAX];
-	int n = snprintf(prefix, sizeof(prefix), "culvert:reply:%s:", bus_daemon_name(caller));
+	int n = snprintf(prefix, sizeof(prefix), "culvert:reply:%s:", bus_name(b, caller));
 
 	return reply && strlen(reply) < BUS_NAME_MAX && !strncmp(reply, prefix, (size_t)n);
 }
@@ -302,7 +302,7 @@ static void on_request_message(void *arg, const char *channel, const char *text,
 
 	(void)channel;
 	if (!id || strlen(id) >= ID_MAX || !op || !cJSON_IsObject(args) ||
-		!reply_is_callers(reply, door->caller)) {
+		!reply_is_callers(b, reply, door->caller)) {
 		b->counters.bad_messages++;
 		cJSON_Delete(m);
 		return;
@@ -328,8 +328,8 @@ static int listen_to(struct bus *b, enum bus_daemon caller)
 
 	door->bus = b;
 	door->caller = caller;
-	snprintf(channel, sizeof(channel), "culvert:req:%s:%s", bus_daemon_name(b->self),
-		bus_daemon_name(caller));
+	snprintf(channel, sizeof(channel), "culvert:req:%s:%s", bus_name(b, b->self),
+		bus_name(b, caller));
 	err = bus_channel_add(b, channel, &ch);
 	return err == -EEXIST ? 0 : err;
 }
@@ -360,7 +360,7 @@ int bus_request_init(struct bus *b)
 	bus_timer_init(b, &b->requests.deadline, on_deadline);
 	bus_random_id(id);
 	snprintf(b->requests.reply_channel, sizeof(b->requests.reply_channel),
-		"culvert:reply:%s:%s", bus_daemon_name(b->self), id);
+		"culvert:reply:%s:%s", bus_name(b, b->self), id);
 	for (int op = 0; op < BUS_OPS; op++) {
 		if (bus_ops[op].callers & (1u << b->self))
 			return bus_channel_add(b, b->requests.reply_channel, &ch);

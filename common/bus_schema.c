@@ -2,6 +2,8 @@
 #include "common/bus_impl.h"
 #include <string.h>
 
+#define D_OF_GATEWAY (D_WGD | D_FWD | D_DNSD | D_PROXYD)
+
 static const char *const daemon_names[BUS_DAEMONS] = {
 	[BUS_WGD] = "wgd",
 	[BUS_FWD] = "fwd",
@@ -55,6 +57,11 @@ const struct queue_info bus_queues[BUS_QUEUES] = {
 const char *bus_daemon_name(enum bus_daemon d)
 {
 	return daemon_names[d];
+}
+
+bool bus_daemon_is_of_gateway(enum bus_daemon d)
+{
+	return D_OF_GATEWAY & (1u << d);
 }
 
 int bus_daemon_find(const char *name)

@@ -301,8 +301,8 @@ void bus_state_check(struct bus *b)
 	}
 	if (!any || b->own_checking || !b->cmd.up)
 		return;
-	snprintf(epoch, sizeof(epoch), "culvert:epoch:%s", bus_daemon_name(b->self));
-	snprintf(gens, sizeof(gens), "culvert:gens:%s", bus_daemon_name(b->self));
+	snprintf(epoch, sizeof(epoch), "culvert:epoch:%s", bus_name(b, b->self));
+	snprintf(gens, sizeof(gens), "culvert:gens:%s", bus_name(b, b->self));
 	b->own_checking = true;
 	if (bus_conn_send(&b->cmd, on_epoch, b, "GET", epoch, NULL) ||
 		bus_conn_send(&b->cmd, on_gens, b, "HGETALL", gens, NULL))

@@ -43,6 +43,8 @@ static char *make_status(const struct bus *b)
 
 	cJSON_AddNumberToObject(s, "v", 1);
 	cJSON_AddStringToObject(s, "daemon", bus_daemon_name(b->self));
+	if (*b->gateway)
+		cJSON_AddStringToObject(s, "gateway", b->gateway);
 	cJSON_AddStringToObject(s, "instance", b->instance);
 	cJSON_AddStringToObject(s, "version", b->version);
 	cJSON_AddNumberToObject(s, "at", (double)now);
@@ -62,12 +64,12 @@ void bus_status_publish(struct bus *b)
 	char name[BUS_NAME_MAX], *text;
 
 	b->status_due = false;
-	if (!b->cmd.up || b->closing)
+	if (!b->cmd.up || b->closing || b->is_view)
 		return;
 	text = make_status(b);
 	if (!text)
 		return;
-	snprintf(name, sizeof(name), PREFIX "%s:%s", bus_daemon_name(b->self), b->instance);
+	snprintf(name, sizeof(name), PREFIX "%s:%s", bus_name(b, b->self), b->instance);
 	bus_conn_send(&b->cmd, NULL, NULL, "SET", name, text, "EX", TTL_S, NULL);
 	bus_conn_send(&b->cmd, NULL, NULL, "PUBLISH", name, text, NULL);
 	free(text);
@@ -91,7 +93,6 @@ void bus_status_changed(struct bus *b)
 static bool parse_channel(const char *channel, struct bus_status *s)
 {
 	char name[BUS_NAME_MAX], *colon;
-	int d;
 
 	if (strncmp(channel, PREFIX, strlen(PREFIX)) || strlen(channel) >= sizeof(name))
 		return false;
@@ -100,12 +101,15 @@ static bool parse_channel(const char *channel, struct bus_status *s)
 	if (!colon || strlen(colon + 1) >= sizeof(s->instance))
 		return false;
 	*colon = '\0';
-	d = bus_daemon_find(name);
-	if (d < 0)
-		return false;
-	s->daemon = (enum bus_daemon)d;
 	strcpy(s->instance, colon + 1);
-	return true;
+	return bus_name_parse(name, &s->daemon, s->gateway);
+}
+
+/* What the daemons of another gateway are at is nothing to one of this gateway. */
+static bool is_elsewhere(const struct bus *b, const struct bus_status *s)
+{
+	return bus_daemon_is_of_gateway(b->self) && bus_daemon_is_of_gateway(s->daemon) &&
+	       strcmp(b->gateway, s->gateway) != 0;
 }
 
 static void on_message(void *arg, const char *channel, const char *text, size_t len)
@@ -117,6 +121,10 @@ static void on_message(void *arg, const char *channel, const char *text, size_t 
 
 	if (!cJSON_IsObject(json) || !parse_channel(channel, &s)) {
 		b->counters.bad_messages++;
+		cJSON_Delete(json);
+		return;
+	}
+	if (is_elsewhere(b, &s)) {
 		cJSON_Delete(json);
 		return;
 	}

@@ -103,10 +103,10 @@ bool sync_ask_generation(struct mirror *m, void (*on_epoch)(void *arg, const red
 {
 	char key[BUS_NAME_MAX];
 
-	snprintf(key, sizeof(key), "culvert:epoch:%s", bus_daemon_name(m->owner));
+	snprintf(key, sizeof(key), "culvert:epoch:%s", bus_name(m->bus, m->owner));
 	if (!sync_ask(m, on_epoch, "GET", key, NULL, NULL, NULL))
 		return false;
-	snprintf(key, sizeof(key), "culvert:gens:%s", bus_daemon_name(m->owner));
+	snprintf(key, sizeof(key), "culvert:gens:%s", bus_name(m->bus, m->owner));
 	return sync_ask(m, on_gen, "HGET", key, sync_topic(m), NULL, NULL);
 }
 

@@ -6,6 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *bus_name(const struct bus *b, enum bus_daemon d)
+{
+	return b->names[d];
+}
+
+bool bus_name_parse(const char *name, enum bus_daemon *d, char gateway[static 17])
+{
+	const char *at = strchr(name, '@');
+	size_t len = at ? (size_t)(at - name) : strlen(name);
+
+	if (at && (!at[1] || strlen(at + 1) > 16))
+		return false;
+	for (int i = 0; i < BUS_DAEMONS; i++) {
+		const char *one = bus_daemon_name((enum bus_daemon)i);
+
+		if (strlen(one) != len || strncmp(one, name, len) ||
+			(at && !bus_daemon_is_of_gateway((enum bus_daemon)i)))
+			continue;
+		*d = (enum bus_daemon)i;
+		snprintf(gateway, 17, "%s", at ? at + 1 : "");
+		return true;
+	}
+	return false;
+}
+
 void bus_hex(const uint8_t *data, size_t len, char *out)
 {
 	for (size_t i = 0; i < len; i++) {

@@ -15,6 +15,8 @@
 #define TUNNELS_MAX   64
 #define SENTINELS_MAX 9
 
+enum { GATEWAY_LEN_MAX = 16 };
+
 /* A shared row of this section stands in the section of the daemon that reads the file. */
 #define OWN_SECTION "@"
 
@@ -41,6 +43,14 @@ static int check_word(const char *text, size_t max, const char *more, char *why,
 static int check_instance(const void *value, char *why, size_t why_len)
 {
 	return check_word(*(char *const *)value, 16, "", why, why_len);
+}
+
+/* "" is a gateway's name, too: of the only one. */
+static int check_gateway(const void *value, char *why, size_t why_len)
+{
+	const char *text = *(char *const *)value;
+
+	return *text ? check_word(text, GATEWAY_LEN_MAX, "-", why, why_len) : 0;
 }
 
 static int check_interface(const void *value, char *why, size_t why_len)
@@ -101,6 +111,12 @@ static const struct conf_row shared_rows[] = {
 		.help = "Directory of what can be fetched again; used like state_dir." },
 	{ "culvert", "log_level", CONF_ENUM, AT(log_level), "info", .values = log_levels,
 		.help = "Most talkative level that is written." },
+	{ "culvert", "gateway", CONF_STRING, AT(gateway), "", .check = check_gateway,
+		.env = "CULVERT_GATEWAY",
+		.help = "Name of this machine's gateway, where several share one bus: its daemons "
+			"serve "
+			"the tunnels that name it, and no device of another tunnel. Empty: there "
+			"is one." },
 	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock",
 		.check = check_redis, .help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
 	{ "bus", "redis_sentinels", CONF_STRINGS, AT(redis_sentinels), "", .check = check_sentinels,
@@ -123,6 +139,11 @@ static const struct conf_row shared_rows[] = {
 
 #define AT(field) offsetof(struct conf_tunnel, field)
 static const struct conf_row tunnel_rows[] = {
+	{ "tunnel", "gateway", CONF_STRING, AT(gateway), "", .check = check_gateway,
+		.help = "The gateway that has it (culvert.gateway of its machine)." },
+	{ "tunnel", "endpoint", CONF_STRING, AT(endpoint), "", .max = 253,
+		.help = "Name or address where devices reach it from outside. Empty: the setting "
+			"`endpoint`, which suits one gateway." },
 	{ "tunnel", "interface", CONF_STRING, AT(interface), "wg0", .check = check_interface,
 		.help = "Name of the network interface." },
 	{ "tunnel", "addresses", CONF_PREFIXES, AT(addresses), NULL, .check = check_addresses,
@@ -343,9 +364,11 @@ static void complete_tunnels(struct reader *r)
 
 static const char *shared_by(const struct conf_tunnel *a, const struct conf_tunnel *b)
 {
-	if (!strcmp(a->interface, b->interface))
+	bool is_one_machine = !strcmp(a->gateway, b->gateway);
+
+	if (is_one_machine && !strcmp(a->interface, b->interface))
 		return "interface";
-	if (a->port == b->port)
+	if (is_one_machine && a->port == b->port)
 		return "port";
 	for (size_t i = 0; i < a->addresses.n; i++) {
 		for (size_t k = 0; k < b->addresses.n; k++) {
@@ -358,7 +381,7 @@ static const char *shared_by(const struct conf_tunnel *a, const struct conf_tunn
 	return NULL;
 }
 
-/* No two tunnels share an interface, a port or a network. */
+/* No two tunnels share a network, and of one gateway neither an interface nor a port. */
 static void compare_tunnels(struct reader *r)
 {
 	const struct conf_shared *c = r->conf;
@@ -372,6 +395,68 @@ static void compare_tunnels(struct reader *r)
 					what, c->tunnels[k].name);
 		}
 	}
+}
+
+/* ---- tunnels of other gateways ---- */
+
+static void free_tunnel(struct conf_tunnel *t)
+{
+	size_t n;
+	const struct conf_row *rows = conf_tunnel_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		conf_value_fini(&rows[i], t);
+	free(t->name);
+}
+
+/* apid and syncd are everybody's: what they do is done for all gateways. */
+static bool is_everybodys(const char *daemon)
+{
+	return !strcmp(daemon, "apid") || !strcmp(daemon, "syncd");
+}
+
+/* Leaves a daemon of one gateway the tunnels of this one; of the others it keeps the names. */
+static void leave_own_tunnels(struct reader *r)
+{
+	struct conf_shared *c = r->conf;
+	size_t n = 0;
+
+	if (r->failed || is_everybodys(r->daemon))
+		return;
+	c->others = calloc(c->tunnel_count + 1, sizeof(*c->others));
+	if (!c->others)
+		return report(r, "no memory");
+	for (size_t i = 0; i < c->tunnel_count; i++) {
+		struct conf_tunnel *t = &c->tunnels[i];
+
+		if (!strcmp(t->gateway, c->gateway)) {
+			c->tunnels[n++] = *t;
+			continue;
+		}
+		c->others[c->other_count++] = t->name;
+		t->name = NULL;
+		free_tunnel(t);
+	}
+	c->tunnel_count = n;
+	if (!n && *c->gateway)
+		report(r, "culvert.gateway: no tunnel is of gateway %s", c->gateway);
+}
+
+bool conf_serves_tunnel(const struct conf_shared *conf, const char *name)
+{
+	if (!name || !*name)
+		return !conf->gateway || !*conf->gateway;
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		if (!strcmp(conf->tunnels[i].name, name))
+			return true;
+	}
+	if (conf->gateway && *conf->gateway)
+		return false;
+	for (size_t i = 0; i < conf->other_count; i++) {
+		if (!strcmp(conf->others[i], name))
+			return false;
+	}
+	return true;
 }
 
 /* <base>/<daemon> in place of <base>. */
@@ -440,6 +525,7 @@ int conf_parse(const char *text, size_t len, const char *name, const char *daemo
 	complete_table(&r, &r.own, NULL);
 	complete_tunnels(&r);
 	compare_tunnels(&r);
+	leave_own_tunnels(&r);
 	if (!r.failed && derive(&r))
 		report(&r, "no memory");
 	if (r.failed)
@@ -469,13 +555,12 @@ void conf_fini(const struct conf_row *rows, size_t count, void *conf, size_t con
 	struct conf_shared *c = conf;
 	size_t n;
 
-	for (size_t i = 0; i < c->tunnel_count; i++) {
-		const struct conf_row *t = conf_tunnel_rows(&n);
-		for (size_t k = 0; k < n; k++)
-			conf_value_fini(&t[k], &c->tunnels[i]);
-		free(c->tunnels[i].name);
-	}
+	for (size_t i = 0; i < c->tunnel_count; i++)
+		free_tunnel(&c->tunnels[i]);
 	free(c->tunnels);
+	for (size_t i = 0; i < c->other_count; i++)
+		free(c->others[i]);
+	free(c->others);
 	const struct conf_row *s = conf_shared_rows(&n);
 	for (size_t i = 0; i < n; i++)
 		conf_value_fini(&s[i], conf);

@@ -65,6 +65,8 @@ struct conf_row {
 /* A tunnel: section [tunnel NAME]; NAME is the mode of SPEC A1. */
 struct conf_tunnel {
 	char *name;
+	char *gateway;	/* whose it is; "" = the one that has no name */
+	char *endpoint; /* where devices reach it; "" = settings.endpoint */
 	char *interface;
 	struct conf_prefixes addresses; /* gateway's own address with the subnet's length */
 	int64_t port;			/* UDP */
@@ -75,17 +77,25 @@ struct conf_tunnel {
 struct conf_shared {
 	char *state_dir; /* of this daemon: <state_dir>/<daemon> */
 	char *cache_dir;
-	int log_level;			     /* enum log_level */
-	char *redis;			     /* unix:PATH or tcp:ADDR:PORT */
+	int log_level; /* enum log_level */
+	char *gateway; /* [A-Za-z0-9-]{0,16}; "" = there is one, or the one without */
+	char *redis;   /* unix:PATH or tcp:ADDR:PORT */
 	struct conf_strings redis_sentinels; /* ADDR:PORT; then `redis` is not used */
 	char *redis_master;		     /* its name with them */
 	bool redis_sentinel_auth;
 	struct conf_secret redis_password;
 	char *user;	/* name or numeric uid */
 	char *instance; /* [A-Za-z0-9]{1,16} */
+	/* Those of this gateway; for apid and syncd, which are everybody's, of all gateways. */
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;
+	char **others; /* names of those that other gateways have */
+	size_t other_count;
 };
+
+/* Is a device of that tunnel (NULL, "": it names none) this gateway's? One that names none is no
+ * gateway's that has a name. */
+bool conf_serves_tunnel(const struct conf_shared *conf, const char *name);
 
 /*
  * Reads FILE for one daemon: the shared rows, [tunnel NAME] sections, and the daemon's own rows

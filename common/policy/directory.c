@@ -327,6 +327,11 @@ static void set_device(struct directory *d, const char *id, const struct rec_dev
 	struct entry *e = hmap_find_str(&d->by_id, id);
 	struct rec_device old;
 
+	/* Here it is none, wherever it was before. */
+	if (!bus_serves_tunnel(d->bus, rec->tunnel)) {
+		remove_device(d, id);
+		return;
+	}
 	if (!e) {
 		add_device(d, id, rec);
 		return;

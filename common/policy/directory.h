@@ -9,7 +9,8 @@
 /*
  * The devices as the data plane sees them: address → device with everything resolved (device, then
  * group, then settings.device_defaults), the switches of both owners OR-ed, entitlement (W4) as of
- * now. Fed by the bus; used by wgd, fwd, dnsd, proxyd and explain.
+ * now. Fed by the bus; used by wgd, fwd, dnsd, proxyd and explain. In a daemon of a gateway it has
+ * the devices of this gateway's tunnels alone (bus_serves_tunnel).
  */
 enum entitlement {
 	ENTITLED,

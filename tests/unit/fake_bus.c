@@ -17,6 +17,7 @@ enum { BLOBS = 4 };
 struct bus {
 	struct fake_topic topics[BUS_TOPICS][BUS_DAEMONS];
 	char blobs[BLOBS][256]; /* the latest first */
+	const char *elsewhere;
 };
 
 /* clang-format off */
@@ -86,6 +87,16 @@ void fake_bus_set_blob(struct bus *b, const char *path)
 {
 	memmove(b->blobs[1], b->blobs[0], sizeof(b->blobs) - sizeof(b->blobs[0]));
 	snprintf(b->blobs[0], sizeof(b->blobs[0]), "%s", path);
+}
+
+void fake_bus_set_elsewhere(struct bus *b, const char *tunnel)
+{
+	b->elsewhere = tunnel;
+}
+
+bool bus_serves_tunnel(const struct bus *b, const char *tunnel)
+{
+	return !b->elsewhere || !tunnel || strcmp(tunnel, b->elsewhere) != 0;
 }
 
 uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)

@@ -21,5 +21,7 @@ void fake_bus_end_of(struct bus *b, enum bus_daemon owner);
 void fake_bus_end_all(struct bus *b);
 /* A file that bus_blob_get hands out, when its path holds the digest. */
 void fake_bus_set_blob(struct bus *b, const char *path);
+/* The device's tunnel that other gateways have; NULL = none. */
+void fake_bus_set_elsewhere(struct bus *b, const char *tunnel);
 /* Last generation reported as applied. */
 uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);

@@ -116,6 +116,62 @@ static void test_a_key_given_twice_is_an_error(void)
 		"culvert.conf:7: tunnel a.port: given twice");
 }
 
+#define TWO_GATEWAYS                                                                               \
+	"[tunnel a]\ngateway = north\naddresses = 10.0.0.1/24\n"                                   \
+	"[tunnel b]\ngateway = south\naddresses = 10.1.0.1/24\n[tunnel c]\naddresses = "           \
+	"10.2.0.1/24\n"
+
+/* One file serves all machines (SPEC O4). */
+static void test_a_gateway_has_its_own_tunnels_alone(void)
+{
+	struct conf c;
+
+	STR_IS(parse("[culvert]\ngateway = south\n" TWO_GATEWAYS, &c), "");
+	INT_IS(c.shared.tunnel_count, 1);
+	STR_IS(c.shared.tunnels[0].name, "b");
+	OK(conf_serves_tunnel(&c.shared, "b") && !conf_serves_tunnel(&c.shared, "a") &&
+		!conf_serves_tunnel(&c.shared, "elsewhere") && !conf_serves_tunnel(&c.shared, "") &&
+		!conf_serves_tunnel(&c.shared, NULL));
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+static void test_the_gateway_without_a_name_leaves_others_theirs(void)
+{
+	struct conf c;
+
+	STR_IS(parse(TWO_GATEWAYS, &c), "");
+	INT_IS(c.shared.tunnel_count, 1);
+	STR_IS(c.shared.tunnels[0].name, "c");
+	OK(conf_serves_tunnel(&c.shared, "c") && conf_serves_tunnel(&c.shared, NULL) &&
+		conf_serves_tunnel(&c.shared, "not in the file") &&
+		!conf_serves_tunnel(&c.shared, "a") && !conf_serves_tunnel(&c.shared, "b"));
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
+static void test_who_is_everybodys_knows_all_tunnels(void)
+{
+	struct conf_shared c = { 0 };
+	struct buf err;
+
+	buf_init(&err, 0);
+	INT_IS(conf_parse(TWO_GATEWAYS, strlen(TWO_GATEWAYS), "f", "apid", NULL, 0, &c, sizeof(c),
+		       &err),
+		0);
+	INT_IS(c.tunnel_count, 3);
+	STR_IS(c.tunnels[0].gateway, "north");
+	conf_fini(NULL, 0, &c, sizeof(c));
+	buf_fini(&err);
+}
+
+static void test_a_gateway_without_tunnels_is_an_error(void)
+{
+	refuse("[culvert]\ngateway = west\n" TWO_GATEWAYS,
+		"culvert.conf: culvert.gateway: no tunnel is of gateway west");
+	refuse("[culvert]\ngateway = no_th\n", "culvert.conf:2: culvert.gateway: no_th is not 1 to "
+					       "16 of the characters A-Z a-z 0-9 "
+					       "-");
+}
+
 static void test_tunnels_that_share_something_are_an_error(void)
 {
 	refuse("[tunnel a]\naddresses = 10.0.0.1/24\n[tunnel b]\naddresses = 10.1.0.1/24\nport = "
@@ -297,6 +353,10 @@ int main(void)
 	TAP_RUN(test_error_names_file_line_key_and_reason);
 	TAP_RUN(test_unknown_keys_and_sections_are_errors);
 	TAP_RUN(test_a_key_given_twice_is_an_error);
+	TAP_RUN(test_a_gateway_has_its_own_tunnels_alone);
+	TAP_RUN(test_the_gateway_without_a_name_leaves_others_theirs);
+	TAP_RUN(test_who_is_everybodys_knows_all_tunnels);
+	TAP_RUN(test_a_gateway_without_tunnels_is_an_error);
 	TAP_RUN(test_tunnels_that_share_something_are_an_error);
 	TAP_RUN(test_a_required_key_must_be_there);
 	TAP_RUN(test_a_line_that_is_neither_is_an_error);

@@ -44,6 +44,25 @@ static void test_nobody_is_known_before_all_devices_are(void)
 	world_fini(&w);
 }
 
+/* O4: what moves to another gateway is gone here at once. */
+static void test_a_device_of_another_gateways_tunnel_is_none(void)
+{
+	struct world w;
+	struct addr a;
+	world_init(&w);
+	fake_bus_set_elsewhere(w.bus, "south");
+	fake_bus_end_all(w.bus);
+	addr_parse("10.9.0.2", &a);
+	OK(directory_find(w.dir, &a));
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "phone",
+		"{\"id\":\"phone\",\"tunnel\":\"south\",\"addresses\":[\"10.8.0.2\"]}");
+	OK(!directory_find(w.dir, &a) && !directory_find_id(w.dir, "phone"));
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "phone",
+		"{\"id\":\"phone\",\"tunnel\":\"north\",\"addresses\":[\"10.9.0.2\"]}");
+	OK(directory_find(w.dir, &a));
+	world_fini(&w);
+}
+
 static void put_watch(struct world *w, const char *devices, int64_t until)
 {
 	char json[200];
@@ -83,6 +102,7 @@ static void test_only_a_device_that_is_watched_now_is_told_of(void)
 int main(void)
 {
 	TAP_RUN(test_nobody_is_known_before_all_devices_are);
+	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
 	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
 	return tap_done();
 }

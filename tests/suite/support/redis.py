@@ -14,14 +14,15 @@ from .wait import wait_until
 class Redis:
     """redis-server on a unix socket; restartable, with or without its data."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, gateways=()):
+        """gateways: the names of several."""
         self.dir = directory
         self.port = 0
         self.socket = directory / "redis.sock"
         self.acl = directory / "culvert.acl"
         self.process = None
-        text = subprocess.run([BUILD / "bin/bus-acl"], check=True, capture_output=True, text=True).stdout
-        self.acl.write_text(re.sub(r"@PASSWORD_(\w+)@", r"secret-\1", text) + "user root on >root ~* &* +@all\n")
+        text = subprocess.run([BUILD / "bin/bus-acl", *gateways], check=True, capture_output=True, text=True).stdout
+        self.acl.write_text(re.sub(r"@PASSWORD_([\w.-]+)@", r"secret-\1", text) + "user root on >root ~* &* +@all\n")
 
     def start(self):
         command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket,
