@@ -10,28 +10,31 @@
 enum { SAME_MS = 3600 * 1000 };
 
 static struct alarm *find(
-	struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
+	const struct alarms_of *of, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
 {
 	const char *detail = r->detail ? r->detail : "";
 
-	list_foreach (&a->all, it) {
+	list_foreach (&of->all->all, it) {
 		struct alarm *one = container_of(it, struct alarm, node);
 
-		if (one->daemon == daemon && now - one->at < SAME_MS &&
-			!strcmp(one->what, r->what) && !strcmp(one->detail, detail))
+		if (one->daemon == daemon && !strcmp(one->gateway, of->gateway) &&
+			now - one->at < SAME_MS && !strcmp(one->what, r->what) &&
+			!strcmp(one->detail, detail))
 			return one;
 	}
 	return NULL;
 }
 
 static struct alarm *make(
-	struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
+	const struct alarms_of *of, enum bus_daemon daemon, const struct rec_alarm *r, int64_t now)
 {
+	struct alarms *a = of->all;
 	struct alarm *one = calloc(1, sizeof(*one));
 
 	if (!one)
 		return NULL;
 	one->daemon = daemon;
+	snprintf(one->gateway, sizeof(one->gateway), "%s", of->gateway);
 	one->first_at = now;
 	snprintf(one->what, sizeof(one->what), "%s", r->what);
 	snprintf(one->detail, sizeof(one->detail), "%s", r->detail ? r->detail : "");
@@ -47,15 +50,16 @@ static struct alarm *make(
 	return one;
 }
 
-static void take(struct alarms *a, enum bus_daemon daemon, const struct rec_alarm *r)
+static void take(const struct alarms_of *of, enum bus_daemon daemon, const struct rec_alarm *r)
 {
 	int64_t now = clock_wall_ms();
-	struct alarm *one = find(a, daemon, r, now);
+	struct alarms *a = of->all;
+	struct alarm *one = find(of, daemon, r, now);
 	bool is_new = !one;
 
 	a->raised[daemon]++;
 	if (!one)
-		one = make(a, daemon, r, now);
+		one = make(of, daemon, r, now);
 	if (!one)
 		return;
 	one->at = now;
@@ -87,16 +91,32 @@ static void on_alarm(void *arg, enum bus_event ev, const void *rec)
 	}
 }
 
-int alarms_open(struct alarms *a, struct bus *bus)
+static int listen_to(struct alarms_of *of, struct bus *bus)
 {
 	static const enum bus_event events[] = { EVENT_wgd_alarm, EVENT_fwd_alarm, EVENT_dnsd_alarm,
 		EVENT_syncd_alarm, EVENT_apid_selftest };
 	int err = 0;
 
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]) && !err; i++) {
+		bool is_everybodys =
+			events[i] == EVENT_syncd_alarm || events[i] == EVENT_apid_selftest;
+
+		if (!is_everybodys || !*of->gateway)
+			err = bus_event_subscribe(bus, events[i], on_alarm, of);
+	}
+	return err;
+}
+
+int alarms_open(struct alarms *a, const struct gateways *gateways)
+{
+	int err = 0;
+
 	*a = (struct alarms){ 0 };
 	list_init(&a->all);
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]) && !err; i++)
-		err = bus_event_subscribe(bus, events[i], on_alarm, a);
+	for (size_t i = 0; i < gateways->n && !err; i++) {
+		a->of[i] = (struct alarms_of){ a, gateways->v[i].name };
+		err = listen_to(&a->of[i], gateways->v[i].bus);
+	}
 	return err;
 }
 

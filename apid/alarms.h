@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "common/bus.h"
+#include "apid/gateways.h"
 #include "common/list.h"
 
 /*
@@ -13,6 +13,7 @@ enum { ALARMS_MAX = 100 };
 struct alarm {
 	struct list node;
 	enum bus_daemon daemon;
+	char gateway[GATEWAY_NAME];
 	int64_t first_at, at; /* epoch ms */
 	uint64_t count;
 	char what[65], detail[513];
@@ -25,7 +26,11 @@ struct alarms {
 	/* An alarm, is_new when it was not there within the hour. May be NULL. */
 	void (*on_alarm)(void *arg, const struct alarm *a, bool is_new);
 	void *arg;
+	struct alarms_of {
+		struct alarms *all;
+		const char *gateway;
+	} of[GATEWAYS_MAX];
 };
 
-int alarms_open(struct alarms *a, struct bus *bus);
+int alarms_open(struct alarms *a, const struct gateways *gateways);
 void alarms_fini(struct alarms *a);

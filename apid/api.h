@@ -16,6 +16,7 @@ struct device_docs;
 struct peers;
 struct live;
 struct followed;
+struct gateways;
 struct notify;
 
 /* What the handlers share. */
@@ -24,6 +25,7 @@ struct api {
 	struct store *store;
 	struct publisher *publisher;
 	struct bus *bus;
+	const struct gateways *gateways;
 	const struct conf_tunnel *tunnels; /* kept, not copied */
 	size_t tunnel_count;
 	struct secret secret;

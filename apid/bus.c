@@ -15,12 +15,17 @@ enum { WAIT_MS = 2000, WAITERS_MAX = 1024 };
 struct publisher {
 	uv_loop_t *loop;
 	struct bus *bus;
+	const struct gateways *gateways;
 	bool is_holder;
 	int64_t reached_seq;	/* change that everything published so far contains */
 	int64_t published_seq;	/* … and Redis has; the holder's, here or elsewhere */
 	uint64_t published_gen; /* generation of `devices` then */
 	struct settings settings;
-	struct hmap over_quota; /* device ids */
+	/* Device ids, as each gateway says; what another than the device's says is of before. */
+	struct usage_of {
+		const struct gateway *gateway;
+		struct hmap over_quota;
+	} usage[GATEWAYS_MAX];
 	struct list waiters;
 	size_t waiter_count;
 };
@@ -29,6 +34,7 @@ struct publisher {
 struct waiter {
 	struct list node;
 	struct publisher *p;
+	const struct gateway *gateway;
 	int64_t seq;
 	char *id, *public_key;
 	void (*on_done)(void *arg, int status, const char *why); /* NULL: told */
@@ -55,18 +61,25 @@ static void apply_setting(struct publisher *p, const char *id, const cJSON *reco
 static void on_usage(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
-	struct publisher *p = arg;
+	struct usage_of *of = arg;
 	const struct rec_usage *usage = rec;
 
 	(void)topic;
 	(void)owner;
 	if (usage && (usage->over_quota || usage->head.closed))
-		hmap_set_str(&p->over_quota, id, p);
+		hmap_set_str(&of->over_quota, id, of);
 	else
-		hmap_take_str(&p->over_quota, id);
+		hmap_take_str(&of->over_quota, id);
 }
 
 static const struct bus_topic_ops usage_ops = { .on_record = on_usage };
+
+static bool is_over_quota(const struct publisher *p, const struct rec_device *d)
+{
+	const struct gateway *at = gateways_of_tunnel(p->gateways, d->tunnel);
+
+	return hmap_find_str(&p->usage[at - p->gateways->v].over_quota, d->id);
+}
 
 enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *device)
 {
@@ -75,8 +88,7 @@ enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *d
 
 	if (codec_decode(REC_device, CODEC_LENIENT, device, &d, NULL, 0))
 		return NOT_ENTITLED_INVALID;
-	e = device_entitlement(
-		&d, &p->settings, hmap_find_str(&p->over_quota, d.id), clock_wall_ms());
+	e = device_entitlement(&d, &p->settings, is_over_quota(p, &d), clock_wall_ms());
 	rec_fini(REC_device, &d);
 	return e;
 }
@@ -311,7 +323,7 @@ static void ask_wgd(struct waiter *w, uint64_t gen)
 		return;
 	}
 	w->holds++;
-	if (bus_request(w->p->bus, REQUEST_wgd_peer_applied, args, on_applied, w)) {
+	if (bus_request(w->gateway->bus, REQUEST_wgd_peer_applied, args, on_applied, w)) {
 		w->holds--; /* the caller holds it too */
 		waiter_tell(w, -ETIMEDOUT, NULL);
 	}
@@ -331,8 +343,13 @@ static void tell_published(struct publisher *p, int64_t seq, uint64_t gen)
 	}
 }
 
-void publisher_await_peer(struct publisher *p, int64_t seq, const char *id, const char *public_key,
-	void (*on_done)(void *arg, int status, const char *why), void *arg)
+bool publisher_same_gateway(const struct publisher *p, const char *a, const char *b)
+{
+	return gateways_of_tunnel(p->gateways, a) == gateways_of_tunnel(p->gateways, b);
+}
+
+void publisher_await_peer(struct publisher *p, const char *tunnel, int64_t seq, const char *id,
+	const char *public_key, void (*on_done)(void *arg, int status, const char *why), void *arg)
 {
 	struct waiter *w = p->waiter_count < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
 
@@ -341,6 +358,7 @@ void publisher_await_peer(struct publisher *p, int64_t seq, const char *id, cons
 		return;
 	}
 	*w = (struct waiter){ .p = p, .seq = seq, .on_done = on_done, .arg = arg, .holds = 1 };
+	w->gateway = gateways_of_tunnel(p->gateways, tunnel);
 	w->id = strdup(id);
 	w->public_key = public_key ? strdup(public_key) : NULL;
 	timer_init(p->loop, &w->deadline, on_waiter_deadline, w);
@@ -357,7 +375,20 @@ void publisher_await_peer(struct publisher *p, int64_t seq, const char *id, cons
 
 /* ---- life ---- */
 
-struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus)
+static int follow_usage(struct publisher *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->gateways->n && !err; i++) {
+		p->usage[i].gateway = &p->gateways->v[i];
+		hmap_init(&p->usage[i].over_quota, NULL);
+		err = bus_subscribe(
+			p->gateways->v[i].bus, TOPIC_usage, BUS_WGD, &usage_ops, &p->usage[i]);
+	}
+	return err;
+}
+
+struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus, const struct gateways *gateways)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 
@@ -365,10 +396,10 @@ struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus)
 		return NULL;
 	p->loop = loop;
 	p->bus = bus;
-	hmap_init(&p->over_quota, NULL);
+	p->gateways = gateways;
 	settings_init(&p->settings);
 	list_init(&p->waiters);
-	if (bus_subscribe(bus, TOPIC_usage, BUS_WGD, &usage_ops, p))
+	if (follow_usage(p))
 		log_warning("quotas are not known to apid");
 	bus_watch_status(bus, on_status, p);
 	return p;
@@ -382,7 +413,10 @@ void publisher_close(struct publisher *p)
 
 void publisher_free(struct publisher *p)
 {
-	hmap_fini(&p->over_quota);
+	for (size_t i = 0; i < GATEWAYS_MAX; i++) {
+		if (p->usage[i].gateway)
+			hmap_fini(&p->usage[i].over_quota);
+	}
 	settings_fini(&p->settings);
 	free(p);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "apid/gateways.h"
 #include "apid/table.h"
 #include "common/bus.h"
 #include "common/policy/directory.h"
@@ -12,7 +13,8 @@
  */
 struct publisher;
 
-struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus); /* NULL without memory */
+/* gateways outlives it. NULL without memory. */
+struct publisher *publisher_open(uv_loop_t *loop, struct bus *bus, const struct gateways *gateways);
 /* Waiting calls of publisher_await_peer end with -ECANCELED. Freed with publisher_free after the
  * loop has ended. */
 void publisher_close(struct publisher *p);
@@ -48,9 +50,11 @@ enum entitlement publisher_entitlement(const struct publisher *p, const cJSON *d
 const struct settings *publisher_settings(const struct publisher *p);
 
 /*
- * Waits until change seq is in force in wgd, for that device. on_done: 0; -EPERM with why: wgd
- * refuses the peer (W8); -ETIMEDOUT (2 s), -EBUSY (too many wait), -ECANCELED. public_key: the key
- * that the peer must have, NULL = whichever.
+ * Waits until change seq is in force in the wgd whose tunnel it is, for that device. on_done: 0;
+ * -EPERM with why: wgd refuses the peer (W8); -ETIMEDOUT (2 s), -EBUSY (too many wait), -ECANCELED.
+ * public_key: the key that the peer must have, NULL = whichever.
  */
-void publisher_await_peer(struct publisher *p, int64_t seq, const char *id, const char *public_key,
-	void (*on_done)(void *arg, int status, const char *why), void *arg);
+void publisher_await_peer(struct publisher *p, const char *tunnel, int64_t seq, const char *id,
+	const char *public_key, void (*on_done)(void *arg, int status, const char *why), void *arg);
+/* Do both tunnels ("": none) have the same gateway? */
+bool publisher_same_gateway(const struct publisher *p, const char *a, const char *b);

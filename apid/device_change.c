@@ -32,6 +32,16 @@ static int wrong(struct device_change *d)
 	return -EINVAL;
 }
 
+/* To another tunnel, and nothing is said of addresses: it gets some that are free there. */
+static void leave_tunnel(cJSON *out, const cJSON *old, const cJSON *patch)
+{
+	const char *to = cJSON_GetStringValue(json_get(patch, "tunnel"));
+	const char *from = cJSON_GetStringValue(json_get(old, "tunnel"));
+
+	if (to && !json_get(patch, "addresses") && (!from || strcmp(from, to) != 0))
+		cJSON_DeleteItemFromObjectCaseSensitive(out, "addresses");
+}
+
 /* The device as the request wants it, in the API's form. */
 static cJSON *wanted_json(const struct device_change *d, const cJSON *old)
 {
@@ -44,6 +54,8 @@ static cJSON *wanted_json(const struct device_change *d, const cJSON *old)
 		cJSON_Delete(out);
 		return NULL;
 	}
+	if (out && d->kind == DEVICE_PATCH)
+		leave_tunnel(out, old, d->c->body);
 	return out;
 }
 

@@ -74,7 +74,7 @@ static void add_tunnel(const struct api *a, const cJSON *device, cJSON *out)
 	else
 		cJSON_AddNullToObject(out, "wgPort");
 	add_text(out, "wgServerPublicKey", info ? info->public_key : NULL);
-	add_text(out, "wgEndpoint", publisher_settings(a->publisher)->endpoint);
+	add_text(out, "wgEndpoint", tunnels_endpoint(a, t));
 	add_text(out, "wgDns", dns[0] ? dns : NULL);
 }
 

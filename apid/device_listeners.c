@@ -159,7 +159,7 @@ static void on_ask(struct timer *t)
 	cJSON_AddStringToObject(args, "host", l->host);
 	cJSON_AddStringToObject(args, "public_key", l->all->public_pem);
 	l->is_asking = true;
-	if (!bus_request(l->all->options.api->bus, REQUEST_proxyd_sign_leaf, args, on_signed, l))
+	if (!bus_request(l->all->options.bus, REQUEST_proxyd_sign_leaf, args, on_signed, l))
 		return;
 	l->is_asking = false;
 	timer_start(t, RETRY_MS, 0);
@@ -179,6 +179,12 @@ static void add_listener(struct device_listeners *d, const struct addr *a)
 	timer_start(&l->ask, 0, 0);
 }
 
+/* The addresses of another gateway's tunnels are on another machine. */
+static bool is_here(const struct device_listeners_options *options, size_t tunnel)
+{
+	return !strcmp(options->api->tunnels[tunnel].gateway, options->gateway);
+}
+
 int device_listeners_open(
 	const struct device_listeners_options *options, struct device_listeners **out)
 {
@@ -188,7 +194,7 @@ int device_listeners_open(
 	int err;
 
 	for (size_t i = 0; i < api->tunnel_count; i++)
-		n += api->tunnels[i].addresses.n;
+		n += is_here(options, i) ? api->tunnels[i].addresses.n : 0;
 	d = calloc(1, sizeof(*d) + n * sizeof(d->v[0]));
 	if (!d)
 		return -ENOMEM;
@@ -197,7 +203,7 @@ int device_listeners_open(
 	d->dir = strdup(options->dir);
 	err = d->dir ? load_key(d) : -ENOMEM;
 	for (size_t i = 0; i < api->tunnel_count && !err; i++) {
-		for (size_t k = 0; k < api->tunnels[i].addresses.n; k++)
+		for (size_t k = 0; is_here(options, i) && k < api->tunnels[i].addresses.n; k++)
 			add_listener(d, &api->tunnels[i].addresses.v[k].addr);
 	}
 	return err;

@@ -15,6 +15,8 @@ struct device_listeners_options {
 	const char *dir; /* where device.key and device-ADDRESS.pem lie */
 	uint32_t rate;	 /* requests per second and address, 0 = no limit */
 	struct api *api;
+	const char *gateway; /* of this machine: its tunnels alone */
+	struct bus *bus;     /* as seen from it */
 };
 
 /* 0 or -errno, logged. */

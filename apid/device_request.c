@@ -34,9 +34,18 @@ static void on_removed(void *arg, const struct provision_outcome *outcome)
 		bus_call_reply(arg, NULL);
 }
 
+/* Is the device that gateway's, or not there? */
+static bool is_own(const struct device_request_of *of, const char *id)
+{
+	const struct table_row *row = table_find(store_table(of->all->store, TOPIC_devices), id);
+
+	return !row || gateways_of_row(of->gateways, row->text) == of->gateway;
+}
+
 static void on_upsert(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
-	struct device_request *r = arg;
+	const struct device_request_of *of = arg;
+	const struct device_request *r = of->all;
 	const struct rec_device_upsert *u = args;
 	const struct provision_device device = { .id = u->id,
 		.public_key = u->public_key,
@@ -50,6 +59,8 @@ static void on_upsert(void *arg, struct bus_call *call, enum bus_daemon caller, 
 	(void)caller;
 	if (provision_request_check(&device, r->tunnels, r->tunnel_count, &request, why))
 		fail(call, PROVISION_REFUSED, why);
+	else if (strcmp(request.tunnel->gateway, of->gateway->name) != 0 || !is_own(of, request.id))
+		fail(call, PROVISION_REFUSED, "tunnel: of another gateway");
 	else
 		provision_work(r->store, r->publisher, &request, &by_wgd, on_upserted, call);
 	explicit_bzero(&request, sizeof(request));
@@ -57,7 +68,8 @@ static void on_upsert(void *arg, struct bus_call *call, enum bus_daemon caller, 
 
 static void on_remove(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
-	struct device_request *r = arg;
+	const struct device_request_of *of = arg;
+	const struct device_request *r = of->all;
 	const struct rec_device_remove *d = args;
 	struct provision_request request = { .task = PROVISION_REMOVE };
 
@@ -66,13 +78,25 @@ static void on_remove(void *arg, struct bus_call *call, enum bus_daemon caller, 
 		fail(call, PROVISION_REFUSED, "id: not 1 to 64 of A-Z a-z 0-9 . _ : -");
 		return;
 	}
+	if (!is_own(of, d->id)) {
+		fail(call, PROVISION_REFUSED, "id: a device of another gateway");
+		return;
+	}
 	memcpy(request.id, d->id, strlen(d->id) + 1);
 	provision_work(r->store, r->publisher, &request, &by_wgd, on_removed, call);
 }
 
-int device_request_serve(struct device_request *r, struct bus *bus)
+int device_request_serve(struct device_request *r, const struct gateways *gateways)
 {
-	int err = bus_serve(bus, REQUEST_apid_device_upsert, on_upsert, r);
+	int err = 0;
 
-	return err ? err : bus_serve(bus, REQUEST_apid_device_remove, on_remove, r);
+	for (size_t i = 0; i < gateways->n && !err; i++) {
+		struct bus *bus = gateways->v[i].bus;
+
+		r->of[i] = (struct device_request_of){ r, &gateways->v[i], gateways };
+		err = bus_serve(bus, REQUEST_apid_device_upsert, on_upsert, &r->of[i]);
+		if (!err)
+			err = bus_serve(bus, REQUEST_apid_device_remove, on_remove, &r->of[i]);
+	}
+	return err;
 }

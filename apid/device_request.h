@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apid/bus.h"
+#include "apid/gateways.h"
 #include "apid/store.h"
 
 /*
@@ -14,7 +15,13 @@ struct device_request {
 	size_t tunnel_count;
 	struct store *store;
 	struct publisher *publisher;
+	struct device_request_of {
+		const struct device_request *all;
+		const struct gateway *gateway;
+		const struct gateways *gateways;
+	} of[GATEWAYS_MAX];
 };
 
-/* r must outlive the bus. 0 or -errno. */
-int device_request_serve(struct device_request *r, struct bus *bus);
+/* r must outlive the bus. A gateway's wgd makes and removes devices of its own tunnels alone. 0 or
+ * -errno. */
+int device_request_serve(struct device_request *r, const struct gateways *gateways);

@@ -2,6 +2,7 @@
 #include "apid/explain.h"
 #include "apid/bus.h"
 #include "apid/followed.h"
+#include "apid/gateways.h"
 #include "common/timer.h"
 
 #include <errno.h>
@@ -354,7 +355,11 @@ static void on_reach(void *arg, int status, const cJSON *result)
 static void ask(struct explain *e, enum bus_op op, cJSON *args,
 	void (*on_reply)(void *arg, int status, const cJSON *result), const char **error)
 {
-	if (!bus_request(e->a->bus, op, args, on_reply, e))
+	const struct table_row *row =
+		table_find(store_table(e->a->store, TOPIC_devices), e->device);
+	const struct gateway *at = gateways_of_row(e->a->gateways, row ? row->text : NULL);
+
+	if (!bus_request(at->bus, op, args, on_reply, e))
 		e->pending++;
 	else
 		*error = fault(-ENOTCONN, NULL);

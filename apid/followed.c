@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void follow(struct followed *f, struct table *table, enum bus_topic topic,
+static void follow(const struct bus *bus, struct table *table, enum bus_topic topic,
 	enum bus_daemon owner, const char *id, const void *rec)
 {
-	const char *text = rec ? bus_topic_find(f->bus, topic, owner, id) : NULL;
+	const char *text = rec ? bus_topic_find(bus, topic, owner, id) : NULL;
 	cJSON *json = NULL;
 	char *made = NULL;
 
@@ -32,20 +32,29 @@ static void on_list(
 {
 	struct followed *f = arg;
 
-	follow(f, &f->lists, topic, owner, id, rec);
+	follow(f->bus, &f->lists, topic, owner, id, rec);
 }
 
 static void on_pinned(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
-	struct followed *f = arg;
+	const struct followed_of *of = arg;
 	const struct rec_pinned *r = rec;
 	bool holds = r && !r->revoked && !r->head.closed;
 
-	follow(f, &f->pinned, topic, owner, id, holds ? rec : NULL);
+	follow(of->bus, &of->all->pinned, topic, owner, id, holds ? rec : NULL);
 }
 
-int followed_open(struct followed *f, struct bus *bus)
+const struct gateway *followed_pinned_at(const struct followed *f, const char *id)
+{
+	for (size_t i = 0; i < f->gateways->n; i++) {
+		if (bus_topic_find(f->gateways->v[i].bus, TOPIC_pinned, BUS_PROXYD, id))
+			return &f->gateways->v[i];
+	}
+	return &f->gateways->v[0];
+}
+
+int followed_open(struct followed *f, struct bus *bus, const struct gateways *gateways)
 {
 	static const struct bus_topic_ops lists = { .on_record = on_list };
 	static const struct bus_topic_ops pinned = { .on_record = on_pinned };
@@ -54,8 +63,13 @@ int followed_open(struct followed *f, struct bus *bus)
 	table_init(&f->lists);
 	table_init(&f->pinned);
 	f->bus = bus;
+	f->gateways = gateways;
 	err = bus_subscribe(bus, TOPIC_lists, BUS_SYNCD, &lists, f);
-	return err ? err : bus_subscribe(bus, TOPIC_pinned, BUS_PROXYD, &pinned, f);
+	for (size_t i = 0; i < gateways->n && !err; i++) {
+		f->of[i] = (struct followed_of){ f, gateways->v[i].bus };
+		err = bus_subscribe(f->of[i].bus, TOPIC_pinned, BUS_PROXYD, &pinned, &f->of[i]);
+	}
+	return err;
 }
 
 void followed_fini(struct followed *f)

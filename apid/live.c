@@ -437,8 +437,9 @@ int live_open(struct live *l)
 	if (!err)
 		err = list_names_open(&l->lists, api->bus);
 	if (!err)
-		err = bus_event_subscribe(api->bus, EVENT_dnsd_query, on_query, l);
-	return err ? err : bus_event_subscribe(api->bus, EVENT_proxyd_access, on_access, l);
+		err = gateways_event_subscribe(api->gateways, EVENT_dnsd_query, on_query, l);
+	return err ? err
+		   : gateways_event_subscribe(api->gateways, EVENT_proxyd_access, on_access, l);
 }
 
 void live_fill_status(const struct live *l, cJSON *status)

@@ -32,6 +32,7 @@ struct apid {
 	struct store *store;
 	struct provision provision;
 	struct api api;
+	struct gateways gateways;
 	struct tunnels tunnels;
 	struct device_docs docs;
 	struct peers peers;
@@ -238,14 +239,14 @@ static void on_alarm(void *arg, const struct alarm *alarm, bool is_new)
 static int open_live(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
-	int r = peers_open(&a->peers, d->bus, a->store);
+	int r = peers_open(&a->peers, &a->gateways, a->store);
 
 	if (!r)
-		r = tallies_open(&a->tallies, d->bus, a->store);
+		r = tallies_open(&a->tallies, &a->gateways, a->store);
 	if (!r)
-		r = statuses_open(&a->statuses, d->bus);
+		r = statuses_open(&a->statuses, d->bus, &a->gateways);
 	if (!r)
-		r = alarms_open(&a->alarms, d->bus);
+		r = alarms_open(&a->alarms, &a->gateways);
 	a->alarms.on_alarm = on_alarm;
 	a->alarms.arg = a;
 	a->live.api = &a->api;
@@ -275,6 +276,7 @@ static int open_api(struct daemon *d, struct apid *a)
 		.store = a->store,
 		.publisher = a->publisher,
 		.bus = d->bus,
+		.gateways = &a->gateways,
 		.tunnels = d->shared->tunnels,
 		.tunnel_count = d->shared->tunnel_count,
 		.passwords = { .loop = &d->loop, .cost = (int)conf->bcrypt_cost },
@@ -296,9 +298,9 @@ static int open_api(struct daemon *d, struct apid *a)
 	a->docs.turn_ttl_s = conf->turn_ttl_s;
 	r = api_init(api);
 	if (!r)
-		r = tunnels_open(&a->tunnels, d->bus);
+		r = tunnels_open(&a->tunnels, &a->gateways);
 	if (!r)
-		r = followed_open(&a->followed, d->bus);
+		r = followed_open(&a->followed, d->bus, &a->gateways);
 	if (!r)
 		r = open_live(d, a);
 	if (!r)
@@ -390,7 +392,10 @@ static int open_admin(struct daemon *d, struct apid *a)
 static int open_devices(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
-	struct device_listeners_options options = { .port = (uint16_t)conf->device_port,
+	const struct gateway *here = gateways_find(&a->gateways, d->shared->gateway);
+	struct device_listeners_options options = { .gateway = d->shared->gateway,
+		.bus = here ? here->bus : d->bus,
+		.port = (uint16_t)conf->device_port,
 		.dir = d->shared->state_dir,
 		.rate = (uint32_t)conf->rate_address,
 		.api = &a->api };
@@ -410,7 +415,10 @@ static int start(struct daemon *d)
 	r = read_seed(conf, d->shared, &seed);
 	if (r)
 		return r;
-	a->publisher = publisher_open(&d->loop, d->bus);
+	r = gateways_open(&a->gateways, &d->loop, d->bus, d->shared, CULVERT_VERSION);
+	if (r)
+		return r;
+	a->publisher = publisher_open(&d->loop, d->bus, &a->gateways);
 	a->store = a->publisher ? open_store(d, a, seed) : NULL;
 	if (!a->publisher)
 		seed_free(seed);
@@ -438,7 +446,7 @@ static int start(struct daemon *d)
 		.tunnel_count = d->shared->tunnel_count,
 		.store = a->store,
 		.publisher = a->publisher };
-	r = device_request_serve(&a->device_request, d->bus);
+	r = device_request_serve(&a->device_request, &a->gateways);
 	if (r)
 		return r;
 	a->provision = (struct provision){ .tunnels = d->shared->tunnels,
@@ -488,6 +496,7 @@ static void stop(struct daemon *d)
 		publisher_close(a->publisher);
 	if (a->store)
 		store_close(a->store);
+	gateways_close(&a->gateways);
 }
 
 static void fini(struct daemon *d)

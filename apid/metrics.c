@@ -127,10 +127,24 @@ static void add_label(struct buf *out, const char *value)
 	}
 }
 
+/* Only where there are several: names are of letters, digits and hyphens. */
+static void add_gateway(struct buf *out, const char *gateway)
+{
+	if (*gateway)
+		buf_printf(out, ",gateway=\"%s\"", gateway);
+}
+
 static void add_daemon(struct buf *out, const char *name, const struct report *r)
 {
 	buf_printf(out, "%s{daemon=\"%s\",instance=\"%s\"", name, bus_daemon_name(r->daemon),
 		r->instance);
+	add_gateway(out, r->gateway);
+}
+
+static void add_instance(struct buf *out, const char *name, const struct report *r)
+{
+	buf_printf(out, "%s{instance=\"%s\"", name, r->instance);
+	add_gateway(out, r->gateway);
 }
 
 /* ---- reports ---- */
@@ -168,7 +182,7 @@ static void add_fact(
 		if (of_all)
 			add_daemon(out, f->name, r);
 		else
-			buf_printf(out, "%s{instance=\"%s\"", f->name, r->instance);
+			add_instance(out, f->name, r);
 		buf_printf(out, "} %.17g\n", value);
 	}
 }
@@ -183,19 +197,20 @@ static void add_facts(struct buf *out, const struct reports *reports)
 
 static void add_up(struct buf *out, const struct statuses *s, const struct reports *reports)
 {
+	struct absent absent[ABSENT_MAX];
+	size_t absent_count;
+
 	head(out, "culvert_up", "gauge", "1: the daemon has reported within 15 seconds.");
 	for (size_t i = 0; i < reports->n; i++) {
 		add_daemon(out, "culvert_up", reports->v[i]);
 		buf_printf(out, "} %d\n", report_is_up(reports->v[i], reports->now));
 	}
-	for (int d = 0; d < BUS_DAEMONS; d++) {
-		bool has = false;
-
-		for (size_t i = 0; i < reports->n; i++)
-			has |= reports->v[i]->daemon == (enum bus_daemon)d;
-		if (!has)
-			buf_printf(out, "culvert_up{daemon=\"%s\",instance=\"\"} 0\n",
-				bus_daemon_name((enum bus_daemon)d));
+	absent_count = statuses_absent(s, absent);
+	for (size_t i = 0; i < absent_count; i++) {
+		buf_printf(out, "culvert_up{daemon=\"%s\",instance=\"\"",
+			bus_daemon_name(absent[i].daemon));
+		add_gateway(out, absent[i].gateway);
+		buf_append_str(out, "} 0\n");
 	}
 	if (!reports->n)
 		return;
@@ -206,7 +221,6 @@ static void add_up(struct buf *out, const struct statuses *s, const struct repor
 		add_label(out, reports->v[i]->version);
 		buf_append_str(out, "\"} 1\n");
 	}
-	(void)s;
 }
 
 /* Topics are those of the schema: the bus reports no others. */
@@ -257,7 +271,8 @@ static void add_refused(struct buf *out, const struct reports *reports)
 			if (!has_head)
 				head(out, name, "counter", "Packets refused, by the reason.");
 			has_head = true;
-			buf_printf(out, "%s{instance=\"%s\",reason=\"", name, r->instance);
+			add_instance(out, name, r);
+			buf_append_str(out, ",reason=\"");
 			add_label(out, one->string);
 			buf_printf(out, "\"} %llu\n", strtoull(one->valuestring, NULL, 10));
 		}

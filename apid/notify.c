@@ -271,10 +271,12 @@ void notify_alarm(struct notify *n, const struct alarm *alarm)
 	char text[700];
 
 	cJSON_AddStringToObject(data, "daemon", bus_daemon_name(alarm->daemon));
+	if (*alarm->gateway)
+		cJSON_AddStringToObject(data, "gateway", alarm->gateway);
 	cJSON_AddStringToObject(data, "what", alarm->what);
 	cJSON_AddStringToObject(data, "detail", alarm->detail);
-	snprintf(text, sizeof(text), "Alarm of %s: %s: %s", bus_daemon_name(alarm->daemon),
-		alarm->what, alarm->detail);
+	snprintf(text, sizeof(text), "Alarm of %s%s%s: %s: %s", bus_daemon_name(alarm->daemon),
+		*alarm->gateway ? " at " : "", alarm->gateway, alarm->what, alarm->detail);
 	notify_add(n, "alarm", data, text);
 }
 

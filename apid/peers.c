@@ -58,14 +58,14 @@ static void on_edge(void *arg, enum bus_event ev, const void *rec)
 	copy(i->endpoint, sizeof(i->endpoint), r->endpoint);
 }
 
-int peers_open(struct peers *p, struct bus *bus, const struct store *store)
+int peers_open(struct peers *p, const struct gateways *gateways, const struct store *store)
 {
 	int err;
 
 	p->store = store;
 	hmap_init(&p->by_device, free);
-	err = bus_event_subscribe(bus, EVENT_wgd_stats, on_stats, p);
-	return err ? err : bus_event_subscribe(bus, EVENT_wgd_peer, on_edge, p);
+	err = gateways_event_subscribe(gateways, EVENT_wgd_stats, on_stats, p);
+	return err ? err : gateways_event_subscribe(gateways, EVENT_wgd_peer, on_edge, p);
 }
 
 void peers_fini(struct peers *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "apid/gateways.h"
 #include "apid/store.h"
-#include "common/bus.h"
 
 /*
  * What wgd tells of the devices' sessions, by its events `stats` and `peer`: last handshake, bytes,
@@ -26,7 +26,7 @@ struct peers {
 };
 
 /* 0, or -errno when somebody else has the events. */
-int peers_open(struct peers *p, struct bus *bus, const struct store *store);
+int peers_open(struct peers *p, const struct gateways *gateways, const struct store *store);
 void peers_fini(struct peers *p);
 /* NULL = nothing is known. */
 const struct peer_info *peers_find(const struct peers *p, const char *device);

@@ -12,6 +12,7 @@ struct work {
 	struct provision_request request;
 	struct store_actor by;
 	struct device_state before;
+	int64_t seq;
 	enum entitlement entitlement;
 	char why[160];
 	void (*on_done)(void *arg, const struct provision_outcome *outcome);
@@ -48,6 +49,28 @@ static int restore(void *arg, const struct device_state *now, struct device_stat
 	return 0;
 }
 
+/* Where the device was before. A gateway that does not answer is told of, and not waited for. */
+static void on_left(void *arg, int status, const char *why)
+{
+	(void)why;
+	if (status)
+		end(arg, PROVISION_LATER, "the gateway that had the device does not answer");
+	else
+		end(arg, PROVISION_DONE, NULL);
+}
+
+static void await_leaving(struct work *w)
+{
+	const char *now = w->request.task == PROVISION_UPSERT ? w->request.tunnel->name : "";
+
+	if (!w->before.exists || !*now ||
+		publisher_same_gateway(w->publisher, now, w->before.tunnel))
+		end(w, PROVISION_DONE, NULL);
+	else
+		publisher_await_peer(
+			w->publisher, w->before.tunnel, w->seq, w->request.id, NULL, on_left, w);
+}
+
 static void on_peer(void *arg, int status, const char *why)
 {
 	struct work *w = arg;
@@ -59,7 +82,7 @@ static void on_peer(void *arg, int status, const char *why)
 	} else if (status) {
 		end(w, PROVISION_LATER, "wgd does not answer");
 	} else {
-		end(w, PROVISION_DONE, NULL);
+		await_leaving(w);
 	}
 }
 
@@ -84,8 +107,9 @@ static void on_stored(void *arg, const struct store_result *result)
 	w->entitlement = result->entitlement;
 	if (result->changed)
 		log_info("device %s id=%s", is_upsert ? "provisioned" : "removed", w->request.id);
-	publisher_await_peer(w->publisher, result->seq, w->request.id,
-		is_upsert ? w->request.public_key : NULL, on_peer, w);
+	w->seq = result->seq;
+	publisher_await_peer(w->publisher, is_upsert ? w->request.tunnel->name : w->before.tunnel,
+		result->seq, w->request.id, is_upsert ? w->request.public_key : NULL, on_peer, w);
 }
 
 /* What the request does not know stays: the other fields, and the preshared key with the same

@@ -2,6 +2,7 @@
 #include "apid/deed.h"
 #include "apid/device_body.h"
 #include "apid/device_change.h"
+#include "apid/gateways.h"
 #include "apid/identify.h"
 #include "apid/page.h"
 #include "apid/peers.h"
@@ -72,13 +73,22 @@ static const struct body_field status_fields[] = {
 		.is_nullable = true,
 		.max = 20,
 		.help = "to the device" },
+	{ .name = "gateway",
+		.type = BODY_TEXT,
+		.is_read_only = true,
+		.is_nullable = true,
+		.max = 16,
+		.help = "that has its tunnel, where there are several" },
 	{ 0 },
 };
-static const struct body_schema status_schema = { .name = "DeviceStatus",
+static const struct body_schema status_schema = {
+	.name = "DeviceStatus",
 	.fields = status_fields,
-	.example = "{\"id\":\"phone\",\"entitled\":true,\"reason\":\"entitled\",\"online\":tru"
-		   "e,\"handshake_at\":1796000000000,\"handshake_age_s\":12,\"endpoint\":\"198"
-		   ".51.100.9:40112\",\"rx_bytes\":\"73400\",\"tx_bytes\":\"912003\"}" };
+	.example =
+		"{\"id\":\"phone\",\"entitled\":true,\"reason\":\"entitled\",\"online\":tru"
+		"e,\"handshake_at\":1796000000000,\"handshake_age_s\":12,\"endpoint\":\"198"
+		".51.100.9:40112\",\"rx_bytes\":\"73400\",\"tx_bytes\":\"912003\",\"gateway\":null}"
+};
 
 static void add_text(cJSON *json, const char *name, const char *text)
 {
@@ -124,6 +134,7 @@ static void handle_status(struct call *c)
 	cJSON_AddBoolToObject(json, "entitled", e == ENTITLED);
 	cJSON_AddStringToObject(json, "reason", entitlement_text(e));
 	add_peer(json, peers_find(c->api->peers, row->id));
+	add_text(json, "gateway", gateways_of_row(c->api->gateways, row->text)->name);
 	call_json(c, 200, json);
 }
 

@@ -70,7 +70,8 @@ static void unpin(struct deed *d)
 
 	cJSON_AddStringToObject(args, "id", c->args[0]);
 	exchange_begin_work(&c->x);
-	if (!bus_request(c->api->bus, REQUEST_proxyd_unpin, args, on_unpinned, c))
+	if (!bus_request(followed_pinned_at(c->api->followed, c->args[0])->bus,
+		    REQUEST_proxyd_unpin, args, on_unpinned, c))
 		return;
 	call_problem_later(c, 503, "the bus does not answer", 2);
 	exchange_end_work(&c->x);

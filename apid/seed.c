@@ -92,6 +92,12 @@ static int check_device(struct reader *r, const struct rec_device *d)
 	unsigned families = 0;
 	bool is_known = !d->tunnel;
 
+	/* What names no tunnel is no gateway's that has a name. */
+	for (size_t i = 0; !d->tunnel && i < r->tunnel_count; i++) {
+		if (*r->tunnels[i].gateway)
+			return wrong_field(
+				r, "tunnel", NULL, "is missing: there are several gateways");
+	}
 	if (!device_id_is_good(d->id))
 		return wrong_field(r, "id", NULL, "not 1 to 64 of A-Z a-z 0-9 . _ : -");
 	for (size_t i = 0; i < r->tunnel_count; i++)

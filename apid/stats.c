@@ -3,6 +3,7 @@
 #include "common/timer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LAGS_MAX = 64, ALARMS_TOLD = 5 };
 
@@ -23,6 +24,7 @@ cJSON *stats_daemon(const struct statuses *s, const struct report *r)
 	cJSON *o = cJSON_CreateObject(), *list;
 
 	cJSON_AddStringToObject(o, "daemon", bus_daemon_name(r->daemon));
+	cJSON_AddStringToObject(o, "gateway", r->gateway);
 	cJSON_AddStringToObject(o, "instance", r->instance);
 	cJSON_AddStringToObject(
 		o, "state", report_is_up(r, clock_wall_ms()) ? "running" : "missing");
@@ -41,11 +43,12 @@ cJSON *stats_daemon(const struct statuses *s, const struct report *r)
 	return o;
 }
 
-cJSON *stats_daemon_missing(enum bus_daemon d)
+cJSON *stats_daemon_missing(enum bus_daemon d, const char *gateway)
 {
 	cJSON *o = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(o, "daemon", bus_daemon_name(d));
+	cJSON_AddStringToObject(o, "gateway", gateway);
 	cJSON_AddStringToObject(o, "instance", "");
 	cJSON_AddStringToObject(o, "state", "missing");
 	cJSON_AddStringToObject(o, "version", "");
@@ -58,12 +61,15 @@ cJSON *stats_daemon_missing(enum bus_daemon d)
 cJSON *stats_daemons(const struct statuses *s)
 {
 	const struct report *reports[REPORTS_MAX];
+	struct absent absent[ABSENT_MAX];
 	size_t n = statuses_sorted(s, reports, REPORTS_MAX), i = 0;
+	size_t absent_count = statuses_absent(s, absent), k = 0;
 	cJSON *list = cJSON_CreateArray();
 
 	for (int d = 0; d < BUS_DAEMONS; d++) {
-		if (i == n || reports[i]->daemon != (enum bus_daemon)d)
-			cJSON_AddItemToArray(list, stats_daemon_missing((enum bus_daemon)d));
+		for (; k < absent_count && absent[k].daemon == (enum bus_daemon)d; k++)
+			cJSON_AddItemToArray(
+				list, stats_daemon_missing(absent[k].daemon, absent[k].gateway));
 		for (; i < n && reports[i]->daemon == (enum bus_daemon)d; i++)
 			cJSON_AddItemToArray(list, stats_daemon(s, reports[i]));
 	}
@@ -75,6 +81,7 @@ cJSON *stats_alarm(const struct alarm *a)
 	cJSON *o = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(o, "daemon", bus_daemon_name(a->daemon));
+	cJSON_AddStringToObject(o, "gateway", a->gateway);
 	cJSON_AddStringToObject(o, "what", a->what);
 	cJSON_AddStringToObject(o, "detail", a->detail);
 	cJSON_AddNumberToObject(o, "first_at", (double)a->first_at);

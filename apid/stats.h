@@ -20,10 +20,11 @@ struct stats {
 char *stats_make(const struct stats *s, const struct group_set *groups);
 /* Of all devices. */
 size_t stats_online(const struct stats *s, const struct group_set *groups);
-/* One daemon's report as the API shows it: daemon, instance, state, version, uptime_s, at, lag. */
+/* One daemon's report as the API shows it: daemon, gateway, instance, state, version, uptime_s, at,
+ * lag. */
 cJSON *stats_daemon(const struct statuses *s, const struct report *r);
 /* A daemon that never reported. */
-cJSON *stats_daemon_missing(enum bus_daemon d);
+cJSON *stats_daemon_missing(enum bus_daemon d, const char *gateway);
 /* All of them. */
 cJSON *stats_daemons(const struct statuses *s);
 cJSON *stats_alarm(const struct alarm *a);

@@ -39,9 +39,10 @@ static void on_status(void *arg, const struct bus_status *status)
 {
 	struct statuses *s = arg;
 	struct report *r;
-	char key[40];
+	char key[64];
 
-	snprintf(key, sizeof(key), "%s:%s", bus_daemon_name(status->daemon), status->instance);
+	snprintf(key, sizeof(key), "%s@%s:%s", bus_daemon_name(status->daemon), status->gateway,
+		status->instance);
 	r = hmap_find_str(&s->reports, key);
 	if (!r) {
 		sweep(s, clock_wall_ms());
@@ -55,15 +56,17 @@ static void on_status(void *arg, const struct bus_status *status)
 		return;
 	cJSON_Delete(r->json);
 	r->daemon = status->daemon;
+	memcpy(r->gateway, status->gateway, sizeof(r->gateway));
 	memcpy(r->instance, status->instance, sizeof(r->instance));
 	memcpy(r->version, status->version, sizeof(r->version));
 	r->at = clock_wall_ms();
 	r->json = cJSON_Duplicate(status->json, true);
 }
 
-int statuses_open(struct statuses *s, struct bus *bus)
+int statuses_open(struct statuses *s, struct bus *bus, const struct gateways *gateways)
 {
 	hmap_init(&s->reports, free_report);
+	s->gateways = gateways;
 	s->opened_at = clock_wall_ms();
 	return bus_watch_status(bus, on_status, s);
 }
@@ -83,8 +86,11 @@ static int compare(const void *a, const void *b)
 	const struct report *x = *(const struct report *const *)a;
 	const struct report *y = *(const struct report *const *)b;
 
-	return x->daemon != y->daemon ? (int)x->daemon - (int)y->daemon
-				      : strcmp(x->instance, y->instance);
+	int by_gateway = strcmp(x->gateway, y->gateway);
+
+	if (x->daemon != y->daemon)
+		return (int)x->daemon - (int)y->daemon;
+	return by_gateway ? by_gateway : strcmp(x->instance, y->instance);
 }
 
 size_t statuses_sorted(const struct statuses *s, const struct report **out, size_t max)
@@ -99,15 +105,58 @@ size_t statuses_sorted(const struct statuses *s, const struct report **out, size
 	return n;
 }
 
-bool statuses_has(const struct statuses *s, enum bus_daemon d, int64_t now)
+bool statuses_has(const struct statuses *s, enum bus_daemon d, const char *gateway, int64_t now)
 {
 	hmap_foreach (&s->reports, it) {
 		const struct report *r = it.value;
 
-		if (r->daemon == d && report_is_up(r, now))
+		if (r->daemon == d && report_is_up(r, now) &&
+			(!bus_daemon_is_of_gateway(d) || !strcmp(r->gateway, gateway)))
 			return true;
 	}
 	return false;
+}
+
+static bool has_reported(const struct statuses *s, enum bus_daemon d, const char *gateway)
+{
+	hmap_foreach (&s->reports, it) {
+		const struct report *r = it.value;
+
+		if (r->daemon == d && !strcmp(r->gateway, gateway))
+			return true;
+	}
+	return false;
+}
+
+size_t statuses_absent(const struct statuses *s, struct absent out[static ABSENT_MAX])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < BUS_DAEMONS; i++) {
+		enum bus_daemon d = (enum bus_daemon)i;
+		bool of_gateway = bus_daemon_is_of_gateway(d);
+
+		for (size_t g = 0; g < (of_gateway ? s->gateways->n : 1); g++) {
+			const struct gateway *at = &s->gateways->v[g];
+
+			if ((!of_gateway || at->has_tunnels) && !has_reported(s, d, at->name))
+				out[n++] = (struct absent){ d, at->name };
+		}
+	}
+	return n;
+}
+
+const char *statuses_of_gateway(const struct statuses *s, const struct gateway *g, int64_t now)
+{
+	size_t all = 0, up = 0;
+
+	for (int d = 0; d < BUS_DAEMONS; d++) {
+		if (!bus_daemon_is_of_gateway((enum bus_daemon)d))
+			continue;
+		all++;
+		up += statuses_has(s, (enum bus_daemon)d, g->name, now);
+	}
+	return up == all ? "ok" : up ? "degraded" : "missing";
 }
 
 /* ---- lag ---- */

@@ -99,16 +99,16 @@ static void on_refusals(void *arg, enum bus_event ev, const void *rec)
 			.refused_bytes = bytes_of(r->bytes) });
 }
 
-int tallies_open(struct tallies *t, struct bus *bus, const struct store *store)
+int tallies_open(struct tallies *t, const struct gateways *gateways, const struct store *store)
 {
 	int err;
 
 	*t = (struct tallies){ .store = store, .since = clock_wall_ms() };
 	hmap_init(&t->by_device, free);
-	err = bus_event_subscribe(bus, EVENT_dnsd_count, on_queries, t);
+	err = gateways_event_subscribe(gateways, EVENT_dnsd_count, on_queries, t);
 	if (!err)
-		err = bus_event_subscribe(bus, EVENT_proxyd_count, on_requests, t);
-	return err ? err : bus_event_subscribe(bus, EVENT_fwd_count, on_refusals, t);
+		err = gateways_event_subscribe(gateways, EVENT_proxyd_count, on_requests, t);
+	return err ? err : gateways_event_subscribe(gateways, EVENT_fwd_count, on_refusals, t);
 }
 
 void tallies_fini(struct tallies *t)

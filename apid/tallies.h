@@ -26,7 +26,7 @@ struct tallies {
 	void *arg;
 };
 
-int tallies_open(struct tallies *t, struct bus *bus, const struct store *store);
+int tallies_open(struct tallies *t, const struct gateways *gateways, const struct store *store);
 void tallies_fini(struct tallies *t);
 void tally_add(struct tally *to, const struct tally *more);
 /* The device is gone. */

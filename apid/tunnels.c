@@ -9,12 +9,16 @@
 static void on_tunnel(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
-	struct tunnels *t = arg;
+	const struct tunnels_of *of = arg;
+	struct tunnels *t = of->all;
 	const struct rec_tunnel *r = rec;
+	const struct conf_tunnel *conf = tunnel_find(of->conf->tunnels, of->conf->tunnel_count, id);
 	struct tunnel_info *info;
 
 	(void)topic;
 	(void)owner;
+	if (conf && strcmp(conf->gateway, of->gateway->name) != 0)
+		return;
 	if (!r) {
 		hmap_remove_str(&t->by_name, id);
 		return;
@@ -30,10 +34,16 @@ static void on_tunnel(
 
 static const struct bus_topic_ops ops = { .on_record = on_tunnel };
 
-int tunnels_open(struct tunnels *t, struct bus *bus)
+int tunnels_open(struct tunnels *t, const struct gateways *gateways)
 {
+	int err = 0;
+
 	hmap_init(&t->by_name, free);
-	return bus_subscribe(bus, TOPIC_tunnels, BUS_WGD, &ops, t);
+	for (size_t i = 0; i < gateways->n && !err; i++) {
+		t->of[i] = (struct tunnels_of){ t, &gateways->v[i], gateways->conf };
+		err = bus_subscribe(gateways->v[i].bus, TOPIC_tunnels, BUS_WGD, &ops, &t->of[i]);
+	}
+	return err;
 }
 
 void tunnels_fini(struct tunnels *t)
@@ -66,13 +76,18 @@ static void add_dns(struct buf *out, const struct conf_tunnel *t)
 	}
 }
 
+const char *tunnels_endpoint(const struct api *a, const struct conf_tunnel *t)
+{
+	return t && *t->endpoint ? t->endpoint : publisher_settings(a->publisher)->endpoint;
+}
+
 int tunnels_config(const struct api *a, const cJSON *device, const char *private_key,
 	const char *preshared_key, struct buf *out)
 {
 	const char *name = cJSON_GetStringValue(json_get(device, "tunnel"));
 	const struct conf_tunnel *t = name ? tunnel_find(a->tunnels, a->tunnel_count, name) : NULL;
 	const struct tunnel_info *info = name ? tunnels_find(a->tunnel_infos, name) : NULL;
-	const char *endpoint = publisher_settings(a->publisher)->endpoint;
+	const char *endpoint = tunnels_endpoint(a, t);
 	bool is_v6 = endpoint && strchr(endpoint, ':');
 
 	if (!t || !info || !endpoint)

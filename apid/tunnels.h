@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apid/api.h"
+#include "apid/gateways.h"
 #include "common/buf.h"
 
 /* What wgd says of its tunnels: what a device needs to connect. */
@@ -12,15 +13,23 @@ struct tunnel_info {
 
 struct tunnels {
 	struct hmap by_name; /* → struct tunnel_info */
+	struct tunnels_of {
+		struct tunnels *all;
+		const struct gateway *gateway;
+		const struct conf_shared *conf;
+	} of[GATEWAYS_MAX];
 };
 
-/* Subscribes; t must outlive the bus. 0 or -errno. */
-int tunnels_open(struct tunnels *t, struct bus *bus);
+/* Subscribes; t must outlive the bus. A gateway is heard about its own tunnels alone. 0 or -errno.
+ */
+int tunnels_open(struct tunnels *t, const struct gateways *gateways);
 void tunnels_fini(struct tunnels *t);
 /* NULL: wgd has not said. */
 const struct tunnel_info *tunnels_find(const struct tunnels *t, const char *name);
 
+/* Where devices reach the tunnel from outside, NULL = it is not known. */
+const char *tunnels_endpoint(const struct api *a, const struct conf_tunnel *t);
 /* A file for wg-quick and the WireGuard apps. private_key NULL: a comment stands in its place. 0;
- * -EAGAIN: settings.endpoint or the tunnel is not known. */
+ * -EAGAIN: the endpoint or the tunnel is not known. */
 int tunnels_config(const struct api *a, const cJSON *device, const char *private_key,
 	const char *preshared_key, struct buf *out);

@@ -7,7 +7,9 @@
 #include <errno.h>
 
 static struct prefix addresses[2];
-static struct conf_tunnel tunnel = { .name = (char *)"mitm", .addresses = { addresses, 2 } };
+static struct conf_tunnel tunnel = {
+	.name = (char *)"mitm", .gateway = (char *)"", .addresses = { addresses, 2 }
+};
 
 static void refuses(const char *text, const char *reason)
 {
@@ -83,6 +85,17 @@ static void test_checks_devices_against_tunnels(void)
 		"seed: devices[0] a b: device.id: not 1 to 64 of A-Z a-z 0-9 . _ : -");
 }
 
+/* O4: of several gateways it would be none's. */
+static void test_devices_name_their_tunnel_where_there_are_several_gateways(void)
+{
+	char *before = tunnel.gateway;
+
+	tunnel.gateway = (char *)"north";
+	refuses("{\"devices\":[{\"id\":\"a\",\"addresses\":[\"10.9.0.2\"]}]}",
+		"seed: devices[0] a: device.tunnel: is missing: there are several gateways");
+	tunnel.gateway = before;
+}
+
 static void test_api_keys_are_found_by_their_hash(void)
 {
 	struct api_keys keys = { 0 };
@@ -107,6 +120,7 @@ int main(void)
 	TAP_RUN(test_refuses_topics_of_others);
 	TAP_RUN(test_names_record_and_field);
 	TAP_RUN(test_checks_devices_against_tunnels);
+	TAP_RUN(test_devices_name_their_tunnel_where_there_are_several_gateways);
 	TAP_RUN(test_api_keys_are_found_by_their_hash);
 	return tap_done();
 }

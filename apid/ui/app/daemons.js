@@ -5,6 +5,11 @@ import { el, name, plain } from "./dom.js";
 import { ago, number, t, time } from "./text.js";
 import { mark } from "./ui.js";
 
+/* The daemon, and where there are several gateways the one that it is of. */
+export function placed(d) {
+	return d.gateway ? `${d.daemon} · ${d.gateway}` : d.daemon;
+}
+
 /* good: it runs and has applied everything. */
 export function daemonMark(d) {
 	if (d.state !== "running") return mark(d.at ? t("daemon.silent") : t("daemon.missing"), "bad", "block");
@@ -21,7 +26,7 @@ export function uptime(seconds) {
 /* What was wrong, newest first. */
 export function alarmList(alarms) {
 	return el("ul", { class: "feed" }, alarms.map(a => el("li", {},
-		mark(plain(a.daemon, 16), "warn", "warning"),
+		mark(plain(placed(a), 36), "warn", "warning"),
 		el("span", { class: "grow" }, name(a.detail || a.what, { class: "wrap" })),
 		a.count > 1 && el("span", { class: "times" }, `×${number(a.count)}`),
 		el("span", { class: "dim small", title: time(a.at) }, ago(a.at)))));

@@ -3,13 +3,14 @@
 
 import { el, icon } from "./dom.js";
 import { get, on } from "./api.js";
+import { placed } from "./daemons.js";
 import { t } from "./text.js";
 
 const ASK_MS = 700, LONG_MS = 30000, SHOWN_MS = 5000;
 
 /* Daemons that run and have not confirmed all that was there at `since` (the gateway's clock). */
 export function missing(health, since) {
-	return [...new Set(health.daemons.filter(d => d.state === "running" && (d.lag.length || d.at < since)).map(d => d.daemon))];
+	return [...new Set(health.daemons.filter(d => d.state === "running" && (d.lag.length || d.at < since)).map(placed))];
 }
 
 /* A mark at the edge of the page; it is there only while there is something to tell. */
@@ -34,6 +35,8 @@ export function forceMark() {
 				since ??= health.at;
 				const left = missing(health, since);
 				if (mine !== run) return;
+				const dead = (health.gateways ?? []).filter(g => g.name && g.state === "missing").map(g => g.name);
+				if (!left.length && dead.length) return show("late", t("force.dead", { who: dead.join(", ") }));
 				if (!left.length) return show("done", t("force.done"));
 				if (Date.now() - began > LONG_MS / 3) show("waiting", t("force.waits.for", { who: left.join(", ") }));
 			} catch (error) {

@@ -66,6 +66,7 @@ function statusPanel({ page, path, device }) {
 			[t("device.online"), s.online === null ? mark(t("unknown")) : s.online ? mark(t("online"), "good") : mark(t("offline"))],
 			[t("device.handshake"), s.handshake_at ? el("span", { title: time(s.handshake_at) }, ago(s.handshake_at)) : t("never")],
 			[t("device.endpoint"), s.endpoint && code(s.endpoint)],
+			...(s.gateway ? [[t("device.gateway"), code(s.gateway)]] : []),
 			[t("device.sent"), s.rx_bytes !== null ? `${bytes(s.rx_bytes)} ↑  ${bytes(s.tx_bytes)} ↓` : null],
 			[t("field.expires_at"), device.expires_at && time(device.expires_at)],
 		]));

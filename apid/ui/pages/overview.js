@@ -5,7 +5,7 @@ import { ago, bytes, clock, number, t, time } from "../app/text.js";
 import { button, head, load, mark, panel, state } from "../app/ui.js";
 import { addDevice } from "../app/add_device.js";
 import { timeChart } from "../app/chart.js";
-import { alarmList, daemonMark } from "../app/daemons.js";
+import { alarmList, daemonMark, placed } from "../app/daemons.js";
 import { connect } from "../app/socket.js";
 import { actionText, actorText } from "./audit.js";
 
@@ -70,7 +70,7 @@ export async function show(page) {
 		tiles.asked.set(number(now ? Math.round(now.asked) : 0), t("overview.a.second"));
 		tiles.blocked.set(asked ? `${number(Math.round((blocked * 1000) / asked) / 10)} %` : "0 %", t("overview.since", { n: blocked, when: ago(s.since) }));
 		tiles.traffic.set(now ? bytes(now.bytes) + "/s" : "–", t("overview.refused", { n: s.refused.packets }));
-		fill(daemons, s.daemons.map(d => el("li", {}, el("span", { class: "grow" }, plain(d.daemon, 16), d.instance && d.instance !== "1" ? el("span", { class: "dim" }, " ", plain(d.instance, 16)) : null), daemonMark(d))));
+		fill(daemons, s.daemons.map(d => el("li", {}, el("span", { class: "grow" }, plain(placed(d), 36), d.instance && d.instance !== "1" ? el("span", { class: "dim" }, " ", plain(d.instance, 16)) : null), daemonMark(d))));
 		alarmsPanel.hidden = !s.alarms?.length;
 		if (s.alarms?.length) fill(alarms, alarmList(s.alarms));
 		const rows = rates.rows;

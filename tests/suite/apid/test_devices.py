@@ -12,7 +12,7 @@ import pytest
 from apidlib import KEYS, PASSWORD, Apid, wait_until
 
 DEVICES = "/api/v1/devices"
-UNHEARD = dict.fromkeys(("online", "handshake_at", "handshake_age_s", "endpoint", "rx_bytes", "tx_bytes"))
+UNHEARD = dict.fromkeys(("online", "handshake_at", "handshake_age_s", "endpoint", "rx_bytes", "tx_bytes", "gateway"))
 
 
 @pytest.fixture
