@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import os
-import pathlib
-import tempfile
 
 import answerer
 import apidlib
@@ -12,13 +10,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def mariadb():
-    # A short path: a unix socket's name has 107 bytes.
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="cvdb", dir=memory) as d:
-        os.chmod(d, 0o755)
-        database = apidlib.MariaDB(pathlib.Path(d)).start()
+    with apidlib.running_mariadb() as database:
         yield database
-        database.stop()
 
 
 def lent(mariadb):
