@@ -20,7 +20,7 @@ function stepLine(step, by) {
 		el("span", { class: "grow" },
 			step.reason && step.reason !== step.step && name(step.reason),
 			step.rule && [" ", code(step.rule)],
-			(step.list_title || step.list) && [" ", t("explain.list"), " ", name(step.list_title || step.list)],
+			(step.list_title || step.list) && [" ", t("explain.list"), " ", name(step.list_title || step.list), step.list_version && [" ", t("explain.held", { version: plain(step.list_version, 12) })]],
 			(step.category || step.category_id) && [" ", t("explain.category"), " ", name(step.category || step.category_id)],
 			step.answer && [" → ", code(step.answer)]),
 		step.owner && el("span", { class: "chip" }, plain(step.owner, 20)),

@@ -4,10 +4,10 @@
 import { code, el, fill, name, plain } from "../app/dom.js";
 import { all, change, get, may, me } from "../app/api.js";
 import { ago, number, t, time } from "../app/text.js";
-import { button, facts, head, load, mark, panel } from "../app/ui.js";
+import { button, facts, head, load, mark, note, panel } from "../app/ui.js";
 import { edit, records, remove } from "../app/records.js";
 import { two } from "../app/table.js";
-import { toast } from "../app/toast.js";
+import { toast, undoable } from "../app/toast.js";
 
 const ASK_MS = 2000;
 const PATH = "/api/v1/list-sources";
@@ -30,6 +30,7 @@ const fields = list => [
 /* What syncd says of a list; now may be undefined: it has not heard of it. */
 function stateMark(now) {
 	if (!now) return mark(t("list.waiting"), "warn", "clock");
+	if (now.pinned_at) return mark(t("list.held"), "accent", "pause");
 	if (now.error) return mark(t(now.in_force_at ? "list.old" : "list.failed"), now.in_force_at ? "warn" : "bad", "warning");
 	if (!now.in_force_at) return mark(t("list.coming"), "warn", "clock");
 	return mark(t("list.good"), "good", "check");
@@ -69,21 +70,54 @@ export async function show(page) {
 
 /* ---- one list ---- */
 
+const rollback = id => `/api/v1/lists/${encodeURIComponent(id)}/rollback`;
+const titleOf = list => plain(list.title || list.id, 40);
+
+async function release(list, after) {
+	await change("DELETE", rollback(list.id));
+	toast(t("list.released", { name: titleOf(list) }));
+	after();
+}
+
+async function rollBack(list, version, after) {
+	await change("POST", rollback(list.id), { version: version.version });
+	undoable(t("list.rolled.back", { name: titleOf(list), when: time(version.since) }), () => change("DELETE", rollback(list.id)).then(after));
+	after();
+}
+
+/* What was good of it, newest first, and the way back there. */
+function versionList(list, state, can, after) {
+	const versions = state?.versions ?? [];
+	if (!versions.length) return el("p", { class: "dim" }, t("list.versions.none"));
+	return el("div", { class: "stack" },
+		state.pinned_at && note(el("div", { class: "row" }, el("span", { class: "grow" }, t("list.held.note", { when: time(state.pinned_at) })), can && button(t("list.release"), { icon: "play", kind: "small", onclick: () => release(list, after) })), "", "pause"),
+		el("ul", { class: "feed" }, versions.map(v => el("li", {},
+			el("span", { class: "grow two" }, el("span", {}, time(v.since)), el("span", { class: "dim small" }, t("list.of.entries", { n: v.count ?? 0 }), " · ", code(v.version.slice(0, 12), { title: v.version }))),
+			v.version === state.version ? mark(t("list.in.use"), "good", "check")
+				: can && button(t("list.roll.back"), { kind: "small", "aria-label": t("list.roll.back.to", { when: time(v.since) }), onclick: () => rollBack(list, v, after) })))));
+}
+
 async function showOne(page, id) {
 	const list = await get(`${PATH}/${encodeURIComponent(id)}`, { signal: page.signal });
 	const kind = { scope: "lists", path: PATH, fields, title: l => l.title || l.id, after: () => page.open("/lists"), restored: () => page.open(`/lists/${encodeURIComponent(id)}`) };
-	const now = el("div", {});
+	const now = el("div", {}), versions = el("div", {});
+	const can = may("admin") && !me().groups;
+	let drawn = "";
 	const draw = async () => {
 		const state = (await all(`/api/v1/lists?q=${encodeURIComponent(id)}`, { signal: page.signal })).find(l => l.id === id);
+		// What somebody is about to press stays where it is: drawn anew is only what has changed.
+		const past = JSON.stringify([state?.versions, state?.version, state?.pinned_at]);
+		if (past !== drawn) fill(versions, versionList(list, state, can, () => draw().catch(() => {})));
+		drawn = past;
 		const when = at => at && el("span", { title: time(at) }, ago(at));
 		fill(now, facts([
 			[t("column.state"), stateMark(state)], [t("list.error"), state?.error && el("span", { class: "bad" }, plain(state.error, 500))],
 			[t("list.entries"), state && number(state.count)], [t("list.urls"), state?.url_count ? number(state.url_count) : null], [t("list.repeated"), state?.repeated ? number(state.repeated) : null],
+			[t("list.held"), state?.pinned_at && el("span", {}, t("list.since"), " ", when(state.pinned_at))],
 			[t("list.tried"), when(state?.tried_at)], [t("list.fetched"), when(state?.fetched_at)], [t("list.changed"), when(state?.changed_at)], [t("list.in.force"), when(state?.in_force_at)],
 			[t("list.skipped"), state?.skipped ? el("ul", { class: "chips" }, (state.skips ?? []).map(s => el("li", { class: "chip" }, `${plain(s.reason, 40)}: ${number(s.count)}`, s.first_line ? el("span", { class: "dim" }, " ", t("list.line", { n: s.first_line })) : null))) : null],
 		]));
 	};
-	const can = may("admin") && !me().groups;
 	page.root.append(
 		head({
 			title: name(list.title || list.id), crumb: ["#/lists", t("lists.title")], about: code(list.source), actions: can && [
@@ -92,7 +126,7 @@ async function showOne(page, id) {
 				button("", { icon: "trash", kind: "danger", label: t("remove.label", { name: plain(list.title || id, 40) }), onclick: () => remove(kind, list) }),
 			],
 		}),
-		el("div", { class: "grid" }, panel({ title: t("list.now") }, now), panel({ title: t("device.about") }, facts([
+		el("div", { class: "grid" }, panel({ title: t("list.now") }, now), panel({ title: t("list.versions") }, versions), panel({ title: t("device.about") }, facts([
 			[t("field.id"), code(list.id)], [t("lists.usual"), list.default_on === false ? t("lists.off") : t("lists.on")], [t("field.kind"), list.kind && name(list.kind)],
 			[t("field.subtree"), t(list.subtree ? "yes" : "no")], [t("field.by_address"), t(list.by_address ? "yes" : "no")], [t("field.refresh_s"), list.refresh_s && number(list.refresh_s)],
 		]))));

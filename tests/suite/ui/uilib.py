@@ -79,6 +79,14 @@ class World:
         self.proxyd.do("queue_add", record=record, tag=record["uuid"])
         wait_until(lambda: self.owner.get("/api/v1/appeals/" + record["uuid"])[0] == 200, "the appeal is stored")
 
+    def tell_lists(self, records):
+        """As syncd tells of its lists; nobody of its name is there afterwards."""
+        syncd = Probe("syncd", "unix:%s" % self.redis.socket, self.apid.dir)
+        syncd.replace("lists", {r["id"]: r for r in records})
+        syncd.quit()
+        for record in records:
+            wait_until(lambda r=record: self.owner.get("/api/v1/lists/" + r["id"])[1] == r, "the list is told of")
+
     def stop(self):
         if self.proxyd:
             self.proxyd.quit()
@@ -156,6 +164,18 @@ def appeal(n, **more):
             "reason": "We need it for school.", "time": int(time.time() * 1000) - n * 60000, **more}
 
 
+VERSIONS = ["5f78c33274e43fa9" * 4, "9de5659265c1d917" * 4, "e25c03722dcb0b8d" * 4]
+
+
+def told_list(**more):
+    """What syncd tells of a list that has changed twice."""
+    at = 1796000000000
+    return {"id": "ads", "title": "Ads & trackers", "source": "https://lists.example/ads.txt", "kind": "adblock",
+            "count": 80214, "fetched_at": at, "changed_at": at, "in_force_at": at, "version": VERSIONS[0],
+            "versions": [{"version": v, "since": at - n * 86400000, "count": 80214 - n * 11}
+                         for n, v in enumerate(VERSIONS)], **more}
+
+
 RECORDS = {
     "groups": [{"id": "kids", "name": "Kids", "unknown_sites": "block", "images": "hide"},
                {"id": "guests", "name": "Guests", "profile": "internet"}],
@@ -198,3 +218,4 @@ def fill(world):
     world.owner.post("/api/v1/tokens", {"name": "backup", "role": "viewer", "scopes": ["devices:read"]})
     world.owner.post("/api/v1/provision-keys", {"name": "app"})
     world.account("hana", "helper", ["kids"])
+    world.tell_lists([told_list()])
