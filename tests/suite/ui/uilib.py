@@ -46,9 +46,8 @@ class World:
         self.redis("SET", "culvert:epoch:wgd", "e")
         self.redis("HSET", "culvert:gens:wgd", "tunnels", '{"gen":1,"wid":"w","full":1}')
         self.apid = apidlib.Apid(place / "run", self.redis, self.mariadb, seed)
-        if network:
-            conf = self.apid.conf.read_text().replace("10.9.0.1/24", network)
-            apidlib.owned_file(self.apid.conf, conf, 0o444)
+        conf = self.apid.conf.read_text().replace("10.9.0.1/24", network or "10.9.0.1/24")
+        apidlib.owned_file(self.apid.conf, conf + "notify_private = yes\n", 0o444)
         self.started.append(self.apid.stop)
         self.apid.launch()
         wait_until(lambda: "a setup link lies in" in self.apid.log(), "apid is ready", READY_S)
@@ -79,11 +78,17 @@ class World:
         self.proxyd.do("queue_add", record=record, tag=record["uuid"])
         wait_until(lambda: self.owner.get("/api/v1/appeals/" + record["uuid"])[0] == 200, "the appeal is stored")
 
+    def tell(self, daemon, topic, records):
+        """As the daemon tells of what it has; nobody of its name is there afterwards."""
+        if daemon == "proxyd" and self.proxyd:
+            self.proxyd.quit()
+            self.proxyd = None
+        one = Probe(daemon, "unix:%s" % self.redis.socket, self.apid.dir)
+        one.replace(topic, {r["id"]: r for r in records})
+        one.quit()
+
     def tell_lists(self, records):
-        """As syncd tells of its lists; nobody of its name is there afterwards."""
-        syncd = Probe("syncd", "unix:%s" % self.redis.socket, self.apid.dir)
-        syncd.replace("lists", {r["id"]: r for r in records})
-        syncd.quit()
+        self.tell("syncd", "lists", records)
         for record in records:
             wait_until(lambda r=record: self.owner.get("/api/v1/lists/" + r["id"])[1] == r, "the list is told of")
 
