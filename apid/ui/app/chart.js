@@ -39,7 +39,7 @@ export function timeChart({ series, kind = "line", height = 220, stacked = false
 			options: {
 				animation: false, responsive: true, maintainAspectRatio: false, normalized: true, interaction: { mode: "index", intersect: false },
 				scales: {
-					x: { stacked, grid: { display: false }, ticks: { maxTicksLimit: 6, maxRotation: 0 } },
+					x: { stacked, grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 28 } },
 					y: { stacked, beginAtZero: true, grid: {}, ticks: { maxTicksLimit: 5, callback: value => format(value) } },
 				},
 				plugins: { legend: { position: "bottom", labels: { boxWidth: 10, boxHeight: 10, useBorderRadius: true } }, tooltip: { callbacks: { label: c => `${c.dataset.label}: ${format(c.parsed.y)}` } } },

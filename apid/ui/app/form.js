@@ -5,7 +5,7 @@
  * Label and help are the texts `field.words.term` or `field.term`, and `help.words.term` or `help.term`;
  * labels of choices `choice.words.match.exact` or `choice.match.exact`.
  *
- * Kinds: text, area, password, number, switch, choice (a select; inherit: true adds "inherits"), segments,
+ * Kinds: text, area, password, number, switch, choice (a select; inherit: true adds "inherits", "nothing" that nothing is above), segments,
  * texts (one a line), when (date and time → epoch ms), pick (a record of another resource), gigabytes,
  * megabits, checks, group (fields: [], title: inside <details> when more: true), custom (make(value, record) →
  * {node, value(), focus()}).
@@ -64,7 +64,7 @@ const KINDS = {
 	},
 	choice(f, value) {
 		const options = f.choices.map(c => (Array.isArray(c) ? c : [c, choiceText(f.scope, f.name, c)]));
-		if (f.inherit || !f.required) options.unshift(["", f.inherit ? t("inherits") : f.none ?? t("none")]);
+		if (f.inherit || !f.required) options.unshift(["", f.inherit ? t(f.inherit === "nothing" ? "inherits.nothing" : "inherits") : f.none ?? t("none")]);
 		const text = value === undefined || value === null ? "" : String(value);
 		if (text && !options.some(o => String(o[0]) === text)) options.push([text, plain(text)]);
 		const node = el("select", { class: "input", id: f.id, name: f.name, "aria-describedby": f.describedby },

@@ -10,9 +10,9 @@ const yesNo = name => [[true, t("yes")], [false, t("no")]].map(c => [c[0], choic
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /* SafeSearch: an object that is there or inherits as a whole. */
-export const safeSearch = {
+export const safeSearch = inherit => ({
 	name: "safe_search", kind: "custom", make(value) {
-		const own = el("select", { class: "input", "aria-label": t("field.safe_search") }, [["", t("inherits")], ["on", t("safe_search.own")]].map(([v, l]) => el("option", { value: v, selected: (value ? "on" : "") === v }, l)));
+		const own = el("select", { class: "input", "aria-label": t("field.safe_search") }, [["", t(inherit === "nothing" ? "inherits.nothing" : "inherits")], ["on", t("safe_search.own")]].map(([v, l]) => el("option", { value: v, selected: (value ? "on" : "") === v }, l)));
 		const boxes = ["google", "bing", "duckduckgo"].map(k => el("input", { type: "checkbox", checked: value?.[k] ?? true, value: k }));
 		const tube = el("select", { class: "input auto", "aria-label": t("safe_search.youtube") }, ["strict", "moderate", "off"].map(v => el("option", { value: v, selected: (value?.youtube ?? "strict") === v }, t("safe_search.youtube." + v))));
 		const rest = el("div", { class: "stack tight", hidden: !value }, el("div", { class: "choices" }, boxes.map(b => el("label", {}, b, t("safe_search." + b.value)))), el("label", { class: "row" }, t("safe_search.youtube"), tube));
@@ -22,7 +22,7 @@ export const safeSearch = {
 			value: () => (own.value ? { ...Object.fromEntries(boxes.map(b => [b.value, b.checked])), youtube: tube.value } : undefined),
 		};
 	},
-};
+});
 
 /* When what is blocked: lines of days, from, to. whats: [[value, text]] */
 export function schedules(name, whats) {
@@ -52,25 +52,25 @@ export function schedules(name, whats) {
 	};
 }
 
-/* lists, categories: records that schedules may name. profiles: names. */
-export function policyFields({ lists = [], categories = [], profiles = [] } = {}) {
+/* lists, categories: records that schedules may name. profiles: names. inherit: "nothing" where nothing is above. */
+export function policyFields({ lists = [], categories = [], profiles = [] } = {}, inherit = true) {
 	const known = ["full", "internet", "intranet", "walled"];
 	const whats = [["all", t("schedule.all")], ...lists.map(l => ["list:" + l.id, t("schedule.list", { name: l.title || l.id })]), ...categories.map(c => ["category:" + c.id, t("schedule.category", { name: c.name || c.id })])];
 	return [
 		{ kind: "group", title: t("policy.web"), columns: true, fields: [
-			{ name: "unknown_sites", kind: "choice", inherit: true, choices: ["block", "pass"] },
-			{ name: "site_scope", kind: "choice", inherit: true, choices: ["browser", "all"] },
-			{ name: "images", kind: "choice", inherit: true, choices: ["hide", "show"] },
-			{ name: "words", kind: "choice", inherit: true, choices: ["hide", "show"] },
+			{ name: "unknown_sites", kind: "choice", inherit, choices: ["block", "pass"] },
+			{ name: "site_scope", kind: "choice", inherit, choices: ["browser", "all"] },
+			{ name: "images", kind: "choice", inherit, choices: ["hide", "show"] },
+			{ name: "words", kind: "choice", inherit, choices: ["hide", "show"] },
 		] },
-		safeSearch,
+		safeSearch(inherit),
 		{ kind: "group", title: t("policy.network"), columns: true, fields: [
-			{ name: "profile", kind: "choice", inherit: true, choices: [...known, ...profiles.filter(p => !known.includes(p.name)).map(p => [p.name, p.name])] },
-			{ name: "egress", kind: "choice", inherit: true, choices: ["off", "deny_tunnels", "web"] },
-			{ name: "https_path", kind: "choice", inherit: true, choices: ["splice", "inline"] },
-			{ name: "quic", kind: "choice", inherit: true, choices: ["reject", "judge"] },
-			{ name: "strict", kind: "choice", inherit: true, choices: yesNo("strict") },
-			{ name: "v6", kind: "choice", inherit: true, choices: yesNo("v6") },
+			{ name: "profile", kind: "choice", inherit, choices: [...known, ...profiles.filter(p => !known.includes(p.name)).map(p => [p.name, p.name])] },
+			{ name: "egress", kind: "choice", inherit, choices: ["off", "deny_tunnels", "web"] },
+			{ name: "https_path", kind: "choice", inherit, choices: ["splice", "inline"] },
+			{ name: "quic", kind: "choice", inherit, choices: ["reject", "judge"] },
+			{ name: "strict", kind: "choice", inherit, choices: yesNo("strict") },
+			{ name: "v6", kind: "choice", inherit, choices: yesNo("v6") },
 			{ name: "quota_bytes", kind: "gigabytes" },
 			{ name: "rate_kbit", kind: "megabits" },
 		] },
@@ -78,7 +78,7 @@ export function policyFields({ lists = [], categories = [], profiles = [] } = {}
 			schedules("schedules", whats),
 			{ name: "time_zone", kind: "text", placeholder: Intl.DateTimeFormat().resolvedOptions().timeZone },
 		] },
-		{ name: "privacy", kind: "choice", inherit: true, choices: ["full", "domains", "counts", "none"] },
+		{ name: "privacy", kind: "choice", inherit, choices: ["full", "domains", "counts", "none"] },
 	];
 }
 

@@ -224,8 +224,10 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 
 	function focusRow(at) {
 		focusAt = at;
+		const focus = options => drawn.get(at)?.querySelector("a.open, button")?.focus(options);
 		if (node.classList.contains("short")) {
-			drawn.get(at)?.querySelector("a.open, button")?.focus();
+			if (drawn.has(at)) focus();
+			else requestAnimationFrame(() => requestAnimationFrame(() => focus()));
 			return;
 		}
 		const headHeight = headRow.offsetHeight, begin = at * rowHeight;
@@ -233,7 +235,7 @@ export function makeTable({ label, columns, key = row => row.id, href, text, fil
 		else if (begin + rowHeight + headHeight > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = begin + rowHeight + headHeight - scroll.clientHeight;
 		look();
 		draw();
-		requestAnimationFrame(() => requestAnimationFrame(() => drawn.get(at)?.querySelector("a.open, button")?.focus({ preventScroll: true })));
+		requestAnimationFrame(() => requestAnimationFrame(() => focus({ preventScroll: true })));
 	}
 
 	const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };

@@ -17,14 +17,17 @@ export function t(key, params) {
 export const has = key => key in texts;
 
 const numbers = new Intl.NumberFormat(language);
-const times = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const times = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const dates = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const clocks = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 
 export const number = value => (value === null || value === undefined ? "–" : numbers.format(value));
 export const time = ms => (ms ? times.format(ms) : "–");
 export const day = ms => (ms ? days.format(ms) : "–");
+/* Without its year. */
+export const date = ms => dates.format(ms);
 export const clock = ms => clocks.format(ms);
 
 const UNITS = [["year", 31536e6], ["month", 2592e6], ["day", 864e5], ["hour", 36e5], ["minute", 6e4]];

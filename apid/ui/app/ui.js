@@ -73,7 +73,8 @@ export function failed(error, retry, page) {
 		icon: "warning", failed: true, page,
 		title: isMissing ? t("failed.missing") : isForbidden ? t("failed.forbidden") : t("failed.title"),
 		text: error.status === undefined ? t("failed.mistake") : error.message,
-		actions: retry && !isForbidden && button(t("failed.retry"), { icon: "sync", onclick: retry }),
+		actions: isMissing ? button(t("failed.back"), { href: location.hash.split(/[/?]/).slice(0, 3).length > 2 ? `#/${location.hash.split(/[/?]/)[1]}` : "#/overview" })
+			: retry && !isForbidden && button(t("failed.retry"), { icon: "sync", onclick: retry }),
 	});
 }
 
@@ -98,7 +99,7 @@ export const note = (text, tone = "", sign) => el("div", { class: `note ${tone}`
 
 /* Name and value, in two columns. Leaves out what has no value. */
 export function facts(pairs) {
-	return el("dl", { class: "facts" }, pairs.filter(p => p && p[1] !== undefined && p[1] !== null).map(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));
+	return el("dl", { class: "facts" }, pairs.filter(p => p && p[1] !== undefined && p[1] !== null && p[1] !== "").map(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));
 }
 
 export function copyButton(get, label = t("copy")) {
@@ -119,6 +120,10 @@ export function download(filename, text, type = "text/plain") {
 
 /* tabs([["", "Settings"], ["activity", "Activity"]], "#/devices/x", "activity") */
 export function tabs(list, base, current, label) {
-	return el("nav", { class: "tabs", "aria-label": label }, list.map(([key, text]) =>
+	const node = el("nav", { class: "tabs", "aria-label": label }, list.map(([key, text]) =>
 		el("a", { href: key ? `${base}/${key}` : base, "aria-current": key === current ? "page" : null }, text)));
+	// Where they do not all fit, the present one is in sight.
+	const here = node.querySelector("[aria-current]");
+	new ResizeObserver(() => { node.scrollLeft = here ? here.offsetLeft - node.offsetLeft - (node.clientWidth - here.offsetWidth) / 2 : 0; }).observe(node);
+	return node;
 }

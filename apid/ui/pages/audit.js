@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { code, el, fill, name, plain } from "../app/dom.js";
 import { get } from "../app/api.js";
-import { ago, t, time } from "../app/text.js";
+import { ago, has, t, time } from "../app/text.js";
 import { button, facts, failed, head, state } from "../app/ui.js";
 import { makeTable, two } from "../app/table.js";
 import { open } from "../app/dialog.js";
 
 const PAGE = 200;
-export const actionText = action => (t("audit." + action) === "audit." + action ? action.replace(/_/g, " ") : t("audit." + action));
+
+/* "words_add" → "added word", or as the text of its own says. */
+export function actionText(action) {
+	if (has("audit." + action)) return t("audit." + action);
+	const [, thing, verb] = /^(.*)_(add|change|remove)$/.exec(action) ?? [];
+	return has("audit.thing." + thing) ? t("audit.done." + verb, { what: t("audit.thing." + thing) }) : plain(action, 60).replace(/_/g, " ");
+}
+
 export const actorText = actor => actor.replace(/^admin:/, "");
 
 /* Before and after, only what differs. */
@@ -35,8 +42,8 @@ export async function show(page) {
 		label: t("audit.title"), rowHeight: 56,
 		columns: [
 			{ title: t("audit.what"), width: "minmax(0, 2fr)", cell: r => two(actionText(r.action), name(r.subject ?? "")) },
-			{ title: t("audit.who"), width: "minmax(0, 1.2fr)", cell: r => two(name(actorText(r.actor)), code(r.address ?? "")) },
-			{ title: t("audit.when"), width: "minmax(96px, .8fr)", cell: r => el("span", { title: time(r.at) }, ago(r.at)) },
+			{ title: t("audit.who"), width: "minmax(0, .9fr)", cell: r => two(name(actorText(r.actor)), code(r.address ?? "")) },
+			{ title: t("audit.when"), width: "minmax(76px, .6fr)", cell: r => el("span", { title: time(r.at) }, ago(r.at)) },
 		],
 		onOpen: showRow,
 		text: r => `${r.actor} ${r.action} ${r.subject ?? ""} ${r.address ?? ""}`,

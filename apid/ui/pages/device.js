@@ -87,7 +87,7 @@ function connectionPanel({ page, device, path }) {
 			[t("field.public_key"), device.public_key ? code(device.public_key) : mark(t("device.new"), "warn")],
 		]),
 		!device.public_key && note(t("device.new.about"), "warn"),
-		can && el("div", { class: "row" },
+		can && el("div", { class: "pile" },
 			button(t("config.get"), { icon: "qr", kind: device.public_key ? "" : "main", onclick: work(() => renewConfig(device)) }),
 			el("a", { class: "button", href: "/api/v1/ca.pem", download: "culvert-ca.pem" }, icon("download"), t("device.ca")),
 			button(t("enrol.get"), { icon: "devices", onclick: () => showEnrolment(device) }),
@@ -128,7 +128,7 @@ function aboutPanel({ page, device, etag, path }) {
 			[t("field.user"), device.user ? name(device.user) : t("none")],
 			[t("field.subscription"), device.subscription && code(device.subscription)],
 			[t("device.policy"), policyMarks(device)],
-		]), el("p", {}, el("a", { href: `#/explain?device=${encodeURIComponent(device.id)}&url=` }, t("device.explain")), " · ", el("a", { href: `#/report/day?device=${encodeURIComponent(device.id)}` }, t("nav.report"))));
+		]), el("p", { class: "after" }, el("a", { href: `#/explain?device=${encodeURIComponent(device.id)}&url=` }, t("device.explain")), " · ", el("a", { href: `#/report/day?device=${encodeURIComponent(device.id)}` }, t("nav.report"))));
 }
 
 function showOverview(context, body) {

@@ -14,7 +14,7 @@ export const show = page => recordTabs(page, "dns", [
 		columns: [
 			{ title: t("field.pattern"), width: "minmax(0, 2fr)", sort: r => r.pattern, cell: r => code(r.pattern) },
 			{ title: t("field.action"), width: "minmax(100px, .7fr)", sort: r => r.action, cell: r => (r.answer ? mark(t("dns.answer"), "accent") : r.action === "allow" ? mark(t("verdict.allow"), "good") : mark(t("verdict.deny"), "bad")) },
-			{ title: t("field.match"), wide: true, cell: r => choiceText("", "match", r.match ?? "exact") },
+			{ title: t("field.match"), width: "minmax(110px, 1.3fr)", wide: true, cell: r => choiceText("", "match", r.match ?? "exact") },
 			{ title: t("field.scope"), wide: true, sort: r => r.scope, cell: r => (r.scope ? name(r.scope) : t("scope.all")) },
 			{ title: t("field.until"), wide: true, sort: r => r.until, cell: r => (r.until ? ago(r.until) : t("until.ever")) },
 		],

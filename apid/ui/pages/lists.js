@@ -54,7 +54,7 @@ export async function show(page) {
 		actions: canSync() && button(t("sync.now"), { icon: "sync", onclick: () => syncNow() }),
 		columns: [
 			{ title: t("field.title"), width: "minmax(0, 1.6fr)", sort: l => (l.title || l.id).toLowerCase(), cell: l => two(name(l.title || l.id), code(l.source)) },
-			{ title: t("column.state"), width: "minmax(118px, .8fr)", cell: l => stateMark(states.get(l.id)) },
+			{ title: t("column.state"), width: "minmax(138px, .8fr)", cell: l => stateMark(states.get(l.id)) },
 			{ title: t("list.entries"), width: "minmax(80px, .6fr)", end: true, wide: true, sort: l => states.get(l.id)?.count, cell: l => number(states.get(l.id)?.count) },
 			{ title: t("list.fetched"), width: "minmax(100px, .8fr)", wide: true, sort: l => states.get(l.id)?.fetched_at, cell: l => { const at = states.get(l.id)?.fetched_at; return at ? el("span", { title: time(at) }, ago(at)) : el("span", { class: "dim" }, t("never")); } },
 			{ title: t("lists.usual"), width: "minmax(70px, .5fr)", wide: true, sort: l => String(l.default_on), cell: l => (l.default_on === false ? t("lists.off") : t("lists.on")) },

@@ -3,7 +3,7 @@
 
 import { code, el, fill, name } from "../app/dom.js";
 import { get } from "../app/api.js";
-import { bytes, clock, day, number, t } from "../app/text.js";
+import { bytes, clock, date, number, t } from "../app/text.js";
 import { button, download, failed, ghost, head, panel, state } from "../app/ui.js";
 import { timeChart } from "../app/chart.js";
 
@@ -57,7 +57,7 @@ export async function show(page) {
 			actions: [spans, button(t("report.csv"), { icon: "download", onclick: () => download(`culvert-${span}.csv`, asCsv([["at", "dns_allowed", "dns_blocked", "web_allowed", "web_blocked", "web_unknown", "bytes"], ...rows]), "text/csv") })],
 		}),
 		totals, panel({ title: t("report.verdicts") }, verdicts.node),
-		el("div", { class: "grid" },
+		el("div", { class: "grid halves" },
 			panel({ title: t("report.domains") }, places.domains), panel({ title: t("report.denied") }, places.denied),
 			!device && panel({ title: t("report.devices") }, places.devices), panel({ title: t("report.lists") }, places.lists)));
 
@@ -68,7 +68,7 @@ export async function show(page) {
 		rows = found.items.map(p => [new Date(p.at).toISOString(), p.dns.allowed, p.dns.blocked, p.web.allowed, p.web.blocked, p.web.unknown, p.web.bytes]);
 		const all = sum(asked), no = sum(blocked);
 		fill(totals, tile(t("report.asked"), number(all), " "), tile(t("report.blocked"), number(no), all ? `${number(Math.round((no * 1000) / all) / 10)} %` : " "), tile(t("report.bytes"), bytes(sum(p => p.web.bytes)), t("report.by.proxy")), tile(t("report.refused"), number(sum(p => p.refused.packets)), t("report.packets")));
-		const text = found.step === "day" ? day : at => (span === "week" ? `${day(at)} ${clock(at).slice(0, 5)}` : clock(at).slice(0, 5));
+		const text = found.step === "day" ? date : at => (span === "week" ? `${date(at)} ${clock(at).slice(0, 5)}` : clock(at).slice(0, 5));
 		verdicts.set(points.map(([at]) => text(at)), [
 			points.map(([, p]) => (p ? p.dns.allowed + p.web.allowed : 0)), points.map(([, p]) => (p ? p.dns.blocked + p.web.blocked : 0)), points.map(([, p]) => (p ? p.web.unknown : 0)),
 		], t("report.chart", { asked: number(all), blocked: number(no) }));

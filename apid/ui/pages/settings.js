@@ -98,7 +98,7 @@ export async function show(page) {
 	page.root.append(head({ title: t("settings.title"), about: t("settings.about." + (key || "general")) }), tabs(THEMES.map(([k]) => [k, t("settings.tab." + (k || "general"))]), "#/settings", key, t("settings.title")), body);
 	await load(body, async () => {
 		const values = Object.fromEntries((await api.all("/api/v1/settings", { signal: page.signal })).map(s => [s.id, s.value]));
-		return [values, fields ?? policyFields(await policyChoices(api))];
+		return [values, fields ?? policyFields(await policyChoices(api), "nothing")];
 	}, ([values, shown]) => {
 		if (key === "notifications") {
 			return el("div", { class: "grid two" }, formPanel(t("settings.tab.notifications"), NOTIFY, flatten(values.notifications), async after => {

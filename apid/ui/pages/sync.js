@@ -35,7 +35,7 @@ export async function show(page) {
 	const alarmsPanel = panel({ title: t("health.alarms") }, alarms);
 	const daemonPanel = panel({ title: "syncd" }, daemon);
 	page.root.append(head({ title: t("sync.title"), about: t("sync.about"), actions: canSync() && button(t("sync.now"), { icon: "sync", kind: "main", onclick: () => syncNow() }) }),
-		el("div", { class: "grid" }, daemonPanel, panel({ title: "Directus" }, directus)), panel({ title: t("lists.title"), actions: button(t("nav.lists"), { kind: "small quiet", href: "#/lists" }) }, lists), alarmsPanel);
+		el("div", { class: "grid" }, daemonPanel, panel({ title: "Directus" }, directus)), panel({ title: t("lists.title"), actions: button(t("overview.changes.all"), { kind: "small quiet", href: "#/lists" }) }, lists), alarmsPanel);
 	alarmsPanel.hidden = true;
 
 	async function refresh() {

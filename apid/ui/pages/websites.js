@@ -32,7 +32,7 @@ export async function show(page) {
 				{ title: t("field.pattern"), width: "minmax(0, 2.4fr)", sort: w => w.pattern, cell: w => code(w.pattern) },
 				{ title: t("field.category"), sort: w => (categories.get(w.category) ?? w.category).toLowerCase(), cell: w => name(categories.get(w.category) ?? w.category) },
 				{ title: t("field.status"), width: "minmax(110px, .7fr)", wide: true, sort: w => w.status, cell: w => mark(choiceText("", "status", w.status ?? "pending"), STATUS[w.status ?? "pending"]) },
-				{ title: t("field.match"), width: "minmax(110px, .7fr)", wide: true, cell: w => choiceText("", "match", w.match ?? "exact") },
+				{ title: t("field.match"), width: "minmax(110px, 1.2fr)", wide: true, cell: w => choiceText("", "match", w.match ?? "exact") },
 			],
 			filters: [{ label: t("sites.any"), choices: [...categories], test: (w, v) => w.category === v }],
 			fields: [

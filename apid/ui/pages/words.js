@@ -9,7 +9,7 @@ const term = { title: t("field.term"), width: "minmax(0, 2fr)", sort: w => w.ter
 export const show = page => recordTabs(page, "words", [
 	{
 		scope: "masked", path: "/api/v1/words", title: w => w.term, bulk: true, sorted: [0, 1], rowHeight: 46,
-		columns: [term, { title: t("field.match"), sort: w => w.match ?? "exact", cell: w => choiceText("masked", "match", w.match ?? "exact") }],
+		columns: [term, { title: t("field.match"), width: "minmax(112px, 1fr)", sort: w => w.match ?? "exact", cell: w => choiceText("masked", "match", w.match ?? "exact") }],
 		fields: [
 			{ name: "term", kind: "text", required: true, max: 256 },
 			{ name: "match", kind: "segments", choices: ["exact", "contains"], initial: "exact" },

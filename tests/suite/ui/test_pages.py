@@ -19,6 +19,33 @@ AXE = """(async () => (await axe.run(document, {resultTypes: ["violations"]})).v
     v => v.id + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + " " + n.any.concat(n.all).map(a => a.message).join("; ")).join(" | ")))()"""
 WIDE = """[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 &&
     !e.closest(".table-scroll, .tabs, .sr, pre")).slice(0, 4).map(e => e.tagName + "." + e.className)"""
+KEYLESS = """[document.body, ...document.querySelectorAll("[aria-label], [placeholder], [title]")].flatMap(
+    e => e === document.body ? e.innerText.split(/\\n/) : [e.ariaLabel, e.title, e.placeholder]).filter(
+    s => s && /^[a-z_]+(\\.[a-z_]+)+$/.test(s.trim()) && !/(example|org|home|local|txt)$/.test(s))"""
+# How many times Tab is pressed from <main> on until all of it was had.
+STOPS = """(() => { const can = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+    const radios = new Set();
+    globalThis.stops = [...document.querySelectorAll("main :is(" + can + ")")].filter(e => {
+        if (e.disabled || e.tabIndex < 0 || !e.checkVisibility({visibilityProperty: true}) || e.closest("[hidden]")) return false;
+        if (e.type !== "radio") return true;
+        const has = radios.has(e.name);
+        radios.add(e.name);
+        return !has; });
+    globalThis.reached = [];
+    document.querySelector("main").focus();
+    document.addEventListener("focusin", globalThis.onReach = event => {
+        const e = event.target, box = e.getBoundingClientRect(), wide = s => parseFloat(s.outlineWidth) >= 2 && s.outlineStyle !== "none";
+        const styles = [getComputedStyle(e), getComputedStyle(e, "::after"), ...(e.closest("label") ? [getComputedStyle(e.closest("label"))] : [])];
+        const hit = document.elementFromPoint(Math.min(innerWidth - 1, Math.max(0, box.x + box.width / 2)), Math.min(innerHeight - 1, Math.max(0, box.y + Math.min(box.height, 60) / 2)));
+        reached.push({e, isRinged: styles.some(wide) || styles[0].boxShadow.includes("0px 0px 0px 1px"),
+            isSeen: box.bottom > 0 && box.top < innerHeight && (!hit || e.contains(hit) || hit.contains(e) || !!e.closest("label")?.contains(hit))});
+    });
+    // A date has a stop for each of its parts.
+    return stops.reduce((n, e) => n + (/^(date|time)/.test(e.type) ? 9 : 1), 0); })()"""
+REACHED = """(() => { document.removeEventListener("focusin", onReach);
+    const say = e => e.outerHTML.slice(0, 140), inMain = reached.filter(r => r.e.closest("main"));
+    return {missed: stops.filter(e => e.isConnected && !reached.some(r => r.e === e || (e.type === "radio" && r.e.name === e.name))).map(say),
+        ringless: inMain.filter(r => !r.isRinged).map(r => say(r.e)), unseen: inMain.filter(r => !r.isSeen).map(r => say(r.e))}; })()"""
 
 
 @pytest.fixture(scope="module")
@@ -33,48 +60,67 @@ def page(full, browser):
     one.close()
 
 
-def show(page, full, address):
-    page.goto(full.url + "/#" + address)
-    page.waitForSelector("h1")
-    page.call("waitForLoadState", "networkidle")
-    page.wait("!document.querySelector('main .ghost')")
+def look(page, address, theme, width):
+    """What is wrong with how it stands there."""
+    page.evaluate("document.documentElement.dataset.theme = '%s'" % theme)
+    page.setViewportSize({"width": width, "height": WIDTHS[width]})
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    if SHOTS:
+        pathlib.Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        name = address.strip("/").replace("/", "_")
+        page.screenshot({"path": "%s/%s-%d-%s.png" % (SHOTS, name, width, theme), "fullPage": True})
+    wide = page.evaluate("document.documentElement.scrollWidth") > width and page.evaluate(WIDE)
+    violations = page.evaluate(AXE) if SHOTS or (theme, width) in CHECKED else []
+    return ([(theme, width, "too wide", wide)] if wide else []) + [(theme, width, v) for v in violations]
+
+
+@pytest.fixture(scope="module")
+def seen(full, page):
+    """seen(address) → what there is to say of the page, which is visited once for all tests."""
+    known = {}
+
+    def visit(address):
+        if address in known:
+            return known[address]
+        page.setViewportSize({"width": 1440, "height": 900})
+        page.goto(full.url + "/#" + address)
+        page.waitForSelector("h1")
+        page.call("waitForLoadState", "networkidle")
+        page.wait("!document.querySelector('main .ghost') && document.activeElement === document.querySelector('main h1')")
+        found = known[address] = {"keyless": page.evaluate(KEYLESS),
+                                  "html": page.evaluate("document.documentElement.outerHTML")}
+        for _ in range(page.evaluate(STOPS) + 1):
+            page.keyboard_press("Tab")
+        found["keys"] = page.evaluate(REACHED)
+        found["faults"] = [fault for theme in ("dark", "light") for width in WIDTHS
+                           for fault in look(page, address, theme, width)]
+        found["said"] = page.said()
+        return found
+    return visit
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_page_is_accessible_in_both_themes_and_fits(full, page, address):
-    show(page, full, address)
-    for theme, width in [(theme, width) for theme in ("dark", "light") for width in WIDTHS]:
-        page.evaluate("document.documentElement.dataset.theme = '%s'" % theme)
-        page.setViewportSize({"width": width, "height": WIDTHS[width]})
-        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        if SHOTS:
-            pathlib.Path(SHOTS).mkdir(parents=True, exist_ok=True)
-            name = address.strip("/").replace("/", "_")
-            page.screenshot({"path": "%s/%s-%d-%s.png" % (SHOTS, name, width, theme), "fullPage": True})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.evaluate(WIDE)
-        if SHOTS or (theme, width) in CHECKED:
-            assert page.evaluate(AXE) == [], (theme, width)
-    assert not page.said()
+def test_page_is_accessible_in_both_themes_and_fits(seen, address):
+    assert seen(address)["faults"] == [] and not seen(address)["said"]
 
 
-def test_texts_are_all_there(full, page):
+@pytest.mark.parametrize("address", PAGES)
+def test_all_of_a_page_is_reached_by_tab_in_sight_and_with_a_ring(seen, address):
+    assert seen(address)["keys"] == {"missed": [], "ringless": [], "unseen": []}
+
+
+def test_texts_are_all_there(seen):
     """No key of texts is shown in place of its text."""
-    for address in PAGES:
-        show(page, full, address)
-        keys = page.evaluate("""[document.body, ...document.querySelectorAll("[aria-label], [placeholder], [title]")].flatMap(
-            e => e === document.body ? e.innerText.split(/\\n/) : [e.ariaLabel, e.title, e.placeholder]).filter(
-            s => s && /^[a-z_]+(\\.[a-z_]+)+$/.test(s.trim()) && !/(example|org|home|local|txt)$/.test(s))""")
-        assert keys == [], address
+    assert [(address, seen(address)["keyless"]) for address in PAGES if seen(address)["keyless"]] == []
 
 
-def test_html_is_valid(full, page):
+def test_html_is_valid(seen):
     """html-validate on what the browser has made of every page."""
     tool = install("playwright")
     files = []
     for number, address in enumerate(PAGES):
-        show(page, full, address)
         file = tool / ("page-%d.html" % number)
-        file.write_text("<!DOCTYPE html>\n" + page.evaluate("document.documentElement.outerHTML"))
+        file.write_text("<!DOCTYPE html>\n" + seen(address)["html"])
         files.append(str(file))
     done = subprocess.run(["node_modules/.bin/html-validate", "--config", str(ROOT / "tests/suite/ui/htmlvalidate.json"),
                            str(ROOT / "apid/ui/index.html"), *files], cwd=tool, capture_output=True, text=True, check=False)
