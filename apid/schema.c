@@ -19,6 +19,7 @@ SCHEMA_FILE(schema_002_accounts, "002_accounts.sql");
 SCHEMA_FILE(schema_003_publisher, "003_publisher.sql");
 SCHEMA_FILE(schema_004_appeals, "004_appeals.sql");
 SCHEMA_FILE(schema_005_statistics, "005_statistics.sql");
+SCHEMA_FILE(schema_006_belongings, "006_belongings.sql");
 
 static const struct migration {
 	int version;
@@ -29,6 +30,7 @@ static const struct migration {
 	{ 3, schema_003_publisher },
 	{ 4, schema_004_appeals },
 	{ 5, schema_005_statistics },
+	{ 6, schema_006_belongings },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 

@@ -127,6 +127,7 @@ void store_device_write(struct db_batch *b, const char *id, const struct store_a
 
 	if (!wanted->exists) {
 		accounts_device_end_add(b, id);
+		store_belongings_remove(b, id, by);
 		db_add(b, "DELETE FROM devices WHERE id = ?", "s", id);
 	} else {
 		add_upsert(b, id, wanted);
@@ -167,6 +168,8 @@ int store_device_apply(struct store *s, const char *id, const struct device_stat
 		r = store_apply(s, TOPIC_devices, id, text);
 	if (!r)
 		r = store_apply(s, TOPIC_device_keys, id, key_text);
+	if (!r && !d->exists)
+		r = store_belongings_apply(s, id);
 	if (key_text)
 		explicit_bzero(key_text, strlen(key_text));
 	cJSON_Delete(key);

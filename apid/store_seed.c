@@ -79,6 +79,10 @@ static void add_devices(struct db_batch *b, const cJSON *records)
 	cJSON_ArrayForEach (record, records)
 		add_device(b, record);
 	db_label(b, "devices");
+	db_add(b,
+		"DELETE r FROM records r JOIN devices d ON d.id = r.device WHERE d.origin = "
+		"'stale'",
+		"");
 	db_add(b, "DELETE FROM devices WHERE origin = 'stale'", "");
 	/* All first: devices may have exchanged their addresses. */
 	db_add(b,

@@ -77,8 +77,11 @@ def proxyd(redis, place):
 def post_appeal(proxyd, n, reason="please"):
     record = {"uuid": f"00000000-0000-4000-8000-{n:012d}", "url": f"http://a{n}.example/", "host": f"a{n}.example",
               "mode": "appeal", "device_id": "phone", "reason": reason}
-    proxyd.do("queue_add", record=record, tag=str(n))
-    assert proxyd.wait("queued", tag=str(n))["status"] == 0
+
+    def is_added():  # not while the same is still on its way
+        proxyd.do("queue_add", record=record, tag=str(n))
+        return proxyd.wait("queued", tag=str(n))["status"] == 0
+    wait_until(is_added, "added")
 
 
 def signature(headers, body):
