@@ -2,6 +2,7 @@
 #include "proxyd/appeals.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/random.h"
 #include "common/timer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct appeals {
 	struct hmap entries; /* uuid → struct appeal_entry */
 	struct list local;   /* by local_node, oldest first */
 	size_t local_count;
+	char process[17]; /* this one's name in events */
 };
 
 /* ---- entries ---- */
@@ -39,6 +41,16 @@ static void free_entry(struct appeals *a, struct appeal_entry *e)
 	free(e->answer);
 	free(e->host);
 	free(e);
+}
+
+static int name_process(struct appeals *a)
+{
+	uint64_t number;
+
+	if (random_bytes(NULL, (unsigned char *)&number, sizeof(number)))
+		return -EIO;
+	snprintf(a->process, sizeof(a->process), "%016lx", (unsigned long)number);
+	return 0;
 }
 
 static struct appeal_device *make_device(struct appeals *a, const char *id)
@@ -191,18 +203,46 @@ const struct appeal_key *appeals_key(const struct appeals *a)
 	return &a->key;
 }
 
-bool appeals_may_add(struct appeals *a, const char *device_id)
+static unsigned count(struct appeal_device *d)
 {
-	struct appeal_device *d = make_device(a, device_id);
 	uint64_t now = clock_mono_ms();
 
-	if (!d)
-		return false;
 	if (now - d->window_ms >= WINDOW_MS) {
 		d->window_ms = now;
 		d->in_window = 0;
 	}
-	return ++d->in_window <= a->p->conf->appeals_per_hour;
+	return ++d->in_window;
+}
+
+static void tell_others(const struct appeals *a, const char *device_id)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "device", device_id);
+	cJSON_AddStringToObject(o, "process", a->process);
+	bus_event_send(a->p->d->bus, EVENT_proxyd_appealed, o);
+}
+
+static void on_appealed(void *arg, enum bus_event ev, const void *rec)
+{
+	const struct rec_appeal_count *r = rec;
+	struct appeals *a = arg;
+	struct appeal_device *d = strcmp(r->process, a->process) ? make_device(a, r->device) : NULL;
+
+	(void)ev;
+	if (d)
+		log_debug("appeal taken by another process device=%s in_hour=%u", r->device,
+			count(d));
+}
+
+bool appeals_may_add(struct appeals *a, const char *device_id)
+{
+	struct appeal_device *d = make_device(a, device_id);
+
+	if (!d || count(d) > a->p->conf->appeals_per_hour)
+		return false;
+	tell_others(a, device_id);
+	return true;
 }
 
 int appeals_add(struct appeals *a, const struct appeal *appeal)
@@ -244,6 +284,10 @@ struct appeals *appeals_open(struct proxy *p)
 	hmap_init(&a->entries, NULL);
 	list_init(&a->local);
 	err = appeal_key_load(&a->key, p->conf->shared.state_dir);
+	if (!err)
+		err = name_process(a);
+	if (!err)
+		err = bus_event_subscribe(p->d->bus, EVENT_proxyd_appealed, on_appealed, a);
 	if (!err) {
 		bus_queue_each(p->d->bus, QUEUE_appeals, on_spooled, a);
 		err = bus_subscribe(p->d->bus, TOPIC_appeal_answers, BUS_APID, &ops, a);

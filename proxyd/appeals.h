@@ -40,7 +40,8 @@ struct appeals *appeals_open(struct proxy *p);
 void appeals_free(struct appeals *a);
 
 const struct appeal_key *appeals_key(const struct appeals *a);
-/* One more from that device now? At most appeals_per_hour; each call counts. */
+/* One more from that device now? At most appeals_per_hour, of all processes together as far as the
+ * bus tells them; each call counts. */
 bool appeals_may_add(struct appeals *a, const char *device_id);
 /* 0: it is on disk, or was before (the same uuid). -ENOSPC when there is no room for more, or
  * -errno. */

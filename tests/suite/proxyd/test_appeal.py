@@ -415,6 +415,25 @@ def test_device_is_limited_and_others_are_not(new_world):
     assert len(spooled(w)) == 31
 
 
+def test_appeals_of_all_processes_count_together(new_world):
+    w = new_world
+    w.conf.write_text(w.conf.read_text().replace("appeals_per_hour = 1000", "appeals_per_hour = 5"))
+    w.proxyd.stop()
+    w.start_proxyd()
+    page = form(w, host="x.example")
+    ear = w.redis.connect()
+    ear("SUBSCRIBE", "culvert:event:proxyd:appealed")
+    assert submit(w, page, GATEWAY + PATH, reason="0").status == 200
+    told, = json.loads(ear.read()[2])["batch"]
+    assert told["device"] == "internet"
+    # What it told itself counts once; another process took three.
+    w.redis("PUBLISH", "culvert:event:proxyd:appealed",
+            json.dumps({"v": 1, "batch": [{"device": "internet", "process": "another"}] * 3}))
+    wait_until(lambda: "device=internet in_hour=4" in w.proxyd.log(), "counted")
+    results = [submit(w, page, GATEWAY + PATH, reason=str(n)).status for n in range(1, 4)]
+    assert results == [200, 429, 429]
+
+
 def test_stranger_gets_no_form(world):
     with world.connect("stranger", ("10.9.0.1", 80)) as c:
         try:
