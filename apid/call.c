@@ -133,18 +133,31 @@ void call_text(struct call *c, int status, const char *type, const char *text, s
 	call_text_with(c, status, type, text, len, NULL, NULL);
 }
 
-void call_json(struct call *c, int status, cJSON *json)
+static void answer_json(struct call *c, int status, cJSON *json, bool is_tagged)
 {
-	char *text = json ? json_format(json) : NULL;
+	char *text = json ? json_format(json) : NULL, etag[19];
 
 	cJSON_Delete(json);
+	if (text && is_tagged)
+		table_etag(text, strlen(text), etag);
 	if (text)
-		call_text(c, status, "application/json", text, strlen(text));
+		call_text_with(c, status, "application/json", text, strlen(text),
+			is_tagged ? etag : NULL, NULL);
 	else
 		call_problem(c, 503, "no memory");
 	if (text)
 		explicit_bzero(text, strlen(text)); /* it may have held a new secret */
 	free(text);
+}
+
+void call_json(struct call *c, int status, cJSON *json)
+{
+	answer_json(c, status, json, false);
+}
+
+void call_json_tagged(struct call *c, int status, cJSON *json)
+{
+	answer_json(c, status, json, true);
 }
 
 bool call_wants_page(const struct call *c)

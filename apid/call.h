@@ -50,6 +50,8 @@ void call_by(const struct call *c, struct store_actor *by);
 
 /* Takes json over. NULL: 503. */
 void call_json(struct call *c, int status, cJSON *json);
+/* The same with an ETag, which If-Match of a change is held against (apid/precondition.h). */
+void call_json_tagged(struct call *c, int status, cJSON *json);
 void call_text(struct call *c, int status, const char *type, const char *text, size_t len);
 /* The same with ETag; 304 where the client has it. etag NULL = none. extra may be NULL. */
 void call_text_with(struct call *c, int status, const char *type, const char *text, size_t len,

@@ -34,6 +34,24 @@ struct deed *deed_new(struct call *c, store_step step, void (*answer)(struct dee
 	return d;
 }
 
+bool deed_take_precondition(struct deed *d)
+{
+	if (precondition_parse(exchange_head(&d->c->x), &d->pre))
+		return true;
+	call_invalid(d->c, "If-None-Match", "is not *");
+	return false;
+}
+
+int deed_check(const struct deed *d, cJSON *json)
+{
+	char *text = json ? json_format(json) : NULL;
+	int r = text ? precondition_check(&d->pre, text) : -ENOMEM;
+
+	cJSON_Delete(json);
+	free(text);
+	return r;
+}
+
 static void on_done(void *arg, int status)
 {
 	struct deed *d = arg;

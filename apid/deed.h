@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apid/call.h"
+#include "apid/precondition.h"
 
 /*
  * A call that is one transaction about accounts: what most handlers of accounts, tokens, sessions
@@ -15,6 +16,7 @@ struct deed {
 	/* After success; NULL: 204. */
 	void (*answer)(struct deed *d);
 	const char *conflict; /* what -EEXIST means */
+	struct precondition pre;
 	/* Room for step and answer. */
 	char name[65], role[8], hash[2 * DIGEST_LEN + 1], secret[160];
 	char password[64];
@@ -24,6 +26,13 @@ struct deed {
 
 /* NULL after it answered that there is no memory. */
 struct deed *deed_new(struct call *c, store_step step, void (*answer)(struct deed *d));
+/* Takes If-Match and If-None-Match over, for deed_check. False after it answered that they are
+ * wrong.
+ */
+bool deed_take_precondition(struct deed *d);
+/* For step: does what it found there fit? json, as GET answers it, is taken over. 0, -ESTALE,
+ * -ENOMEM. */
+int deed_check(const struct deed *d, cJSON *json);
 void deed_start(struct deed *d);
 /* The same once the password is hashed, into password; for those who set one. */
 void deed_start_with(struct deed *d, const char *password);

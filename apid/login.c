@@ -132,21 +132,28 @@ int login_step(void *arg, struct db_batch *b, unsigned number)
 
 /* ---- the answer ---- */
 
+cJSON *login_account_json(
+	const char *name, const char *role, const struct group_set *set, bool has_totp)
+{
+	cJSON *json = cJSON_CreateObject(), *groups;
+
+	cJSON_AddStringToObject(json, "name", name);
+	cJSON_AddStringToObject(json, "role", role);
+	groups = set ? cJSON_AddArrayToObject(json, "groups")
+		     : cJSON_AddNullToObject(json, "groups");
+	for (size_t i = 0; set && i < set->n; i++)
+		cJSON_AddItemToArray(groups, cJSON_CreateString(set->v[i]));
+	cJSON_AddBoolToObject(json, "totp", has_totp);
+	return json;
+}
+
 cJSON *login_account(const struct api *a, const char *user)
 {
 	const struct admin *admin = hmap_find_str(&store_accounts(a->store)->admins, user);
-	cJSON *json = admin ? cJSON_CreateObject() : NULL, *groups;
 
-	if (!json)
-		return NULL;
-	cJSON_AddStringToObject(json, "name", admin->name);
-	cJSON_AddStringToObject(json, "role", role_text(admin->role));
-	groups = admin->groups ? cJSON_AddArrayToObject(json, "groups")
-			       : cJSON_AddNullToObject(json, "groups");
-	for (size_t i = 0; admin->groups && i < admin->groups->n; i++)
-		cJSON_AddItemToArray(groups, cJSON_CreateString(admin->groups->v[i]));
-	cJSON_AddBoolToObject(json, "totp", admin->has_totp);
-	return json;
+	return admin ? login_account_json(
+			       admin->name, role_text(admin->role), admin->groups, admin->has_totp)
+		     : NULL;
 }
 
 void login_add_cookies(const struct login *l, struct http_head *extra)

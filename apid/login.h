@@ -33,6 +33,9 @@ bool admin_name_is_good(const char *text);
 #define ADMIN_NAME_FORM "holds others than A-Z a-z 0-9 . _ @ + -"
 /* {"name":…,"role":…,"groups":…,"totp":…}; NULL when there is no such account. */
 cJSON *login_account(const struct api *a, const char *user);
+/* The same of what the database says. groups NULL = all. */
+cJSON *login_account_json(
+	const char *name, const char *role, const struct group_set *groups, bool has_totp);
 /* A code against an account's row: password, totp_seed, totp_enabled, totp_step, recovery. Adds the
  * statements that use it up. 0, -ENOKEY, -EACCES, -errno. */
 int login_check_code(const struct api *a, const char *user, const char *code,

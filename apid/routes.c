@@ -13,6 +13,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_directus,
 	routes_document,
 	routes_explain,
+	routes_firewall,
 	routes_keys,
 	routes_lists,
 	routes_health,

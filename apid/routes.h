@@ -19,6 +19,7 @@ struct route_set routes_devices(void);
 struct route_set routes_directus(void);
 struct route_set routes_document(void);
 struct route_set routes_explain(void);
+struct route_set routes_firewall(void);
 struct route_set routes_keys(void);
 struct route_set routes_lists(void);
 struct route_set routes_health(void);

@@ -89,9 +89,19 @@ static void handle_list(struct call *c)
 	page_answer_items(c, items, NULL);
 }
 
+static void handle_get(struct call *c)
+{
+	cJSON *account = login_account(c->api, c->args[0]);
+
+	if (account)
+		call_json_tagged(c, 200, account);
+	else
+		call_failed(c, -ENOENT, "there is no such account");
+}
+
 static void answer_admin(struct deed *d)
 {
-	call_json(d->c, d->c->route->status, login_account(d->c->api, d->name));
+	call_json_tagged(d->c, d->c->route->status, login_account(d->c->api, d->name));
 }
 
 /* ---- making ---- */
@@ -152,12 +162,27 @@ static void handle_post(struct call *c)
 
 static void look_for_owners(struct deed *d, struct db_batch *b)
 {
-	d->row = db_add(b, "SELECT role, allowed_groups FROM admins WHERE name = ?", "s", d->name);
+	d->row = db_add(b,
+		"SELECT role, allowed_groups, totp_enabled, name FROM admins WHERE name = ?", "s",
+		d->name);
 	d->other = db_add(b,
 		"SELECT COUNT(*) FROM admins WHERE role = 'owner' AND allowed_groups IS NULL AND "
 		"name "
 		"<> ?",
 		"s", d->name);
+}
+
+/* Is the account as If-Match wants it? */
+static int check_match(const struct deed *d, const struct db_rows *row)
+{
+	int err = 0;
+	struct group_set *groups = group_set_parse(db_cell(row, 0, 1), &err);
+	cJSON *account = err ? NULL
+			     : login_account_json(db_cell(row, 0, 3), db_cell(row, 0, 0), groups,
+				       atoi(db_cell(row, 0, 2)));
+
+	group_set_unref(groups);
+	return deed_check(d, account);
 }
 
 /* Somebody must be left who may do everything. */
@@ -170,7 +195,7 @@ static int check_owner_left(const struct deed *d, const struct db_batch *b, bool
 	if (!stays_owner && !strcmp(db_cell(row, 0, 0), "owner") &&
 		!atoll(db_cell(db_batch_rows(b, d->other), 0, 0)))
 		return -EEXIST;
-	return 0;
+	return check_match(d, row);
 }
 
 static void add_changes(struct deed *d, struct db_batch *b)
@@ -256,7 +281,7 @@ static void handle_patch(struct call *c)
 		return;
 	}
 	d = deed_new(c, change_step, answer_changed);
-	if (!d)
+	if (!d || !deed_take_precondition(d))
 		return;
 	d->conflict = "it is the last owner without a limit";
 	snprintf(d->name, sizeof(d->name), "%s", c->args[0]);
@@ -287,7 +312,7 @@ static void handle_delete(struct call *c)
 {
 	struct deed *d = deed_new(c, remove_step, NULL);
 
-	if (!d)
+	if (!d || !deed_take_precondition(d))
 		return;
 	d->conflict = "it is the last owner without a limit";
 	snprintf(d->name, sizeof(d->name), "%s", c->args[0]);
@@ -304,6 +329,8 @@ static const struct route routes[] = {
 		.summary = "The accounts", .handle = handle_list },
 	{ ROUTE("POST", ADMINS), .request = &new_schema, .response = &account_schema, .status = 201,
 		.summary = "Make an account", .handle = handle_post },
+	{ ROUTE("GET", ADMINS "/{name}"), .response = &account_schema, .status = 200,
+		.summary = "One account", .handle = handle_get },
 	{ ROUTE("PATCH", ADMINS "/{name}"), .request = &change_schema, .is_patch = true,
 		.response = &account_schema, .status = 200,
 		.summary = "Change an account; a new password ends its sessions",

@@ -199,6 +199,31 @@ static void on_list(void *arg, struct db_batch *b, int status,
 	exchange_end_work(&c->x);
 }
 
+/* The one that was asked for. */
+static void on_one(void *arg, struct db_batch *b, int status,
+	cJSON *(*make)(const struct db_rows *r, size_t i))
+{
+	struct listing *l = arg;
+	const struct db_rows *rows = status ? NULL : db_batch_rows(b, l->rows);
+	struct call *c = l->c;
+
+	if (status || !rows->n)
+		call_failed(c, status ? status : -ENOENT, NULL);
+	else
+		call_json_tagged(c, 200, make(rows, 0));
+	exchange_end_work(&c->x);
+}
+
+static void on_token(void *arg, struct db_batch *b, int status)
+{
+	on_one(arg, b, status, token_item);
+}
+
+static void on_session(void *arg, struct db_batch *b, int status)
+{
+	on_one(arg, b, status, session_item);
+}
+
 static void on_tokens(void *arg, struct db_batch *b, int status)
 {
 	on_list(arg, b, status, token_item);
@@ -209,7 +234,19 @@ static void on_sessions(void *arg, struct db_batch *b, int status)
 	on_list(arg, b, status, session_item);
 }
 
-/* Whose: one's own, an owner's everybody's ("%"). */
+#define TOKENS                                                                                     \
+	"SELECT id, name, admin, role, scopes, allowed_groups, created_at, expires_at, used_at "   \
+	"FROM tokens WHERE "
+#define SESSIONS "SELECT hash, admin, created_at, seen_at, address, agent FROM sessions WHERE "
+/* One's own, an owner everybody's. */
+#define MAY_SEE "(admin = ? OR ?)"
+
+static size_t add_one(struct db_batch *b, const struct call *c, const char *sql)
+{
+	return db_add(
+		b, sql, "ssi", c->args[0], c->actor.name, (int64_t)(c->actor.role == ROLE_OWNER));
+}
+
 static void start_list(struct call *c, const char *sql, db_on_done on_done)
 {
 	struct db_batch *b = db_batch_new();
@@ -224,42 +261,58 @@ static void start_list(struct call *c, const char *sql, db_on_done on_done)
 	c->data = l;
 	c->free_data = free;
 	l->c = c;
-	l->rows = db_add(b, sql, "si", c->actor.name, (int64_t)(c->actor.role == ROLE_OWNER));
+	if (c->args[0])
+		l->rows = add_one(b, c, sql);
+	else
+		l->rows =
+			db_add(b, sql, "si", c->actor.name, (int64_t)(c->actor.role == ROLE_OWNER));
 	exchange_begin_work(&c->x);
 	store_read(c->api->store, b, on_done, l);
 }
 
 static void handle_tokens(struct call *c)
 {
-	start_list(c,
-		"SELECT id, name, admin, role, scopes, allowed_groups, created_at, expires_at, "
-		"used_at "
-		"FROM tokens WHERE admin = ? OR ? ORDER BY id LIMIT 1000",
-		on_tokens);
+	start_list(c, TOKENS MAY_SEE " ORDER BY id LIMIT 1000", on_tokens);
+}
+
+static void handle_token(struct call *c)
+{
+	start_list(c, TOKENS "id = ? AND " MAY_SEE, on_token);
 }
 
 static void handle_sessions(struct call *c)
 {
-	start_list(c,
-		"SELECT hash, admin, created_at, seen_at, address, agent FROM sessions WHERE admin "
-		"= ? "
-		"OR ? ORDER BY created_at DESC LIMIT 1000",
-		on_sessions);
+	start_list(c, SESSIONS MAY_SEE " ORDER BY created_at DESC LIMIT 1000", on_sessions);
+}
+
+static void handle_session(struct call *c)
+{
+	start_list(c, SESSIONS "hash = ? AND " MAY_SEE, on_session);
 }
 
 /* ---- ending ---- */
 
+/* What is to end, as it is. 0, -ENOENT, -ESTALE. */
+static int check_end(
+	struct deed *d, const struct db_batch *b, cJSON *(*make)(const struct db_rows *r, size_t i))
+{
+	const struct db_rows *rows = db_batch_rows(b, d->row);
+
+	return rows->n ? deed_check(d, make(rows, 0)) : -ENOENT;
+}
+
 static int end_token_step(void *arg, struct db_batch *b, unsigned number)
 {
 	struct deed *d = arg;
+	int r;
 
 	if (number == 0) {
-		d->row = db_add(b, "SELECT id FROM tokens WHERE id = ? AND (admin = ? OR ?)", "ssi",
-			d->c->args[0], d->c->actor.name, (int64_t)(d->c->actor.role == ROLE_OWNER));
+		d->row = add_one(b, d->c, TOKENS "id = ? AND " MAY_SEE);
 		return 1;
 	}
-	if (!db_batch_rows(b, d->row)->n)
-		return -ENOENT;
+	r = check_end(d, b, token_item);
+	if (r)
+		return r;
 	db_add(b, "DELETE FROM tokens WHERE id = ?", "s", d->c->args[0]);
 	write_audit(b, &d->by, "token_remove", d->c->args[0], NULL, NULL);
 	return 0;
@@ -268,34 +321,36 @@ static int end_token_step(void *arg, struct db_batch *b, unsigned number)
 static int end_session_step(void *arg, struct db_batch *b, unsigned number)
 {
 	struct deed *d = arg;
+	int r;
 
 	if (number == 0) {
-		d->row = db_add(b, "SELECT admin FROM sessions WHERE hash = ? AND (admin = ? OR ?)",
-			"ssi", d->c->args[0], d->c->actor.name,
-			(int64_t)(d->c->actor.role == ROLE_OWNER));
+		d->row = add_one(b, d->c, SESSIONS "hash = ? AND " MAY_SEE);
 		return 1;
 	}
-	if (!db_batch_rows(b, d->row)->n)
-		return -ENOENT;
+	r = check_end(d, b, session_item);
+	if (r)
+		return r;
 	db_add(b, "DELETE FROM sessions WHERE hash = ?", "s", d->c->args[0]);
-	write_audit(b, &d->by, "session_end", db_cell(db_batch_rows(b, d->row), 0, 0), NULL, NULL);
+	write_audit(b, &d->by, "session_end", db_cell(db_batch_rows(b, d->row), 0, 1), NULL, NULL);
 	return 0;
+}
+
+static void start_end(struct call *c, store_step step)
+{
+	struct deed *d = deed_new(c, step, NULL);
+
+	if (d && deed_take_precondition(d))
+		deed_start(d);
 }
 
 static void handle_end_token(struct call *c)
 {
-	struct deed *d = deed_new(c, end_token_step, NULL);
-
-	if (d)
-		deed_start(d);
+	start_end(c, end_token_step);
 }
 
 static void handle_end_session(struct call *c)
 {
-	struct deed *d = deed_new(c, end_session_step, NULL);
-
-	if (d)
-		deed_start(d);
+	start_end(c, end_session_step);
 }
 
 static const struct body_field session_fields[] = {
@@ -322,10 +377,14 @@ static const struct route routes[] = {
 		.summary = "The tokens", .handle = handle_tokens },
 	{ ROUTE("POST", "/api/v1/tokens"), .request = &token_schema, .response = &token_schema,
 		.status = 201, .summary = "Make a token", .handle = handle_make_token },
+	{ ROUTE("GET", "/api/v1/tokens/{id}"), .response = &token_schema, .status = 200,
+		.summary = "One token", .handle = handle_token },
 	{ ROUTE("DELETE", "/api/v1/tokens/{id}"), .status = 204, .summary = "End a token",
 		.handle = handle_end_token },
 	{ ROUTE("GET", "/api/v1/sessions"), .response = &session_schema, .is_page = true,
 		.status = 200, .summary = "The sessions", .handle = handle_sessions },
+	{ ROUTE("GET", "/api/v1/sessions/{id}"), .response = &session_schema, .status = 200,
+		.summary = "One session", .handle = handle_session },
 	{ ROUTE("DELETE", "/api/v1/sessions/{id}"), .status = 204, .summary = "End a session",
 		.handle = handle_end_session },
 };

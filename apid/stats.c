@@ -169,6 +169,28 @@ static void add_sums(cJSON *o, const struct sums *sums)
 	add_number(part, "tx_bytes", sums->tx_bytes);
 }
 
+/* What proxyd's processes have open now, as they reported last. */
+static void add_connections(cJSON *o, const struct statuses *s)
+{
+	const struct report *reports[REPORTS_MAX];
+	size_t n = statuses_sorted(s, reports, REPORTS_MAX);
+	int64_t now = clock_wall_ms(), open = 0, spliced = 0, in_path = 0;
+	cJSON *part = cJSON_AddObjectToObject(o, "connections");
+
+	for (size_t i = 0; i < n; i++) {
+		const cJSON *r = reports[i]->json;
+
+		if (reports[i]->daemon != BUS_PROXYD || !report_is_up(reports[i], now))
+			continue;
+		open += number_of(r, "connections");
+		spliced += number_of(r, "spliced_now");
+		in_path += number_of(r, "flows");
+	}
+	cJSON_AddNumberToObject(part, "open", (double)open);
+	cJSON_AddNumberToObject(part, "undecrypted", (double)spliced);
+	cJSON_AddNumberToObject(part, "in_path", (double)in_path);
+}
+
 static void add_alarms(cJSON *o, const struct alarms *alarms)
 {
 	cJSON *list = cJSON_AddArrayToObject(o, "alarms");
@@ -195,8 +217,10 @@ char *stats_make(const struct stats *s, const struct group_set *groups)
 	cJSON_AddNumberToObject(o, "since", (double)s->tallies->since);
 	add_sums(o, &sums);
 	cJSON_AddItemToObject(o, "daemons", stats_daemons(s->statuses));
-	if (!groups)
+	if (!groups) {
+		add_connections(o, s->statuses);
 		add_alarms(o, s->alarms);
+	}
 	text = json_format(o);
 	cJSON_Delete(o);
 	return text;

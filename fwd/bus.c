@@ -141,10 +141,12 @@ static void on_profiles_end(void *arg, enum bus_topic topic, enum bus_daemon own
 
 static void on_counter(void *arg, const char *name, uint64_t packets, uint64_t bytes)
 {
-	(void)bytes;
+	cJSON *status = arg;
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRIu64, packets);
-	cJSON_AddStringToObject(arg, name, text);
+	cJSON_AddStringToObject(cJSON_GetObjectItem(status, "refused_packets"), name, text);
+	snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	cJSON_AddStringToObject(cJSON_GetObjectItem(status, "refused_bytes"), name, text);
 }
 
 static void fill_status(void *arg, cJSON *status)
@@ -156,8 +158,9 @@ static void fill_status(void *arg, cJSON *status)
 	cJSON_AddNumberToObject(status, "updates", (double)f->firewall.updates);
 	cJSON_AddNumberToObject(status, "heals", (double)f->heals);
 	cJSON_AddNumberToObject(status, "policy_epoch", f->firewall.epoch);
-	cJSON *refused = cJSON_AddObjectToObject(status, "refused_packets");
-	if (refused && nft_read_counters(&f->firewall.nft, on_counter, refused))
+	cJSON_AddObjectToObject(status, "refused_packets");
+	cJSON_AddObjectToObject(status, "refused_bytes");
+	if (nft_read_counters(&f->firewall.nft, on_counter, status))
 		log_debug("counters not read");
 }
 

@@ -71,6 +71,7 @@ static void on_status(void *arg, cJSON *status)
 	const struct proxy *p = arg;
 
 	add_count(status, "accepted", p->accepted);
+	add_count(status, "connections", p->connections);
 	add_count(status, "refused_clients", p->refused_clients);
 	add_count(status, "requests", p->requests);
 	add_count(status, "allowed", p->allowed);

@@ -30,12 +30,14 @@ struct load *load_take(struct proxy *p, const struct addr *device)
 	if (l->connections >= LOAD_MAX)
 		return NULL;
 	l->connections++;
+	p->connections++;
 	return l;
 }
 
 void load_release(struct proxy *p, struct load *l)
 {
 	l->connections--;
+	p->connections--;
 	free_if_none(p, l);
 }
 

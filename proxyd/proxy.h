@@ -55,6 +55,7 @@ struct proxy {
 	struct scouts scouts;
 	struct filtering *filtering;
 	struct hmap loads;     /* struct addr → struct load */
+	size_t connections;    /* of devices, open: those that loads count */
 	struct list sessions;  /* struct session */
 	struct list visitors;  /* struct visitor of portal.c */
 	struct list tunnels;   /* struct tunnel */

@@ -197,3 +197,54 @@ def test_one_sees_and_ends_ones_sessions(owner, apid):
     newest = max(sessions, key=lambda s: s["created_at"])
     assert owner.delete(f"/api/v1/sessions/{newest['id']}")[0] == 204
     assert other.get("/auth/me")[0] == 401 and owner.get("/auth/me")[0] == 200
+
+
+def test_an_account_is_changed_only_as_it_was_seen(owner):
+    owner.put("/api/v1/groups/kids", {})
+    assert owner.post("/api/v1/admins", {"name": "hal", "password": SECOND, "role": "helper", "groups": ["kids"]})[0] == 201
+    status, seen = owner.get("/api/v1/admins/hal")
+    etag = owner.headers["ETag"]
+    assert status == 200 and seen == {"name": "hal", "role": "helper", "groups": ["kids"], "totp": False}
+    assert owner.get("/api/v1/admins/hal", headers={"If-None-Match": etag}) == (304, "")
+    assert owner.patch("/api/v1/admins/hal", {"role": "viewer"}, headers={"If-Match": '"0000000000000000"'})[0] == 412
+    assert owner.patch("/api/v1/admins/hal", {"role": "viewer"}, headers={"If-Match": etag})[0] == 200
+    newer = owner.headers["ETag"]
+    assert newer != etag
+    assert owner.patch("/api/v1/admins/hal", {"groups": None}, headers={"If-Match": etag})[0] == 412
+    assert owner.delete("/api/v1/admins/hal", headers={"If-Match": etag})[0] == 412
+    assert owner.get("/api/v1/admins/hal")[1]["role"] == "viewer"
+    assert owner.delete("/api/v1/admins/hal", headers={"If-Match": newer})[0] == 204
+    assert owner.get("/api/v1/admins/hal")[0] == 404 and owner.delete("/api/v1/admins/hal", headers={"If-Match": "*"})[
+        0] == 404
+
+
+def test_if_match_star_is_whatever_there_is(owner):
+    assert owner.patch(f"/api/v1/admins/{OWNER}", {"role": "owner"}, headers={"If-Match": "*"})[0] == 200
+    assert owner.put("/api/v1/words/w", {"term": "x", "match": "exact"}, headers={"If-Match": "*"})[0] == 412
+    assert owner.put("/api/v1/words/w", {"term": "x", "match": "exact"})[0] == 201
+    assert owner.put("/api/v1/words/w", {"term": "y", "match": "exact"}, headers={"If-Match": "*"})[0] == 200
+
+
+def test_one_token_and_one_session_are_read_and_ended_as_they_were_seen(owner, apid):
+    made = owner.post("/api/v1/tokens", {"name": "t", "role": "viewer", "scopes": ["devices"]})[1]
+    for path, one in (("tokens", made["id"]), ("sessions", owner.get("/api/v1/sessions")[1]["items"][0]["id"])):
+        status, seen = owner.get(f"/api/v1/{path}/{one}")
+        etag = owner.headers["ETag"]
+        assert status == 200 and seen == owner.get(f"/api/v1/{path}")[1]["items"][0] and "token" not in seen
+        assert owner.delete(f"/api/v1/{path}/{one}", headers={"If-Match": '"0000000000000000"'})[0] == 412
+        assert owner.get(f"/api/v1/{path}/{one}")[0] == 200, "it is there"
+        assert owner.get(f"/api/v1/{path}/none")[0] == 404
+        assert owner.delete(f"/api/v1/{path}/{one}", headers={"If-Match": etag})[0] == 204
+    assert owner.get("/auth/me")[0] == 401
+
+
+def test_others_tokens_and_sessions_are_an_owner_s_to_see(owner, apid):
+    owner.post("/api/v1/admins", {"name": "hal", "password": SECOND, "role": "viewer"})
+    hal = apid.client("hal", SECOND)
+    token = owner.post("/api/v1/tokens", {"name": "t", "role": "viewer", "scopes": ["devices"]})[1]["id"]
+    session = owner.get("/api/v1/sessions")[1]["items"]
+    mine = next(s["id"] for s in session if s["admin"] == "hal")
+    other = next(s["id"] for s in session if s["admin"] == OWNER)
+    assert hal.get(f"/api/v1/tokens/{token}")[0] == hal.get(f"/api/v1/sessions/{other}")[0] == 404
+    assert hal.get(f"/api/v1/sessions/{mine}")[0] == owner.get(f"/api/v1/sessions/{mine}")[0] == 200
+    assert hal.get("/api/v1/admins/hal")[0] == 403

@@ -166,3 +166,20 @@ def test_no_series_is_of_a_device(world):
     tell(world[2], "dnsd", "count", {"device": "phone", "allowed": 5})
     text = metrics(world)[1]
     assert "phone" not in text and "laptop" not in text and len(text.splitlines()) < 400
+
+
+def test_the_firewall_is_shown_as_fwd_reported_it_last(world):
+    apid, owner, redis = world
+    report(redis, "fwd", known=True, failing=False, rewrites=2, updates=9, heals=1,
+           refused_packets={"profile": "310", "listed": "7"}, refused_bytes={"profile": "18600", "listed": "420"})
+    wait_until(lambda: owner.get("/api/v1/firewall")[1].get("updates") == 9, "reported")
+    body = owner.get("/api/v1/firewall")[1]
+    assert body["running"] and body["known"] and not body["failing"]
+    assert (body["rewrites"], body["heals"]) == (2, 1)
+    assert body["refused"] == [{"reason": "profile", "packets": "310", "bytes": "18600"},
+                               {"reason": "listed", "packets": "7", "bytes": "420"}]
+    assert apid.client("helen", SECOND).get("/api/v1/firewall")[0] == 403
+
+
+def test_before_fwd_reported_there_is_no_firewall_to_show(apid):
+    assert apid.owner().get("/api/v1/firewall")[0] == 503

@@ -357,3 +357,15 @@ s.on('close', code => console.log('closed', code));
         query(world[2], "other.example")
         query(world[2], "npm.example")
         assert node.stdout.read() == "rows\nnpm.example culvert.v1 \nclosed 1000\n"
+
+
+def test_stats_tell_of_the_connections_of_all_proxyd(world, live):
+    one, helen = live("/ws/stats"), live("/ws/stats", client=world[0].client("helen", SECOND))
+    for instance, more in (("1", {"connections": 12, "spliced_now": 7}), ("2", {"connections": 3, "spliced_now": 1}),
+                           ("path", {"flows": 40})):
+        world[2]("PUBLISH", f"culvert:status:proxyd:{instance}", json.dumps({
+            "v": 1, "daemon": "proxyd", "instance": instance, "version": "1.2", "at": int(time.time() * 1000),
+            "uptime_s": 7, "state": "running", "applied": {}, "topics": {}, **more}))
+    wanted = {"open": 15, "undecrypted": 8, "in_path": 40}
+    wait_until(lambda: one.until("stats")["connections"] == wanted, "all are counted")
+    assert "connections" not in helen.until("stats")
