@@ -8,6 +8,7 @@ import pathlib
 import socket
 import ssl
 import tempfile
+import time
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import (BytesMessage, CloseConnection, Ping, Pong, TextMessage)
@@ -52,6 +53,13 @@ def made_owner(apid):
     assert owner.post("/api/v1/admins", {"name": "helen", "password": SECOND, "role": "helper",
                                          "groups": ["kids"]})[0] == 201
     return owner
+
+
+def report(redis, daemon, instance="1", **more):
+    """The daemon's status, as it sends it."""
+    redis("PUBLISH", f"culvert:status:{daemon}:{instance}", json.dumps({
+        "v": 1, "daemon": daemon, "instance": instance, "version": "1.2", "at": int(time.time() * 1000), "uptime_s": 7,
+        "state": "running", "applied": {}, "topics": {}, "bus": {"connects": 1}, **more}))
 
 
 class Refused(Exception):

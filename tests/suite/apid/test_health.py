@@ -7,7 +7,7 @@ import time
 import pytest
 
 from apidlib import owned_file
-from livelib import SECOND, live_world, tell
+from livelib import SECOND, live_world, report, tell
 from support.wait import wait_until
 
 DAEMONS = ["wgd", "fwd", "dnsd", "proxyd", "apid", "syncd"]
@@ -25,13 +25,6 @@ def world(mariadb):
         apid.start()
         owner.conn = None
         yield made
-
-
-def report(redis, daemon, instance="1", **more):
-    """The daemon's status, as it sends it."""
-    redis("PUBLISH", f"culvert:status:{daemon}:{instance}", json.dumps({
-        "v": 1, "daemon": daemon, "instance": instance, "version": "1.2", "at": int(time.time() * 1000), "uptime_s": 7,
-        "state": "running", "applied": {}, "topics": {}, "bus": {"connects": 1}, **more}))
 
 
 def health(world):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from livelib import SECOND, Refused, Socket, access, live_world, query, tell, tell_much
+from livelib import SECOND, Refused, Socket, access, live_world, query, report, tell, tell_much
 from support import npm
 from support.bus import Owner
 from support.wait import wait_until
@@ -363,9 +363,7 @@ def test_stats_tell_of_the_connections_of_all_proxyd(world, live):
     one, helen = live("/ws/stats"), live("/ws/stats", client=world[0].client("helen", SECOND))
     for instance, more in (("1", {"connections": 12, "spliced_now": 7}), ("2", {"connections": 3, "spliced_now": 1}),
                            ("path", {"flows": 40})):
-        world[2]("PUBLISH", f"culvert:status:proxyd:{instance}", json.dumps({
-            "v": 1, "daemon": "proxyd", "instance": instance, "version": "1.2", "at": int(time.time() * 1000),
-            "uptime_s": 7, "state": "running", "applied": {}, "topics": {}, **more}))
+        report(world[2], "proxyd", instance, **more)
     wanted = {"open": 15, "undecrypted": 8, "in_path": 40}
     wait_until(lambda: one.until("stats")["connections"] == wanted, "all are counted")
     assert "connections" not in helen.until("stats")

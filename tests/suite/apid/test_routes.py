@@ -7,6 +7,7 @@ import pytest
 
 import answerer
 from apidlib import OWNER, PASSWORD, SEED
+from livelib import report
 
 ROLES = ["viewer", "helper", "admin", "owner"]
 SECOND = "another long password"
@@ -31,6 +32,7 @@ def world(mariadb, tmp_path_factory):
         others = [answerer.Answerer(redis, "proxyd", {"pem": "", "sha256": ""}),
                   answerer.Answerer(redis, "syncd", {"lists": 0})]
         apid = apidlib.Apid(place, redis, mariadb, SEED).start()
+        report(redis, "fwd")
         owner = apid.owner()
         owner.put("/api/v1/groups/kids", {})
         clients = {}
