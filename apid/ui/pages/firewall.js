@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { el, fill, name, plain } from "../app/dom.js";
-import { t } from "../app/text.js";
-import { button, panel } from "../app/ui.js";
+import { get, me } from "../app/api.js";
+import { ago, bytes, has, number, t, time } from "../app/text.js";
+import { button, facts, ghost, mark, panel } from "../app/ui.js";
+import { ranking } from "../app/ranking.js";
 import { records } from "../app/records.js";
+
+const ASK_MS = 2000;
 
 /* The rules of a profile, in their order. */
 const rules = {
@@ -40,9 +44,66 @@ const rules = {
 
 const short = rule => `${t("rule." + rule.action)} ${plain((rule.prefixes ?? [t("rule.any")]).join(" "), 40)} ${plain([...(rule.protocols ?? []), ...(rule.ports ?? [])].join(" "), 40)}`;
 
+/* ---- what it does now ---- */
+
+function stateMark(now) {
+	if (now.failing) return mark(t("firewall.failing"), "bad", "warning");
+	if (!now.running) return mark(t("daemon.silent"), "warn", "warning");
+	if (!now.known) return mark(t("firewall.closed"), "warn", "block");
+	return mark(t("daemon.good"), "good", "check");
+}
+
+const reasonText = reason => (has("refused." + reason) ? t("refused." + reason) : plain(reason, 40).replace(/_/g, " "));
+
+/* Packets a second since the report before, where there is one; counters begin anew with the rules. */
+function perSecond(now, before, reason) {
+	const packets = r => Number(r.refused.find(x => x.reason === reason)?.packets ?? 0);
+	if (!before || now.at <= before.at || packets(now) < packets(before)) return "";
+	const rate = (packets(now) - packets(before)) / ((now.at - before.at) / 1000);
+	return rate ? t("refused.speed", { n: Math.round(rate * 10) / 10 }) : "";
+}
+
+function refusedRows(now, before) {
+	return now.refused.filter(r => Number(r.packets)).sort((a, b) => b.packets - a.packets)
+		.map(r => ({ label: reasonText(r.reason), value: Number(r.packets), note: [bytes(r.bytes), perSecond(now, before, r.reason)].filter(Boolean).join(" · ") }));
+}
+
+/* The rules' state, and what they refused, as it goes on. */
+function nowPanels(page) {
+	const about = el("div", {}, ghost(4)), refused = el("div", {}, ghost(4));
+	let last = null, before = null;
+	const refresh = async () => {
+		let now;
+		try {
+			now = await get("/api/v1/firewall", { signal: page.signal, once: true });
+		} catch (error) {
+			if (error.status !== 503) throw error;
+			fill(about, el("p", { class: "dim" }, t("firewall.unheard")));
+			fill(refused, el("p", { class: "dim" }, "–"));
+			return;
+		}
+		if (now.at === last?.at) return;
+		before = last;
+		last = now;
+		fill(about, facts([
+			[t("column.state"), stateMark(now)], [t("health.heard"), el("span", { title: time(now.at) }, ago(now.at))],
+			[t("firewall.rewrites"), number(now.rewrites)], [t("firewall.updates"), number(now.updates)], [t("firewall.heals"), number(now.heals)],
+		]));
+		fill(refused, ranking(refusedRows(now, before), t("refused.none"), "firewall"));
+	};
+	refresh().catch(error => {
+		if (error.name === "AbortError") return;
+		fill(about, el("p", { class: "bad" }, error.message));
+		fill(refused);
+	});
+	const timer = setInterval(() => { if (!document.hidden) refresh().catch(() => {}); }, ASK_MS);
+	page.onleave(() => clearInterval(timer));
+	return [panel({ title: t("firewall.now") }, about), panel({ title: t("refused.title") }, refused)];
+}
+
 export const show = page => records(page, {
 	scope: "firewall", path: "/api/v1/profiles", key: "name", undo: true, title: p => p.name, wide: true,
-	intro: panel({ title: t("firewall.built") }, el("dl", { class: "facts" }, ["full", "internet", "intranet", "walled"].map(p => [el("dt", {}, t("choice.profile." + p)), el("dd", { class: "dim" }, t("firewall." + p))]))),
+	intro: el("div", { class: "grid" }, me().groups ? null : nowPanels(page), panel({ title: t("firewall.built") }, el("dl", { class: "facts" }, ["full", "internet", "intranet", "walled"].map(p => [el("dt", {}, t("choice.profile." + p)), el("dd", { class: "dim" }, t("firewall." + p))])))),
 	columns: [
 		{ title: t("field.name"), sort: p => p.name, cell: p => name(p.name) },
 		{ title: t("field.rules"), width: "minmax(0, 3fr)", wide: true, cell: p => el("ul", { class: "chips" }, (p.rules ?? []).slice(0, 6).map(r => el("li", { class: "chip" }, short(r)))) },

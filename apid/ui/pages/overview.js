@@ -69,7 +69,7 @@ export async function show(page) {
 		tiles.devices.set(number(s.devices.online), t("overview.of", { n: s.devices.total }));
 		tiles.asked.set(number(now ? Math.round(now.asked) : 0), t("overview.a.second"));
 		tiles.blocked.set(asked ? `${number(Math.round((blocked * 1000) / asked) / 10)} %` : "0 %", t("overview.since", { n: blocked, when: ago(s.since) }));
-		tiles.traffic.set(now ? bytes(now.bytes) + "/s" : "–", t("overview.refused", { n: s.refused.packets }));
+		tiles.traffic.set(now ? bytes(now.bytes) + "/s" : "–", [t("overview.refused", { n: s.refused.packets }), s.connections && t("overview.connections", { n: s.connections.open + s.connections.in_path })].filter(Boolean).join(" · "));
 		fill(daemons, s.daemons.map(d => el("li", {}, el("span", { class: "grow" }, plain(placed(d), 36), d.instance && d.instance !== "1" ? el("span", { class: "dim" }, " ", plain(d.instance, 16)) : null), daemonMark(d))));
 		alarmsPanel.hidden = !s.alarms?.length;
 		if (s.alarms?.length) fill(alarms, alarmList(s.alarms));

@@ -4,7 +4,8 @@
 import { code, el, fill, name } from "../app/dom.js";
 import { get } from "../app/api.js";
 import { bytes, clock, date, number, t } from "../app/text.js";
-import { button, download, failed, ghost, head, panel, state } from "../app/ui.js";
+import { button, download, failed, ghost, head, panel } from "../app/ui.js";
+import { ranking } from "../app/ranking.js";
 import { timeChart } from "../app/chart.js";
 
 const SPANS = { hour: 36e5, day: 864e5, week: 7 * 864e5, month: 30 * 864e5 };
@@ -19,17 +20,6 @@ function dense({ from, to, step, items }) {
 	const size = STEP_MS[step], byTime = new Map(items.map(p => [p.at, p])), out = [];
 	for (let at = Math.floor(from / size) * size; at < to && out.length < 2000; at += size) out.push([at, byTime.get(at)]);
 	return out;
-}
-
-/* A ranking: name, number, and a bar beside it. */
-function ranking(rows, empty) {
-	if (!rows.length) return state({ icon: "report", title: empty });
-	const most = Math.max(...rows.map(r => r.value), 1);
-	return el("ol", { class: "ranking" }, rows.map(r => {
-		const bar = el("span", {});
-		bar.style.width = `${(100 * r.value) / most}%`;
-		return el("li", {}, el("div", { class: "row" }, el("span", { class: "grow ellipsis" }, r.label), el("span", {}, number(r.value)), r.note && el("span", { class: "dim small" }, r.note)), el("div", { class: "meter", "aria-hidden": "true" }, bar));
-	}));
 }
 
 function asCsv(rows) {

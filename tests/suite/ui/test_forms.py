@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What pages do besides records: files in and out, notifications, pass-throughs, figures, accounts (SPEC A6, A10, A11)."""
 import json
+import re
 import time
 
 import apidlib
@@ -190,6 +191,21 @@ def test_report_shows_what_was_counted(world, open_page, tmp_path):
     rows = (tmp_path / "report.csv").read_text().splitlines()
     assert rows[0] == "at,dns_allowed,dns_blocked,web_allowed,web_blocked,web_unknown,bytes"
     assert [r.split(",", 1)[1] for r in rows[1:]] == ["500,0,0,0,0,0", "1000,200,30,4,6,5000000"]
+
+
+def test_firewall_shows_what_it_refuses_now(world, open_page):
+    packets = {"profile": "1310", "unknown_source": "0", "listed": "92"}
+    world.tell_firewall(refused_packets=packets, refused_bytes={"profile": "78600", "listed": "7360"})
+    page = open_page("/firewall")
+    page.waitForSelector("main .ranking")
+    assert page.evaluate(LINES % "main .ranking .row") == ["Profile 1,310 79 kB", "Address on a list 92 7.4 kB"]
+    packets["listed"] = "2092"
+    world.tell_firewall(refused_packets=packets, refused_bytes={"listed": "80000"})
+    page.waitForSelector("main .ranking >> text=a second")
+    assert re.fullmatch("Address on a list 2,092 80 kB · [0-9.,]+ a second", page.evaluate(LINES % "main .ranking .row")[0])
+    world.tell_firewall(failing=True)
+    page.see("The kernel refuses the rules")
+    world.tell_firewall()
 
 
 # ---- accounts ----

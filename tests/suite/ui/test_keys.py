@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dialogs by keyboard, and what a page says when it has nothing to show (SPEC A11)."""
+import apidlib
 import pytest
 
 # page → what opens a dialog there
@@ -11,9 +12,33 @@ BROKEN = """globalThis.whole ??= fetch; globalThis.fetch = async () => new Respo
     {status: 500, headers: {"Content-Type": "application/problem+json"}})"""
 
 
+@pytest.fixture(scope="module")
+def page(full, browser):
+    """One for all tests."""
+    one = browser.page(reducedMotion="reduce")
+    one.context_addCookies([full.cookie(apidlib.OWNER)])
+    one.goto(full.url)
+    yield one
+    said = one.said()
+    one.close()
+    assert not said
+
+
+@pytest.fixture
+def go(full, page):
+    """go("/users"): there, and all of it is drawn."""
+    def work(address):
+        page.goto(full.url + "/#/me")
+        page.waitForSelector("main [autocomplete=current-password]")
+        page.goto(full.url + "/#" + address)
+        page.wait("document.activeElement === document.querySelector('main h1') && !document.querySelector('main .ghost')")
+        return page
+    return work
+
+
 @pytest.mark.parametrize("address, name", OPENERS)
-def test_dialog_keeps_the_focus_and_escape_gives_it_back(full, open_page, address, name):
-    page = open_page(address)
+def test_dialog_keeps_the_focus_and_escape_gives_it_back(go, address, name):
+    page = go(address)
     selector = "main >> role=button[name=\"%s\"] >> nth=0" % name
     page.waitForSelector(selector)
     page.focus(selector)
@@ -37,9 +62,9 @@ def test_menu_of_phones_is_closed_by_escape(open_page):
     assert page.evaluate("document.activeElement.ariaLabel") == "Open the menu"
 
 
-def test_pages_are_gone_through_by_keyboard_alone(full, open_page):
+def test_pages_are_gone_through_by_keyboard_alone(go):
     """From the navigation into a page, along its table, into a record and back."""
-    page = open_page("/overview")
+    page = go("/health")
     page.keyboard_press("g")
     page.keyboard_press("u")
     page.waitForSelector("h1 >> text=Users")
@@ -58,8 +83,8 @@ def test_pages_are_gone_through_by_keyboard_alone(full, open_page):
     page.wait("document.activeElement.matches('a.open')")
 
 
-def test_sorting_keeps_the_focus_on_what_sorts(full, open_page):
-    page = open_page("/users")
+def test_sorting_keeps_the_focus_on_what_sorts(go):
+    page = go("/users")
     page.focus("main >> role=columnheader >> role=button[name='Name']")
     page.keyboard_press("Enter")
     page.wait("document.querySelector('main [aria-sort]')?.getAttribute('aria-sort') === 'ascending'")
@@ -68,10 +93,10 @@ def test_sorting_keeps_the_focus_on_what_sorts(full, open_page):
     assert page.evaluate("document.activeElement.textContent") == "Name"
 
 
-def test_focus_goes_to_what_follows_a_removed_row(world, open_page):
+def test_focus_goes_to_what_follows_a_removed_row(full, go):
     for n in range(3):
-        world.have("search-words", {"id": "seq%d" % n, "term": "sequence%d" % n})
-    page = open_page("/words/searched")
+        full.have("search-words", {"id": "seq%d" % n, "term": "sequence%d" % n})
+    page = go("/words/searched")
     page.focus("main >> role=button[name='Remove sequence1']")
     page.keyboard_press("Enter")
     page.see("sequence1 was removed")
@@ -79,9 +104,8 @@ def test_focus_goes_to_what_follows_a_removed_row(world, open_page):
 
 
 @pytest.mark.parametrize("address", ["/devices", "/lists/ads", "/settings", "/audit", "/health", "/report"])
-def test_failure_says_what_to_do_and_is_tried_again(full, open_page, address):
-    page = open_page("/me")
-    page.see("Second factor")
+def test_failure_says_what_to_do_and_is_tried_again(go, address):
+    page = go("/me")
     page.evaluate(BROKEN)
     page.evaluate("location.hash = '%s'" % address)
     page.see("The database does not answer.")

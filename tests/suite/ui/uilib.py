@@ -6,7 +6,7 @@ import threading
 import time
 
 import apidlib
-from livelib import tell
+from livelib import report, tell
 from support.bus import Probe
 from support.redis import Redis
 from support.wait import wait_until
@@ -21,12 +21,14 @@ class World:
 
     def __init__(self, place, seed=None, network=None, has_owner=True):
         """network: of the first tunnel, in place of a /24. seed None: the usual one."""
-        self.started, self.proxyd = [], None
+        self.started, self.proxyd, self.updates = [], None, 30
         for name in ("db", "run"):
             (place / name).mkdir()
         try:
             self._start(place, apidlib.SEED if seed is None else seed, network)
             self.owner = self.apid.owner() if has_owner else None
+            if has_owner:
+                self.tell_firewall()
         except BaseException:
             self.stop()
             raise
@@ -86,6 +88,19 @@ class World:
         one = Probe(daemon, "unix:%s" % self.redis.socket, self.apid.dir)
         one.replace(topic, {r["id"]: r for r in records})
         one.quit()
+
+    def tell_firewall(self, **more):
+        """As fwd reports."""
+        self.updates += 1
+        said = {"known": True, "failing": False, "rewrites": 2, "updates": self.updates, "heals": 1,
+                "refused_packets": {"profile": "310", "listed": "92", "quic": "41", "rate": "0"},
+                "refused_bytes": {"profile": "18600", "listed": "7360", "quic": "52480", "rate": "0"}, **more}
+
+        def is_heard():
+            report(self.redis, "fwd", **said)
+            status, body = self.owner.get("/api/v1/firewall")
+            return status == 200 and body["updates"] == self.updates
+        wait_until(is_heard, "apid has heard of the firewall")
 
     def tell_lists(self, records):
         self.tell("syncd", "lists", records)
