@@ -288,6 +288,8 @@ void api_fini(struct api *a)
 	secret_fini(&a->secret);
 	free(a->document);
 	free(a->setup_file);
+	free(a->backup_request_file);
+	free(a->backup_status_file);
 	free(a->setup_hash);
 	free(a->admin_url);
 }

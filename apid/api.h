@@ -44,11 +44,13 @@ struct api {
 	struct limiter hints;	     /* of Directus */
 	const char *directus_secret; /* its webhook shows it; NULL = none may come */
 	int64_t session_idle_ms, session_max_ms;
-	char *document;	  /* of the API, once somebody has asked for it */
-	char *setup_file; /* where the setup link is written */
-	char *admin_url;  /* "https://127.0.0.1:8443" */
-	char *setup_hash; /* of the setup token that is in force; NULL = none */
-	bool is_plain;	  /* the admin listener has no TLS of its own */
+	char *document;		   /* of the API, once somebody has asked for it */
+	char *setup_file;	   /* where the setup link is written */
+	char *backup_request_file; /* that it is there asks for a backup */
+	char *backup_status_file;  /* what culvert-backup tells */
+	char *admin_url;	   /* "https://127.0.0.1:8443" */
+	char *setup_hash;	   /* of the setup token that is in force; NULL = none */
+	bool is_plain;		   /* the admin listener has no TLS of its own */
 	struct front *admin, *device;
 };
 

@@ -283,6 +283,8 @@ static int open_api(struct daemon *d, struct apid *a)
 		.session_idle_ms = conf->session_idle_min * 60000,
 		.session_max_ms = conf->session_max_h * 3600000,
 		.setup_file = strdup(state_path(d, "setup-link", path)),
+		.backup_request_file = strdup(state_path(d, "backup-request", path)),
+		.backup_status_file = strdup(state_path(d, "../backup/status.json", path)),
 		.admin_url = admin_url(conf) };
 	limiter_init(
 		&api->accounts, (uint32_t)conf->rate_account, (uint32_t)conf->rate_account * 5);

@@ -6,6 +6,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_appeals,
 	routes_audit,
 	routes_auth,
+	routes_backups,
 	routes_bulk,
 	routes_ca,
 	routes_device,

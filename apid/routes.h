@@ -12,6 +12,7 @@ struct route_set routes_admins(void);
 struct route_set routes_appeals(void);
 struct route_set routes_audit(void);
 struct route_set routes_auth(void);
+struct route_set routes_backups(void);
 struct route_set routes_bulk(void);
 struct route_set routes_ca(void);
 struct route_set routes_device(void);

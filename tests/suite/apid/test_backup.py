@@ -180,3 +180,63 @@ def test_another_account_of_the_database_may_be_named(gateway, database, identit
     done = tool("culvert-restore", "-d", options, tmp_path / "b", key=identity[0])  # it may not make databases
     assert done.returncode == 1 and "Access denied" in done.stderr
     assert gateway.rows() == rows and not list(gateway.dir.parent.glob(gateway.dir.name + ".*restore-*"))
+
+
+# ---- asked for over the API ----
+
+STORE = "/api/v1/backups"
+
+
+def requested(apid, key, place):
+    """What culvert-backup-request.service runs."""
+    env = dict(os.environ, CULVERT_SBIN=str(BUILD / "bin"), CULVERT_BACKUP_STORE=str(place / "store"),
+               CULVERT_BACKUPS="2")
+    return subprocess.run(["sh", str(ROOT / "deploy/backup/culvert-backup.in"), "-c", str(apid.conf), "-k", str(key),
+                           "--requested"], env=env, text=True, capture_output=True, check=False)
+
+
+def test_a_backup_is_asked_for_made_and_told(apid, identity, place):
+    owner = apid.owner()
+    never = {"state": "never", "started_at": None, "ended_at": None, "error": None, "items": []}
+    assert owner.get(STORE) == (200, never)
+    assert owner.post(STORE) == (202, {**never, "state": "requested"})
+    assert owner.post(STORE)[0] == 409
+    request = place / "state/apid/backup-request"
+    assert request.exists()
+    done = requested(apid, identity[1], place)
+    assert done.returncode == 0, done.stderr
+    body = owner.get(STORE)[1]
+    assert body["state"] == "done" and body["error"] is None and body["ended_at"] >= body["started_at"] > 0
+    one, = body["items"]
+    file = place / "store" / one["name"]
+    assert not request.exists() and one["bytes"] == file.stat().st_size
+    assert file.stat().st_mode & 0o777 == 0o600 and file.stat().st_uid == 0
+    assert ("backup_request", "olga") in {(r["action"], r["actor"].split(":")[-1])
+                                          for r in owner.get("/api/v1/audit")[1]["items"]}
+    assert tool("culvert-restore", "--check", file, key=identity[0]).returncode == 0
+
+
+def test_a_backup_that_fails_is_told_and_its_request_is_done_with(apid, place):
+    owner = apid.owner()
+    assert owner.post(STORE)[0] == 202
+    assert requested(apid, place / 'no"key', place).returncode == 1
+    body = owner.get(STORE)[1]
+    assert body["state"] == "failed" and "no passphrase" in body["error"] and body["items"] == []
+    assert owner.post(STORE)[0] == 202, "again"
+
+
+def test_backups_are_an_owner_s_matter(apid):
+    owner = apid.owner()
+    owner.post("/api/v1/admins", {"name": "adam", "password": "another long password", "role": "admin"})
+    adam = apid.client("adam", "another long password")
+    assert adam.get(STORE)[0] == adam.post(STORE)[0] == 403
+
+
+def test_what_is_told_of_backups_and_cannot_be_read_is_no_backup(apid, place):
+    owner = apid.owner()
+    (place / "state/backup").mkdir()
+    (place / "state/backup/status.json").write_text("{")
+    assert owner.get(STORE)[0] == 503
+    (place / "state/backup/status.json").write_text('{"state":"running","started_at":1,"items":[{"name":5}]}')
+    body = owner.get(STORE)[1]
+    assert body["state"] == "failed" and body["items"] == [], "it was begun long ago and never ended"

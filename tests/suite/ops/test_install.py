@@ -17,7 +17,7 @@ UNITS = ("culvert-fwd.service", "culvert-wgd.service", "culvert-syncd.service", 
 # Makes a network of its own, which takes a capability that is most of its exposure.
 EXPOSED = {"culvert-selftest.service": 3.0}
 OTHERS = ("culvert.target", "culvert-sync.timer", "culvert-backup.service",
-          "culvert-backup.timer", "culvert-selftest.service", "culvert-selftest.timer")
+          "culvert-backup.timer", "culvert-backup-request.path", "culvert-backup-request.service", "culvert-selftest.service", "culvert-selftest.timer")
 SYSTEM_UNITS = "/usr/lib/systemd/system"
 FOREIGN = ("/bin/kill", "/bin/sh", "/usr/bin/redis-server", "/usr/bin/wireguard-go")
 
