@@ -216,7 +216,17 @@ static void on_master(void *arg, const char *server)
 {
 	struct bus *b = arg;
 	char *old = b->server, *copy = b->closing ? NULL : strdup(server);
+	struct endpoint e;
 
+	if (!strncmp(server, "tcp:", 4) && !endpoint_parse(server + 4, &e) &&
+		!conf_is_inside(b->conf, &e.addr)) {
+		log_error(
+			"bus: the master that Sentinels name is in none of bus.networks, it is not "
+			"used server=%s",
+			server);
+		free(copy);
+		return;
+	}
 	if (!copy)
 		return;
 	b->server = copy;

@@ -277,6 +277,14 @@ static void print_users(
 	}
 }
 
+/* As culvert.gateway may be. */
+static bool is_name(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+
+	return n && n <= 16 && !text[n];
+}
+
 int main(int argc, char **argv)
 {
 	char none[] = "";
@@ -287,6 +295,10 @@ int main(int argc, char **argv)
 	struct plan plan = { .replicated = replicated, .gateways = unnamed, .n = 1 };
 
 	for (int g = skip; g < argc; g++) {
+		if (!is_name(argv[g])) {
+			fputs("usage: bus-acl [replicated | sentinel] [GATEWAY...]\n", stderr);
+			return 2;
+		}
 		if (!strcmp(argv[g], "-"))
 			argv[g] = none;
 	}

@@ -126,6 +126,11 @@ static const struct conf_row shared_rows[] = {
 		.help = "What the Sentinels call it." },
 	{ "bus", "redis_sentinel_auth", CONF_BOOL, AT(redis_sentinel_auth), "yes",
 		.help = "Do daemons tell Sentinels user and password, the same as Redis?." },
+	{ "bus", "networks", CONF_PREFIXES, AT(networks), "",
+		.help = "Networks inside of a tunnel between machines. Redis and Sentinels of "
+			"another "
+			"machine are used in one of these alone: on the way to them nothing is "
+			"encrypted." },
 	{ OWN_SECTION, "redis_password_file", CONF_SECRET, AT(redis_password), "",
 		.help = "File with this daemon's Redis password." },
 	{ OWN_SECTION, "user", CONF_STRING, AT(user), "", .max = 32,
@@ -397,6 +402,44 @@ static void compare_tunnels(struct reader *r)
 	}
 }
 
+/* ---- the way to Redis ---- */
+
+bool conf_is_inside(const struct conf_shared *conf, const struct addr *a)
+{
+	static const struct addr v6 = { .family = AF_INET6, .bytes = { [15] = 1 } };
+
+	if (a->family == AF_INET ? a->bytes[0] == 127 : addr_equal(a, &v6))
+		return true;
+	for (size_t i = 0; i < conf->networks.n; i++) {
+		if (prefix_contains(&conf->networks.v[i], a))
+			return true;
+	}
+	return false;
+}
+
+static void check_way(struct reader *r, const char *key, const char *text)
+{
+	struct endpoint e;
+
+	if (!r->failed && !endpoint_parse(text, &e) && !conf_is_inside(r->conf, &e.addr))
+		report(r,
+			"%s: %s is another machine, and in none of bus.networks: on the way there "
+			"nothing is encrypted, so it must be inside of a tunnel",
+			key, text);
+}
+
+static void check_ways(struct reader *r)
+{
+	const struct conf_shared *c = r->conf;
+
+	if (r->failed)
+		return;
+	for (size_t i = 0; i < c->redis_sentinels.n; i++)
+		check_way(r, "bus.redis_sentinels", c->redis_sentinels.v[i]);
+	if (!c->redis_sentinels.n && !strncmp(c->redis, "tcp:", 4))
+		check_way(r, "bus.redis", c->redis + 4);
+}
+
 /* ---- tunnels of other gateways ---- */
 
 static void free_tunnel(struct conf_tunnel *t)
@@ -526,6 +569,7 @@ int conf_parse(const char *text, size_t len, const char *name, const char *daemo
 	complete_tunnels(&r);
 	compare_tunnels(&r);
 	leave_own_tunnels(&r);
+	check_ways(&r);
 	if (!r.failed && derive(&r))
 		report(&r, "no memory");
 	if (r.failed)

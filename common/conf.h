@@ -83,6 +83,7 @@ struct conf_shared {
 	struct conf_strings redis_sentinels; /* ADDR:PORT; then `redis` is not used */
 	char *redis_master;		     /* its name with them */
 	bool redis_sentinel_auth;
+	struct conf_prefixes networks; /* inside of tunnels between machines */
 	struct conf_secret redis_password;
 	char *user;	/* name or numeric uid */
 	char *instance; /* [A-Za-z0-9]{1,16} */
@@ -93,6 +94,8 @@ struct conf_shared {
 	size_t other_count;
 };
 
+/* May what is not encrypted go there: this machine itself, or a network of bus.networks? */
+bool conf_is_inside(const struct conf_shared *conf, const struct addr *a);
 /* Is a device of that tunnel (NULL, "": it names none) this gateway's? One that names none is no
  * gateway's that has a name. */
 bool conf_serves_tunnel(const struct conf_shared *conf, const char *name);

@@ -172,6 +172,31 @@ static void test_a_gateway_without_tunnels_is_an_error(void)
 					       "-");
 }
 
+/* O4: between machines the bus is inside of a tunnel, or it is not used. */
+static void test_redis_of_another_machine_must_be_inside_of_a_tunnel(void)
+{
+	struct conf c;
+
+	refuse("[bus]\nredis = tcp:192.0.2.9:6379\n",
+		"culvert.conf: bus.redis: 192.0.2.9:6379 is another machine, and in none of "
+		"bus.networks: on the way there nothing is encrypted, so it must be inside of a "
+		"tunnel");
+	refuse("[bus]\nnetworks = 10.200.0.0/24\nredis_sentinels = 10.200.0.1:26379, "
+	       "10.201.0.1:26379\n",
+		"culvert.conf: bus.redis_sentinels: 10.201.0.1:26379 is another machine, and in "
+		"none "
+		"of bus.networks: on the way there nothing is encrypted, so it must be inside of a "
+		"tunnel");
+	STR_IS(parse("[bus]\nnetworks = 10.200.0.0/24, fd20::/64\nredis = tcp:[fd20::1]:6379\n",
+		       &c),
+		"");
+	conf_fini(ROWS, &c, sizeof(c));
+	STR_IS(parse("[bus]\nredis = tcp:127.0.0.1:6379\n", &c), "");
+	conf_fini(ROWS, &c, sizeof(c));
+	STR_IS(parse("[bus]\nredis = tcp:[::1]:6379\n", &c), "");
+	conf_fini(ROWS, &c, sizeof(c));
+}
+
 static void test_tunnels_that_share_something_are_an_error(void)
 {
 	refuse("[tunnel a]\naddresses = 10.0.0.1/24\n[tunnel b]\naddresses = 10.1.0.1/24\nport = "
@@ -357,6 +382,7 @@ int main(void)
 	TAP_RUN(test_the_gateway_without_a_name_leaves_others_theirs);
 	TAP_RUN(test_who_is_everybodys_knows_all_tunnels);
 	TAP_RUN(test_a_gateway_without_tunnels_is_an_error);
+	TAP_RUN(test_redis_of_another_machine_must_be_inside_of_a_tunnel);
 	TAP_RUN(test_tunnels_that_share_something_are_an_error);
 	TAP_RUN(test_a_required_key_must_be_there);
 	TAP_RUN(test_a_line_that_is_neither_is_an_error);
