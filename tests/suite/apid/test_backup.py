@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """culvert-backup and culvert-restore: one encrypted file, and a machine that has nothing but it."""
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ import apidlib
 import pytest
 
 from support import BUILD, ROOT
+from support.net import Host
+from support.redis import Client
 from support.wait import wait_until
 
 PASSPHRASE = "twelve bytes and more\n"
@@ -88,6 +91,72 @@ def test_an_empty_machine_is_the_same_gateway_afterwards(gateway, database, iden
     gateway.start()
     wait_until(lambda: {topic: gateway.state(topic) for topic in POLICY} == policy, "the same is published")
     assert gateway.rows() == rows
+    assert gateway.client(apidlib.OWNER, apidlib.PASSWORD).get("/api/v1/devices")[0] == 200
+
+
+class OtherMachine:
+    """A machine that has the programs and users, an empty MariaDB and an empty Redis where the first has its own, and
+    the backup; nothing of the first one's directories or network. The first one runs on."""
+
+    def __init__(self, gateway, mariadb, *files):
+        self.dir, self.mariadb, self.host = gateway.dir, mariadb, Host(mounts=True)
+        self.host.run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp")
+        self.host.run("mount", "--bind", mariadb.dir, gateway.database.dir)
+        for path in files:
+            shutil.copy(path, mariadb.dir / path.name)
+        self.acl = mariadb.dir / "culvert.acl"
+        shutil.copy(gateway.redis.acl, self.acl)
+        self.started = []
+
+    def start(self, *argv):
+        self.started.append(self.host.start(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def redis(self, *command):
+        with Client("/proc/%d/root%s/redis.sock" % (self.host.sleeper.pid, self.dir), "root", "root") as one:
+            return one(*command)
+
+    def state(self, topic):
+        flat = self.redis("HGETALL", "culvert:state:%s:apid" % topic)
+        return {k: json.loads(v) for k, v in zip(flat[::2], flat[1::2])}
+
+    def close(self):
+        for process in reversed(self.started):
+            process.terminate()
+            process.wait()
+        self.host.close()
+
+
+@pytest.fixture
+def other_machine(gateway, identity, tmp_path):
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    with apidlib.running_mariadb() as mariadb:
+        mariadb.create()
+        one = OtherMachine(gateway, mariadb, saved, identity[0])
+        yield one
+        one.close()
+
+
+def test_another_machine_is_the_same_gateway(gateway, other_machine):
+    policy = {topic: gateway.state(topic) for topic in POLICY}
+    here = other_machine
+    assert here.host.run("ls", here.dir.parent) == ""
+    here.host.run("env", "CULVERT_SBIN=%s" % (BUILD / "bin").resolve(), "sh", ROOT / "deploy/backup/culvert-restore.in",
+                  "-k", here.mariadb.dir / "identity", here.mariadb.dir / "b")
+    for name in ("wgd/keys/mitm.key", "proxyd/ca/root.pem", "proxyd/ca/root.key", "apid/secret"):
+        path = "/proc/%d/root%s/state/%s" % (here.host.sleeper.pid, here.dir, name)
+        with open(path, "rb") as restored:
+            assert restored.read() == (gateway.dir / "state" / name).read_bytes(), name
+    here.start("redis-server", "--port", 0, "--unixsocket", here.dir / "redis.sock", "--unixsocketperm", 777,
+               "--aclfile", here.acl, "--save", "", "--dir", here.mariadb.dir)
+    here.start((BUILD / "bin/apid").resolve(), "-c", here.dir / "culvert.conf")
+    wait_until(lambda: here.host.run("ls", here.dir / "redis.sock", check=False), "its Redis")
+    wait_until(lambda: {topic: here.state(topic) for topic in POLICY} == policy, "the same is published there")
+    assert here.mariadb.sql("SELECT device, public_key FROM device_keys ORDER BY device", "culvert") == gateway.rows()[2]
+    login = here.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert",
+                          here.dir / "state/apid/admin-ca.pem", "-H", "Content-Type: application/json", "-d",
+                          json.dumps({"user": apidlib.OWNER, "password": apidlib.PASSWORD}),
+                          "https://127.0.0.1:%d/auth/login" % gateway.admin_port)
+    assert login == "200"
     assert gateway.client(apidlib.OWNER, apidlib.PASSWORD).get("/api/v1/devices")[0] == 200
 
 
