@@ -108,15 +108,20 @@ function connectionPanel({ page, device, path }) {
 
 function aboutPanel({ page, device, etag, path }) {
 	const edit = async () => {
+		const health = await get("/api/v1/health", { once: true, quiet: true });
+		const tunnels = (health.gateways ?? []).flatMap(g => g.tunnels);
 		const form = makeForm([
 			{ name: "name", kind: "text", max: 256 },
 			{ name: "group", kind: "pick", of: "/api/v1/groups" },
 			{ name: "user", kind: "pick", of: "/api/v1/users", many: true },
 			{ name: "expires_at", kind: "when" },
 			{ name: "subscription", kind: "text" },
+			...(tunnels.length > 1 ? [{ name: "tunnel", kind: "text", max: 32, required: true }] : []),
 			{ name: "addresses", kind: "texts", rows: 2 },
 		], device, "device");
-		const saved = await formDialog({ title: t("device.edit"), form, save: value => change("PUT", path, value, { etag }) }).done;
+		// In another tunnel it gets other addresses.
+		const placed = value => (value.tunnel !== device.tunnel ? { ...value, addresses: undefined } : value);
+		const saved = await formDialog({ title: t("device.edit"), form, save: value => change("PUT", path, placed(value), { etag }) }).done;
 		if (saved) {
 			toast(t("saved"));
 			page.again();

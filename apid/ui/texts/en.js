@@ -60,7 +60,7 @@ export default {
 	"switch.offline_browser": "No browsing", "switch.offline_browser.about": "The proxy answers with a page; apps go on.", "switch.offline_vpn": "No apps", "switch.offline_vpn.about": "Nothing but the browser’s proxy goes on.",
 
 	/* fields */
-	"field.name": "Name", "field.id": "Id", "help.id": "Made from the name if you leave it empty. It never changes.", "field.group": "Group", "field.user": "User", "field.expires_at": "Expires", "field.addresses": "Addresses", "help.device.addresses": "One a line. Empty: free ones are given.", "field.subscription": "Subscription", "field.tunnel": "Tunnel", "field.public_key": "Public key",
+	"field.name": "Name", "field.id": "Id", "help.id": "Made from the name if you leave it empty. It never changes.", "field.group": "Group", "field.user": "User", "field.expires_at": "Expires", "field.addresses": "Addresses", "help.device.tunnel": "Another tunnel moves it to the gateway that has it: it gets other addresses and needs the new configuration.", "help.device.addresses": "One a line. Empty: free ones are given.", "field.subscription": "Subscription", "field.tunnel": "Tunnel", "field.public_key": "Public key",
 	"field.unknown_sites": "Unknown websites", "choice.unknown_sites.block": "Block", "choice.unknown_sites.pass": "Let through",
 	"field.site_scope": "Website rules act on", "choice.site_scope.browser": "The browser’s proxy", "choice.site_scope.all": "All apps",
 	"field.images": "Images", "choice.images.hide": "Hide", "choice.images.show": "Show", "field.words": "Masked words", "choice.words.hide": "Mask", "choice.words.show": "Show",
