@@ -52,12 +52,12 @@ fill = $(FILL) $(1) | $(PLACES) >$(2) && chmod $(3) $(2)
 PUT = install -p -m 644
 D = $(DESTDIR)
 ACLS = $(addprefix $(B)/,culvert.acl culvert-replicated.acl culvert-sentinel.acl)
-install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listcheck) $(ACLS) $(MAN_MADE)
+install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listcheck bus-acl) $(ACLS) $(MAN_MADE)
 	@install -d $(D)$(SBINDIR) $(D)$(LIBEXECDIR) $(D)$(UNITDIR) $(D)$(SHAREDIR)/texts $(D)$(SHAREDIR)/examples $(D)$(SHAREDIR)/nginx $(D)$(SHAREDIR)/coturn \
 		$(D)$(PREFIX)/lib/sysusers.d $(D)$(PREFIX)/lib/tmpfiles.d $(D)$(PREFIX)/lib/sysctl.d \
 		$(D)$(PREFIX)/share/man/man5 $(D)$(PREFIX)/share/man/man7 $(D)$(PREFIX)/share/man/man8 $(D)$(SYSCONFDIR)/logrotate.d
 	@install -p $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal) $(D)$(SBINDIR)
-	@install -p $(addprefix $(B)/bin/,directus-records listcheck) $(D)$(LIBEXECDIR)
+	@install -p $(addprefix $(B)/bin/,directus-records listcheck bus-acl) $(D)$(LIBEXECDIR)
 	@install -d $(D)$(LIBEXECDIR)/import && $(PUT) deploy/import/*.py $(D)$(LIBEXECDIR)/import
 	@$(call fill,deploy/import/culvert-import,$(D)$(SBINDIR)/culvert-import,755)
 	@$(call fill,deploy/backup/culvert-backup.in,$(D)$(SBINDIR)/culvert-backup,755)
@@ -76,6 +76,7 @@ install: $(addprefix $(B)/bin/,$(DAEMONS) culvert-seal directus-records listchec
 	@$(call fill,deploy/systemd/redis.conf.in,$(D)$(SHAREDIR)/redis.conf,644)
 	@$(PUT) deploy/culvert.conf.example $(ACLS) $(addprefix deploy/systemd/,mariadb.cnf galera.cnf redis-shared.conf redis-replicated.conf sentinel.conf) $(D)$(SHAREDIR)
 	@$(PUT) deploy/texts/*.json $(D)$(SHAREDIR)/texts
+	@install -d $(D)$(SHAREDIR)/oci && install -p deploy/oci/start $(D)$(SHAREDIR)/oci && $(PUT) deploy/oci/Containerfile deploy/oci/compose.yaml $(D)$(SHAREDIR)/oci
 	@$(PUT) deploy/setup/seed.json deploy/examples/policy/lists/sample.txt $(D)$(SHAREDIR)/examples
 	@$(PUT) deploy/man/*.8 $(D)$(PREFIX)/share/man/man8
 	@for p in culvert-restore culvert-seal; do echo '.so man8/culvert-backup.8' >$(D)$(PREFIX)/share/man/man8/$$p.8; done

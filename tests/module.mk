@@ -71,10 +71,13 @@ latency chaos soak: deps
 # In a Debian 13 made for it. Minutes.
 check-trixie:
 	$(Q)tests/trixie
+# Image and containers, with podman. Minutes.
+check-oci:
+	$(Q)B=$(B) tests/oci
 # Whether the tests of the decision notice slips in it. Minutes.
 mutants: deps
 	$(Q)tests/mutants
-.PHONY: check-trixie mutants
+.PHONY: check-trixie check-oci mutants
 
 # 60 s a target; make fuzz SECONDS=5 for a quick look.
 SECONDS ?= 60
