@@ -4,6 +4,7 @@ import os
 import pathlib
 import tempfile
 
+import chaoslib
 import directuslib
 import pytest
 import realdirectus
@@ -31,6 +32,14 @@ def directus(served):
     """Up, with collections that are empty and a token that may use them."""
     yield served
     served.restore(directuslib.TOKEN)
+
+
+@pytest.fixture
+def world(place, redis, directus):
+    """All parts on the way of an appeal, this Directus among them."""
+    one = chaoslib.World(place, redis, realdirectus.Killable(directus))
+    yield one
+    one.close()
 
 
 @pytest.fixture

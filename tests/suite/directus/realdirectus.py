@@ -213,6 +213,21 @@ class RealDirectus:
         self.api("PATCH", f"/users/{self.user}", {"token": token})
 
 
+class Killable:
+    """One that runs, as chaoslib kills and starts it; its rows are in its database."""
+
+    def __init__(self, one):
+        self.one, self.url, self.kill = one, one.url, one.kill
+
+    def start(self):
+        """Waits for nothing."""
+        self.one.process = self.one._run("start")
+
+    def appeals(self):
+        rows = self.one.database.sql("SELECT reason, uuid FROM vpn_appeals", "directus")
+        return sorted(tuple(r) for r in rows)
+
+
 def ask(url, method, body, token):
     """[status, text]; runs in a host of the lab, too."""
     request = urllib.request.Request(url, data=body, method=method, headers={
