@@ -11,6 +11,7 @@
 #define SOON_MS	      10
 #define HINT_GAP_MS   200 /* between the starts of rounds that hints bring */
 #define DOUBLINGS_MAX 10
+#define ROWS_MORE     10000 /* than twice as many as were counted */
 
 static void next_unit(struct directus *d);
 static void ask_stamp(struct directus *d);
@@ -205,6 +206,12 @@ static void on_read(void *arg, const struct directus_answer *a)
 	}
 }
 
+/* Rows may come while they are read; without an end they are none of a database. */
+static uint64_t rows_max(const struct directus_unit *u, unsigned part)
+{
+	return u->counts[part] < 0 ? 0 : 2 * (uint64_t)u->counts[part] + ROWS_MORE;
+}
+
 static void read_part(struct directus *d)
 {
 	struct directus_unit *u = current(d);
@@ -217,6 +224,7 @@ static void read_part(struct directus *d)
 	}
 	d->read = (struct directus_read){ .client = &d->client,
 		.page = d->conf.page,
+		.rows_max = rows_max(u, d->part),
 		.on_row = on_row,
 		.on_end = on_read,
 		.arg = d };

@@ -38,9 +38,9 @@ static void end(struct directus_read *r, const struct directus_answer *a)
 	r->on_end(r->arg, a);
 }
 
-static void fail(struct directus_read *r, const char *why)
+static void fail(struct directus_read *r, enum directus_outcome outcome, const char *why)
 {
-	struct directus_answer a = { .outcome = DIRECTUS_FAILED };
+	struct directus_answer a = { .outcome = outcome };
 
 	snprintf(a.text, sizeof(a.text), "%s", why);
 	end(r, &a);
@@ -76,19 +76,24 @@ static void take_page(struct directus_read *r, const cJSON *rows)
 	cJSON_ArrayForEach (row, rows) {
 		err = take_key(r, row);
 		if (err) {
-			fail(r, err == -EPROTO ? "rows without an ascending key \"id\""
+			fail(r, err == -EPROTO ? DIRECTUS_REFUSED : DIRECTUS_FAILED,
+				err == -EPROTO ? "rows without an ascending key \"id\""
 					       : "out of memory");
 			return;
 		}
-		r->rows++;
+		if (++r->rows > (r->rows_max ? r->rows_max : DIRECTUS_ROWS_MAX)) {
+			fail(r, DIRECTUS_REFUSED, "far more rows come than are counted");
+			return;
+		}
 		err = r->on_row(r->arg, row);
 		if (err) {
-			fail(r, strerror(-err));
+			fail(r, err == -ENOSPC ? DIRECTUS_REFUSED : DIRECTUS_FAILED,
+				err == -ENOSPC ? "too large" : strerror(-err));
 			return;
 		}
 	}
 	if (ask(r))
-		fail(r, "out of memory");
+		fail(r, DIRECTUS_FAILED, "out of memory");
 }
 
 static void on_answer(void *arg, struct directus_answer *a)
@@ -99,11 +104,11 @@ static void on_answer(void *arg, struct directus_answer *a)
 	if ((a->outcome == DIRECTUS_BAD_QUERY || a->too_large) && r->page > 1) {
 		r->page /= 2;
 		if (ask(r))
-			fail(r, "out of memory");
+			fail(r, DIRECTUS_FAILED, "out of memory");
 	} else if (a->outcome != DIRECTUS_OK) {
 		end(r, a);
 	} else if (!cJSON_IsArray(rows)) {
-		fail(r, "the answer has no rows");
+		fail(r, DIRECTUS_REFUSED, "the answer has no rows");
 	} else if (!rows->child) {
 		end(r, a);
 	} else {

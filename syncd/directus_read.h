@@ -9,6 +9,7 @@
  * large is asked for by half; the end is a page without rows.
  */
 #define DIRECTUS_NAME_MAX 128 /* of a collection or field */
+#define DIRECTUS_ROWS_MAX 20000000
 
 struct directus_read {
 	struct directus_client *client;
@@ -18,9 +19,12 @@ struct directus_read {
 	char *key;	  /* the last row's, as text; NULL before the first */
 	int64_t number;
 	uint64_t rows;
-	/* Row by row; not 0 ends the reading with that, as DIRECTUS_FAILED. */
+	uint64_t rows_max; /* more are refused; 0 = DIRECTUS_ROWS_MAX */
+	/* Row by row; not 0 ends the reading with that, as DIRECTUS_FAILED; -ENOSPC: there is too
+	 * much of it, as DIRECTUS_REFUSED. */
 	int (*on_row)(void *arg, const cJSON *row);
-	/* Once: OK and all rows were told, or what went wrong. */
+	/* Once: OK and all rows were told, or what went wrong. REFUSED, too, where the rows are
+	 * none that could be read: it is the collection's own fault. */
 	void (*on_end)(void *arg, const struct directus_answer *a);
 	void *arg;
 };

@@ -290,7 +290,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answer = {"errors": [{"message": message, "extensions": {"code": e.code, **e.extensions}}]}
             if status in (429, 503):
                 extra["Retry-After"] = "1"
-        data = json.dumps(answer).encode() if answer else b""
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode() if answer else b""
         self.send_response(status)
         for name, value in extra.items():
             self.send_header(name, value)
