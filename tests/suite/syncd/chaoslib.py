@@ -29,7 +29,7 @@ class Proxyd(Daemon):
     """proxyd, and a device that asks its portal, in a namespace of their own."""
 
     def __init__(self, place, redis, ends):
-        self.ends, self.dir = ends, place / "proxyd-home"
+        self.ends, self.dir, self.failure = ends, place / "proxyd-home", None
         for kind in ("state", "cache"):
             (self.dir / kind).mkdir(parents=True)
         self.host = Host()
@@ -71,23 +71,20 @@ appeals_per_hour = 1000
             return c.ask(method, url, url.split("/")[2], headers, body)
 
     def form(self, n):
-        """The form for the appeal of that number, as soon as there is one."""
-        def look():
-            try:
-                page = portallib.fetch(self, form_address(n))
-            except (OSError, EOFError):
-                return None
-            return page if page.status == 200 and page.form else None
+        """The form for the appeal of that number; None: there is none now."""
         try:
-            return wait_until(look, "form")
-        except AssertionError as e:
-            raise AssertionError(f"{e}\n{self.log()[-4000:]}") from None
+            page = portallib.fetch(self, form_address(n))
+        except (OSError, EOFError) as e:
+            self.failure = e
+            return None
+        return page if page.status == 200 and page.form else None
 
     def submit(self, n, page):
         """True: it says that it has it, and from then on it must not be lost. False: nobody answered."""
         try:
             done = portallib.submit(self, page, form_address(n), reason=reason(n))
-        except (OSError, EOFError, IndexError):
+        except (OSError, EOFError) as e:
+            self.failure = e
             return False
         assert done.title == "Submitted", done.text
         return True
@@ -188,13 +185,31 @@ class World:
         self.ends.close()
 
 
+PATIENCE_S = 5
 PARTS = ("proxyd", "redis", "syncd", "apid", "directus", "mariadb")
 
 
-def send(world, n, rng, kills_proxyd):
+def insist(world, down, ask, what):
+    """Until ask() gives something. Who restarts beside an empty Redis and without apid knows no device, and answers
+    nobody: then what is away comes back, part by part."""
+    patience = time.monotonic() + PATIENCE_S
+
+    def look():
+        nonlocal patience
+        if down and time.monotonic() > patience:
+            world.start(down.pop(0))
+            patience = time.monotonic() + PATIENCE_S
+        return ask()
+    try:
+        return wait_until(look, what, 4 * DEADLINE_S)
+    except AssertionError as e:
+        raise AssertionError(f"{e}\n{world.proxyd.failure!r}\n{world.proxyd.log()[-4000:]}") from None
+
+
+def send(world, n, rng, down, kills_proxyd):
     """The appeal of that number, and proxyd killed after it, or while it is on its way: then the device, which
     knows nothing, sends its form again."""
-    page = world.proxyd.form(n)
+    page = insist(world, down, lambda: world.proxyd.form(n), "a form")
     killer = threading.Timer(rng.random() * 0.03, world.proxyd.kill) if kills_proxyd and rng.random() < 0.7 else None
     if killer:
         killer.start()
@@ -205,7 +220,7 @@ def send(world, n, rng, kills_proxyd):
         world.proxyd.kill()
     if kills_proxyd:
         world.proxyd.start()
-    wait_until(lambda: answered or world.proxyd.submit(n, page), "the appeal is taken")
+    insist(world, down, lambda: answered or world.proxyd.submit(n, page), "the appeal is taken")
 
 
 def run(world, rounds, seed):
@@ -218,14 +233,14 @@ def run(world, rounds, seed):
         before = rng.random() < 0.5
         kills[name] += 1
         if name == "proxyd":
-            send(world, n, rng, True)
+            send(world, n, rng, down, True)
         else:
-            if before:
-                world.part(name).kill()
-            send(world, n, rng, False)
             if not before:
-                world.part(name).kill()
+                send(world, n, rng, down, False)
+            world.part(name).kill()
             down.append(name)
+            if before:
+                send(world, n, rng, down, False)
         while len(down) > rng.randrange(3):
             world.start(down.pop(0))
     for name in down:
