@@ -157,7 +157,7 @@ static bool lacks(const struct directus *d, const struct directus_unit *u, unsig
 	removed = directus_rows_removed(&before, now);
 	many = removed > d->conf.removal_rows &&
 	       removed * 100 > before.count * d->conf.removal_limit;
-	columns = now->columns ? before.columns & ~now->columns : 0;
+	columns = now->seen ? before.columns & ~now->columns : 0;
 	if (many)
 		snprintf(out->why, sizeof(out->why), "%lu of %lu rows are", removed, before.count);
 	else if (columns)

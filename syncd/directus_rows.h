@@ -13,6 +13,7 @@
 
 struct directus_rows {
 	uint64_t count;
+	uint64_t seen;	  /* also those that could not be used; the caller's count */
 	unsigned columns; /* bit f: field f of the mapping's table had a column in some row */
 	uint64_t *hashes; /* ascending and at most ROWS_SAMPLE after directus_rows_finish */
 	size_t n;

@@ -135,6 +135,7 @@ int directus_unit_add(struct directus_unit *u, const struct mapping *m, unsigned
 	if (*u->fields[part])
 		own.columns[u->parts[part]][0] = u->fields[part];
 	u->rows++;
+	u->rows_now[part].seen++;
 	u->rows_now[part].columns |= mapping_present(&own, u->parts[part], row);
 	if (u->is_list)
 		err = mapping_add_entries(&own, u->parts[part], row, &u->text);

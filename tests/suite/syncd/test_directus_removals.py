@@ -153,6 +153,18 @@ def test_a_hidden_column_opens_nothing(policy, directus, gateway, redis):
     policy.wait("device_prefs", {"device:dev-1": {"id": "device:dev-1", "offline_vpn": True}})
 
 
+def test_hidden_columns_that_make_rows_useless_open_nothing(full, directus, gateway, redis):
+    """All rows may be seen, says Directus, and nothing of them."""
+    with directus.lock:
+        directus.hidden_columns["bad_words"] = {"word", "match_type"}
+    directus.update("bad_words", 1, word="word0")
+    wait_held(redis, "words")
+    assert terms(full) == ALL
+    with directus.lock:
+        del directus.hidden_columns["bad_words"]
+    wait_held(redis, "words", False)
+
+
 def test_hidden_rows_of_a_list_stay_until_it_is_synced_by_hand(policy, directus, gateway, redis):
     directus.add("gifs", *({"url": f"g{n}.example"} for n in range(10)))
     policy.start()
