@@ -255,7 +255,7 @@ static int open_sentinels(struct bus *b, const struct conf_shared *conf)
 	struct bus_sentinels_conf sentinels = {
 		.servers = &conf->redis_sentinels,
 		.master = conf->redis_master,
-		.user = bus_name(b, b->self),
+		.user = b->user,
 		.password = conf->redis_sentinel_auth ? b->password : NULL,
 	};
 
@@ -273,7 +273,7 @@ static int open_connections(struct bus *b, const struct conf_shared *conf_shared
 	struct bus_conn_conf conf = {
 		.server = b->server,
 		.wants_master = conf_shared->redis_sentinels.n,
-		.user = bus_name(b, b->self),
+		.user = b->user,
 		.password = b->password,
 		.name = "commands",
 	};
@@ -301,6 +301,11 @@ static void name_daemons(struct bus *b)
 		snprintf(b->names[i], sizeof(b->names[i]), "%s%s%s", bus_daemon_name(d),
 			has_gateway ? "@" : "", has_gateway ? b->gateway : "");
 	}
+	if (b->conf->bus_user)
+		snprintf(b->user, sizeof(b->user), "%s%s%s", b->conf->bus_user,
+			*b->gateway ? "@" : "", b->gateway);
+	else
+		snprintf(b->user, sizeof(b->user), "%s", bus_name(b, b->self));
 }
 
 bool bus_serves_tunnel(const struct bus *b, const char *tunnel)

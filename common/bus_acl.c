@@ -26,6 +26,7 @@ enum { NAME_LEN = 64 };
 struct user {
 	unsigned d;
 	const char *gateway; /* "" = the one without a name */
+	const char *role;    /* of d, whose user it is; NULL = the daemon itself */
 };
 
 /* What the file is for. */
@@ -206,7 +207,7 @@ static void for_each(const struct user *u, const struct plan *plan,
 			continue;
 		}
 		for (int g = 0; g < plan->n; g++) {
-			struct user seen = { u->d, plan->gateways[g] };
+			struct user seen = { u->d, plan->gateways[g], NULL };
 
 			print(&seen, d);
 		}
@@ -216,11 +217,25 @@ static void for_each(const struct user *u, const struct plan *plan,
 static void print_head(const struct user *u)
 {
 	bool has_gateway = *u->gateway && bus_daemon_is_of_gateway((enum bus_daemon)u->d);
+	const char *name = u->role ? u->role : bus_daemon_name((enum bus_daemon)u->d);
+	const char *gateway = has_gateway ? u->gateway : "";
+
+	printf("user %s%s%s on >@PASSWORD_%s%s%s@ resetkeys resetchannels -@all +ping", name,
+		has_gateway ? "@" : "", gateway, name, has_gateway ? "." : "", gateway);
+}
+
+/* proxyd --path knows what proxyd knows, and says what it judged: no state, request or queue. */
+static void print_role(const struct user *u)
+{
 	char self[NAME_LEN];
 
-	printf("user %s on >@PASSWORD_%s%s%s@ resetkeys resetchannels -@all +ping",
-		name_of(u, u->d, self), bus_daemon_name((enum bus_daemon)u->d),
-		has_gateway ? "." : "", has_gateway ? u->gateway : "");
+	name_of(u, u->d, self);
+	printf(" &culvert:status:* (+publish +set %%W~culvert:status:%s:%s*"
+	       " &culvert:status:%s:%s*",
+		self, u->role, self, u->role);
+	printf(" &culvert:event:%s:access &culvert:event:%s:count)", self, self);
+	print_blobs(u->d);
+	putchar('\n');
 }
 
 static void print_user(const struct user *u, const struct plan *plan)
@@ -229,6 +244,8 @@ static void print_user(const struct user *u, const struct plan *plan)
 	printf(" +get +hget +hmget +hgetall +hscan +subscribe +psubscribe +xread%s",
 		plan->replicated ? " +role" : "");
 	for_each(u, plan, print_read_state);
+	if (u->role)
+		return print_role(u);
 	for_each(u, plan, print_hear);
 	print_listen(u);
 	print_own_state(u);
@@ -270,9 +287,12 @@ static void print_users(
 		bool is_everybodys = !bus_daemon_is_of_gateway((enum bus_daemon)d);
 
 		for (int g = 0; g < (is_everybodys ? 1 : plan->n); g++) {
-			struct user u = { d, is_everybodys ? "" : plan->gateways[g] };
+			struct user u = { d, is_everybodys ? "" : plan->gateways[g], NULL };
 
 			print(&u, plan);
+			u.role = "path";
+			if (d == BUS_PROXYD)
+				print(&u, plan);
 		}
 	}
 }

@@ -145,6 +145,7 @@ struct bus {
 	const struct conf_shared *conf; /* outlives it */
 	char gateway[17];
 	char names[BUS_DAEMONS][32]; /* on the bus */
+	char user[64];		     /* on Redis */
 	bool is_view;		     /* bus_open_gateway */
 	char instance[17], version[32];
 	int64_t started_at;

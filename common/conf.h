@@ -85,8 +85,9 @@ struct conf_shared {
 	bool redis_sentinel_auth;
 	struct conf_prefixes networks; /* inside of tunnels between machines */
 	struct conf_secret redis_password;
-	char *user;	/* name or numeric uid */
-	char *instance; /* [A-Za-z0-9]{1,16} */
+	char *user;	      /* name or numeric uid */
+	char *instance;	      /* [A-Za-z0-9]{1,16} */
+	const char *bus_user; /* on Redis, where it is not the daemon's name; not owned, no row */
 	/* Those of this gateway; for apid and syncd, which are everybody's, of all gateways. */
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;

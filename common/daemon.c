@@ -308,6 +308,7 @@ static int name_instance(struct daemon *d)
 		return -ENOMEM;
 	free(c->instance);
 	c->instance = name;
+	c->bus_user = d->info->role;
 	return 0;
 }
 

@@ -24,10 +24,10 @@ struct daemon {
 struct daemon_info {
 	const char *name;
 	const char *summary; /* one line for --help */
-	/* Set before the configured instance on the bus, where another daemon of the same bus user
-	 * may have it, too. NULL: nothing. */
+	/* Set before the configured instance on the bus, where another daemon of the same id may
+	 * have it, too; the user on Redis. NULL: nothing, and the user is id's name. */
 	const char *role;
-	enum bus_daemon id; /* its bus user */
+	enum bus_daemon id; /* who it is on the bus */
 	const struct conf_row *conf;
 	size_t conf_count;
 	size_t conf_size; /* bytes of its configuration struct */

@@ -3,7 +3,7 @@
 import os
 
 DAEMONS = ("wgd", "fwd", "dnsd", "proxyd", "apid", "syncd")
-PATH = "path"  # proxyd --path, a daemon of its own with proxyd's user on the bus
+PATH = "path"  # proxyd --path, a daemon of its own with a user of its own on the bus
 UIDS = {
     "wgd": 64101, "fwd": 64102, "dnsd": 64103, "proxyd": 64104, "apid": 64105,
     "syncd": 64106, "redis": 64107, "mariadb": 64108,

@@ -41,14 +41,13 @@ def as_uid(name, *argv, caps=""):
 def make_secrets(places):
     """Random secrets, each 0400 and readable by the one user that needs it; kept ones stay."""
     make_dir(places.in_kept("secrets"))
-    owners = {"redis-" + name: name for name in DAEMONS}
+    owners = {"redis-" + name: name for name in DAEMONS + (PATH,)}
     owners.update({"db-apid": "apid", "api-key": "apid", "redis-launcher": None,
                    "db-launcher": None})
     for name, owner in owners.items():
         if not os.path.exists(places.secret(name)):
             write_file(places.secret(name), secrets.token_hex(24) + "\n", 0o400,
                        UIDS[owner] if owner else 0)
-    write_file(places.secret("redis-" + PATH), read_secret(places, "redis-proxyd") + "\n", 0o400, UIDS[PATH])
 
 
 def read_secret(places, name):
@@ -76,7 +75,7 @@ def _write_acl(places):
              "user launcher on >%s ~* &* +@all" % read_secret(places, "redis-launcher")]
     for user, rules in _acl_rules(places).items():
         name = user[len("culvert-"):] if user.startswith("culvert-") else user
-        if name in DAEMONS:
+        if name in DAEMONS + (PATH,):
             lines.append("user %s on >%s %s" % (
                 user, read_secret(places, "redis-" + name), rules))
     write_file(places.in_run("redis", "users.acl"), "\n".join(lines) + "\n", 0o400,

@@ -62,7 +62,7 @@ class Path(Side):
         for kind in ("state", "cache"):
             (place / kind).mkdir(parents=True)
         secret = net.dir / "redis-path"
-        secret.write_text("secret-proxyd\n")
+        secret.write_text("secret-path\n")
         secret.chmod(0o400)
         os.chown(secret, PATH_UID, PATH_UID)
         self.conf = place / "culvert.conf"

@@ -67,7 +67,7 @@ class PathWorld(World):
         super()._configure()
         secret = self.dir / "redis-path"
         password = self.redis.password_file("fwd", FWD_UID)
-        secret.write_text("secret-proxyd\n")
+        secret.write_text("secret-path\n")
         secret.chmod(0o400)
         __import__("os").chown(secret, PATH_UID, PATH_UID)
         self.conf.write_text(self.conf.read_text() + CONF % (FWD_UID, password, PATH_UID, secret))
