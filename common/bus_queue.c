@@ -440,7 +440,7 @@ void bus_queue_confirm(struct bus *b, enum bus_queue q, const char *uuid)
 
 void bus_queue_open(struct bus *b)
 {
-	for (int q = 0; q < BUS_QUEUES; q++) {
+	for (int q = 0; q < BUS_QUEUES && !b->conf->bus_user; q++) {
 		struct bus_queue_state *s;
 
 		if (!(bus_queues[q].producers & (1u << b->self)))

@@ -361,7 +361,7 @@ int bus_request_init(struct bus *b)
 	bus_random_id(id);
 	snprintf(b->requests.reply_channel, sizeof(b->requests.reply_channel),
 		"culvert:reply:%s:%s", bus_name(b, b->self), id);
-	for (int op = 0; op < BUS_OPS; op++) {
+	for (int op = 0; op < BUS_OPS && !b->conf->bus_user; op++) {
 		if (bus_ops[op].callers & (1u << b->self))
 			return bus_channel_add(b, b->requests.reply_channel, &ch);
 	}

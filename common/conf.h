@@ -87,7 +87,8 @@ struct conf_shared {
 	struct conf_secret redis_password;
 	char *user;	      /* name or numeric uid */
 	char *instance;	      /* [A-Za-z0-9]{1,16} */
-	const char *bus_user; /* on Redis, where it is not the daemon's name; not owned, no row */
+	const char *bus_user; /* on Redis, where it is not the daemon's name: one that only reads
+			       * state and sends events; not owned, no row */
 	/* Those of this gateway; for apid and syncd, which are everybody's, of all gateways. */
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;

@@ -202,7 +202,15 @@ static int change_address(struct nl *nl, int index, uint16_t type, const struct 
 	return nl_request(nl, msg, NULL, NULL);
 }
 
-int link_set_addresses(struct nl *nl, int index, const struct conf_prefixes *addresses)
+/* What the kernel says where IPv6 is switched off, for the interface or at all. */
+static bool lacks_ipv6(const struct prefix *p, int err)
+{
+	return p->addr.family == AF_INET6 &&
+	       (err == -EACCES || err == -EOPNOTSUPP || err == -EAFNOSUPPORT);
+}
+
+int link_set_addresses(
+	struct nl *nl, int index, const struct conf_prefixes *addresses, bool *without_ipv6)
 {
 	uint8_t buf[REQUEST_BYTES];
 	struct has has = { .index = index };
@@ -216,9 +224,16 @@ int link_set_addresses(struct nl *nl, int index, const struct conf_prefixes *add
 			/* Secondary addresses go with their primary one. */
 			err = err == -EADDRNOTAVAIL ? 0 : err;
 		}
-	for (size_t i = 0; i < addresses->n && !err; i++)
-		if (!prefix_in(has.v, has.count, &addresses->v[i]))
-			err = change_address(nl, index, RTM_NEWADDR, &addresses->v[i]);
+	*without_ipv6 = false;
+	for (size_t i = 0; i < addresses->n && !err; i++) {
+		if (prefix_in(has.v, has.count, &addresses->v[i]))
+			continue;
+		err = change_address(nl, index, RTM_NEWADDR, &addresses->v[i]);
+		if (lacks_ipv6(&addresses->v[i], err)) {
+			*without_ipv6 = true;
+			err = 0;
+		}
+	}
 	return err;
 }
 
@@ -311,6 +326,8 @@ int link_add_routes(struct nl *nl, int index, const struct conf_prefixes *addres
 		const struct prefix *p = &addresses->v[i];
 		if (p->len < addr_len(&p->addr) * 8)
 			err = add_route(nl, index, p);
+		if (lacks_ipv6(p, err))
+			err = 0;
 	}
 	return err;
 }

@@ -26,8 +26,10 @@ int link_delete(struct nl *nl, int index);
 int link_set_mtu(struct nl *nl, const struct link *link, int64_t mtu);
 int link_set_up(struct nl *nl, const struct link *link);
 /* Gives the interface exactly these addresses (link-local IPv6 is the kernel's own and stays), each
- * with its subnet's length and without duplicate detection. */
-int link_set_addresses(struct nl *nl, int index, const struct conf_prefixes *addresses);
+ * with its subnet's length and without duplicate detection. On a machine or an interface without
+ * IPv6 those of IPv6 are left out, which *without_ipv6 then says. */
+int link_set_addresses(
+	struct nl *nl, int index, const struct conf_prefixes *addresses, bool *without_ipv6);
 /* Puts back the routes to the addresses' subnets, also from another interface that has been given
- * one. The interface must be up. */
+ * one; without IPv6 those of IPv4. The interface must be up. */
 int link_add_routes(struct nl *nl, int index, const struct conf_prefixes *addresses);

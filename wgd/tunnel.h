@@ -73,6 +73,7 @@ struct tunnel {
 	uint64_t full_due_at, check_due_at; /* monotonic ms */
 	uint64_t began_us;		    /* processor time at the begin of a pass or check */
 	int last_error;
+	bool without_ipv6; /* the interface cannot have it */
 };
 
 /* All fields up to arg are set by the caller. */

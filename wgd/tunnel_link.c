@@ -100,12 +100,20 @@ static int find_or_make_link(struct tunnel *t, struct link *link)
 int tunnel_prepare_link(struct tunnel *t)
 {
 	struct link link;
+	bool without_ipv6 = false;
 	int err = find_or_make_link(t, &link);
 	t->index = link.index;
 	if (!err)
 		err = link_set_mtu(t->route, &link, t->conf->mtu);
 	if (!err)
-		err = link_set_addresses(t->route, link.index, &t->conf->addresses);
+		err = link_set_addresses(t->route, link.index, &t->conf->addresses, &without_ipv6);
+	if (!err && without_ipv6 != t->without_ipv6) {
+		t->without_ipv6 = without_ipv6;
+		log_notice("%s name=%s interface=%s",
+			without_ipv6 ? "no IPv6 on this machine, the tunnel goes without"
+				     : "IPv6 is there",
+			t->conf->name, t->conf->interface);
+	}
 	return err;
 }
 

@@ -28,6 +28,29 @@ def test_route_that_leads_elsewhere_is_put_right(gateway, family, to, more):
     assert f"a route led elsewhere, it is put right to={to}" in gateway.wgd.log()
 
 
+def test_a_machine_without_ipv6_has_the_tunnel_over_ipv4():
+    """W1: and over both once it has it."""
+    one = Gateway()
+
+    def switch(value):
+        one.run("sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=" + value, "net.ipv6.conf.default.disable_ipv6=" + value)
+    try:
+        switch("1")
+        one.start_wireguard()
+        one.wgd.start()
+        gen = one.bus.put_device("phone", PUB[0], "10.9.0.2", "fd09::2")
+        assert one.bus.applied("phone", gen)["ok"]
+        text = one.run("ip", "addr", "show", "wgt0")
+        assert "10.9.0.1/24" in text and ",UP" in text and "inet6" not in text
+        assert one.wgd.log().count("no IPv6 on this machine, the tunnel goes without name=mitm interface=wgt0") == 1
+        switch("0")
+        one.run("ip", "link", "set", "wgt0", "mtu", "1300")  # a pass at once, not in 10 s
+        wait_until(lambda: "fd09::1/64" in one.run("ip", "addr", "show", "wgt0"), "IPv6")
+        wait_until(lambda: "fd09::/64" in one.run("ip", "-6", "route", "show", "dev", "wgt0"), "route")
+    finally:
+        one.close()
+
+
 def test_address_of_link_scope_is_removed_too(gateway):
     gateway.run("ip", "addr", "add", "10.66.0.1/24", "dev", "wgt0", "scope", "link")
     wait_until(lambda: "10.66" not in gateway.run("ip", "addr", "show", "wgt0"), "purge")
