@@ -146,6 +146,20 @@ def test_another_daemons_things_are_refused(redis, command):
             c(*command)
 
 
+@pytest.mark.parametrize("command", [
+    ("HSET", "culvert:state:pinned:proxyd", "d1", "{}"), ("PUBLISH", "culvert:state:pinned:proxyd", "{}"),
+    ("EVAL", "return 1", "1", "culvert:gens:proxyd"), ("SET", "culvert:status:proxyd:1", "{}"),
+    ("PUBLISH", "culvert:event:proxyd:pinned", "{}"), ("XADD", "culvert:queue:appeals", "*", "a", "b"),
+    ("SUBSCRIBE", "culvert:req:proxyd:apid"), ("PUBLISH", "culvert:reply:apid:1", "{}"), ("PUBLISH", "culvert:req:fwd:proxyd", "{}"),
+])
+def test_who_reads_packets_does_not_do_what_proxyd_may(redis, command):
+    with redis.connect("path", "secret-path") as c:
+        with pytest.raises(RedisError, match="NOPERM|no permissions"):
+            c(*command)
+        assert c("HGETALL", "culvert:state:devices:apid") in ([], {})
+        assert c("PUBLISH", "culvert:event:proxyd:count", "{}") == 0
+
+
 def test_the_default_user_is_off(redis):
     with pytest.raises(RedisError):
         redis.connect("default", "")
