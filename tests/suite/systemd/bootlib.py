@@ -152,12 +152,12 @@ class _NetworkOf(Host):
 class BootedLab(Lab):
     """The lab with a booted gw."""
 
-    def __init__(self, folder, image, evidence):
+    def __init__(self, folder, image, evidence, name="systemd"):
         super().__init__(folder)
         self.places = BootedPlaces(self.env)
         self.hosts["gw"] = BootedHost(self.places, "gw")
         self.image = image
-        self.console = os.path.join(evidence, "systemd-boot.log")
+        self.console = os.path.join(evidence, name + ".log")
         self.session = self.nspawn = None
         self.holder = Host(self.places, "gw")
         self.places.root = self.places.in_run("root")
@@ -196,10 +196,30 @@ class BootedLab(Lab):
                 ["systemd-nspawn", "-q", "-D", self.places.root, "--register=no", "--keep-unit", "-M", "gw-" + self.places.id,
                  "--network-namespace-path=/proc/%d/ns/net" % self.holder.pid(), "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
                  "--bind=/dev/net/tun", "--console=pipe", "-b"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=self._enter_cgroup,
                 env=dict(os.environ, SYSTEMD_NSPAWN_API_VFS_WRITABLE="network"))
         self.hosts["gw"].leader = wait_until("the first process", self._find_leader, 30, self.console)
         wait_until("the system runs", lambda: self.system_state() in ("running", "degraded"), 120, self.console)
+
+    def _cgroups(self):
+        """One of its own in each tree that systemd uses: two machines would mistake each other's units for theirs."""
+        name = "culvert-boot-" + self.places.id
+        trees = [t for t in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified") if os.path.isdir(t)] or ["/sys/fs/cgroup"]
+        return [os.path.join(tree, name) for tree in trees]
+
+    def _enter_cgroup(self):
+        for path in self._cgroups():
+            os.makedirs(path, exist_ok=True)
+            with open(path + "/cgroup.procs", "w", encoding="ascii") as out:
+                out.write("0")
+
+    def _drop_cgroups(self):
+        for top in self._cgroups():
+            for path, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(path)
+                except OSError:  # what ends at the last moment: the next boot's name is another
+                    pass
 
     def _find_leader(self):
         """The one of nspawn's children that is a first process and has become systemd."""
@@ -224,11 +244,19 @@ class BootedLab(Lab):
             self.nspawn.kill()
             self.nspawn.wait()
         self.hosts["gw"].leader = None
+        self._forget_kernel()
+
+    def _forget_kernel(self):
+        """What a machine that is switched off forgets; the network namespace is the lab's and goes on."""
+        subprocess.run(["sh", "-c", "nft flush ruleset; for i in $(ls /sys/class/net); do case $i in wg*) ip link delete $i ;; esac; "
+                        "done; conntrack -F; sysctl -q -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0"],
+                       preexec_fn=self.holder.enter, check=False, capture_output=True)
 
     def close(self):
         if self.nspawn and self.nspawn.poll() is None:
             self.shut_down()
         await_reaped(kill_all(self.places))
+        self._drop_cgroups()
         for path in (self.places.root, self.places.in_run("layers")):
             subprocess.run(["umount", "-l", path], check=False, capture_output=True)
         shutil.rmtree(self.places.run, ignore_errors=True)
@@ -250,13 +278,14 @@ class BootedLab(Lab):
             " ".join(argv), done.returncode, done.stdout)
         return done
 
+    def copy_in(self, path):
+        """A file of this machine, where the container has it."""
+        shutil.copy(path, self.places.in_root("srv"))
+        return "/srv/" + os.path.basename(path)
+
     def install(self, *packages):
         """dpkg --install of files of this machine."""
-        names = []
-        for path in packages:
-            shutil.copy(path, self.places.in_root("srv"))
-            names.append("/srv/" + os.path.basename(path))
-        return self.inside("dpkg", "--install", *names).stdout
+        return self.inside("dpkg", "--install", *[self.copy_in(path) for path in packages]).stdout
 
     def prepare_policy(self):
         """The lab's policy and lists, and its Internet's CA, in the configuration that setup made."""
@@ -337,9 +366,25 @@ class BootedLab(Lab):
     def evidence(self):
         """The journal of this boot, beside the console."""
         text = self.inside("journalctl", "--no-pager", "-o", "short-monotonic", check=False).stdout
-        write_file(self.console.replace("boot.log", "journal.log"), text)
+        write_file(self.console.replace(".log", "-journal.log"), text)
 
 
 def await_core(lab, checks, seconds=60):
     """All of walklib's checks pass; gives the seconds that took."""
     return recovery(lab, time.monotonic(), checks, seconds)
+
+
+def traces(lab):
+    """What a gateway leaves in the kernel."""
+    links = lab.run("gw", "ls", "/sys/class/net").stdout.split()
+    table = lab.run("gw", "nft", "list", "tables").stdout
+    return [l for l in links if l.startswith("wg")] + [t for t in table.splitlines() if "culvert" in t]
+
+
+def running_units(lab):
+    text = lab.inside("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "culvert*").stdout
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def main_pid(lab, unit):
+    return lab.show(unit, "MainPID")["MainPID"]

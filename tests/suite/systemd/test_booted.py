@@ -11,43 +11,27 @@ import time
 
 import pytest
 
-from bootlib import BUILD, BootedLab, Image, await_core, package, unit_of, version
+from bootlib import await_core, main_pid, package, running_units, traces, unit_of, version
 from culvertlab import clients
 from culvertlab.places import CLIENTS
 from lablib import DAEMONS, TOP
 from launcher.process import wait_until
 from walklib import API, CORE, key_of, peers
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    evidence = os.path.join(BUILD, "evidence")
-    os.makedirs(evidence, exist_ok=True)
-    image = Image(BUILD, package("culvert"))
-    image.make()
-    one = BootedLab(tmp_path_factory.mktemp("lab"), image, evidence)
-    if os.path.exists(one.console):
-        os.unlink(one.console)
-    try:
-        one.start()
-        yield one
-        one.evidence()
-    finally:
-        one.close()
+
+SYSCTLS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.conf.all.accept_redirects",
+           "net.ipv6.conf.all.accept_redirects", "net.ipv4.conf.default.accept_redirects")
 
 
-def traces(lab):
-    """What a gateway leaves in the kernel."""
-    links = lab.run("gw", "ls", "/sys/class/net").stdout.split()
-    table = lab.run("gw", "nft", "list", "tables").stdout
-    return [l for l in links if l.startswith("wg")] + [t for t in table.splitlines() if "culvert" in t]
-
-
-def running_units(lab):
-    text = lab.inside("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "culvert*").stdout
-    return [line.split()[0] for line in text.splitlines()]
+def kernel_of(lab):
+    """What setup and the daemons change of the machine's network."""
+    return [lab.run("gw", *words).stdout for words in (
+        ("sysctl", *SYSCTLS), ("ip", "rule"), ("ip", "-6", "rule"), ("ip", "route", "show", "table", "all"),
+        ("nft", "list", "ruleset"))]
 
 
 def test_the_package_installs_and_starts_nothing(lab):
+    lab.kernel_before = kernel_of(lab)
     text = lab.install(package("culvert", previous=True))
     assert "culvert-setup starts it" in text
     assert running_units(lab) == [] and traces(lab) == []
@@ -74,12 +58,117 @@ def test_setup_starts_a_gateway_and_prints_its_link(lab):
     await_core(lab, dict(CORE, **API))
 
 
+def session_of(lab, client):
+    return lab.run(client, "wg", "show", clients.interface(client), "latest-handshakes").stdout
+
+
+def kept_files(lab):
+    text = lab.inside("sh", "-c", "find /etc/culvert/secrets /etc/culvert/*.conf -type f -exec sha256sum {} +").stdout
+    return set(text.splitlines())
+
+
+def test_an_upgrade_keeps_policy_devices_and_tunnels(lab):
+    before = {name: main_pid(lab, unit_of(name)) for name in DAEMONS + ("redis",)}
+    secrets = kept_files(lab)
+    handshake = session_of(lab, "phone")
+    lab.inside("sh", "-ec", "mkdir /srv/before; cp %s /usr/share/culvert/culvert.acl /srv/before" % " ".join(
+        "/usr/sbin/" + name for name in DAEMONS))
+    lab.install(package("culvert"))
+    assert lab.inside("dpkg-query", "-W", "-f", "${Version}", "culvert").stdout == version(package("culvert"))
+    assert version(package("culvert")) != version(package("culvert", previous=True))
+    after = {name: main_pid(lab, unit_of(name)) for name in before}
+    assert [n for n in DAEMONS if after[n] in ("0", before[n])] == [], "all run the new programs"
+    assert after["redis"] == before["redis"]
+    assert secrets and secrets <= kept_files(lab)
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+    assert session_of(lab, "phone") == handshake, "the tunnel's session went on"
+
+
+MIXED = DAEMONS + ("path",)
+
+
+def run_before(lab, names):
+    """These run as the version before has them, the others as this one."""
+    changed = []
+    for name in MIXED:
+        folder = "/run/systemd/system/%s.d" % unit_of(name)
+        have = lab.inside("test", "-e", folder + "/before.conf", check=False).returncode == 0
+        if have == (name in names):
+            continue
+        changed.append(unit_of(name))
+        if have:
+            lab.inside("rm", folder + "/before.conf")
+            continue
+        program = {"path": "proxyd --path"}.get(name, name)
+        text = "[Service]\nExecStart=\nExecStart=/srv/before/%s -c /etc/culvert/culvert.conf\n" % program
+        if name == "path" and "user path " not in lab.inside("cat", "/srv/before/culvert.acl").stdout:
+            # The first packages' had proxyd's user on the bus.
+            text += "LoadCredential=redis-path:/etc/culvert/secrets/redis-proxyd\n"
+        lab.inside("mkdir", "-p", folder)
+        lab.inside("tee", folder + "/before.conf", data=text)
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", *changed)
+
+
+def running_version(lab, name):
+    """As its status on the bus says."""
+    text = lab.redis("GET", "culvert:status:" + {"path": "proxyd:path1"}.get(name, name + ":1"))
+    return json.loads(text)["version"] if text else None
+
+
+def await_versions(lab, before):
+    old, new = (version(package("culvert", previous=p)) for p in (True, False))
+    for name in MIXED:
+        wait_until(name, lambda n=name: running_version(lab, n) == (old if n in before else new), 30, lab.console)
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_one_of_the_version_before_runs_beside_the_others(lab, name):
+    run_before(lab, [name])
+    await_versions(lab, [name])
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_one_of_this_version_runs_beside_those_before(lab, name):
+    before = [n for n in MIXED if n != name]
+    run_before(lab, before)
+    await_versions(lab, before)
+
+
+def test_all_of_this_version_run_again(lab):
+    run_before(lab, [])
+    await_versions(lab, [])
+
+
+ALL_UNITS = [unit_of(name) for name in ("redis", "fwd", "wireguard-gw", "wgd", "dnsd", "proxyd", "path", "syncd", "apid")]
+KILLING = "/run/systemd/system/culvert-.service.d"
 # Suite walk without those that need a lab's own processes (chaos), browsers, or a machine for themselves.
 WALK = ("test_tunnel.py", "test_dns.py", "test_dns_paths.py", "test_intercept.py", "test_proxy.py", "test_portal_walk.py",
         "test_device_listener.py")
 
 
-def test_the_labs_suite_passes_on_it(lab):
+@pytest.fixture
+def killing_filters(lab):
+    """A system call that a unit's filter does not know ends the process, in place of an error that could be hidden."""
+    lab.inside("mkdir", "-p", KILLING)
+    lab.inside("tee", KILLING + "/kill.conf", data="[Service]\nSystemCallErrorNumber=\n")
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", *ALL_UNITS)
+    lab.settle()
+    yield
+    lab.inside("rm", "-r", KILLING)
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", *ALL_UNITS)
+    lab.settle()
+
+
+def test_the_labs_suite_passes_on_it_without_a_system_call_that_is_filtered(lab, killing_filters):
+    for unit in ALL_UNITS:
+        shown = lab.show(unit, "SystemCallErrorNumber", "ActiveState")
+        assert shown == {"SystemCallErrorNumber": str(2**31 - 2), "ActiveState": "active"}, (unit, shown)
     # Its device is in no seed.
     lab.inside("systemctl", "stop", "culvert-selftest.timer")
     lab.provision("wg_remove", "culvert-selftest")
@@ -90,12 +179,10 @@ def test_the_labs_suite_passes_on_it(lab):
     with open(os.path.join(os.path.dirname(lab.console), "systemd-walk.log"), "w", encoding="utf-8") as out:
         out.write(done.stdout)
     assert done.returncode == 0, done.stdout[-4000:]
+    assert "status=31/SYS" not in lab.inside("journalctl", "--no-pager", "-u", "culvert-*").stdout
     lab.inside("systemctl", "start", "culvert-selftest.timer")
     lab.note_pids()
     await_core(lab, dict(CORE, **API))
-
-
-ALL_UNITS = [unit_of(name) for name in DAEMONS + ("redis", "wireguard-gw")]
 
 
 @pytest.mark.parametrize("unit", ALL_UNITS)
@@ -104,12 +191,12 @@ def test_a_running_unit_is_little_exposed(lab, unit):
     assert float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", text).group(1)) <= 2.0, text
 
 
-@pytest.mark.parametrize("name", DAEMONS)
+@pytest.mark.parametrize("name", MIXED)
 def test_a_process_has_its_own_user_and_no_more_than_its_capability(lab, name):
     pid = lab.show(unit_of(name), "MainPID")["MainPID"]
     text = lab.inside("cat", "/proc/%s/status" % pid).stdout
     uid = lab.inside("id", "-u", "culvert-" + name).stdout.strip()
-    want = {"wgd": 1 << 12, "fwd": 1 << 12, "dnsd": 1 << 10, "proxyd": 1 << 10}.get(name, 0)
+    want = {"wgd": 1 << 12, "fwd": 1 << 12, "path": 1 << 12, "dnsd": 1 << 10, "proxyd": 1 << 10}.get(name, 0)
     assert re.search(r"^Uid:\t(\d+)", text, re.M).group(1) == uid != "0"
     for caps in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
         assert int(re.search(caps + r":\t(\w+)", text).group(1), 16) == want, text
@@ -123,7 +210,7 @@ def as_user(lab, name, *argv, data=None):
                       check=False, data=data)
 
 
-@pytest.mark.parametrize("name", DAEMONS + ("redis",))
+@pytest.mark.parametrize("name", MIXED + ("redis",))
 def test_a_daemons_user_reads_no_secret_but_its_own(lab, name):
     secrets = lab.inside("sh", "-c", "find /etc/culvert/secrets /var/lib/culvert /run/credentials -type f").stdout.split()
     assert len(secrets) > 20
@@ -143,10 +230,11 @@ def redis_as(lab, name, *words):
                    "--user", name, "--no-auth-warning", *words).stdout.strip()
 
 
-@pytest.mark.parametrize("name", DAEMONS)
+@pytest.mark.parametrize("name", MIXED)
 def test_a_daemons_user_has_its_own_keys_only(lab, name):
     assert redis_as(lab, name, "PING") == "PONG"
-    for key in ("culvert:state:devices:apid", "culvert:state:tunnels:wgd", "culvert:state:lists:syncd"):
+    for key in ("culvert:state:devices:apid", "culvert:state:tunnels:wgd", "culvert:state:lists:syncd",
+                "culvert:state:pinned:proxyd"):
         owner = key.rsplit(":", 1)[1]
         if owner != name:
             assert "NOPERM" in redis_as(lab, name, "HSET", key, "x", "{}"), key
@@ -168,7 +256,24 @@ def test_strangers_do_not_reach_the_bus(lab):
     assert "NOAUTH" in lab.inside("redis-cli", "-s", "/run/culvert/redis.sock", "PING", check=False).stdout
 
 
-@pytest.mark.parametrize("name", DAEMONS + ("redis",))
+def test_the_path_judge_says_what_it_judged_and_nothing_else(lab):
+    for words in (("XADD", "culvert:queue:appeals", "*", "m", "{}"), ("PUBLISH", "culvert:reply:apid:1", "{}"),
+                  ("PUBLISH", "culvert:req:fwd:proxyd", "{}"), ("SUBSCRIBE", "culvert:req:proxyd:apid"),
+                  ("PUBLISH", "culvert:event:proxyd:pinned", "{}"), ("SET", "culvert:status:proxyd:1", "{}")):
+        assert "NOPERM" in redis_as(lab, "path", *words), words
+    assert redis_as(lab, "path", "PUBLISH", "culvert:event:proxyd:count", "{}") != ""
+    assert json.loads(lab.redis("GET", "culvert:status:proxyd:path1"))["reading"] is True
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_the_databases_socket_is_in_apids_sandbox_alone(lab, name):
+    pid = main_pid(lab, unit_of(name))
+    done = lab.inside("nsenter", "-t", pid, "-m", "--", "setpriv", "--reuid", "culvert-" + name, "--regid", "culvert-" + name,
+                      "--clear-groups", "--inh-caps=-all", "test", "-S", "/run/mysqld/mysqld.sock", check=False)
+    assert (done.returncode == 0) == (name == "apid")
+
+
+@pytest.mark.parametrize("name", MIXED + ("redis",))
 def test_mariadb_is_apids_alone(lab, name):
     for user in ("culvert-apid", "root", "culvert-" + name):
         done = as_user(lab, name, "mariadb", "--no-defaults", "--protocol=socket", "--user=" + user, "-e",
@@ -230,10 +335,6 @@ def test_the_administrations_own_tls_has_no_weakness(lab):
     assert found == []
 
 
-def main_pid(lab, unit):
-    return lab.show(unit, "MainPID")["MainPID"]
-
-
 @pytest.mark.parametrize("name", DAEMONS + ("redis", "wireguard-gw"))
 def test_a_killed_process_is_started_again(lab, name):
     unit = unit_of(name)
@@ -271,6 +372,42 @@ def test_a_reload_is_heard_by_all(lab):
     assert "culvert-sync.timer" in timers and "culvert-backup.timer" in timers
 
 
+RESTORED = ("rm -rf /etc/culvert.before-restore-* /var/lib/culvert.before-restore-* /var/backups/culvert "
+            "/etc/culvert/secrets/backup; mariadb -N -e \"SHOW DATABASES LIKE 'culvert_before%'\" | "
+            "while read -r d; do mariadb -e \"DROP DATABASE $d\"; done")
+
+
+def test_what_the_backup_timer_saved_is_restored(lab):
+    def keys():
+        return lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/redis-* /etc/culvert/secrets/api-key "
+                          "/var/lib/culvert/proxyd/ca/* /var/lib/culvert/wgd/keys/*").stdout
+    lab.inside("sh", "-ec", "umask 077; echo nine words that nobody will ever guess right now >/etc/culvert/secrets/backup")
+    folder = "/run/systemd/system/culvert-backup.timer.d"
+    lab.inside("mkdir", "-p", folder)
+    lab.inside("tee", folder + "/soon.conf", data="[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\n")
+    lab.inside("systemctl", "daemon-reload")
+    lab.inside("systemctl", "restart", "culvert-backup.timer")
+
+    def saved():
+        return lab.inside("find", "/var/backups/culvert", "-name", "*.backup", check=False).stdout.split("\n")[0]
+    wait_until("a backup", lambda: saved().endswith(".backup"), 60, lab.console)
+    lab.inside("rm", "-r", folder)
+    lab.inside("systemctl", "daemon-reload")
+    before = keys()
+    refused = lab.inside("culvert-restore", saved(), check=False)
+    assert refused.returncode == 1 and "Culvert runs here" in refused.stdout
+    lab.inside("systemctl", "stop", "--all", "culvert*")
+    lab.inside("sh", "-ec", "cp /etc/culvert/secrets/backup /srv/key; rm -r /var/lib/culvert /etc/culvert; "
+               "mariadb -e 'DROP DATABASE culvert'")
+    text = lab.inside("culvert-restore", "-k", "/srv/key", saved()).stdout
+    assert "all is in place" in text
+    lab.inside("culvert-setup")
+    lab.settle()
+    await_core(lab, dict(CORE, **API))
+    assert keys() == before and {key_of(lab, name) for name in CLIENTS} <= set(peers(lab))
+    lab.inside("sh", "-ec", RESTORED + "; rm /srv/key")
+
+
 def test_the_access_log_is_rotated(lab):
     log = "/var/log/culvert/access.log"
     lab.curl("phone", "https://allowed.example/", proxy=True, ca=lab.file("culvert-ca.pem"))
@@ -296,37 +433,16 @@ def test_it_is_there_again_after_a_boot_the_firewall_before_the_tunnel(lab):
     await_core(lab, dict(CORE, **API))
 
 
-def session_of(lab, client):
-    return lab.run(client, "wg", "show", clients.interface(client), "latest-handshakes").stdout
-
-
-def test_an_upgrade_keeps_policy_devices_and_tunnels(lab):
-    before = {name: main_pid(lab, unit_of(name)) for name in DAEMONS + ("redis",)}
-    secrets = lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/* /etc/culvert/*.conf").stdout
-    handshake = session_of(lab, "phone")
-    lab.inside("cp", "-r", "/usr/sbin/dnsd", "/srv/dnsd-before")
-    lab.install(package("culvert"))
-    assert lab.inside("dpkg-query", "-W", "-f", "${Version}", "culvert").stdout == version(package("culvert"))
-    assert version(package("culvert")) != version(package("culvert", previous=True))
-    after = {name: main_pid(lab, unit_of(name)) for name in before}
-    assert [n for n in DAEMONS if after[n] in ("0", before[n])] == [], "all run the new programs"
-    assert after["redis"] == before["redis"]
-    assert lab.inside("sh", "-c", "sha256sum /etc/culvert/secrets/* /etc/culvert/*.conf").stdout == secrets
-    lab.settle()
-    await_core(lab, dict(CORE, **API))
-    assert session_of(lab, "phone") == handshake, "the tunnel's session went on"
-
-
 def test_processes_share_their_ports_and_one_may_be_of_the_version_before(lab):
     lab.inside("culvert-setup", "--processes", "2")
     assert len([u for u in running_units(lab) if u.endswith("@2.service")]) == 3
     unit = "culvert-dnsd@2.service"
     lab.inside("mkdir", "-p", "/run/systemd/system/%s.d" % unit)
     lab.inside("tee", "/run/systemd/system/%s.d/before.conf" % unit,
-               data="[Service]\nExecStart=\nExecStart=/srv/dnsd-before -c /etc/culvert/culvert.conf\n")
+               data="[Service]\nExecStart=\nExecStart=/srv/before/dnsd -c /etc/culvert/culvert.conf\n")
     lab.inside("systemctl", "daemon-reload")
     lab.inside("systemctl", "restart", unit)
-    assert lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit)).stdout.strip() == "/srv/dnsd-before"
+    assert lab.inside("readlink", "/proc/%s/exe" % main_pid(lab, unit)).stdout.strip() == "/srv/before/dnsd"
     wait_until("its status", lambda: lab.redis("GET", "culvert:status:dnsd:2"), 20)
     for _ in range(3):
         await_core(lab, dict(CORE, **API))
@@ -432,10 +548,14 @@ def test_installed_again_it_is_as_it_was(lab):
 
 def test_purged_it_leaves_nothing(lab):
     lab.inside("dpkg", "--purge", "culvert")
-    found = lab.inside("find", "/etc", "/var", "/usr", "/run", "/lib", "/srv", "-xdev", "-iname", "*culvert*", "-not", "-path",
-                       "/srv/culvert*.deb").stdout.split()
+    found = lab.inside("find", "/etc", "/var", "/usr", "/run", "/lib", "-xdev", "-iname", "*culvert*").stdout.split()
     assert found == []
     assert lab.inside("dpkg-query", "-W", "-f", "${db:Status-Status}", "culvert", check=False).returncode != 0
     assert "culvert" not in lab.inside("sh", "-c", "getent passwd; getent group").stdout
     assert "culvert" not in lab.inside("mariadb", "--batch", "-e", "SHOW DATABASES; SELECT user FROM mysql.user").stdout
+    # The databases of users keep their last version (passwd-).
+    text = lab.inside("grep", "-rIli", "culvert", "/etc", "/var/lib", "/var/spool", "/usr/share", "/usr/lib", "--exclude=*-",
+                      "--exclude-dir=mysql", "--exclude-dir=dpkg", "--exclude-dir=apt", check=False).stdout.split()
+    assert [f for f in text if f != "/etc/lab-internet-ca.pem"] == []
+    assert kernel_of(lab) == lab.kernel_before
     assert running_units(lab) == [] and traces(lab) == []
