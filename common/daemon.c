@@ -22,6 +22,7 @@ enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
 /* The daemon with what only its life needs. */
 struct life {
 	struct daemon d; /* first: stop finds the life by its daemon */
+	uv_work_t first_work;
 	uv_signal_t term, interrupt, hup;
 	struct timer watchdog, deadline;
 	bool stopping;
@@ -263,6 +264,18 @@ static int init_signal(struct life *l, uv_signal_t *handle, int number, uv_signa
 	return err ? err : uv_signal_start(handle, cb, number);
 }
 
+static void on_no_work(uv_work_t *req)
+{
+	(void)req;
+}
+
+/* libuv starts its threads with the first work that it gets, and aborts when it cannot: now, not
+ * hours later, when memory may be short. After privileges are dropped, which are each thread's. */
+static int start_threads(struct life *l)
+{
+	return uv_queue_work(&l->d.loop, &l->first_work, on_no_work, NULL);
+}
+
 static int init_loop(struct life *l)
 {
 	uint64_t watchdog_ms = sd_notify_watchdog_ms();
@@ -278,6 +291,8 @@ static int init_loop(struct life *l)
 		err = timer_init(&l->d.loop, &l->watchdog, on_watchdog, l);
 	if (!err)
 		err = timer_init(&l->d.loop, &l->deadline, on_deadline, l);
+	if (!err)
+		err = start_threads(l);
 	if (!err && watchdog_ms)
 		timer_start(&l->watchdog, watchdog_ms, watchdog_ms);
 	return err;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Libraries that a daemon under test runs with: C files of this directory that stand before the C library."""
+"""Libraries that a daemon under test runs with: C files that stand before the C library."""
 import os
 import pathlib
 import subprocess
@@ -11,13 +11,13 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Preload:
-    """env: for the daemon; any user may read the library."""
+    """env: for the daemon; any user may read the library. Its source is in folder, by default this one."""
 
-    def __init__(self, name, **variables):
+    def __init__(self, name, folder=HERE, **variables):
         self.directory = tempfile.TemporaryDirectory(prefix="cvpre", dir="/tmp")
         library = pathlib.Path(self.directory.name) / (name + ".so")
         subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-D_GNU_SOURCE", "-Wall", "-Werror", "-o", library,
-                        HERE / (name + ".c"), "-ldl"], check=True)
+                        folder / (name + ".c"), "-ldl"], check=True)
         os.chmod(self.directory.name, 0o755)
         libraries = [str(library)]
         if "asan" in BUILD.name:  # the sanitizer wants to be loaded first

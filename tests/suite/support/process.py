@@ -5,6 +5,12 @@ import subprocess
 from . import BUILD, DEADLINE_S
 
 
+def set_limit(pid, uid, what, soft):
+    """prlimit's --WHAT of a process, as its own user, who may change what is its own. False: the process is gone."""
+    return subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "prlimit", "--pid",
+                           str(pid), "--%s=%s:" % (what, soft)], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
 class Daemon:
     """One of Culvert's daemons, in a host or here; start, stop and kill it as often as needed.
 

@@ -4,11 +4,11 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import threading
 
 from lablib import DAEMONS
 from culvertlab.places import UIDS
+from support.process import set_limit
 from support.wait import wait_until
 
 FILTERS = ("dnsd", "proxyd", "fwd", "wgd")
@@ -118,13 +118,6 @@ def disk_full(chaos):
 LIMITS = {"nofile": "Max open files", "as": "Max address space"}
 
 
-def _set_limit(name, pid, what, soft):
-    """As its own user, who may change what is its own; False: the process is gone."""
-    uid = str(UIDS[name])
-    return subprocess.run(["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "prlimit", "--pid", str(pid),
-                           "--%s=%s:" % (what, soft)], check=False, stderr=subprocess.DEVNULL).returncode == 0
-
-
 def _limit(chaos, what, value):
     """value(pid) for one daemon; the old limit afterwards."""
     name = chaos.rng.choice(FILTERS + ("apid", "syncd"))
@@ -132,8 +125,8 @@ def _limit(chaos, what, value):
     pid = chaos.pid(name)
     with open("/proc/%d/limits" % pid, encoding="ascii") as src:
         before = next(line for line in src if line.startswith(LIMITS[what]))[len(LIMITS[what]):].split()[0]
-    assert _set_limit(name, pid, what, value(pid)), name
-    return lambda: _set_limit(name, pid, what, before)
+    assert set_limit(pid, UIDS[name], what, value(pid)), name
+    return lambda: set_limit(pid, UIDS[name], what, before)
 
 
 def no_descriptors(chaos):
