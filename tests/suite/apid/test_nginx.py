@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""nginx with Culvert's sites before apid: the VPN host and the admin host."""
+"""nginx with Culvert's sites before apid: the VPN host and the admin host (O3)."""
 import http.client
 import http.server
 import json

@@ -51,6 +51,7 @@ def test_an_empty_topic_is_known_and_a_missing_one_is_not(probe):
 
 
 def test_secret_topic_reaches_its_reader_without_values_in_announcements(probe, redis):
+    """C5: messages show no key."""
     apid, wgd = probe("apid"), probe("wgd")
     wgd.subscribe("device_keys", "apid")
     key = "A" * 43 + "="

@@ -476,6 +476,7 @@ def site(lab, host, path, *options, port=443):
 
 
 def test_nginx_serves_both_hosts_and_leaves_the_tunnels_addresses_alone(lab):
+    """O3"""
     text = lab.inside("culvert-setup", "--nginx", VPN, ADMIN).stdout
     assert "certbot certonly" in text and "https://%s/ (nginx)" % ADMIN in text
     wait_until("apid behind it", lambda: site(lab, ADMIN, "/auth/me").status == 401, 30)
@@ -507,7 +508,7 @@ def test_nginx_has_no_weakness(lab):
 
 
 def turn(lab, user, secret):
-    """What coturn's own client says of an allocation with credentials made as apid makes them."""
+    """O3: what coturn's own client says of an allocation with credentials made as apid makes them."""
     password = base64.b64encode(hmac.new(secret.encode(), user.encode(), "sha1").digest()).decode()
     return lab.run("inet", "turnutils_uclient", "-u", user, "-w", password, "-n", "2", "-m", "1", "-e", "203.0.113.1",
                    "203.0.113.2", check=False, timeout=60)
