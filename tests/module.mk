@@ -78,6 +78,25 @@ latency chaos soak: deps
 	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/$@ | tee $(B)/evidence/$@.log
 .PHONY: latency chaos soak
 
+# Wrong input for all daemons, which run with the sanitizers: make netfuzz NETFUZZ="SECONDS SEED".
+netfuzz: deps
+	$(Q)$(MAKE) $(JOBS) asan
+	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=build-asan tests/netfuzz $(NETFUZZ) | tee $(B)/evidence/netfuzz.log
+# Which lines the tests run, of each daemon: half an hour.
+coverage: deps
+	$(Q)$(MAKE) $(JOBS) B=build-cov SAN="--coverage -fprofile-update=atomic" CFLAGS="-O1 -g" all units
+	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=build-cov tests/coverage | tee $(B)/evidence/coverage.log
+# Three analyzers over the programs: minutes the first time.
+analyze: deps
+	$(Q)deploy/deps analyze
+	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/lint/analyze | tee $(B)/evidence/analyze.log
+# The unit tests and the core of each daemon's suite, under valgrind: minutes.
+check-valgrind: deps
+	$(Q)deploy/deps analyze
+	$(Q)$(MAKE) $(JOBS) B=$(B) all units
+	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/valgrind | tee $(B)/evidence/valgrind.log
+.PHONY: netfuzz coverage analyze check-valgrind
+
 # In a Debian 13 made for it. Minutes.
 check-trixie:
 	$(Q)tests/trixie
