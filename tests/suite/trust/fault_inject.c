@@ -88,7 +88,8 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
 	return fails(KIND_WRITE, ENOBUFS) ? -1 : REAL(send)(fd, data, len, flags);
 }
 
-ssize_t sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t size)
+ssize_t sendto(
+	int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t size)
 {
 	return fails(KIND_WRITE, ENOBUFS) ? -1 : REAL(sendto)(fd, data, len, flags, to, size);
 }
