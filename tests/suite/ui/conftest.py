@@ -50,6 +50,19 @@ def open_page(world, browser):
         assert not said, said
 
 
+@pytest.fixture(scope="module")
+def page(full, browser):
+    """One of the owner's for all tests of a file, so that what a page leaves behind is seen too."""
+    one = browser.page(reducedMotion="reduce")
+    one.context_addCookies([full.cookie(apidlib.OWNER)])
+    one.goto(full.url)
+    one.waitForSelector("h1")
+    yield one
+    said = one.said()
+    one.close()
+    assert not said
+
+
 @pytest.fixture(scope="session")
 def full(world):
     """The world with something of everything."""

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dialogs by keyboard, and what a page says when it has nothing to show (SPEC A11)."""
-import apidlib
 import pytest
 
 # page → what opens a dialog there
@@ -10,18 +9,6 @@ OPENERS = [("/devices", "Add device"), ("/users", "Add user"), ("/words", "Impor
 WHERE = "document.activeElement.closest('dialog') ? 'dialog' : document.activeElement === document.body ? 'body' : 'behind'"
 BROKEN = """globalThis.whole ??= fetch; globalThis.fetch = async () => new Response('{"detail": "the database does not answer"}',
     {status: 500, headers: {"Content-Type": "application/problem+json"}})"""
-
-
-@pytest.fixture(scope="module")
-def page(full, browser):
-    """One for all tests."""
-    one = browser.page(reducedMotion="reduce")
-    one.context_addCookies([full.cookie(apidlib.OWNER)])
-    one.goto(full.url)
-    yield one
-    said = one.said()
-    one.close()
-    assert not said
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import pathlib
 import subprocess
 
-import apidlib
 import pytest
 from support import ROOT, axe
 from support.npm import install
@@ -48,18 +47,6 @@ REACHED = """(() => { document.removeEventListener("focusin", onReach);
         ringless: inMain.filter(r => !r.isRinged).map(r => say(r.e)), unseen: inMain.filter(r => !r.isSeen).map(r => say(r.e))}; })()"""
 
 
-@pytest.fixture(scope="module")
-def page(full, browser):
-    """One for all addresses, so that what a page leaves behind is seen too."""
-    one = browser.page(reducedMotion="reduce")
-    one.context_addCookies([full.cookie(apidlib.OWNER)])
-    one.goto(full.url)
-    one.waitForSelector("h1")
-    one.evaluate(axe.source())
-    yield one
-    one.close()
-
-
 def look(page, address, theme, width):
     """What is wrong with how it stands there."""
     page.evaluate("document.documentElement.dataset.theme = '%s'" % theme)
@@ -78,6 +65,7 @@ def look(page, address, theme, width):
 def seen(full, page):
     """seen(address) → what there is to say of the page, which is visited once for all tests."""
     known = {}
+    page.evaluate(axe.source())
 
     def visit(address):
         if address in known:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every kind of record is made, changed, removed and brought back in its page; roles see what they may."""
-import apidlib
 import pytest
 from support.wait import wait_until
 
@@ -35,19 +34,6 @@ def stored(world, api, wanted):
 def fill_in(page, fields):
     for name, value in fields.items():
         page.fill("dialog [name=%s]" % name, value)
-
-
-@pytest.fixture(scope="module")
-def page(world, browser):
-    """One for all kinds."""
-    one = browser.page(reducedMotion="reduce")
-    one.context_addCookies([world.cookie(apidlib.OWNER)])
-    one.goto(world.url)
-    one.waitForSelector("h1")
-    yield one
-    said = one.said()
-    one.close()
-    assert not said
 
 
 @pytest.mark.parametrize("kind", KINDS)
