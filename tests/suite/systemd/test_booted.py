@@ -144,7 +144,9 @@ def test_all_of_this_version_run_again(lab):
 
 
 ALL_UNITS = [unit_of(name) for name in ("redis", "fwd", "wireguard-gw", "wgd", "dnsd", "proxyd", "path", "syncd", "apid")]
-KILLING = "/run/systemd/system/culvert-.service.d"
+# wireguard-go, which is not ours, asks for something that is filtered, is refused, and goes on without.
+FILTERED = [unit for unit in ALL_UNITS if "wireguard" not in unit]
+KILLING = "/run/systemd/system/%s.d"
 # Suite walk without those that need a lab's own processes (chaos), browsers, or a machine for themselves.
 WALK = ("test_tunnel.py", "test_dns.py", "test_dns_paths.py", "test_intercept.py", "test_proxy.py", "test_portal_walk.py",
         "test_device_listener.py")
@@ -153,20 +155,22 @@ WALK = ("test_tunnel.py", "test_dns.py", "test_dns_paths.py", "test_intercept.py
 @pytest.fixture
 def killing_filters(lab):
     """A system call that a unit's filter does not know ends the process, in place of an error that could be hidden."""
-    lab.inside("mkdir", "-p", KILLING)
-    lab.inside("tee", KILLING + "/kill.conf", data="[Service]\nSystemCallErrorNumber=\n")
+    for unit in FILTERED:
+        lab.inside("mkdir", "-p", KILLING % unit)
+        lab.inside("tee", KILLING % unit + "/kill.conf", data="[Service]\nSystemCallErrorNumber=\n")
     lab.inside("systemctl", "daemon-reload")
-    lab.inside("systemctl", "restart", *ALL_UNITS)
+    lab.inside("systemctl", "restart", *FILTERED)
     lab.settle()
     yield
-    lab.inside("rm", "-r", KILLING)
+    for unit in FILTERED:
+        lab.inside("rm", KILLING % unit + "/kill.conf")
     lab.inside("systemctl", "daemon-reload")
-    lab.inside("systemctl", "restart", *ALL_UNITS)
+    lab.inside("systemctl", "restart", *FILTERED)
     lab.settle()
 
 
 def test_the_labs_suite_passes_on_it_without_a_system_call_that_is_filtered(lab, killing_filters):
-    for unit in ALL_UNITS:
+    for unit in FILTERED:
         shown = lab.show(unit, "SystemCallErrorNumber", "ActiveState")
         assert shown == {"SystemCallErrorNumber": str(2**31 - 2), "ActiveState": "active"}, (unit, shown)
     # Its device is in no seed.
