@@ -1,9 +1,33 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/conf.h"
+#include "apid/db_host.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define AT(field) offsetof(struct apid_conf, field)
+
+enum { DB_HOSTS_MAX = 9 };
+
+static int check_db_hosts(const void *value, char *why, size_t why_len)
+{
+	const struct conf_strings *hosts = value;
+	struct db_host host;
+
+	for (size_t i = 0; i < hosts->n; i++) {
+		if (db_host_parse(hosts->v[i], &host)) {
+			snprintf(why, why_len, "%s is not ADDRESS, ADDRESS:PORT or /SOCKET",
+				hosts->v[i]);
+			return -EINVAL;
+		}
+		db_host_fini(&host);
+	}
+	if (hosts->n <= DB_HOSTS_MAX)
+		return 0;
+	snprintf(why, why_len, "%zu are more than %d", hosts->n, DB_HOSTS_MAX);
+	return -EINVAL;
+}
 
 const struct conf_row apid_conf_rows[] = {
 	{ .section = "apid",
@@ -25,6 +49,14 @@ const struct conf_row apid_conf_rows[] = {
 		.offset = AT(db_socket),
 		.def = "/run/mysqld/mysqld.sock",
 		.help = "Unix socket of MariaDB." },
+	{ .section = "apid",
+		.key = "db_hosts",
+		.type = CONF_STRINGS,
+		.offset = AT(db_hosts),
+		.def = "",
+		.check = check_db_hosts,
+		.help = "Nodes of a Galera cluster, ADDRESS, ADDRESS:PORT or /SOCKET each, in "
+			"place of db_socket: the first one that is synced is used." },
 	{ .section = "apid",
 		.key = "db_name",
 		.type = CONF_STRING,

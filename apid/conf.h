@@ -9,6 +9,7 @@ struct apid_conf {
 	struct endpoint provision;
 	struct conf_secret api_key;
 	char *db_socket;
+	struct conf_strings db_hosts; /* then db_socket is not used */
 	char *db_name;
 	char *db_user;
 	struct conf_secret db_password;

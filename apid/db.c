@@ -38,7 +38,7 @@ static void release(struct db *db)
 	if (--db->handles || db->state != DB_CLOSED)
 		return;
 	hmap_fini(&db->prepared);
-	free(db->socket);
+	db_hosts_fini(&db->hosts);
 	free(db->name);
 	free(db->user);
 	if (db->password)
@@ -157,19 +157,25 @@ static void drop(struct db *db, int status)
 {
 	struct db_batch *b = db->active;
 	bool was_up = db->state == DB_SETUP || db->state == DB_READY;
+	const char *host = db->hosts.v[db->hosts.at].text;
+	bool waits = true;
 
 	if (db->state == DB_CLOSED || db->state == DB_DOWN)
 		return;
 	if (db->ops.is_quiet)
 		log_debug("database connection lost reason=%s", strerror(-status));
 	else if (db->state == DB_CONNECTING && db->backoff_ms == BACKOFF_MIN_MS)
-		log_warning("database does not answer error=%s", mysql_error(db->mysql));
+		log_warning(
+			"database does not answer host=%s error=%s", host, mysql_error(db->mysql));
 	else if (db->state != DB_CONNECTING)
-		log_warning("database connection lost reason=%s", strerror(-status));
+		log_warning("database connection lost host=%s reason=%s", host, strerror(-status));
 	close_connection(db);
+	waits = db_hosts_next(&db->hosts, db->state == DB_READY);
 	set_state(db, DB_DOWN);
-	timer_start(&db->timer, db->backoff_ms, 0);
-	db->backoff_ms = db->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : db->backoff_ms * 2;
+	timer_start(&db->timer, waits ? db->backoff_ms : 0, 0);
+	if (waits)
+		db->backoff_ms =
+			db->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : db->backoff_ms * 2;
 	db->active = NULL;
 	if (b)
 		finish(b, status);
@@ -218,6 +224,7 @@ static int next_statement(struct db *db)
 
 		/* The callback may close or reset the database; then it hears no more of it. */
 		b->on_done = NULL;
+		b->was_told = true;
 		if (on_done)
 			on_done(b->arg, b, 0);
 		if (db->active != b)
@@ -253,12 +260,50 @@ static int after_op(struct db *db, enum db_op ended)
 	}
 	if (db->op != OP_NONE || !b)
 		return wait;
+	if (err && db_batch_restart(b)) {
+		log_debug("transaction begins anew times=%u", b->restarts);
+		return 0;
+	}
 	if (err) {
 		b->failed = s->label ? strdup(s->label) : NULL;
 		return end_active(db, err);
 	}
 	b->next++;
 	return 0;
+}
+
+static void on_node(void *arg, struct db_batch *b, int status)
+{
+	static const char *const texts[] = { "synced", "a donor or behind",
+		"not in the primary component" };
+	struct db *db = arg;
+
+	if (status) {
+		drop(db, status);
+		return;
+	}
+	db_node_take(db_batch_rows(b, db->node_asked), &db->node);
+	if (db_hosts_accepts(&db->hosts, &db->node)) {
+		db->ops.on_connect(db->ops.arg);
+		return;
+	}
+	if (!db->ops.is_quiet)
+		log_notice("database node is not used host=%s it is=%s",
+			db->hosts.v[db->hosts.at].text, texts[db->node.fitness]);
+	drop(db, -EHOSTDOWN);
+}
+
+/* Before anything else: is it a node that may be used? */
+static void ask_node(struct db *db)
+{
+	struct db_batch *b = db_batch_new();
+
+	if (!b) {
+		drop(db, -ENOMEM);
+		return;
+	}
+	db->node_asked = db_node_add(b);
+	db_submit_setup(db, b, CONNECT_MS, on_node, db);
 }
 
 static void after_connect(struct db *db)
@@ -270,8 +315,8 @@ static void after_connect(struct db *db)
 	timer_stop(&db->timer);
 	set_state(db, DB_SETUP);
 	if (!db->ops.is_quiet)
-		log_info("database connected");
-	db->ops.on_connect(db->ops.arg);
+		log_info("database connected host=%s", db->hosts.v[db->hosts.at].text);
+	ask_node(db);
 }
 
 static bool is_up(const struct db *db)
@@ -328,6 +373,7 @@ static void on_deadline(struct timer *t)
 static void submit(struct db *db, struct list *queue, struct db_batch *b, uint32_t deadline_ms)
 {
 	b->db = db;
+	b->first = b->n;
 	db->handles++;
 	timer_init(db->loop, &b->deadline, on_deadline, b);
 	timer_start(&b->deadline, deadline_ms, 0);
@@ -358,6 +404,7 @@ void db_submit_setup(
 
 static void start_connect(struct db *db)
 {
+	const struct db_host *host = &db->hosts.v[db->hosts.at];
 	my_bool no = 0;
 	unsigned no_files = 0;
 	int wait;
@@ -374,8 +421,8 @@ static void start_connect(struct db *db)
 	set_state(db, DB_CONNECTING);
 	timer_start(&db->timer, CONNECT_MS, 0);
 	db->op = OP_CONNECT;
-	wait = mysql_real_connect_start(&db->connected, db->mysql, NULL, db->user, db->password,
-		db->name, 0, db->socket, 0);
+	wait = mysql_real_connect_start(&db->connected, db->mysql, host->address, db->user,
+		db->password, db->name, host->port, host->socket, 0);
 	turn(db, wait);
 }
 
@@ -397,13 +444,15 @@ static void on_db_timer_closed(struct timer *t)
 struct db *db_open(uv_loop_t *loop, const struct db_options *options)
 {
 	struct db *db = calloc(1, sizeof(*db));
+	int err;
 
 	if (!db)
 		return NULL;
 	db->loop = loop;
 	db->ops = *options;
 	db->backoff_ms = BACKOFF_MIN_MS;
-	db->socket = strdup(options->socket);
+	db->ops.hosts = NULL;
+	err = db_hosts_init(&db->hosts, options->hosts, options->socket);
 	db->name = strdup(options->name);
 	db->user = strdup(options->user);
 	db->password = options->password ? strdup(options->password) : NULL;
@@ -412,7 +461,7 @@ struct db *db_open(uv_loop_t *loop, const struct db_options *options)
 	hmap_init(&db->prepared, NULL);
 	timer_init(loop, &db->timer, on_timer, db);
 	db->handles = 1;
-	if (!db->socket || !db->name || !db->user || (options->password && !db->password)) {
+	if (err || !db->name || !db->user || (options->password && !db->password)) {
 		db_close(db);
 		return NULL;
 	}
@@ -460,4 +509,9 @@ void db_set_ready(struct db *db)
 bool db_is_ready(const struct db *db)
 {
 	return db->state == DB_READY;
+}
+
+bool db_is_clustered(const struct db *db)
+{
+	return db->node.is_clustered;
 }

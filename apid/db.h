@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "common/conf.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,13 +12,22 @@
  * for ever (100 ms, doubling to 5 s). Work is given as batches: statements that run one after
  * another on the connection, undisturbed by other batches. A batch whose deadline passes while the
  * server is at work on it costs the connection.
+ *
+ * With several hosts the first one that is fit is used until it is lost; then they are tried again
+ * from the first. A node of a Galera cluster is fit when it is in the primary component and synced;
+ * one that leaves it refuses statements, which is as a lost connection.
+ *
+ * A batch that begins with START TRANSACTION and is given up by the server (a deadlock; Galera: it
+ * was in conflict with another node's) is run again, up to twice, if that has not committed yet and
+ * its callback was not called yet or db_batch_set_restart was.
  */
 struct db;
 struct db_batch;
 
 struct db_options {
-	const char *socket; /* path */
-	const char *name;   /* database */
+	const struct conf_strings *hosts; /* as db_host_parse takes them; NULL or empty: */
+	const char *socket;		  /* path */
+	const char *name;		  /* database */
 	const char *user;
 	const char *password; /* NULL = the socket's user is enough */
 	bool is_quiet;	      /* another connection's log says enough */
@@ -37,6 +47,8 @@ void db_library_end(void);
 /* Set-up is done: batches of db_submit may run. */
 void db_set_ready(struct db *db);
 bool db_is_ready(const struct db *db);
+/* Is the server one of several that have the same (Galera)? Known from on_connect on. */
+bool db_is_clustered(const struct db *db);
 /* Ends the connection and starts over. */
 void db_reset(struct db *db);
 
@@ -85,6 +97,10 @@ const struct db_rows *db_batch_rows(const struct db_batch *b, size_t statement);
 const char *db_batch_failed(const struct db_batch *b);
 /* The server's message; may hold data, so only for the log at debug. */
 const char *db_batch_error(const struct db_batch *b);
+
+/* What to do when the batch begins anew: forget what it gave, its statements beyond those that it
+ * was submitted with are gone. arg: that of db_submit. */
+void db_batch_set_restart(struct db_batch *b, void (*on_restart)(void *arg));
 
 /* Takes the batch over. deadline_ms counts from now, waiting for the connection included. */
 void db_submit(

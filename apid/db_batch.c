@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARAMS_MAX = 12, CELL_MAX = 16 << 20 };
+enum { PARAMS_MAX = 12, CELL_MAX = 16 << 20, RESTARTS_MAX = 2 };
 
 int db_errno(unsigned number)
 {
@@ -30,6 +30,9 @@ int db_errno(unsigned number)
 		return -EINVAL;
 	case CR_OUT_OF_MEMORY:
 		return -ENOMEM;
+	case ER_UNKNOWN_COM_ERROR:   /* Galera: not in the primary component */
+	case ER_ERROR_DURING_COMMIT: /* Galera: it was left meanwhile */
+		return -ENOTCONN;
 	default:
 		return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? -ENOTCONN : -EIO;
 	}
@@ -75,6 +78,39 @@ void db_batch_free(struct db_batch *b)
 	free(b->label);
 	free(b->failed);
 	free(b);
+}
+
+void db_batch_set_restart(struct db_batch *b, void (*on_restart)(void *arg))
+{
+	b->on_restart = on_restart;
+}
+
+static bool has_committed(const struct db_batch *b)
+{
+	for (size_t i = 0; i < b->next; i++) {
+		if (!strcmp(b->statements[i]->sql, "COMMIT"))
+			return true;
+	}
+	return false;
+}
+
+bool db_batch_restart(struct db_batch *b)
+{
+	if (!b->is_deadlock || b->restarts >= RESTARTS_MAX || !b->first ||
+		strcmp(b->statements[0]->sql, "START TRANSACTION") != 0 ||
+		(b->was_told && !b->on_restart) || has_committed(b))
+		return false;
+	while (b->n > b->first)
+		statement_free(b->statements[--b->n]);
+	for (size_t i = 0; i < b->n; i++)
+		rows_fini(&b->statements[i]->rows);
+	b->next = 0;
+	b->restarts++;
+	b->is_deadlock = false;
+	if (b->was_told)
+		b->on_restart(b->arg);
+	b->was_told = false;
+	return true;
 }
 
 void db_batch_drop(struct db_batch *b)

@@ -30,7 +30,12 @@ struct db_batch {
 	struct list node;		  /* in the queue, or alone while it runs */
 	struct db_statement **statements; /* each stays where it is: its rows are in use */
 	size_t n, cap;
-	size_t next; /* the statement to run */
+	size_t next;  /* the statement to run */
+	size_t first; /* how many it was submitted with */
+	unsigned restarts;
+	bool was_told;	  /* on_done was called */
+	bool is_deadlock; /* what the last error was */
+	void (*on_restart)(void *arg);
 	char *label;
 	char *failed;
 	char error[256];
@@ -44,6 +49,8 @@ struct db_batch {
 };
 
 void db_batch_free(struct db_batch *b);
+/* After a deadlock: begins anew if that is right. False: it has failed. */
+bool db_batch_restart(struct db_batch *b);
 /* Binds the parameters and leaves them bound until the next call. 0 or -errno. */
 int db_statement_bind(const struct db_statement *s, MYSQL_STMT *stmt);
 /* Takes the stored result of stmt into s->rows. 0 or -errno. */

@@ -2,6 +2,7 @@
 #include "apid/db_op.h"
 
 #include <errno.h>
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,8 +86,10 @@ static int statement_error(struct db *db, bool of_stmt)
 	unsigned number = of_stmt ? mysql_stmt_errno(db->stmt) : mysql_errno(db->mysql);
 	const char *text = of_stmt ? mysql_stmt_error(db->stmt) : mysql_error(db->mysql);
 
-	if (db->active)
+	if (db->active) {
 		snprintf(db->active->error, sizeof(db->active->error), "%s", text);
+		db->active->is_deadlock = number == ER_LOCK_DEADLOCK;
+	}
 	return db_errno(number);
 }
 

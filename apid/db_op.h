@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apid/db_batch.h"
+#include "apid/db_host.h"
 #include "common/hmap.h"
 
 /*
@@ -14,7 +15,10 @@ enum db_op { OP_NONE, OP_CONNECT, OP_TEXT, OP_TEXT_STORE, OP_PREPARE, OP_EXECUTE
 
 struct db {
 	uv_loop_t *loop;
-	char *socket, *name, *user, *password;
+	struct db_hosts hosts;
+	struct db_node node; /* what the one at hand says of itself */
+	size_t node_asked;   /* statement */
+	char *name, *user, *password;
 	struct db_options ops; /* its callbacks */
 	enum db_state state;
 	enum db_op op;

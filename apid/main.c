@@ -144,7 +144,8 @@ static struct store *open_store(struct daemon *d, struct apid *a, struct seed *s
 {
 	const struct apid_conf *conf = d->conf;
 	struct store_options options = {
-		.db = { .socket = conf->db_socket,
+		.db = { .hosts = &conf->db_hosts,
+			.socket = conf->db_socket,
 			.name = conf->db_name,
 			.user = conf->db_user,
 			.password = conf->db_password.value },

@@ -37,9 +37,14 @@ static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0])
 struct migrate {
 	void (*on_done)(void *arg, int status);
 	void *arg;
-	size_t lock, version; /* statements */
-	bool is_asked;
+	struct db *db;
+	size_t lock, version, held; /* statements */
+	enum { MIGRATE_LOOK, MIGRATE_LOCK, MIGRATE_WRITE } turn;
 };
+
+#define NOW_MS "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+
+_Static_assert(MIGRATE_MS == 60000, "what schema_lock expires after");
 
 /* The statements of a file: each ends with ";\n". */
 static void add_statements(struct db_batch *b, const char *text)
@@ -76,32 +81,70 @@ static void add_migrations(struct db_batch *b, int version)
 		log_notice("schema is of a newer program version=%d", version);
 }
 
+/* GET_LOCK is of one server. Who migrates a cluster has this row besides, for as long as it may
+ * take at most; the version is read again under it. */
+static void add_cluster_lock(struct migrate *m, struct db_batch *b)
+{
+	db_add_text(b,
+		"CREATE TABLE IF NOT EXISTS schema_lock (one TINYINT NOT NULL PRIMARY KEY, holder "
+		"CHAR(36) NOT NULL, expires_at BIGINT NOT NULL)");
+	db_add_text(b, "INSERT IGNORE INTO schema_lock VALUES (1, '', 0)");
+	db_add_text(b, "SET @migrator = UUID()");
+	db_add_text(b, "UPDATE schema_lock SET holder = @migrator, expires_at = " NOW_MS
+		       " + 60000 WHERE one = 1 AND expires_at < " NOW_MS);
+	m->held = db_add(
+		b, "SELECT COUNT(*) FROM schema_lock WHERE one = 1 AND holder = @migrator", "");
+	m->version = db_add(b, "SELECT MAX(version) FROM schema_versions", "");
+}
+
+static bool is_one(const struct db_rows *rows)
+{
+	return rows->n && db_cell(rows, 0, 0) && !strcmp(db_cell(rows, 0, 0), "1");
+}
+
+static int step(struct migrate *m, struct db_batch *b)
+{
+	int version = current_version(db_batch_rows(b, m->version));
+
+	if (!is_one(db_batch_rows(b, m->turn == MIGRATE_LOOK ? m->lock : m->held)))
+		return -EAGAIN;
+	if (m->turn == MIGRATE_LOOK && db_is_clustered(m->db) &&
+		version < migrations[migration_count - 1].version) {
+		m->turn = MIGRATE_LOCK;
+		add_cluster_lock(m, b);
+		return 0;
+	}
+	add_migrations(b, version);
+	/* Beside that there is an answer then even if there is nothing to migrate. */
+	db_add_text(b, m->turn == MIGRATE_LOCK
+			       ? "UPDATE schema_lock SET expires_at = 0 WHERE one = 1 AND "
+				 "holder = @migrator"
+			       : "DO 0");
+	m->turn = MIGRATE_WRITE;
+	return 0;
+}
+
 static void on_batch(void *arg, struct db_batch *b, int status)
 {
 	struct migrate *m = arg;
-	const char *lock;
 
-	if (!status && !m->is_asked) {
-		const struct db_rows *rows = db_batch_rows(b, m->lock);
-
-		lock = rows->n ? db_cell(rows, 0, 0) : NULL;
-		if (lock && !strcmp(lock, "1")) {
-			m->is_asked = true;
-			add_migrations(b, current_version(db_batch_rows(b, m->version)));
-			/* So that there is an answer even if there is nothing to migrate. */
-			db_add_text(b, "DO 0");
+	if (!status && m->turn != MIGRATE_WRITE) {
+		status = step(m, b);
+		if (!status)
 			return;
-		}
-		status = -EAGAIN;
-	}
-	if (status)
+		log_notice("another process migrates the database");
+	} else if (status)
 		log_error("schema migration failed error=%s", db_batch_error(b));
 	m->on_done(m->arg, status);
 	free(m);
 }
 
-void schema_session(struct db_batch *b)
+void schema_session(struct db_batch *b, const struct db *db)
 {
+	/* Galera: what was committed on any node before is seen, and what begins later is in
+	 * conflict with less. */
+	if (db_is_clustered(db))
+		db_add_text(b, "SET SESSION wsrep_sync_wait = 1");
 	db_add_text(b, "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
 		       "innodb_lock_wait_timeout = 2, idle_transaction_timeout = 5, "
 		       "time_zone = '+00:00'");
@@ -118,7 +161,8 @@ int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *
 	}
 	m->on_done = on_done;
 	m->arg = arg;
-	schema_session(b);
+	schema_session(b, db);
+	m->db = db;
 	m->lock = db_add(b, "SELECT GET_LOCK(CONCAT('culvert.', DATABASE()), 30)", "");
 	db_add_text(
 		b, "CREATE TABLE IF NOT EXISTS schema_versions (version INT NOT NULL PRIMARY KEY)");

@@ -12,4 +12,4 @@ int schema_migrate(struct db *db, void (*on_done)(void *arg, int status), void *
 /* Adds the release of the lock to a batch. */
 void schema_unlock(struct db_batch *b);
 /* What every connection is set to. */
-void schema_session(struct db_batch *b);
+void schema_session(struct db_batch *b, const struct db *db);

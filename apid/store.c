@@ -316,7 +316,7 @@ static void on_reader_connect(void *arg)
 		db_reset(db);
 		return;
 	}
-	schema_session(b);
+	schema_session(b, db);
 	db_submit_setup(db, b, STORE_MS, on_reader_set, db);
 }
 

@@ -261,6 +261,16 @@ static void on_change(void *arg, struct db_batch *b, int status)
 	}
 }
 
+static void on_restart(void *arg)
+{
+	struct change *c = arg;
+
+	store_device_fini(&c->wanted);
+	store_device_fini(&c->before);
+	c->wanted = c->before = (struct device_state){ 0 };
+	c->turn = CHANGE_LOOK;
+}
+
 void store_change(struct store *s, const char *id, const struct store_actor *by,
 	store_decide_device decide_device,
 	void (*on_done)(void *arg, const struct store_result *result), void *arg)
@@ -289,5 +299,6 @@ void store_change(struct store *s, const char *id, const struct store_actor *by,
 	c->addresses =
 		db_add(b, "SELECT address FROM device_addresses WHERE device = ? ORDER BY position",
 			"s", c->id);
+	db_batch_set_restart(b, on_restart);
 	store_submit(s, b, on_change, c);
 }

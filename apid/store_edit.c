@@ -85,6 +85,15 @@ static void on_edit(void *arg, struct db_batch *b, int status)
 	}
 }
 
+static void on_restart(void *arg)
+{
+	struct edit *e = arg;
+
+	free(e->text);
+	e->text = NULL;
+	e->is_writing = false;
+}
+
 void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,
 	store_decide decide, void (*on_done)(void *arg, int status, const char *text), void *arg)
 {
@@ -106,5 +115,6 @@ void store_edit(struct store *s, int table, const char *id, const struct store_a
 	write_begin(b);
 	e->old = db_add(b, "SELECT record FROM records WHERE topic = ? AND id = ?", "ss",
 		store_table_name(table), e->id);
+	db_batch_set_restart(b, on_restart);
 	store_submit(s, b, on_edit, e);
 }

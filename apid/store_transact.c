@@ -78,6 +78,14 @@ static void on_batch(void *arg, struct db_batch *b, int status)
 	tell(t, 0);
 }
 
+static void on_restart(void *arg)
+{
+	struct transact *t = arg;
+
+	t->turn = TRANSACT_STEP;
+	t->step_number = 0;
+}
+
 void store_transact(struct store *s, const char *topic, const char *id, store_step step,
 	void (*on_done)(void *arg, int status), void *arg)
 {
@@ -94,5 +102,6 @@ void store_transact(struct store *s, const char *topic, const char *id, store_st
 	};
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	write_begin(b);
+	db_batch_set_restart(b, on_restart);
 	store_submit(s, b, on_batch, t);
 }
