@@ -51,6 +51,13 @@ check-document: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)B=$(B) tests/check document
 .PHONY: check-document
+# Two gateways, three Redis with Sentinels, three Galera nodes, each part killed under traffic: 5 minutes, HA_SEED=N
+# for another order, HA_ROUNDS=N for more. The log is $(B)/evidence/ha.log. Not part of check.
+check-ha: deps
+	$(Q)deploy/deps ha
+	$(Q)$(MAKE) $(JOBS) B=$(B) all
+	$(Q)B=$(B) tests/check ha
+.PHONY: check-ha
 # The guest's kernel, once: it makes check-kernel several times as fast.
 guest-kernel:
 	$(Q)deploy/deps kernel

@@ -14,8 +14,8 @@ DOWN_MS = 1000
 
 
 class TcpClient(Client):
-    def __init__(self, port, user, password):  # pylint: disable=super-init-not-called
-        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
+    def __init__(self, address, port, user, password):  # pylint: disable=super-init-not-called
+        self.socket = socket.create_connection((address, port), DEADLINE_S)
         self.file = self.socket.makefile("rb")
         self("AUTH", user, password)
 
@@ -28,7 +28,7 @@ def acl(kind):
 class Server(Redis):
     """One of the servers; after a restart it is what the Sentinels made of it."""
 
-    def __init__(self, directory, master=None):
+    def __init__(self, directory, master=None, address="127.0.0.1"):
         directory.mkdir()
         super().__init__(directory)
         self.port = free_port()
@@ -36,11 +36,11 @@ class Server(Redis):
         self.acl.write_text(acl("replicated") + root)
         self.conf = directory / "redis.conf"
         self.conf.write_text(
-            f"port {self.port}\nbind 127.0.0.1\nunixsocket {self.socket}\nunixsocketperm 777\ndir {directory}\n"
+            f"port {self.port}\nbind {address}\nunixsocket {self.socket}\nunixsocketperm 777\ndir {directory}\n"
             f"aclfile {self.acl}\nsave \"\"\nappendonly no\nloglevel notice\nmasteruser replica\n"
             f"masterauth secret-replica\nmin-replicas-to-write 1\nmin-replicas-max-lag 3\nrepl-timeout 3\n"
             f"repl-ping-replica-period 1\nrepl-diskless-sync-delay 0\n" +
-            (f"replicaof 127.0.0.1 {master.port}\n" if master else ""))
+            (f"replicaof {address} {master.port}\n" if master else ""))
 
     def start(self):
         with (self.dir / "redis.log").open("a") as log:
@@ -56,14 +56,14 @@ class Server(Redis):
 
 
 class Sentinel:
-    def __init__(self, directory, master, quorum):
+    def __init__(self, directory, master, quorum, address="127.0.0.1"):
         directory.mkdir()
-        self.dir, self.port, self.process = directory, free_port(), None
-        self.where = f"127.0.0.1:{self.port}"
+        self.dir, self.port, self.process, self.address = directory, free_port(), None, address
+        self.where = f"{address}:{self.port}"
         (directory / "users.acl").write_text(acl("sentinel") + "user root on >root ~* &* +@all\n")
         (directory / "sentinel.conf").write_text(
-            f"port {self.port}\nbind 127.0.0.1\ndir {directory}\naclfile {directory}/users.acl\n"
-            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} {quorum}\n"
+            f"port {self.port}\nbind {address}\ndir {directory}\naclfile {directory}/users.acl\n"
+            f"sentinel monitor {MASTER} {address} {master.port} {quorum}\n"
             f"sentinel auth-user {MASTER} sentinel\nsentinel auth-pass {MASTER} secret-sentinel\n"
             f"sentinel sentinel-user sentinel\nsentinel sentinel-pass secret-sentinel\n"
             f"sentinel down-after-milliseconds {MASTER} {DOWN_MS}\nsentinel failover-timeout {MASTER} 4000\n"
@@ -75,7 +75,7 @@ class Sentinel:
         return self
 
     def __call__(self, *command):
-        with TcpClient(self.port, "root", "root") as c:
+        with TcpClient(self.address, self.port, "root", "root") as c:
             return c(*command)
 
     def knows(self, servers, sentinels):
@@ -95,11 +95,12 @@ class Sentinel:
 class Replicated:
     """Three servers and three Sentinels that know each other."""
 
-    def __init__(self, directory, servers=3, sentinels=3):
-        self.servers = [Server(directory / "r0")]
+    def __init__(self, directory, servers=3, sentinels=3, address="127.0.0.1"):
+        self.servers = [Server(directory / "r0", address=address)]
         for n in range(1, servers):
-            self.servers.append(Server(directory / f"r{n}", self.servers[0]))
-        self.sentinels = [Sentinel(directory / f"s{n}", self.servers[0], sentinels // 2 + 1) for n in range(sentinels)]
+            self.servers.append(Server(directory / f"r{n}", self.servers[0], address))
+        self.sentinels = [Sentinel(directory / f"s{n}", self.servers[0], sentinels // 2 + 1, address)
+                          for n in range(sentinels)]
 
     def start(self):
         for one in self.servers:
