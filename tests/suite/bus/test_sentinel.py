@@ -61,7 +61,7 @@ def test_a_server_that_follows_another_is_no_master(replicated, probe):
 
 
 def test_the_commands_and_files_of_the_guide_make_a_server_and_its_sentinel(place):
-    """deploy/doc/operations.md, as somebody types it, with this test's paths and ports."""
+    """deploy/doc/operations.md, as somebody types it (cd, for, sed, rm), with this test's paths and ports."""
     guide = (ROOT / "deploy/doc/operations.md").read_text()
     block = re.search(r"<!-- run by: tests/suite/bus/test_sentinel.py -->\n```sh\n(.*?)\n```", guide, re.S).group(1)
     secrets, share, data = place / "secrets", place / "share", place / "data"

@@ -58,6 +58,12 @@ class Node:
 
     sql = apidlib.MariaDB.sql
 
+    def busy(self, statement):
+        """A client that runs statements of that database, whatever becomes of each."""
+        return subprocess.Popen(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--force",
+                                 "--execute", statement, "culvert"], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -38,14 +38,12 @@ def test_one_migrates_the_cluster_and_one_publishes(two, stores):
 def test_what_is_in_conflict_with_another_node_is_run_again(two, stores):
     """A third node writes all the time to the one row that every change takes: certification refuses one of two."""
     apids, clients = two
-    busy = threading.Thread(target=stores.cluster.nodes[2].sql, args=(
-        "UPDATE change_seq SET seq = seq + 1; DO SLEEP(0.004);" * 1000, "culvert"))
-    busy.start()
+    busy = stores.cluster.nodes[2].busy("UPDATE change_seq SET seq = seq + 1; DO SLEEP(0.004);" * 1000)
     refused = {0: 0, 1: 0}
 
     def change(which):
         n = 0
-        while busy.is_alive() and n < 400:
+        while busy.poll() is None and n < 400:
             status = clients[which].put(f"/api/v1/groups/g{which}-{n}", {"name": f"group {n}"})[0]
             assert status in (200, 201, 503)
             refused[which] += status == 503
@@ -55,8 +53,10 @@ def test_what_is_in_conflict_with_another_node_is_run_again(two, stores):
     threads = [threading.Thread(target=change, args=(which,)) for which in (0, 1)]
     for one in threads:
         one.start()
-    for one in [*threads, busy]:
+    for one in threads:
         one.join()
+    busy.kill()
+    busy.wait()
     accepted = sum(done.values())
     anew = sum(a.log().count("transaction begins anew") for a in apids)
     print(f"{accepted} changes, {anew} times one was run again, {sum(refused.values())} were to be sent again")
