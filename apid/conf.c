@@ -56,7 +56,8 @@ const struct conf_row apid_conf_rows[] = {
 		.def = "",
 		.check = check_db_hosts,
 		.help = "Nodes of a Galera cluster, ADDRESS, ADDRESS:PORT or /SOCKET each, in "
-			"place of db_socket: the first one that is synced is used." },
+			"place of db_socket: the first one that is synced is used. Those of other "
+			"machines are inside of bus.networks." },
 	{ .section = "apid",
 		.key = "db_name",
 		.type = CONF_STRING,

@@ -2,6 +2,7 @@
 #include "apid/admin_tls.h"
 #include "apid/appeals.h"
 #include "apid/conf.h"
+#include "apid/db_host.h"
 #include "apid/device_doc.h"
 #include "apid/device_listeners.h"
 #include "apid/device_request.h"
@@ -406,6 +407,29 @@ static int open_devices(struct daemon *d, struct apid *a)
 	return conf->device_port ? device_listeners_open(&options, &a->devices) : 0;
 }
 
+/* Between machines the database's protocol is in the clear, as the bus is. */
+static int check_db_hosts(const struct apid_conf *conf)
+{
+	struct db_host host;
+	struct addr a;
+
+	for (size_t i = 0; i < conf->db_hosts.n; i++) {
+		int err = db_host_parse(conf->db_hosts.v[i], &host);
+		bool is_inside =
+			!err && (host.socket || (!addr_parse(host.address, &a) &&
+							conf_is_inside(&conf->shared, &a)));
+
+		db_host_fini(&host);
+		if (is_inside)
+			continue;
+		log_error("apid.db_hosts: %s is another machine, and in none of bus.networks: it "
+			  "must be inside of a tunnel",
+			conf->db_hosts.v[i]);
+		return err ? err : -EINVAL;
+	}
+	return 0;
+}
+
 static int start(struct daemon *d)
 {
 	const struct apid_conf *conf = d->conf;
@@ -415,6 +439,9 @@ static int start(struct daemon *d)
 
 	if (!a)
 		return -ENOMEM;
+	r = check_db_hosts(conf);
+	if (r)
+		return r;
 	r = read_seed(conf, d->shared, &seed);
 	if (r)
 		return r;

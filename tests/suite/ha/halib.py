@@ -198,7 +198,7 @@ class World:
         self.syncd = None
 
     def bus_conf(self):
-        return "redis_sentinels = " + ", ".join(self.redis.where())
+        return "networks = 10.8.0.0/24\nredis_sentinels = " + ", ".join(self.redis.where())
 
     def password(self, daemon, directory):
         path = directory / f"redis-{daemon}"

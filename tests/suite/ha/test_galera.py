@@ -2,6 +2,7 @@
 """O4: apid on a real Galera cluster: one migrates, one publishes, what conflicts is run again, lost nodes are left."""
 import threading
 
+import apidlib
 import pytest
 
 from support.wait import wait_until
@@ -128,3 +129,15 @@ def test_without_any_node_apid_says_so(two, stores):
         stores.cluster.restart(node)
     for one in clients:
         wait_until(lambda c=one: c.put("/api/v1/groups/again", {"name": "x"})[0] in (200, 201), "a change")
+
+
+def test_a_node_of_another_machine_is_inside_of_a_tunnel(stores):
+    """bus.networks, as for Redis; else apid does not start."""
+    one = stores.add_apid(seed=None)
+    stores.apids.remove(one)
+    text = one.conf.read_text()
+    assert "networks = 10.8.0.0/24" in text
+    apidlib.owned_file(one.conf, text.replace(f"db_hosts = {stores.cluster.hosts()}", "db_hosts = 203.0.113.7"), 0o444)
+    one.launch()
+    assert one.wait() != 0
+    assert "apid.db_hosts: 203.0.113.7 is another machine, and in none of bus.networks" in one.log()
