@@ -59,8 +59,8 @@ class Node:
     sql = apidlib.MariaDB.sql
 
     def busy(self, statement):
-        """A client that runs statements of that database, whatever becomes of each."""
-        return subprocess.Popen(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--force",
+        """A client that runs a statement in that database, until it is killed."""
+        return subprocess.Popen(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--delimiter=//",
                                  "--execute", statement, "culvert"], stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
 
