@@ -67,7 +67,7 @@ def test_the_commands_and_files_of_the_guide_make_a_server_and_its_sentinel(plac
     secrets, share, data = place / "secrets", place / "share", place / "data"
     for one in (secrets, share, data):
         one.mkdir()
-    for name in ("wgd", "fwd", "dnsd", "proxyd", "apid", "syncd"):
+    for name in ("wgd", "fwd", "dnsd", "proxyd", "path", "apid", "syncd"):
         (secrets / f"redis-{name}").write_text(f"secret-{name}\n")
     for kind in ("replicated", "sentinel"):
         text = subprocess.run([BUILD / "bin/bus-acl", kind], check=True, capture_output=True, text=True).stdout
