@@ -127,10 +127,10 @@ void do_change_ct_mark(struct rule_writer *r, uint32_t bits, uint32_t value)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
 }
 
-void do_set_mark_from_ct(struct rule_writer *r, uint32_t bits)
+void do_set_mark_from_ct(struct rule_writer *r, uint32_t bits, uint32_t value)
 {
 	part_ct(r, NFT_CT_MARK, NFT_REG_1);
-	part_mask(r, NFT_REG_1, &bits, sizeof(bits));
+	replace_bits(r, bits, value);
 	part_store_meta(r, NFT_META_MARK, NFT_REG_1);
 }
 

@@ -31,8 +31,8 @@ void match_ct_not_passed(struct rule_writer *r);
 
 /* ct mark = ct mark with these bits replaced. */
 void do_change_ct_mark(struct rule_writer *r, uint32_t bits, uint32_t value);
-/* packet mark = ct mark & bits */
-void do_set_mark_from_ct(struct rule_writer *r, uint32_t bits);
+/* packet mark = (ct mark & bits) | value, which has none of these bits */
+void do_set_mark_from_ct(struct rule_writer *r, uint32_t bits, uint32_t value);
 /* The option of a TCP packet is overwritten with no-operations. */
 void do_strip_tcp_option(struct rule_writer *r, uint8_t kind);
 /* To userland; with nobody there the packet goes on behind this base chain. native: nft's own

@@ -51,6 +51,9 @@ void rules_accept_neighbours(struct rule_writer *r, const char *chain);
 /* In chain `approve`: a first packet of what is to be judged in its path gets its
  * state, and what was keeps what it has. */
 void rules_begin_path(struct rule_writer *r, const struct ruleset_options *o);
+/* A device's first packet of a connection whose ports one has that passed: it is judged as new,
+ * whatever the connection table takes it for. Stands before what accepts flows by their mark. */
+void rule_begin_path_again(struct rule_writer *r, const char *chain);
 
 /* ---- chains ---- */
 /* Packets from a tunnel get the mark of their source, or are dropped (rules_gate.c). */

@@ -11,6 +11,7 @@
  */
 static void write_fast(struct rule_writer *r)
 {
+	rule_begin_path_again(r, "forward");
 	rule_begin(r, "forward");
 	match_iifname_in(r, "tunnels", true);
 	match_ct_mark_in(r, 0, "epoch_ok");

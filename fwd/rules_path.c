@@ -107,17 +107,18 @@ static void write_up(struct rule_writer *r)
 	rule_end(r);
 }
 
+/* Of a connection's first packet alone: a second one must not begin it anew. */
 static void write_generation(struct rule_writer *r)
 {
 	enum { BITS = 3 };
 	rule_begin(r, "path_first");
-	match_ct_state(r, CT_NEW);
+	match_path_state(r, PATH_NEW, true);
 	do_change_ct_mark(r, CT_MARK_GENERATION, 0);
 	rule_end(r);
 	for (unsigned bit = 0; bit < BITS; bit++) {
 		uint32_t value = 1U << (CT_MARK_GENERATION_SHIFT + bit);
 		rule_begin(r, "path_first");
-		match_ct_state(r, CT_NEW);
+		match_path_state(r, PATH_NEW, true);
 		match_counter_bit(r, bit, BITS);
 		do_change_ct_mark(r, value, value);
 		rule_end(r);
@@ -125,7 +126,7 @@ static void write_generation(struct rule_writer *r)
 }
 
 /* With data in it (TCP fast open) nothing would be read before the server has it. */
-static void write_first(struct rule_writer *r)
+static void write_first(struct rule_writer *r, const struct ruleset_options *o)
 {
 	const uint8_t flags = TH_SYN | TH_ACK | TH_FIN | TH_RST;
 	rule_begin(r, "path_first");
@@ -139,7 +140,12 @@ static void write_first(struct rule_writer *r)
 	do_strip_tcp_option(r, TCP_OPTION_FASTOPEN);
 	rule_end(r);
 	/* Only the number in it says where the stream begins: of what comes before that a server
-	 * takes nothing. */
+	 * takes nothing. While nobody has answered, it may be said again after a long time. */
+	rule_begin(r, "path_first");
+	match_ct_state(r, CT_NEW);
+	do_set_mark_from_ct(r, CT_MARK_GENERATION, (uint32_t)PATH_NEW << CT_MARK_PATH_SHIFT);
+	do_queue(r, o->path_queue, o->path_kind == PATH_QUEUE_NATIVE);
+	rule_end(r);
 	rule_goto(r, "path_first", "path_queue");
 }
 
@@ -171,7 +177,7 @@ static void write_down(struct rule_writer *r)
 static void write_queue(struct rule_writer *r, const struct ruleset_options *o)
 {
 	rule_begin(r, "path_queue");
-	do_set_mark_from_ct(r, CT_MARK_PATH | CT_MARK_GENERATION);
+	do_set_mark_from_ct(r, CT_MARK_PATH | CT_MARK_GENERATION, 0);
 	do_queue(r, o->path_queue, o->path_kind == PATH_QUEUE_NATIVE);
 	rule_end(r);
 }
@@ -225,6 +231,18 @@ static void rule_if_in_path(struct rule_writer *r, const char *chain, const char
 	rule_end(r);
 }
 
+void rule_begin_path_again(struct rule_writer *r, const char *chain)
+{
+	rule_begin(r, chain);
+	match_ct_mark_bits(r, CT_MARK_PASSED);
+	match_l4proto(r, IPPROTO_TCP);
+	match_tcp_flags(r, TH_SYN, 0, false);
+	match_iifname_in(r, "tunnels", true);
+	do_change_ct_mark(
+		r, CT_MARK_PATH | CT_MARK_PASSED, (uint32_t)PATH_NEW << CT_MARK_PATH_SHIFT);
+	rule_end(r);
+}
+
 void write_path(struct rule_writer *r, const struct ruleset_options *o)
 {
 	if (o->path_kind == PATH_QUEUE_NONE) {
@@ -240,7 +258,7 @@ void write_path(struct rule_writer *r, const struct ruleset_options *o)
 	rule_end(r);
 	rule_goto(r, "path_judge", "path_down");
 	write_up(r);
-	write_first(r);
+	write_first(r, o);
 	write_down(r);
 	write_queue(r, o);
 	rule_if_in_path(r, "path_end", "path_answer");

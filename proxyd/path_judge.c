@@ -357,7 +357,7 @@ static unsigned judge_first(struct path_reader *r, struct path_flow *f, const st
 {
 	struct path_stream *s = &f->reading->tcp;
 
-	if (k->len || s->packets)
+	if (k->len || s->packets || !path_stream_may_begin(s, k))
 		return deny(r, f, PATH_ANSWER_DENY);
 	path_stream_begin(s, k);
 	return PATH_ANSWER_PENDING;

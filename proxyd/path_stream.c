@@ -29,6 +29,11 @@ void path_stream_begin(struct path_stream *s, const struct path_packet *syn)
 	s->has_base = true;
 }
 
+bool path_stream_may_begin(const struct path_stream *s, const struct path_packet *syn)
+{
+	return !s->has_base || s->base == syn->seq + 1;
+}
+
 /* Stores the segment, but what a server has no place for. */
 static int put(struct path_stream *s, const struct path_packet *k)
 {

@@ -50,6 +50,8 @@ struct path_stream {
 /* Zeroed, nothing is known of it, and all is BAD. With the client's first packet its bytes begin.
  */
 void path_stream_begin(struct path_stream *s, const struct path_packet *syn);
+/* Not elsewhere than they did already: which of the two a server has heard nobody knows. */
+bool path_stream_may_begin(const struct path_stream *s, const struct path_packet *syn);
 void path_stream_fini(struct path_stream *s);
 /* hello is filled with HAS_NAME only. */
 enum path_stream_result path_stream_up(

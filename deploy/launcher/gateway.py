@@ -290,11 +290,11 @@ def _generations(places, host, owner):
 
 def lagging(places, host):
     """Which running daemon has not yet in force what is published, as its status says: texts."""
-    running = [name for name in DAEMONS if Process(host, name).pid() is not None]
+    running = [name for name in (*DAEMONS, PATH) if Process(host, name).pid() is not None]
     published = {owner: _generations(places, host, owner) for owner in DAEMONS}
     late = []
     for name in running:
-        text = redis_command(places, host, "GET", "culvert:status:%s:1" % name)
+        text = redis_command(places, host, "GET", "culvert:status:" + ("proxyd:path1" if name == PATH else name + ":1"))
         if not text:
             late.append(name + " has no status")
             continue

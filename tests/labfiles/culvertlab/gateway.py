@@ -10,7 +10,7 @@ from launcher.gateway import (Daemon, admin_ca, await_policy, copy_binary, enrol
                               stop_daemons)
 from launcher.process import wait_until
 
-from .places import DAEMONS, GATEWAY, LabError
+from .places import DAEMONS, GATEWAY, PATH, LabError
 from .scenery import site_addresses
 
 
@@ -53,10 +53,28 @@ def wireguard_kind(host):
     return gateway.wireguard_kind(host, kind)
 
 
+def with_path(names):
+    """Who has fwd and proxyd, has proxyd --path, as an installed gateway does; LAB_PATH=no: but not here."""
+    has_it = {"fwd", "proxyd"} <= set(names) and os.environ.get("LAB_PATH", "yes") != "no"
+    return [*names, PATH] if has_it else names
+
+
 def start_daemons(places, host, names):
     if "proxyd" in names:
         gateway.init_ca(places, host, os.path.join(places.lab_dir, "culvert-ca.pem"))
-    gateway.start_daemons(places, host, names)
+    gateway.start_daemons(places, host, with_path(names))
+
+
+def _is_inline(places):
+    """Where no line of its configuration is against it."""
+    conf = places.in_run("etc", "culvert.conf")
+    with open(conf, encoding="utf-8") as src:
+        config = gateway.read_config(src.read(), conf)
+    return all(config.get("fwd", key, fallback="yes") == "yes" for key in ("path", "intercept"))
+
+
+def _judges_inline(host):
+    return "@prove4" in host.run(["nft", "list", "chain", "inet", "culvert", "redirect_port"])
 
 
 def _connects(address, port):
@@ -88,3 +106,5 @@ def await_service(places, hosts, names):
     if "proxyd" in names:
         wait_until("phone: proxy accepts", lambda: phone.call(_connects, GATEWAY[0], 8080), 10,
                    places.log("proxyd"))
+    if Daemon(hosts["gw"], PATH).pid() is not None and _is_inline(places):
+        wait_until("HTTPS judged in the path", lambda: _judges_inline(hosts["gw"]), 10, places.log(PATH))

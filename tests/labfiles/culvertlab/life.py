@@ -15,7 +15,7 @@ from launcher.hosts import Host, await_reaped, kill_all
 from launcher.process import Process, log_tail
 
 from . import clients, gateway, network
-from .places import DAEMONS, HOSTS, LabError, make_dir, write_file
+from .places import DAEMONS, HOSTS, PATH, LabError, make_dir, write_file
 
 TOOLS = {
     "redis-server": "redis-server", "redis-cli": "redis-tools", "mariadbd": "mariadb-server",
@@ -200,7 +200,7 @@ def status(places):
 
 
 def _start_one(places, process):
-    if process.name in DAEMONS:
+    if process.name in (*DAEMONS, PATH):
         process.launch()
         process.await_up()
     elif process.name == "redis":
@@ -214,7 +214,7 @@ def _start_one(places, process):
 
 def daemon(places, name, action):
     """Exit status: stop 0 only if the program ended with 0; pid 0 only if it runs."""
-    if name not in DAEMONS + ("redis", "mariadb", "wireguard-gw"):
+    if name not in DAEMONS + (PATH, "redis", "mariadb", "wireguard-gw"):
         raise LabError("no program %s" % name)
     host = Host(places, "gw")
     if host.pid() is None:
@@ -237,7 +237,7 @@ def daemon(places, name, action):
     if ended:
         print("lab: %s ended with status %s" % (name, ended), file=sys.stderr)
     if action == "update":
-        gateway.copy_binary(places, name)
+        gateway.copy_binary(places, "proxyd" if name == PATH else name)
     if action in ("start", "restart", "update"):
         _start_one(places, process)
     return 1 if ended else 0

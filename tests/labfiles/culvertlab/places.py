@@ -5,7 +5,7 @@ import os
 
 from launcher import places
 from launcher.places import LaunchError as LabError  # noqa: F401
-from launcher.places import (DAEMONS, GATEWAY, TOP, UIDS, WG_PORT, make_dir,  # noqa: F401
+from launcher.places import (DAEMONS, GATEWAY, PATH, TOP, UIDS, WG_PORT, make_dir,  # noqa: F401
                              write_file)
 
 HOSTS = ("gw", "phone", "laptop", "lan", "inet")

@@ -136,6 +136,10 @@ class Tcp:
         if self.timestamps:
             options += b"\x01\x01\x08\x0a" + struct.pack(">II", self.now, 0)
         self.wire.send(self.packet(self.segment(-1, payload, flags, 0, options=options)))
+        return self.await_answer()
+
+    def await_answer(self):
+        """Whether the first packet is answered, and not by a reset; the answer is acknowledged."""
         while True:
             got = self.wire.take(self.port, time.monotonic() + 3)
             if got is None:

@@ -26,6 +26,16 @@ table inet far {
 """
 
 
+UNHEARD = """
+table inet unheard {
+	chain outgoing {
+		type filter hook output priority 0
+		tcp sport 443 tcp flags & (syn | ack | rst | fin | psh) == ack drop
+	}
+}
+"""
+
+
 @pytest.fixture(scope="module", name="net")
 def _net(world):
     device = world.set("devices", {**world.device("internet"), "id": "raw", "addresses": [
@@ -307,6 +317,44 @@ def test_a_port_used_again_while_its_hello_was_read(net, family):
         if again.connect():
             again.send(0, hello(name))
             assert outcome(again, len(hello(name))) == passes
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("name", [GOOD, EVIL])
+def test_a_port_used_again_after_a_reset_that_the_gateway_took_for_none(net, family, name):
+    """The server has acknowledged what came before the reset, but its acknowledgement is still on the way."""
+    c = Tcp(net.wire, SITES[family])
+    assert c.connect()
+    at = len(hello(GOOD))
+    c.send(0, hello(GOOD))
+    assert outcome(c, at)
+    heard = net.servers[SITES[family]].heard[-1]
+    net.inet.run("nft", "-f", "-", text=UNHEARD)
+    c.send(at, b"0123456789")
+    c.send(at, b"01234")
+    c.send(at + 10, flags=RST)
+    wait_until(lambda: heard.endswith(b"0123456789"), "what came before the reset")
+    net.inet.run("nft", "delete", "table", "inet", "unheard")
+    again = Tcp(net.wire, SITES[family], port=c.port)
+    again.isn = (c.isn + 1000000) & 0xFFFFFFFF
+    assert again.connect()
+    again.send(0, hello(name))
+    assert outcome(again, len(hello(name))) == (name == GOOD)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("lead", [-1000, 1000, 1 << 20])
+def test_a_second_first_packet_of_another_number(net, family, lead):
+    """That dies on the way: what it says of the stream's beginning is not what the server has heard."""
+    c = Tcp(net.wire, SITES[family])
+    options = b"\x02\x04\x05\x78"
+    net.wire.send(c.packet(c.segment(-1, b"", SYN, 0, options=options)))
+    net.wire.send(c.packet(c.segment(-1 + lead, b"", SYN, 0, options=options), ttl=2))
+    if not c.await_answer():
+        return
+    c.send(lead, hello(GOOD), ttl=2)
+    c.send(0, hello(EVIL))
+    assert not outcome(c, len(hello(EVIL)))
 
 
 # ---- a second hello ----
