@@ -33,6 +33,7 @@ static void begin_reading(struct path_reader *r)
 	r->queue = path_queue_open(
 		&p->d->loop, (uint16_t)p->conf->path_queue, PACKETS_MAX, &ops, r, &err);
 	if (r->queue) {
+		r->reading_since_ms = uv_now(&p->d->loop);
 		log_notice("reading queue=%d", (int)p->conf->path_queue);
 		return;
 	}
@@ -74,6 +75,7 @@ static int on_start(struct daemon *d)
 	r->began_ms = uv_now(&d->loop);
 	flows_init(&p->flows, &d->loop);
 	path_tidy_init(r);
+	path_judged_init(&r->judged, &d->loop, p->conf->shared.state_dir);
 	err = timer_init(&d->loop, &r->tick, on_tick, r);
 	if (!err)
 		err = path_flows_init(&r->flows, (size_t)p->conf->path_flows);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proxyd/path_flows.h"
+#include "proxyd/path_judged.h"
 #include "proxyd/path_live.h"
 #include "proxyd/path_queue.h"
 #include "proxyd/path_sweep.h"
@@ -20,10 +21,13 @@ struct path_reader {
 	struct path_flows flows;
 	struct path_live live;
 	struct path_sweep sweep;
-	bool has_strangers;	       /* connections that passed and nobody remembers */
-	bool strangers_due;	       /* they are to be cut */
-	uint64_t swept_ms, began_ms;   /* loop time */
-	uint64_t policy_stamp;	       /* of generations */
+	bool has_strangers;	     /* connections that passed and nobody remembers */
+	bool strangers_due;	     /* they are to be cut */
+	uint64_t swept_ms, began_ms; /* loop time */
+	uint64_t policy_stamp;	     /* of generations */
+	struct path_judged judged;
+	bool is_settled;	       /* what Redis has is known, and judged */
+	uint64_t reading_since_ms;     /* loop time */
 	struct timer tick;	       /* what is over; the queue, once there is a policy */
 	uint8_t room[QUIC_PACKET_MAX]; /* for frames of QUIC, while one is read */
 	uint64_t packets, allowed, denied, unproven, dropped;

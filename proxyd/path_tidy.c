@@ -3,7 +3,8 @@
 #include "proxyd/path_reader.h"
 #include <string.h>
 
-#define SWEEP_MS 20000
+#define SWEEP_MS  20000
+#define SETTLE_MS 1000
 /* Packets that were let through just now may be in no table yet. */
 #define YOUNG_MS 5000
 
@@ -42,6 +43,8 @@ static void on_swept(void *arg, struct path_sweep *s)
 	path_flows_each(&r->flows, on_flow, r);
 	if (r->strangers_due && s->found.count)
 		kill_strangers(r);
+	if (r->strangers_due)
+		path_judged_set(&r->judged, r->policy_stamp);
 	r->strangers_due = false;
 	r->has_strangers = s->found.count > 0;
 }
@@ -87,6 +90,12 @@ bool path_policy_is_current(const struct path_reader *r)
 	return bus_topic_is_current(b, TOPIC_domainset, BUS_SYNCD);
 }
 
+static void judge_strangers(struct path_reader *r)
+{
+	r->strangers_due = true;
+	sweep(r);
+}
+
 void path_policy_changed(struct path_reader *r)
 {
 	uint64_t before = r->policy_stamp;
@@ -94,10 +103,23 @@ void path_policy_changed(struct path_reader *r)
 	flows_judge(&r->p.flows);
 	r->policy_stamp = stamp_of(r->p.d->bus);
 	/* The bus also tells that what it had is still so. */
-	if (!r->has_strangers || !r->queue || r->policy_stamp == before)
+	if (!r->is_settled || r->policy_stamp == before)
 		return;
-	r->strangers_due = true;
-	sweep(r);
+	if (r->has_strangers)
+		judge_strangers(r);
+	else
+		path_judged_set(&r->judged, r->policy_stamp);
+}
+
+/* Was what passed before judged under this policy? Asked when topics have come in. */
+static void settle(struct path_reader *r, uint64_t now)
+{
+	if (r->is_settled || now - r->reading_since_ms < SETTLE_MS)
+		return;
+	r->is_settled = true;
+	r->policy_stamp = stamp_of(r->p.d->bus);
+	if (r->judged.on_disk != r->policy_stamp)
+		judge_strangers(r);
 }
 
 /* Readings that are over, and the oldest of too many. */
@@ -120,6 +142,7 @@ void path_tidy(struct path_reader *r)
 	bool is_full = r->flows.count > r->flows.max / 4 * 3;
 
 	end_readings(r);
+	settle(r, now);
 	if (r->strangers_due || now - r->swept_ms > (is_full ? SWEEP_MS / 10 : SWEEP_MS))
 		sweep(r);
 }

@@ -78,10 +78,10 @@ class PathWorld(World):
         wait_until(lambda: self.redis.status("fwd").get("known") or not self.fwd.is_running(), "fwd")
         assert self.fwd.is_running(), self.fwd.log()
 
-    def start_reader(self, wait=True):
+    def start_reader(self, wait=True, **options):
         self.reader = self.reader or Reader("path", self.conf, self.dir / "path.log", self.gw)
         before = self.reader.log().count(READS)
-        self.reader.start()
+        self.reader.start(**options)
         if wait:
             wait_until(lambda: self.reader.log().count(READS) > before or not self.reader.is_running(), "reading")
             self.wait_inline()

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTPS judged in the path of its packets (SPEC P20, F15): what passes, what is refused."""
+import os
 import signal
 import socket
+import threading
 
 import interceptlib as lib
 import pytest
 from pathlab import get
 from proxylib import SITE, SITE6
+from support import DEADLINE_S
 from support.wait import wait_until
 
 PASSED = 0x10000000
@@ -67,6 +70,52 @@ def test_a_stopped_reader_lets_nothing_new_pass(world):
         finally:
             world.reader.send(signal.SIGCONT)
     wait_until(lambda: get(world, "allowed.example").status == 200, "recovery")
+
+
+def test_a_slow_reader_loses_nothing_and_lets_nothing_through(world):
+    """Stopped for half of the time, as on a machine that has too much to do."""
+    over = threading.Event()
+
+    def slow_down():
+        while not over.wait(0.03):
+            world.reader.send(signal.SIGSTOP)
+            over.wait(0.03)
+            world.reader.send(signal.SIGCONT)
+    thread = threading.Thread(target=slow_down)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert get(world, "allowed.example").status == 200
+            assert lib.is_refused(world, "ads.listed.example")
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_reader_that_hangs_is_noticed_ended_and_replaced(world, tmp_path):
+    """The unit's WatchdogSec: it says that it is alive while it is, and no more; what systemd does then, the test does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, lib.tls(world, "allowed.example") as c:
+        told.bind(str(tmp_path / "notify"))
+        (tmp_path / "notify").chmod(0o777)
+        for parent in (tmp_path, *tmp_path.parents[:3]):
+            parent.chmod(parent.stat().st_mode | 0o011)
+        told.settimeout(DEADLINE_S)
+        world.reader.stop()
+        world.start_reader(env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"})
+        while b"WATCHDOG=1" not in told.recv(4096):
+            pass
+        world.reader.send(signal.SIGSTOP)
+        told.settimeout(2)
+        with pytest.raises(TimeoutError):
+            while True:
+                told.recv(4096)
+        with pytest.raises(TimeoutError):
+            world.client_place.call(socket.create_connection, (SITE, 443), 1, ("10.9.0.3", 0))
+        assert c.ask("GET", "/", "allowed.example").status == 200
+        world.reader.kill()
+        world.start_reader()
+        assert get(world, "allowed.example").status == 200
+        assert c.ask("GET", "/", "allowed.example").status == 200
 
 
 def test_a_restart_of_fwd_leaves_connections_and_judging_alone(world):

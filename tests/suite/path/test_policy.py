@@ -120,6 +120,20 @@ def test_what_a_dead_reader_let_pass_ends_with_the_next_change_of_policy(world):
     assert get(world, "allowed.example").status == 200
 
 
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_change_while_no_reader_runs_ends_what_passed_before(world, end):
+    """F9: the next one knows under which policy its predecessor judged."""
+    with lib.tls(world, "s8.test.example") as c:
+        assert c.ask("GET", "/", "s8.test.example").status == 200
+        getattr(world.reader, end)()
+        world.set("sni_block", {"id": "s9%s.test.example" % end, "domain": "s9%s.test.example" % end})
+        assert c.ask("GET", "/", "s8.test.example").status == 200
+        world.start_reader()
+        wait_until(lambda: is_denied(world, c), "the mark of a denied connection")
+        assert is_cut(c, "s8.test.example")
+    assert get(world, "allowed.example").status == 200
+
+
 @pytest.mark.skipif("PATH_LONG" not in os.environ, reason="waits for half a minute")
 def test_connections_that_are_over_are_forgotten(world):
     get(world, "allowed.example")
