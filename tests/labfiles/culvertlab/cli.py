@@ -15,7 +15,7 @@ environment:
   B               build directory (build)
   LAB_DIR         where env, certificates and logs go ($B/lab); each is a lab of its own
   LAB_DAEMONS     which daemons to start (all); "" for none
-  LAB_PATH        no: without proxyd --path, which is there when fwd and proxyd are
+  LAB_PATH        yes: proxyd --path, too, when fwd and proxyd are there
   LAB_WG          auto, kernel or go: whose WireGuard
   LAB_CONF_EXTRA  lines (or @FILE) put on top of culvert.conf; @RUN@ is the lab's directory
   LAB_SEED        a seed file in place of tests/labfiles/seed.json

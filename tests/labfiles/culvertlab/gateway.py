@@ -54,8 +54,8 @@ def wireguard_kind(host):
 
 
 def with_path(names):
-    """Who has fwd and proxyd, has proxyd --path, as an installed gateway does; LAB_PATH=no: but not here."""
-    has_it = {"fwd", "proxyd"} <= set(names) and os.environ.get("LAB_PATH", "yes") != "no"
+    """LAB_PATH=yes: with proxyd --path, as an installed gateway has it."""
+    has_it = {"fwd", "proxyd"} <= set(names) and os.environ.get("LAB_PATH") == "yes"
     return [*names, PATH] if has_it else names
 
 
