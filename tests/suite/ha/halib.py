@@ -209,7 +209,7 @@ class World:
 
     def add_apid(self, first=0, seed=SEED):
         """One more; it prefers the node `first`."""
-        directory = self.dir / f"apid{len(self.apids)}"
+        directory = self.dir / f"apid{len(list(self.dir.glob('apid*')))}"
         directory.mkdir()
         one = apidlib.Apid(directory, self.redis.servers[0], self.cluster.nodes[0], seed)
         text = one.conf.read_text()
