@@ -20,4 +20,4 @@ def test_browser_gets_everything_but_what_is_listed(world, tmp_path, name):
     told = visit(world, tmp_path, name, browsers[name], site)
     assert told == {**EVERYTHING, "blocked": "error", "protocol": "http/1.1"}
     assert not any(r.target == "/a.png" for r in world.secure.requests)
-    assert world.status()["leaves_made"] == 0  # nothing was decrypted
+    assert world.redis.status_now("proxyd")["leaves_made"] == 0  # nothing was decrypted

@@ -339,9 +339,9 @@ def test_chromium_follows_proxy_pac(world, tmp_path):
         assert one.open("https://allowed.example/") is None
         assert "This is allowed.example" in text(one)
         assert one.open(BLOCKED) is None and one.value("document.title") == "Site Blocked"
-        before = world.status()["leaves_made"]
+        before = world.redis.status_now("proxyd")["leaves_made"]
         assert one.open("http://10.9.0.1/") is None and one.value("document.title") == "Set Up This Device"
-        assert world.status()["leaves_made"] == before
+        assert world.redis.status_now("proxyd")["leaves_made"] == before
     finally:
         one.close()
 

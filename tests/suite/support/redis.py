@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 from . import BUILD, DEADLINE_S
 from .wait import wait_until
@@ -80,6 +81,11 @@ class Redis:
     def status(self, daemon):
         """What the daemon says of itself."""
         return json.loads(self("GET", f"culvert:status:{daemon}:1") or "{}")
+
+    def status_now(self, daemon):
+        """What the daemon says of itself from here on: what it said before may be a moment old."""
+        asked = time.time() * 1000
+        return wait_until(lambda: (s := self.status(daemon)).get("at", 0) > asked and s, "a new status of " + daemon)
 
     def applied(self, daemon, topic, owner="apid"):
         """The generation of the topic that the daemon enforces."""
