@@ -486,12 +486,32 @@ static int start(struct daemon *d)
 	return conf->provision.port ? provision_open(&d->loop, &conf->provision, &a->provision) : 0;
 }
 
+/* The old one is wiped with what else is left of the new configuration. */
+static const char *take_secret(struct conf_secret *have, struct conf_secret *next)
+{
+	struct conf_secret old = *have;
+
+	*have = *next;
+	*next = old;
+	return have->value;
+}
+
+/* Whoever shows, checks or signs with them looks at them anew each time. */
+static void take_secrets(struct apid *a, struct apid_conf *have, struct apid_conf *next)
+{
+	a->api.directus_secret = take_secret(&have->directus_secret, &next->directus_secret);
+	a->docs.turn_secret = take_secret(&have->turn_secret, &next->turn_secret);
+	a->notify.webhook_secret =
+		take_secret(&have->notify_webhook_secret, &next->notify_webhook_secret);
+}
+
 static void reload(struct daemon *d, void *next)
 {
 	struct apid *a = d->state;
 	struct seed *seed;
 
 	store_set_api_key(a->store, api_key(next));
+	take_secrets(a, d->conf, next);
 	if (!admin_tls_set_names(&a->admin_tls, &((struct apid_conf *)next)->admin_host,
 		    &((struct apid_conf *)d->conf)->admin)) {
 		admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a));

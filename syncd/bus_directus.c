@@ -159,8 +159,16 @@ static void on_round(void *arg, bool whole)
 	syncd_appeals_look(arg, whole);
 }
 
+/* Who has just confirmed it looks at the status. */
+static void on_held(void *arg)
+{
+	struct syncd *s = arg;
+
+	bus_status_changed(s->daemon->bus);
+}
+
 static const struct directus_ops ops = { on_records, on_row, on_list, on_list_new, on_list_gone,
-	on_round, on_alarm };
+	on_round, on_alarm, on_held };
 
 /* ---- hints ---- */
 

@@ -24,6 +24,8 @@ struct directus_ops {
 	void (*on_round)(void *arg, bool whole);
 	/* Something new is wrong. */
 	void (*on_alarm)(void *arg, const char *what, const char *detail);
+	/* Something is held until it is confirmed, or no longer. */
+	void (*on_held)(void *arg);
 };
 
 struct directus_conf {

@@ -190,11 +190,20 @@ static bool sees_all(const cJSON *rights, const struct directus_unit *u, bool is
 	return true;
 }
 
+static void release(struct directus *d, struct directus_unit *u)
+{
+	bool was_held = u->is_held;
+
+	directus_unit_release(u);
+	if (was_held)
+		d->ops->on_held(d->arg);
+}
+
 static void take(struct directus *d, struct directus_unit *u)
 {
 	struct directus_answer a = { .text = "out of memory" };
 
-	directus_unit_release(u);
+	release(d, u);
 	if (set_good(d, u, u->rows_now))
 		directus_round_abort(d, &a);
 	else
@@ -203,10 +212,13 @@ static void take(struct directus *d, struct directus_unit *u)
 
 static void hold(struct directus *d, struct directus_unit *u)
 {
+	bool was_held = u->is_held;
 	char why[192];
 
 	d->part = u->lack.part;
 	directus_unit_hold(u);
+	if (!was_held)
+		d->ops->on_held(d->arg);
 	snprintf(why, sizeof(why),
 		"%.100s gone, or hidden from the token; they stay until it is confirmed",
 		u->lack.why);
@@ -269,7 +281,7 @@ bool directus_brake_confirm(struct directus *d, const char *id)
 		u->id, u->lack.why);
 	if (set_good(d, u, u->rows_held))
 		return false;
-	directus_unit_release(u);
+	release(d, u);
 	directus_brake_save(d);
 	return true;
 }

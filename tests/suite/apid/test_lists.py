@@ -120,6 +120,17 @@ def test_wrong_secret_is_refused_and_soon_not_listened_to(hinted, answer):
     assert syncd.calls == []
 
 
+def test_another_secret_counts_from_a_reload_on_and_the_old_one_no_more(hinted, answer, place):
+    """Without a restart, which would cut off administrators."""
+    syncd = answer("syncd", {})
+    assert hint(hinted)[0] == 204
+    (place / "webhook").write_text("another-secret-of-the-webhook\n")
+    hinted.reload()
+    assert hint(hinted, secret="another-secret-of-the-webhook")[0] == 204
+    assert hint(hinted)[0] == 401
+    assert len(syncd.calls) == 2
+
+
 def test_without_a_secret_there_is_no_hint(apid, answer):
     syncd = answer("syncd", {})
     assert hint(apid, secret="")[0] == hint(apid)[0] == 404

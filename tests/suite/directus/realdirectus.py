@@ -21,7 +21,7 @@ VERSION = "11.3.5"  # the newest that Node 20 runs
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / f"culvert/directus-{VERSION}"
 ADMIN_TOKEN = "an-administrator-of-directus-0001"
 TOKEN = "syncd-as-it-reads-and-writes-0001"
-START_S = 120
+START_S = 600  # the first start makes every table: an idle machine needs seconds
 # collection → its fields; all have id, date_created and date_updated.
 LIST = {"url": "text"}
 SCHEMA = {
