@@ -348,6 +348,10 @@ class Policy:
         self.gateway.syncd.more = f"directus_url = {self.directus.url}\n{access}{more}"
         self.gateway.syncd.start()
 
+    def look(self):
+        """syncd is told to look now, as by Directus' webhook."""
+        assert self.gateway.request("syncd.directus_changed")["status"] == 0
+
     def records(self, topic):
         self.gateway.dnsd.drain()
         return self.gateway.dnsd.records.get(f"{topic}:syncd", {})

@@ -122,8 +122,10 @@ def test_pages_without_an_end_are_left_and_the_rest_goes_on(policy, directus, ga
         return None
     directus.instead = endless
     directus.update("bad_words", 1, word="worse")
+    policy.look()
     wait_alarm(gateway, "bad_words: far more rows come than are counted")
     name, = directus.add("mitm_ignore_domains", {"domain": "later.example"})
+    policy.look()
     policy.wait("mitm_ignore", {str(name): {"id": str(name), "domain": "later.example"}})
     assert policy.records("words") == {"1": {"id": "1", "term": "darn"}}
 
@@ -134,11 +136,14 @@ def test_rows_of_another_form_hold_up_no_other_collection(policy, directus, gate
     give_word(policy, directus)
     directus.instead = lambda method, path, body: answer if is_rows(path, "bad_words") else None
     directus.update("bad_words", 1, word="worse")
+    policy.look()
     wait_alarm(gateway, "bad_words: ")
     name, = directus.add("mitm_ignore_domains", {"domain": "later.example"})
+    policy.look()
     policy.wait("mitm_ignore", {str(name): {"id": str(name), "domain": "later.example"}})
     assert policy.records("words") == {"1": {"id": "1", "term": "darn"}}
     directus.instead = None
+    policy.look()
     policy.wait("words", {"1": {"id": "1", "term": "worse"}})
 
 
@@ -149,6 +154,7 @@ def test_a_list_that_is_too_large_holds_up_no_other_collection(policy, directus,
     policy.start("directus_push = no\nlist_max_mib = 1\ndirectus_page = 5\n")
     wait_alarm(gateway, "gifs: too large")
     directus.add("app_urls", {"urls": "app.example"})
+    policy.look()
     gateway.wait_blocked("app.example", {"app_urls"})
 
 
@@ -163,10 +169,12 @@ def test_texts_that_are_no_utf8_reach_nobody(policy, directus, gateway, column):
     directus.instead = instead
     directus.update("bad_words", 1, word="darn")
     asked = len(directus.asked("/items/bad_words?fields"))
+    policy.look()
     wait_until(lambda: len(directus.asked("/items/bad_words?fields")) > asked + 1, "read")
     assert "2" not in policy.records("words")
     directus.instead = None
     directus.add("bad_words", {"word": "more"})
+    policy.look()
     wait_until(lambda: "more" in {r["term"] for r in policy.records("words").values()}, "goes on")
 
 
@@ -183,10 +191,12 @@ def test_a_full_disk_stops_no_policy(policy, directus, gateway, place):
                 while True:
                     ballast.write(b"x" * 4096)
         directus.add("bad_words", *({"word": f"word{n}"} for n in range(300)))
+        policy.look()
         wait_until(lambda: len(policy.records("words")) == 301, "in force")
         wait_until(lambda: "cannot be kept" in gateway.syncd.log(), "told")
         (state / "ballast").unlink()
         directus.remove("bad_words", *range(2, 302))
+        policy.look()
         policy.wait("words", {"1": {"id": "1", "term": "darn"}})
     finally:
         gateway.syncd.stop()
