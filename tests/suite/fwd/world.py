@@ -151,6 +151,7 @@ class World(Network):
         wait_until(lambda: self.fwd.log().count(READY) > before or not self.fwd.is_running(), "start")
         self.wait_applied("devices")
         self.wait_applied("profiles")
+        self.wait_applied("lists", owner=self.syncd)
 
     def feed(self, entries):
         """In force on return."""
@@ -161,13 +162,14 @@ class World(Network):
     def status(self):
         return self.redis.status("fwd")
 
-    def wait_applied(self, topic, gen=None):
-        """Until fwd says that it enforces the generation (by default the last one)."""
-        gen = gen or self.owner.stamps[topic]["gen"]
+    def wait_applied(self, topic, gen=None, owner=None):
+        """Until fwd says that it enforces the generation (by default the last one) of the owner (by default apid)."""
+        owner = owner or self.owner
+        gen = gen or owner.stamps[topic]["gen"]
 
         def applied():
             assert self.fwd.is_running(), self.fwd.log()
-            return self.redis.applied("fwd", topic) >= gen
+            return self.redis.applied("fwd", topic, owner.owner) >= gen
         try:
             wait_until(applied, "generation %d of %s" % (gen, topic), 10)
         except AssertionError as late:
