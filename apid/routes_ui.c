@@ -68,7 +68,12 @@ static void answer(struct call *c, const struct ui_file *f, const char *cache)
 
 static void handle_page(struct call *c)
 {
-	answer(c, find_file("index.html"), "no-cache");
+	const struct ui_file *f = find_file("index.html");
+
+	if (f)
+		answer(c, f, "no-cache");
+	else
+		call_problem(c, 404, "this apid was built without its pages");
 }
 
 /* Where processes of two versions share the port, one is asked for what the other's page names: it

@@ -122,7 +122,7 @@ static bool is_fit(const cJSON *devices)
 		if (!cJSON_IsString(one))
 			return false;
 	}
-	return devices->child;
+	return cJSON_GetArraySize(devices) > 0;
 }
 
 static void on_status(void *arg, const struct bus_status *s)
