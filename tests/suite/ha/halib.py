@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two gateways, each in a namespace with dnsd, proxyd and fwd, a device behind each; the stores (three Redis, three
-Sentinels, three Galera nodes), two apid and syncd in the test's own namespace."""
+"""Two gateways with names, each in a namespace with wgd, fwd, dnsd, proxyd and a WireGuard; a device of each, which
+reaches it by its tunnel alone; the stores (three Redis, three Sentinels, three Galera nodes), two apid and syncd in the
+test's own namespace."""
 import concurrent.futures
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -23,7 +25,15 @@ from support.sentinel import Replicated
 from support.wait import wait_until
 
 STORES, SITE = "10.8.0.10", "198.51.100.10"
-UIDS = {"fwd": 64102, "dnsd": 64103, "proxyd": 64104, "syncd": 64106, "apid": apidlib.UID}
+NAMES = ("north", "south")
+DAEMONS = ("fwd", "wgd", "dnsd", "proxyd")
+TUNNELS = "".join(f"""[tunnel {name}]
+gateway = {name}
+endpoint = 10.1.{n}.1
+interface = wg{name[0]}0
+addresses = 10.{8 + n}.0.1/16
+""" for n, name in enumerate(NAMES, 1))
+UIDS = {"wgd": 64101, "fwd": 64102, "dnsd": 64103, "proxyd": 64104, "syncd": 64106, "apid": apidlib.UID}
 SEED = {
     "settings": [{"id": "endpoint", "value": "gw.example"}, {"id": "policy_source", "value": "local"}],
     "list_sources": [{"id": "adblock", "title": "Advertising", "kind": "adblock", "source": "file:adblock.txt",
@@ -33,9 +43,12 @@ SEED = {
                    {"id": "gambling", "name": "Gambling", "default": "block"}],
     "websites": [{"id": f"{n}.example", "pattern": f"{n}.example", "match": "endswith", "category": c,
                   "status": "approved"} for n, c in (("allowed", "education"), ("blocked", "gambling"))],
-    "devices": [{"id": f"device{n}", "active": True, "tunnel": "mitm", "addresses": [f"10.9.0.{10 + n}"],
-                 "profile": "internet", "unknown_sites": "block"} for n in (1, 2)],
+    "devices": [{"id": f"device{n}", "active": True, "tunnel": name, "addresses": [f"10.{8 + n}.0.9"],
+                 "profile": "internet", "unknown_sites": "block"} for n, name in enumerate(NAMES, 1)],
 }
+
+
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def enter_own_network():
@@ -85,56 +98,76 @@ class Upstream(threading.Thread):
 
 
 class Gateway:
-    """One, with the device behind it. Sockets of the device are made by a thread that lives there."""
+    """One, with its device. Sockets of the device are made by a thread that lives there."""
 
     def __init__(self, world, number):
-        self.dir, self.number = world.dir / f"gw{number}", number
+        self.dir, self.number, self.name = world.dir / f"gw{number}", number, NAMES[number - 1]
         self.dir.mkdir()
-        self.host, self.client = Host(), Host()
-        gw, device = self.host, self.client
-        subprocess.run(["ip", "link", "add", f"gw{number}", "type", "veth", "peer", "name", "eth0", "netns",
-                        str(gw.sleeper.pid)], check=True)
-        subprocess.run(["ip", "link", "set", f"gw{number}", "master", "br0", "up"], check=True)
-        gw.run("ip", "link", "add", "wgt0", "type", "veth", "peer", "name", "wg0", "netns", device.sleeper.pid)
-        for host, line in ((gw, "link set eth0 up"), (gw, f"address add 10.8.0.{number}/24 dev eth0"),
-                           (gw, f"route add default via {STORES}"), (gw, "link set wgt0 up"),
-                           (gw, "address add 10.9.0.1/24 dev wgt0"), (device, "link set wg0 up"),
-                           (device, f"address add 10.9.0.{10 + number}/24 dev wg0"),
-                           (device, "route add default via 10.9.0.1")):
-            host.run("ip", *line.split())
+        self.address, self.interface = f"10.{8 + number}.0.1", f"wg{self.name[0]}0"
+        self.host, self.client = Host(mounts=True), Host(mounts=True)
+        self._connect()
         for kind in ("state", "cache"):
-            for name in ("dnsd", "proxyd", "fwd"):
+            for name in DAEMONS:
                 (self.dir / kind / name).mkdir(parents=True)
                 os.chown(self.dir / kind / name, UIDS[name], UIDS[name])
         self.conf = self.dir / "culvert.conf"
-        passwords = {d: world.password(d, self.dir) for d in ("dnsd", "proxyd", "fwd")}
-        self.conf.write_text(f"""[culvert]
+        self.conf.write_text(self._conf(world))
+        self.host.run(BUILD / "bin/proxyd", "-c", self.conf, "--init-ca")
+        self.daemons = {d: Daemon(d, self.conf, self.dir / f"{d}.log", self.host) for d in DAEMONS}
+        self.carriers = [
+            self.host.start("setpriv", "--reuid", UIDS["wgd"], "--regid", UIDS["wgd"], "--clear-groups", "--inh-caps",
+                            "-all,+net_admin", "--ambient-caps", "-all,+net_admin", "--", "wireguard-go", "-f",
+                            self.interface, **QUIET),
+            self.client.start("wireguard-go", "-f", "wgd0", **QUIET)]
+        self.key = self.client.run("wg", "genkey").strip()
+        self.public = self.client.run("wg", "pubkey", text=self.key).strip()
+        self.pool = concurrent.futures.ThreadPoolExecutor(8, initializer=self._enter)
+
+    def _connect(self):
+        """The gateway to the stores, its device to it."""
+        gw, device, number = self.host, self.client, self.number
+        subprocess.run(["ip", "link", "add", f"gw{number}", "type", "veth", "peer", "name", "eth0", "netns",
+                        str(gw.sleeper.pid)], check=True)
+        subprocess.run(["ip", "link", "set", f"gw{number}", "master", "br0", "up"], check=True)
+        gw.run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", device.sleeper.pid)
+        for host, line in ((gw, "link set eth0 up"), (gw, f"address add 10.8.0.{number}/24 dev eth0"),
+                           (gw, f"route add default via {STORES}"), (gw, "link set up0 up"),
+                           (gw, f"address add 10.1.{number}.1/24 dev up0"), (device, "link set eth0 up"),
+                           (device, f"address add 10.1.{number}.2/24 dev eth0")):
+            host.run("ip", *line.split())
+        for host, more in ((gw, f" && chown {UIDS['wgd']} /run/wireguard && mount -t tmpfs tmpfs /dev/net && "
+                                "mknod -m 666 /dev/net/tun c 10 200"), (device, "")):
+            host.run("sh", "-c", "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard" + more)
+
+    def _conf(self, world):
+        own = {"dnsd": f"upstreams = udp://{STORES}:5354\nipv6 = no\n", "wgd": "",
+               "proxyd": f"ca_dir = {self.dir}/state/proxyd/ca\nappeals_per_hour = 10000\n",
+               "fwd": f"proxyd_user = {UIDS['proxyd']}\n"}
+        return f"""[culvert]
 state_dir = {self.dir}/state
 cache_dir = {self.dir}/cache
 log_level = info
+gateway = {self.name}
 [bus]
 {world.bus_conf()}
-[tunnel mitm]
-interface = wgt0
-addresses = 10.9.0.1/16
-[dnsd]
-user = {UIDS["dnsd"]}
-redis_password_file = {passwords["dnsd"]}
-upstreams = udp://{STORES}:5354
-ipv6 = no
-[proxyd]
-user = {UIDS["proxyd"]}
-redis_password_file = {passwords["proxyd"]}
-ca_dir = {self.dir}/state/proxyd/ca
-appeals_per_hour = 10000
-[fwd]
-user = {UIDS["fwd"]}
-redis_password_file = {passwords["fwd"]}
-proxyd_user = {UIDS["proxyd"]}
-""")
-        self.host.run(BUILD / "bin/proxyd", "-c", self.conf, "--init-ca")
-        self.daemons = [Daemon(d, self.conf, self.dir / f"{d}.log", self.host) for d in ("fwd", "dnsd", "proxyd")]
-        self.pool = concurrent.futures.ThreadPoolExecutor(8, initializer=self._enter)
+{TUNNELS}""" + "".join(f"[{d}]\nuser = {UIDS[d]}\nredis_password_file = {world.password(d, self.dir, self.name)}\n"
+                       + own[d] for d in DAEMONS)
+
+    def join(self, owner):
+        """The device is made known by its key and goes through the tunnel."""
+        status, body = owner.patch(f"/api/v1/devices/device{self.number}", {"public_key": self.public})
+        assert status == 200, body
+        wait_until(lambda: f"{self.public}\t10.{8 + self.number}.0.9/32" in
+                   self.host.run("wg", "show", self.interface, "allowed-ips", check=False), "the peer")
+        server = self.host.run("wg", "show", self.interface, "public-key").strip()
+        wait_until(lambda: self.client.run("wg", "show", "wgd0", check=False), "the device's WireGuard")
+        conf = self.dir / "device.conf"
+        conf.write_text(f"[Interface]\nPrivateKey = {self.key}\n[Peer]\nPublicKey = {server}\nAllowedIPs = 0.0.0.0/0\n"
+                        f"Endpoint = 10.1.{self.number}.1:51820\n")
+        self.client.run("wg", "setconf", "wgd0", conf)
+        for line in (f"address add 10.{8 + self.number}.0.9/16 dev wgd0", "link set wgd0 up",
+                     "route add default dev wgd0"):
+            self.client.run("ip", *line.split())
 
     def _enter(self):
         with open(f"/proc/{self.client.sleeper.pid}/ns/net", "rb") as ns:
@@ -142,7 +175,7 @@ proxyd_user = {UIDS["proxyd"]}
                 raise OSError(ctypes.get_errno(), "setns")
 
     def start(self):
-        for one in self.daemons:
+        for one in self.daemons.values():
             one.start()
 
     # ---- what the device does, from a thread of the pool ----
@@ -151,7 +184,7 @@ proxyd_user = {UIDS["proxyd"]}
         """Addresses; None: no answer."""
         def ask():
             try:
-                answer = dns.query.udp(dns.message.make_query(name, "A"), "10.9.0.1", timeout=timeout)
+                answer = dns.query.udp(dns.message.make_query(name, "A"), self.address, timeout=timeout)
             except (dns.exception.Timeout, OSError):
                 return None
             return [r.to_text() for rrset in answer.answer for r in rrset if rrset.rdtype == 1]
@@ -165,7 +198,7 @@ proxyd_user = {UIDS["proxyd"]}
 
         def ask():
             try:
-                with socket.create_connection(("10.9.0.1", 8080), 10) as s:
+                with socket.create_connection((self.address, 8080), 10) as s:
                     s.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
                     data = b""
                     while chunk := s.recv(65536):
@@ -176,14 +209,17 @@ proxyd_user = {UIDS["proxyd"]}
         return self.pool.submit(ask).result()
 
     def stop(self):
-        for one in reversed(self.daemons):
+        for one in reversed(self.daemons.values()):
             one.stop()
 
     def close(self):
         self.pool.shutdown()
-        for one in self.daemons:
+        for one in self.daemons.values():
             if one.is_running():
                 one.kill()
+        for one in self.carriers:
+            one.kill()
+            one.wait()
         self.host.close()
         self.client.close()
 
@@ -192,7 +228,7 @@ class World:
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cvha-", dir="/tmp"))
         self.dir.chmod(0o755)
-        self.redis = Replicated(self.dir, address=STORES)
+        self.redis = Replicated(self.dir, address=STORES, gateways=NAMES)
         self.cluster = galera.Cluster(self.dir / "db", STORES)
         self.gateways, self.apids = [], []
         self.syncd = None
@@ -200,9 +236,9 @@ class World:
     def bus_conf(self):
         return "networks = 10.8.0.0/24\nredis_sentinels = " + ", ".join(self.redis.where())
 
-    def password(self, daemon, directory):
+    def password(self, daemon, directory, gateway=None):
         path = directory / f"redis-{daemon}"
-        path.write_text(f"secret-{daemon}\n")
+        path.write_text(f"secret-{daemon}{'.' + gateway if gateway else ''}\n")
         path.chmod(0o400)
         os.chown(path, UIDS[daemon], UIDS[daemon])
         return path
@@ -215,8 +251,8 @@ class World:
         text = one.conf.read_text()
         text = text.replace(f"redis = unix:{self.redis.servers[0].socket}", self.bus_conf())
         text = text.replace(f"db_socket = {self.cluster.nodes[0].socket}", f"db_hosts = {self.cluster.hosts(first)}")
-        text = text.replace("addresses = 10.9.0.1/24, fd09::1/64", "addresses = 10.9.0.1/16")
-        assert "db_hosts" in text and "redis_sentinels" in text
+        text = re.sub(r"\[tunnel mitm\].*?(?=^\[(?!tunnel))", TUNNELS, text, flags=re.S | re.M)
+        assert "db_hosts" in text and "redis_sentinels" in text and text.count("[tunnel") == len(NAMES)
         # One secret for all, so that a session is one at each.
         secret = apidlib.owned_file(directory / "secret", "x" * 40 + "\n")
         apidlib.owned_file(one.conf, text + f"secret_file = {secret}\n", 0o444)
@@ -257,17 +293,18 @@ cache_dir = {here}/cache
 log_level = info
 [bus]
 {self.bus_conf()}
-[syncd]
+{TUNNELS}[syncd]
 user = {UIDS["syncd"]}
 redis_password_file = {self.password("syncd", here)}
 lists_dir = {here}/lists
 """)
         self.syncd = Daemon("syncd", conf, here / "syncd.log").start()
 
-    def start_gateways(self):
+    def start_gateways(self, owner):
         for number in (1, 2):
             self.gateways.append(Gateway(self, number))
             self.gateways[-1].start()
+            self.gateways[-1].join(owner)
         for one in self.gateways:
             try:
                 wait_until(lambda g=one: g.resolve("probe.listed.example", 0.3) == ["0.0.0.0"], "policy in dnsd")
@@ -277,10 +314,10 @@ lists_dir = {here}/lists
                 raise AssertionError(f"{e}: {one.resolve('probe.listed.example', 1)} "
                                      f"{one.http('GET', 'http://blocked.example/')} "
                                      f"{one.http('GET', 'http://allowed.example/')}\n" +
-                                     "\n".join(d.log()[-1500:] for d in one.daemons + [self.syncd])) from None
+                                     "\n".join(d.log()[-1500:] for d in [*one.daemons.values(), self.syncd])) from None
 
     def daemons(self):
-        return [*self.apids, self.syncd, *[d for g in self.gateways for d in g.daemons]]
+        return [*self.apids, self.syncd, *[d for g in self.gateways for d in g.daemons.values()]]
 
     def close(self):
         for one in [*self.apids, self.syncd]:

@@ -34,6 +34,8 @@ class Traffic:
 
     def __init__(self, gateways):
         self.gateways, self.ends = gateways, threading.Event()
+        # Gateways of which a daemon was killed: no answer is right, a wrong one is not.
+        self.away, self.ended, self.without = set(), {g: 0 for g in gateways}, 0
         self.asked = self.pages = 0
         self.bad = []
         self.threads = [threading.Thread(target=t, args=(g,)) for g in gateways for t in (self._dns, self._web)]
@@ -44,10 +46,26 @@ class Traffic:
         self.bad.append(what)
         say(what)
 
+    def kill(self, gateway, name):
+        self.away.add(gateway)
+        self.ended[gateway] += 1
+        gateway.daemons[name].kill()
+
+    def _when(self, gateway):
+        return gateway in self.away, self.ended[gateway]
+
+    def _missing(self, gateway, asked, what):
+        """An answer is. asked: _when() it was."""
+        if gateway in self.away or asked != (False, self.ended[gateway]):
+            self.without += 1
+        else:
+            self._note(what)
+
     def _dns(self, gateway):
         n = 0
         while not self.ends.wait(0.02):
             n += 1
+            asked = self._when(gateway)
             # A name that no cache has, of a list and of a rule.
             for name in (f"n{n}.listed.example", f"n{n}.never.example"):
                 answer = gateway.resolve(name)
@@ -57,16 +75,19 @@ class Traffic:
             answer = gateway.resolve(f"n{n}.allowed.example")
             self.asked += 1
             if answer != [SITE]:
-                self._note(f"NO ANSWER gw{gateway.number} n{n}.allowed.example {answer}")
+                self._missing(gateway, asked, f"NO ANSWER gw{gateway.number} n{n}.allowed.example {answer}")
 
     def _web(self, gateway):
         while not self.ends.wait(0.05):
+            asked = self._when(gateway)
             status, text = gateway.http("GET", "http://blocked.example/")
-            if status != 451 or "origin" in text.splitlines()[-1:]:
+            if "origin" in text.splitlines()[-1:] or status not in (0, 451):
                 self._note(f"NOT BLOCKED gw{gateway.number} {status} {text[:80]!r}")
+            elif status == 0:
+                self._missing(gateway, asked, f"NO PAGE gw{gateway.number} {text[:80]!r}")
             status, text = gateway.http("GET", "http://allowed.example/")
             if status != 200 or not text.endswith("origin\n"):
-                self._note(f"NOT PASSED gw{gateway.number} {status} {text[:80]!r}")
+                self._missing(gateway, asked, f"NOT PASSED gw{gateway.number} {status} {text[:80]!r}")
             self.pages += 2
 
     def end(self):
@@ -105,16 +126,25 @@ class Changes:
         raise AssertionError(f"{path} is not taken")
 
     def _appeal(self, n):
-        gateway = self.world.gateways[n % 2]
+        """By the same person again where proxyd ended meanwhile."""
+        until = time.monotonic() + 60
+        while not self._is_submitted(n, self.world.gateways[n % 2]):
+            assert time.monotonic() < until, "no appeal is taken"
+            time.sleep(0.1)
+        self.appeals.add(f"reason {n}")
+
+    def _is_submitted(self, n, gateway):
         there = f"http://blocked.example/.kvylock/appeal?{urllib.parse.urlencode({'host': 'blocked.example'})}"
         status, text = gateway.http("GET", there)
+        if status == 0:
+            return False
         assert status == 200, (status, text[:200])
         page = Page(type("R", (), {"status": status, "text": text.split("\r\n\r\n", 1)[1]}))
         body = urllib.parse.urlencode({**page.fields, "reason": f"reason {n}"})
         status, text = gateway.http("POST", urllib.parse.urljoin(there, page.form["action"]), body, (
             f"Content-Type: {FORM_TYPE}", "Origin: http://blocked.example", "Sec-Fetch-Site: same-origin"))
-        assert status == 200 and "Submitted" in text, (status, text[-600:])
-        self.appeals.add(f"reason {n}")
+        assert status == 0 or status == 200 and "Submitted" in text, (status, text[-600:])
+        return status == 200
 
     def _change(self, n):
         start = time.monotonic()
@@ -124,8 +154,8 @@ class Changes:
             # A name below an allowed one, asked for the first time when it may be in force.
             wait_until(lambda g=one: g.resolve(f"c{n}.allowed.example") == ["0.0.0.0"], "in force", 60)
         self.seconds.append((time.monotonic() - start, time.monotonic() - START))
-        self._send(f"/api/v1/devices/d{n}", {"name": f"Device {n}", "tunnel": "mitm",
-                                             "addresses": [f"10.9.{1 + n // 200}.{1 + n % 200}"]})
+        self._send(f"/api/v1/devices/d{n}", {"name": f"Device {n}", "tunnel": halib.NAMES[n % 2],
+                                             "addresses": [f"10.{9 + n % 2}.{1 + n // 200}.{1 + n % 200}"]})
         self.devices.add(f"d{n}")
         self._appeal(n)
 
@@ -164,18 +194,24 @@ def _running(stores):
 
     halib.Upstream()
     stores.start_syncd()
-    stores.start_gateways()
-    return stores, stores.clients()
+    clients = stores.clients()
+    stores.start_gateways(clients[0])
+    return stores, clients
 
 
-def kills(world):
+def kills(world, traffic):
     """(name, kill, what brings it back)"""
     redis, cluster = world.redis, world.cluster
+
+    def follows(one):
+        """What was the master and comes back follows the one that took its place."""
+        wait_until(lambda: one.role() == "slave", "the old master is a replica", 60)
+        assert redis.master() is not one
 
     def master():
         one = redis.master()
         one.kill()
-        return one.start
+        return lambda: (one.start(), follows(one))
 
     def replica():
         one = next(s for s in redis.servers if s is not redis.master())
@@ -206,10 +242,21 @@ def kills(world):
     def master_stopped():
         one = redis.master()
         one.pause()
-        return one.resume
+        return lambda: (one.resume(), follows(one))
+
+    def daemon(gateway, name):
+        """As systemd has it, it is started again at once; until it answers its part fails closed."""
+        def kill():
+            traffic.kill(gateway, name)
+            gateway.daemons[name].start()
+            wait_until(lambda: gateway.resolve("probe.allowed.example", 0.3) == [SITE] and
+                       gateway.http("GET", "http://allowed.example/")[0] == 200, "it serves again")
+            return lambda: traffic.away.discard(gateway)
+        return kill
     return [("the Redis master", master), ("a Redis replica", replica), ("a Sentinel", sentinel),
             ("Galera node 1", node(0)), ("Galera node 2", node(1)), ("Galera node 3", node(2)), ("apid 1", apid(0)),
-            ("apid 2", apid(1)), ("syncd", syncd), ("the Redis master, which hangs", master_stopped)]
+            ("apid 2", apid(1)), ("syncd", syncd), ("the Redis master, which hangs", master_stopped),
+            *[(f"{d} of {g.name}", daemon(g, d)) for g in world.gateways for d in halib.DAEMONS]]
 
 
 def lost(world, changes):
@@ -224,13 +271,14 @@ def lost(world, changes):
 
 def test_each_part_is_killed_under_traffic(running):
     world, clients = running
-    order = [k for _ in range(ROUNDS) for k in kills(world)]
-    random.Random(SEED).shuffle(order)
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
+    traffic = Traffic(world.gateways)
+    order = [k for _ in range(ROUNDS) for k in kills(world, traffic)]
+    random.Random(SEED).shuffle(order)
     say(f"seed {SEED}: {[name for name, _ in order]}")
     worst = {}
-    traffic, changes = Traffic(world.gateways), Changes(world, clients)
+    changes = Changes(world, clients)
     try:
         changes.await_next()
         for name, kill in order:
@@ -249,7 +297,8 @@ def test_each_part_is_killed_under_traffic(running):
     finally:
         traffic.end()
         changes.end()
-    say(f"{traffic.asked} names asked, {traffic.pages} pages, {len(traffic.bad)} wrong; {len(changes.rules)} rules, "
+    say(f"{traffic.asked} names asked, {traffic.pages} pages, {len(traffic.bad)} wrong, {traffic.without} without an answer while "
+        f"a daemon of that gateway was started again; {len(changes.rules)} rules, "
         f"{len(changes.devices)} devices, {len(changes.appeals)} appeals taken, {changes.failed} requests refused")
     gone = lost(world, changes)
     say(f"lost: {sorted(gone) or 'nothing'}; slowest change {max(s for s, _ in changes.seconds):.2f} s")
@@ -260,5 +309,37 @@ def test_each_part_is_killed_under_traffic(running):
     master = world.redis.master()
     ids = set(master("HKEYS", "culvert:state:devices:apid"))
     assert changes.devices <= ids
-    for one in world.gateways:
+
+
+def test_a_gateway_that_is_away_for_15_s_is_told_of_and_catches_up(running):
+    """All of its daemons are killed. The other one goes on, also with changes; nothing of the device that it leaves
+    behind gets through; then it has what it missed."""
+    world, (owner, _) = running
+    north, south = world.gateways
+    for one in south.daemons.values():
+        one.kill()
+    away = time.monotonic()
+    status, body = owner.put("/api/v1/dns-rules/away", {"pattern": "away.allowed.example", "match": "exact",
+                                                       "action": "block"})
+    assert status in (200, 201), body
+    wait_until(lambda: north.resolve("away.allowed.example") == ["0.0.0.0"], "in force at the one that is there")
+
+    def state():
+        return {g["name"]: g["state"] for g in owner.get("/api/v1/health")[1]["gateways"]}
+    wait_until(lambda: state() != {"north": "ok", "south": "ok"}, "it is missed", 60)
+    assert state()["north"] == "ok"
+    while time.monotonic() < away + 15:
+        assert north.resolve("x.listed.example") == ["0.0.0.0"]
+        assert north.http("GET", "http://allowed.example/")[0] == 200
+        assert south.resolve("x.allowed.example", 0.3) is None
+        assert south.http("GET", "http://blocked.example/")[0] == 0
+    south.start()
+    wait_until(lambda: south.resolve("away.allowed.example", 0.3) == ["0.0.0.0"], "what it missed", 60)
+    wait_until(lambda: state() == {"north": "ok", "south": "ok"}, "it is there", 60)
+    assert south.http("GET", "http://blocked.example/")[0] == 451
+
+
+def test_every_daemon_of_both_ends_cleanly(running):
+    """Status 0: no handle is left after all that."""
+    for one in running[0].gateways:
         one.stop()

@@ -20,20 +20,20 @@ class TcpClient(Client):
         self("AUTH", user, password)
 
 
-def acl(kind):
-    text = subprocess.run([BUILD / "bin/bus-acl", kind], check=True, capture_output=True, text=True).stdout
-    return re.sub(r"@PASSWORD_(\w+)@", r"secret-\1", text)
+def acl(kind, gateways=()):
+    text = subprocess.run([BUILD / "bin/bus-acl", kind, *gateways], check=True, capture_output=True, text=True).stdout
+    return re.sub(r"@PASSWORD_([\w.-]+)@", r"secret-\1", text)
 
 
 class Server(Redis):
     """One of the servers; after a restart it is what the Sentinels made of it."""
 
-    def __init__(self, directory, master=None, address="127.0.0.1"):
+    def __init__(self, directory, master=None, address="127.0.0.1", gateways=()):
         directory.mkdir()
         super().__init__(directory)
         self.port = free_port()
         root = "user root on >root ~* &* +@all\n"
-        self.acl.write_text(acl("replicated") + root)
+        self.acl.write_text(acl("replicated", gateways) + root)
         self.conf = directory / "redis.conf"
         self.conf.write_text(
             f"port {self.port}\nbind {address}\nunixsocket {self.socket}\nunixsocketperm 777\ndir {directory}\n"
@@ -56,11 +56,11 @@ class Server(Redis):
 
 
 class Sentinel:
-    def __init__(self, directory, master, quorum, address="127.0.0.1"):
+    def __init__(self, directory, master, quorum, address="127.0.0.1", gateways=()):
         directory.mkdir()
         self.dir, self.port, self.process, self.address = directory, free_port(), None, address
         self.where = f"{address}:{self.port}"
-        (directory / "users.acl").write_text(acl("sentinel") + "user root on >root ~* &* +@all\n")
+        (directory / "users.acl").write_text(acl("sentinel", gateways) + "user root on >root ~* &* +@all\n")
         (directory / "sentinel.conf").write_text(
             f"port {self.port}\nbind {address}\ndir {directory}\naclfile {directory}/users.acl\n"
             f"sentinel monitor {MASTER} {address} {master.port} {quorum}\n"
@@ -95,11 +95,11 @@ class Sentinel:
 class Replicated:
     """Three servers and three Sentinels that know each other."""
 
-    def __init__(self, directory, servers=3, sentinels=3, address="127.0.0.1"):
-        self.servers = [Server(directory / "r0", address=address)]
+    def __init__(self, directory, servers=3, sentinels=3, address="127.0.0.1", gateways=()):
+        self.servers = [Server(directory / "r0", None, address, gateways)]
         for n in range(1, servers):
-            self.servers.append(Server(directory / f"r{n}", self.servers[0], address))
-        self.sentinels = [Sentinel(directory / f"s{n}", self.servers[0], sentinels // 2 + 1, address)
+            self.servers.append(Server(directory / f"r{n}", self.servers[0], address, gateways))
+        self.sentinels = [Sentinel(directory / f"s{n}", self.servers[0], sentinels // 2 + 1, address, gateways)
                           for n in range(sentinels)]
 
     def start(self):
