@@ -15,8 +15,8 @@ struct stats {
 	const struct alarms *alarms;
 };
 
-/* With groups only their devices are summed up, and neither connections nor alarms told. Text to be freed; NULL without
- * memory. */
+/* With groups only their devices are summed up, and neither connections nor alarms told. Text to be
+ * freed; NULL without memory. */
 char *stats_make(const struct stats *s, const struct group_set *groups);
 /* Of all devices. */
 size_t stats_online(const struct stats *s, const struct group_set *groups);

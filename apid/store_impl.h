@@ -59,9 +59,9 @@ void store_device_write(struct db_batch *b, const char *id, const struct store_a
 	const struct device_state *before, const struct device_state *wanted);
 int store_device_apply(struct store *s, const char *id, const struct device_state *wanted);
 
-/* What is about a device alone (overrides, preferences, its own DNS rules, answers) goes with it, so
- * that the next device of that id inherits nothing: statements, with note and audit, and the same
- * for the tables, once that is committed. */
+/* What is about a device alone (overrides, preferences, its own DNS rules, answers) goes with it,
+ * so that the next device of that id inherits nothing: statements, with note and audit, and the
+ * same for the tables, once that is committed. */
 void store_belongings_remove(struct db_batch *b, const char *device, const struct store_actor *by);
 int store_belongings_apply(struct store *s, const char *device);
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/addr.h"
-#include "dnsd/message.h"
 #include "common/policy/rebind.h"
+#include "dnsd/message.h"
 #include "dnsd/records.h"
 
 /*
