@@ -136,7 +136,10 @@ enum path_quic_result path_quic_up(struct path_quic *q, const uint8_t *data, siz
 	size_t at = 0;
 
 	q->is_other = false;
-	if (q->is_broken || ++q->datagrams > PATH_QUIC_DATAGRAMS)
+	/* Of the short form there is no end, where they are joined. */
+	if (len && quic_is_long(data[0]))
+		q->datagrams++;
+	if (q->is_broken || q->datagrams > PATH_QUIC_DATAGRAMS)
 		return refuse(q);
 	while (at < len) {
 		struct quic_packet p;

@@ -11,7 +11,7 @@
  * needs no answer before it has said all of it: until then nothing passes, so that no server has
  * half a hello whose other half is not read together with it. No I/O, no policy.
  */
-#define PATH_QUIC_DATAGRAMS 4096
+#define PATH_QUIC_DATAGRAMS 4096 /* that begin with a packet of the long form, of one reading */
 
 enum path_quic_result {
 	PATH_QUIC_MORE,	    /* may pass when the hello may, which is not whole */

@@ -214,6 +214,21 @@ def test_datagrams_that_were_joined_are_judged_one_by_one(net, place):
         assert place.all() == short
 
 
+def test_an_allowed_connection_s_joined_datagrams_pass_however_many_they_are(net, place):
+    """All of them come to the reader."""
+    short = [b"\x40" + bytes([i]) * 1199 for i in range(40)]
+    with quiclib.Client(net, place.address) as c:
+        c.send(initial(GOOD))
+        assert place.take()
+        for _ in range(110):  # more than are read of one that has not begun
+            c.send_joined(short)
+            while place.take(0):
+                pass
+        place.all()
+        c.send_joined(short)
+        assert place.all() == short
+
+
 def test_an_allowed_connection_s_joined_datagrams_pass_after_a_restart_of_the_reader(net, place):
     with quiclib.Client(net, place.address) as c:
         c.send(initial(GOOD))
