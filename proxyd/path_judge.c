@@ -320,6 +320,15 @@ static unsigned judge_quic(
 	return deny(r, f, PATH_ANSWER_DENY);
 }
 
+/* Generations come again. Nothing is read of a connection while its packets say that it is new. */
+static bool is_of_another(const struct path_flow *f, uint8_t generation, bool is_new)
+{
+	bool was_read = f->is_allowed || (f->reading && f->reading->tcp.packets);
+
+	return f->generation != generation ||
+	       (f->key.protocol == IPPROTO_TCP && is_new && was_read);
+}
+
 /* The flow's record, made anew where the packet is of another connection. NULL: there is none, and
  * nobody knows what came before. */
 static struct path_flow *find_flow(
@@ -330,7 +339,7 @@ static struct path_flow *find_flow(
 	uint64_t now = uv_now(&r->p.d->loop);
 	struct path_flow *f = path_flows_find(&r->flows, key);
 
-	if (f && f->generation != generation) {
+	if (f && is_of_another(f, generation, is_new)) {
 		path_forget(r, f);
 		f = NULL;
 	}

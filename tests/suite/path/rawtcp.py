@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A TCP client whose every packet a test makes by hand, from a device's address that no kernel has; and a server
 of an ordinary kernel that answers a whole hello, whatever it came in."""
+import contextlib
 import json
 import random
 import select
@@ -9,12 +10,26 @@ import struct
 import threading
 import time
 
+import interceptlib as lib
 from interceptlib import RETRY, record, server_hello
 from support import DEADLINE_S
+from support.wait import wait_until
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 SECRET = record(b"what only a passed connection brings", 23)
 NUMBER = 90
+SITES = {4: "198.51.100.30", 6: "2001:db8:100::30"}
+RETRIES = {4: "198.51.100.31", 6: "2001:db8:100::31"}
+GOOD, EVIL = "allowed.example", "badname.example"  # of one length, so that either stands in the other's place
+FAR = """
+table inet far {
+	chain incoming {
+		type filter hook prerouting priority -400
+		ip ttl 1 drop
+		ip6 hoplimit 1 drop
+	}
+}
+"""
 
 
 def checksum(data):
@@ -54,8 +69,8 @@ class Wire:
         while select.select([self.socket], [], [], 0.1)[0]:
             self.socket.recv(70000)
 
-    def take(self, port, deadline):
-        """(header, payload) of the next TCP packet to the port, or None."""
+    def take(self, port, v6, deadline):
+        """(header, payload) of the next TCP packet to the port over IPv6, or IPv4, or None."""
         while True:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.socket], [], [], left)[0]:
@@ -64,8 +79,7 @@ class Wire:
             if where[2] == socket.PACKET_OUTGOING or frame[12:14] not in (b"\x08\x00", b"\x86\xdd"):
                 continue
             packet = frame[14:]
-            v6 = packet[0] >> 4 == 6
-            if (packet[6] if v6 else packet[9]) != 6:
+            if packet[0] >> 4 != (6 if v6 else 4) or (packet[6] if v6 else packet[9]) != 6:
                 continue
             end = 40 + struct.unpack(">H", packet[4:6])[0] if v6 else struct.unpack(">H", packet[2:4])[0]
             tcp = packet[40 if v6 else (packet[0] & 15) * 4:end]
@@ -107,11 +121,13 @@ class Tcp:
         total = checksum(pseudo + tcp) ^ spoil
         return tcp[:16] + struct.pack(">H", total) + tcp[18:]
 
-    def packet(self, tcp, ttl=64, extensions=b"", next_header=6, fragment=0, number=0):
+    def packet(self, tcp, ttl=64, extensions=b"", next_header=6, fragment=0, number=0, options=b""):
         if self.v6:
             body = extensions + tcp
             return struct.pack(">IHBB", 0x60000000, len(body), next_header, ttl) + self.addresses + body
-        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), number, fragment, ttl, 6, 0) + self.addresses
+        size = 20 + len(options)
+        head = struct.pack(">BBHHHBBH", 0x40 | size // 4, 0, size + len(tcp), number, fragment, ttl, 6, 0) + \
+            self.addresses + options
         return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + tcp
 
     def send(self, offset, payload=b"", ttl=64, **more):
@@ -141,7 +157,7 @@ class Tcp:
     def await_answer(self):
         """Whether the first packet is answered, and not by a reset; the answer is acknowledged."""
         while True:
-            got = self.wire.take(self.port, time.monotonic() + 3)
+            got = self.wire.take(self.port, self.v6, time.monotonic() + 3)
             if got is None:
                 return False
             head, _ = got
@@ -170,7 +186,7 @@ class Tcp:
         """Takes what comes and acknowledges it, until the bytes are there, or a reset, or the time is over."""
         deadline = time.monotonic() + seconds
         while until not in self.received and not self.is_reset:
-            got = self.wire.take(self.port, deadline)
+            got = self.wire.take(self.port, self.v6, deadline)
             if got is None:
                 break
             head, payload = got
@@ -246,3 +262,34 @@ class Server:
         # The thread in accept wakes up.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+
+def hello(name):
+    return lib.hello(lib.sni(name))
+
+
+def outcome(c, offset=0):
+    """Did the server's answer to a whole hello come?"""
+    return c.read(SECRET, offset=offset)
+
+
+@contextlib.contextmanager
+def raw_net(world):
+    """The device NUMBER, servers that it may try, and names that it may and may not."""
+    device = world.set("devices", {**world.device("internet"), "id": "raw", "addresses": [
+        "10.9.0.%d" % NUMBER, "fd09::%x" % NUMBER]})
+    gen = world.set("sni_block", {"id": EVIL, "domain": EVIL})
+    world.wait_path_applied("sni_block", gen)
+    everywhere = [*SITES.values(), *RETRIES.values()]
+    world.dns.names.update({GOOD: everywhere, EVIL: everywhere})
+    world.servers = {a: Server(world, a, a in RETRIES.values()) for a in everywhere}
+    # The next router's part: what has no hop left goes no further.
+    world.inet.run("nft", "-f", "-", text=FAR)
+    world.wire = Wire(world)
+    wait_until(lambda: world.redis.applied("fwd", "devices") >= device, "the device at fwd")
+    try:
+        yield world
+    finally:
+        world.wire.close()
+        for server in world.servers.values():
+            server.close()

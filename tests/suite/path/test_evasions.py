@@ -6,25 +6,10 @@ import time
 
 import interceptlib as lib
 import pytest
-from interceptlib import record, sni
-from rawtcp import ACK, FIN, NUMBER, PSH, RETRY, RST, SECRET, SYN, URG, Server, Tcp, Wire, server_hello
+from interceptlib import record
+from rawtcp import (ACK, EVIL, FIN, GOOD, PSH, RETRIES, RETRY, RST, SITES, SYN, URG, Tcp, hello, outcome, raw_net,
+                    server_hello)
 from support.wait import wait_until
-
-SITES = {4: "198.51.100.30", 6: "2001:db8:100::30"}
-RETRIES = {4: "198.51.100.31", 6: "2001:db8:100::31"}
-GOOD, EVIL = "allowed.example", "badname.example"  # of one length, so that either stands in the other's place
-
-
-FAR = """
-table inet far {
-	chain incoming {
-		type filter hook prerouting priority -400
-		ip ttl 1 drop
-		ip6 hoplimit 1 drop
-	}
-}
-"""
-
 
 UNHEARD = """
 table inet unheard {
@@ -38,30 +23,8 @@ table inet unheard {
 
 @pytest.fixture(scope="module", name="net")
 def _net(world):
-    device = world.set("devices", {**world.device("internet"), "id": "raw", "addresses": [
-        "10.9.0.%d" % NUMBER, "fd09::%x" % NUMBER]})
-    gen = world.set("sni_block", {"id": EVIL, "domain": EVIL})
-    world.wait_path_applied("sni_block", gen)
-    everywhere = [*SITES.values(), *RETRIES.values()]
-    world.dns.names.update({GOOD: everywhere, EVIL: everywhere})
-    world.servers = {a: Server(world, a, a in RETRIES.values()) for a in everywhere}
-    # The next router's part: what has no hop left goes no further.
-    world.inet.run("nft", "-f", "-", text=FAR)
-    world.wire = Wire(world)
-    wait_until(lambda: world.redis.applied("fwd", "devices") >= device, "the device at fwd")
-    yield world
-    world.wire.close()
-    for server in world.servers.values():
-        server.close()
-
-
-def hello(name):
-    return lib.hello(sni(name))
-
-
-def outcome(c, offset=0):
-    """Did the server's answer to a whole hello come?"""
-    return c.read(SECRET, offset=offset)
+    with raw_net(world):
+        yield world
 
 
 # ---- one hello, in whatever pieces ----
@@ -126,13 +89,17 @@ def with_a_fin(c, h):
 
 
 def behind_extension_headers(c, h):
-    """IPv6; over IPv4, options of IP would be the same, which routers drop."""
-    tcp = c.segment(0, h)
-    if not c.v6:
-        c.wire.send(c.packet(tcp))
-        return
+    """Options of IP over IPv4."""
     options = bytes([60, 0, 1, 4, 0, 0, 0, 0]) + bytes([6, 0, 1, 4, 0, 0, 0, 0])
-    c.wire.send(c.packet(tcp, extensions=options, next_header=60))
+    c.wire.send(c.packet(c.segment(0, h), extensions=options, next_header=60, options=b"\x01\x01\x01\x00") if c.v6 else
+                c.packet(c.segment(0, h), options=b"\x01\x01\x01\x00"))
+
+
+def behind_hop_by_hop_and_longer_options(c, h):
+    """An option that nobody knows and anybody may skip; of more than 7 bytes of padding Linux takes none."""
+    unknown = bytes([6, 1, 0x1e, 12]) + bytes(12)
+    options = bytes([60, 0, 1, 4, 0, 0, 0, 0]) + unknown
+    c.wire.send(c.packet(c.segment(0, h), extensions=options, next_header=0))
 
 
 def as_an_atomic_fragment(c, h):
@@ -156,7 +123,7 @@ def with_an_old_acknowledgement(c, h):
 
 PIECES = [whole, split_in_two, split_in_the_name, byte_by_byte, backwards, overlapping, in_fragments,
           in_fragments_backwards, in_many_records, behind_empty_segments, with_odd_flags, with_a_fin,
-          behind_extension_headers, as_an_atomic_fragment, sent_twice, with_an_old_acknowledgement]
+          behind_extension_headers, behind_hop_by_hop_and_longer_options, as_an_atomic_fragment, sent_twice, with_an_old_acknowledgement]
 
 
 @pytest.mark.parametrize("family", [4, 6])
