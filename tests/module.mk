@@ -181,6 +181,14 @@ bench-proxyd-programs: bench-deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) $(addprefix $(B)/bin/,$(BENCH_TOOLS))
 	-$(Q)$(MAKE) $(JOBS) B=$(B)-openssl TLS=openssl $(B)-openssl/bin/proxyd
 .PHONY: bench-node bench-proxyd-programs bench bench-table bench-deps $(addprefix bench-,$(BENCHES))
+# The same over the kernel's WireGuard, in a guest: 5 minutes.
+bench-path: bench-path-wireguard
+bench-path-wireguard: bench-proxyd-programs
+	$(Q)deploy/deps kernel
+	$(Q)$(MAKE) $(JOBS) B=$(B) all
+	$(Q)mkdir -p $(B)/bench
+	$(Q)B=$(B) BENCH_WIREGUARD=1 tests/kernel/guest -m 3G -T 1200 -w $(B)/bench tests/bench/path
+.PHONY: bench-path-wireguard
 # The word filter alone, for tests/suite/filters.
 TOOLS += words-probe
 words-probe_SRCS = tests/suite/filters/probe.c $(WORDS_SRCS) proxyd/body.c
