@@ -148,6 +148,8 @@ static void on_logged_in(void *arg, int status)
 	struct call *c = l->c;
 
 	if (status == -ENOKEY) {
+		/* The password was right: the code that is asked for now is the attempt. */
+		uncount_attempt(l, false);
 		call_problem_code(c, 401, "totp_required", "a one-time password is needed");
 	} else if (status == -EACCES || status == -ESRCH) {
 		refuse_login(c, l);
