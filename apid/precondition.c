@@ -11,7 +11,7 @@ bool precondition_parse(const struct http_head *head, struct precondition *out)
 	const char *match = http_head_get(head, "if-match");
 	const char *none = http_head_get(head, "if-none-match");
 
-	*out = (struct precondition){ .none_exists = none != NULL };
+	*out = (struct precondition){ .has_match = match != NULL, .none_exists = none != NULL };
 	if (none && strcmp(none, "*"))
 		return false;
 	if (!match)
@@ -28,7 +28,7 @@ int precondition_check(const struct precondition *p, const char *text)
 
 	if (p->none_exists && text)
 		return -ESTALE;
-	if (!p->match[0])
+	if (!p->has_match)
 		return 0;
 	if (!text)
 		return -ESTALE;

@@ -5,7 +5,8 @@
 
 /* If-Match and If-None-Match of a change (RFC 9110 13.1), kept while it is under way. */
 struct precondition {
-	char match[160];  /* If-Match; "" = none */
+	bool has_match; /* there is an If-Match; an empty one fits nothing */
+	char match[160];
 	bool none_exists; /* If-None-Match: * */
 };
 

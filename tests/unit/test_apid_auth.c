@@ -191,11 +191,13 @@ static void test_a_table_stays_sorted(void)
 
 static void test_preconditions(void)
 {
-	struct precondition p = { .match = "" };
+	struct precondition p = { .has_match = false };
 	struct http_head head;
 	char etag[19];
 
 	INT_IS(precondition_check(&p, NULL), 0);
+	p.has_match = true;
+	INT_IS(precondition_check(&p, "{}"), -ESTALE);
 	table_etag("{}", 2, etag);
 	snprintf(p.match, sizeof(p.match), "\"x\", %s", etag);
 	INT_IS(precondition_check(&p, "{}"), 0);
