@@ -262,13 +262,38 @@ int bulk_check(struct bulk *b, bool replace)
 
 /* ---- writing ---- */
 
+/* Devices that another apid gave a group or user that is to go. */
+static bool needs_look(const struct bulk *b)
+{
+	return b->gone_count && (b->r->table == TOPIC_groups || b->r->table == TABLE_users);
+}
+
+static bool is_named(const struct bulk *b, const struct db_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		for (size_t k = 0; k < b->gone_count; k++) {
+			if (!strcmp(b->gone[k], db_cell(rows, i, 0)))
+				return true;
+		}
+	}
+	return false;
+}
+
 static int step(void *arg, struct store_work *w, struct db_batch *batch, unsigned number)
 {
 	struct bulk *b = arg;
 	int r = 0;
 
-	(void)batch;
-	(void)number;
+	if (number == 0 && needs_look(b)) {
+		b->named = db_add(batch,
+			"SELECT DISTINCT JSON_VALUE(record, ?) AS named FROM devices HAVING named "
+			"IS NOT "
+			"NULL",
+			"s", b->r->table == TABLE_users ? "$.user" : "$.group");
+		return 1;
+	}
+	if (number == 1 && is_named(b, db_batch_rows(batch, b->named)))
+		return -ESTALE;
 	for (size_t i = 0; i < b->n && !r; i++)
 		r = store_work_set(w, b->r->table, b->rows[i].id, b->rows[i].text);
 	for (size_t i = 0; i < b->gone_count && !r; i++)

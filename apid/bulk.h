@@ -23,9 +23,9 @@ struct bulk {
 	const struct resource *r;
 	struct bulk_row *rows;
 	size_t n, cap;
-	char **gone; /* ids that are to be removed */
-	size_t gone_count;
-	cJSON *errors; /* [{"row","id","pointer","reason"}], at most BULK_ERRORS_MAX */
+	char **gone;		  /* ids that are to be removed */
+	size_t gone_count, named; /* named: a statement */
+	cJSON *errors;		  /* [{"row","id","pointer","reason"}], at most BULK_ERRORS_MAX */
 	size_t error_count;
 	size_t added, changed, unchanged;
 	char **columns; /* of a CSV file, from its first row */

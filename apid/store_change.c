@@ -14,7 +14,7 @@ struct change {
 	struct store_actor by;
 	struct device_state wanted, before;
 	enum { CHANGE_LOOK, CHANGE_CHECK, CHANGE_WRITE } turn;
-	size_t device, addresses, key_owner, address_owner, number; /* statements */
+	size_t device, addresses, key_owner, address_owner, group, user, number; /* statements */
 	store_decide_device decide;
 	void (*on_done)(void *arg, const struct store_result *result);
 	void *arg;
@@ -214,6 +214,42 @@ static void add_owners(struct change *c, struct db_batch *b)
 		"sss", texts[0], texts[1], c->id);
 }
 
+static bool names_another(
+	const cJSON *before, const cJSON *wanted, const char *field, const char **id)
+{
+	const char *old = cJSON_GetStringValue(json_get(before, field));
+
+	*id = cJSON_GetStringValue(json_get(wanted, field));
+	return *id && (!old || strcmp(old, *id) != 0);
+}
+
+/* The group and the user that it is given: another apid may have removed them a moment ago. What it
+ * has already is left alone. */
+static void add_named(struct change *c, struct db_batch *b)
+{
+	static const char sql[] =
+		"SELECT ? IS NOT NULL AND NOT EXISTS (SELECT 1 FROM records WHERE "
+		"topic = ? AND id = ?)";
+	const char *before_text = c->before.record, *text = c->wanted.record;
+	cJSON *before = before_text ? json_parse(before_text, strlen(before_text)) : NULL;
+	cJSON *wanted = text ? json_parse(text, strlen(text)) : NULL;
+	const char *id;
+
+	if (!names_another(before, wanted, "group", &id))
+		id = NULL;
+	c->group = db_add(b, sql, "sss", id, "groups", id);
+	if (!names_another(before, wanted, "user", &id))
+		id = NULL;
+	c->user = db_add(b, sql, "sss", id, "users", id);
+	cJSON_Delete(before);
+	cJSON_Delete(wanted);
+}
+
+static bool is_gone(const struct db_batch *b, size_t statement)
+{
+	return atoi(db_cell(db_batch_rows(b, statement), 0, 0));
+}
+
 static void decide(struct change *c, struct db_batch *b)
 {
 	int r = take_before(c, b);
@@ -227,6 +263,7 @@ static void decide(struct change *c, struct db_batch *b)
 	} else {
 		c->turn = CHANGE_CHECK;
 		add_owners(c, b);
+		add_named(c, b);
 	}
 }
 
@@ -250,6 +287,10 @@ static void on_change(void *arg, struct db_batch *b, int status)
 			tell_failure(c, -EEXIST, "publicKey: another device's");
 		} else if (c->wanted.exists && db_batch_rows(b, c->address_owner)->n) {
 			tell_failure(c, -EEXIST, "address: another device's");
+		} else if (c->wanted.exists && is_gone(b, c->group)) {
+			tell_failure(c, -EINVAL, "group: is no group");
+		} else if (c->wanted.exists && is_gone(b, c->user)) {
+			tell_failure(c, -EINVAL, "user: is no user");
 		} else {
 			c->turn = CHANGE_WRITE;
 			add_writes(c, b);

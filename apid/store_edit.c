@@ -13,8 +13,8 @@ struct edit {
 	char id[331];
 	struct store_actor by;
 	char *text; /* what it shall be; NULL = removed */
-	bool is_writing;
-	size_t old, number; /* statements */
+	enum { EDIT_LOOK, EDIT_CHECK, EDIT_WRITE } turn;
+	size_t old, devices, number; /* statements */
 	store_decide decide;
 	void (*on_done)(void *arg, int status, const char *text);
 	void *arg;
@@ -48,6 +48,17 @@ static void add_writes(struct edit *e, struct db_batch *b, const char *old)
 	e->number = write_commit(b);
 }
 
+bool store_devices_named_add(struct db_batch *b, int table, const char *id, size_t *statement)
+{
+	if (table != TOPIC_groups && table != TABLE_users)
+		return false;
+	*statement = db_add(b,
+		"SELECT 1 FROM devices WHERE JSON_VALUE(record, ?) COLLATE utf8mb4_nopad_bin = ? "
+		"LIMIT 1",
+		"ss", table == TABLE_users ? "$.user" : "$.group", id);
+	return true;
+}
+
 static void look(struct edit *e, struct db_batch *b)
 {
 	const struct db_rows *rows = db_batch_rows(b, e->old);
@@ -58,8 +69,23 @@ static void look(struct edit *e, struct db_batch *b)
 		tell(e, r);
 		return;
 	}
-	e->is_writing = true;
+	if (!e->text && store_devices_named_add(b, e->table, e->id, &e->devices)) {
+		e->turn = EDIT_CHECK;
+		return;
+	}
+	e->turn = EDIT_WRITE;
 	add_writes(e, b, old);
+}
+
+/* A device of a group or user that is to go may be known to another apid alone. */
+static void check(struct edit *e, struct db_batch *b)
+{
+	if (db_batch_rows(b, e->devices)->n) {
+		tell(e, -EEXIST);
+		return;
+	}
+	e->turn = EDIT_WRITE;
+	add_writes(e, b, db_cell(db_batch_rows(b, e->old), 0, 0));
 }
 
 static void on_edit(void *arg, struct db_batch *b, int status)
@@ -71,8 +97,10 @@ static void on_edit(void *arg, struct db_batch *b, int status)
 			store_table_name(e->table), e->id, strerror(-status));
 		log_debug("record could not be changed error=%s", db_batch_error(b));
 		tell(e, status);
-	} else if (!e->is_writing) {
+	} else if (e->turn == EDIT_LOOK) {
 		look(e, b);
+	} else if (e->turn == EDIT_CHECK) {
+		check(e, b);
 	} else {
 		if (store_apply(e->s, e->table, e->id, e->text)) {
 			log_error("record could not be published topic=%s id=%s",
@@ -91,7 +119,7 @@ static void on_restart(void *arg)
 
 	free(e->text);
 	e->text = NULL;
-	e->is_writing = false;
+	e->turn = EDIT_LOOK;
 }
 
 void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,

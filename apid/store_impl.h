@@ -65,6 +65,10 @@ int store_device_apply(struct store *s, const char *id, const struct device_stat
 void store_belongings_remove(struct db_batch *b, const char *device, const struct store_actor *by);
 int store_belongings_apply(struct store *s, const char *device);
 
+/* Adds a statement that gives a row when a device names the group or user that is to go; false:
+ * other tables' records are named by none. */
+bool store_devices_named_add(struct db_batch *b, int table, const char *id, size_t *statement);
+
 /* A record is that now (text NULL: gone): into the table, and published if that is ours to do. */
 int store_apply(struct store *s, int table, const char *id, const char *text);
 /* Publishes everything, when that is ours to do. */
