@@ -64,12 +64,21 @@ static bool may(struct call *c, const struct resource *r, const cJSON *record, b
 	return false;
 }
 
+/* The address of a webhook is often its password: it is for those who may set it. */
+static bool is_secret(const struct call *c, const struct resource *r, const char *id)
+{
+	return r->table == TOPIC_settings && !strcmp(id, "notifications") &&
+	       (c->actor.groups || !(r->write_roles & BY(c->actor.role)));
+}
+
 static bool may_see_row(struct call *c, const struct table_row *row)
 {
 	const struct resource *r = c->route->data;
 	cJSON *record;
 	bool can;
 
+	if (is_secret(c, r, row->id))
+		return false;
 	if (!c->actor.groups || r->reach == RESOURCE_GLOBAL)
 		return true;
 	record = json_parse(row->text, row->len);
@@ -247,9 +256,10 @@ static void on_changed(void *arg, int status, const char *text)
 		call_invalid(c, ch->err.pointer, ch->err.reason);
 	else if (status)
 		call_failed(c, status,
-			status != -EEXIST ? NULL
-			: ch->conflict	  ? ch->conflict
-					  : "there is one with this id");
+			status != -EEXIST	    ? NULL
+			: ch->conflict		    ? ch->conflict
+			: ch->kind == CHANGE_DELETE ? "a device needs it: change or remove it first"
+						    : "there is one with this id");
 	else if (text)
 		answer_new(ch, text);
 	else

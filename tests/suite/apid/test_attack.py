@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from apidlib import KEYS, OWNER, PASSWORD, Apid, own_dir, owned_file, started, wait_until
+from apidlib import KEYS, OWNER, PASSWORD, Apid, own_dir, owned_file, started, totp, wait_until
 
 DEVICES = "/api/v1/devices"
 ENROL = pathlib.Path(__file__).parents[3] / "deploy/client/culvert-enrol"
@@ -212,6 +212,18 @@ def test_logins_that_the_database_does_not_answer_are_no_failures(owner, apid, d
     wait_until(lambda: one.login()[0] == 200, "the database is back")
 
 
+def test_who_logs_in_with_a_second_factor_in_new_windows_is_not_locked_out(owner, apid):
+    """The page asks for the code once the password was right: that is no failure of this address."""
+    secret = owner.post("/auth/totp/begin")[1]["secret"]
+    codes = owner.post("/auth/totp/confirm", {"totp": totp(secret)})[1]["recovery_codes"]
+    for code in codes[:7]:
+        window = apid.client()
+        assert window.login()[1]["code"] == "totp_required"
+        assert window.login(totp=code)[0] == 200
+    eve = apid.client()
+    assert 429 in [eve.login(totp="000000")[0] for _ in range(8)]
+
+
 def test_many_addresses_of_one_ipv6_host_count_as_one(make_apid, wgd):
     apid = started(make_apid, "trusted_proxies = 127.0.0.1\n")
     apid.owner()
@@ -285,6 +297,50 @@ def test_of_many_changes_of_one_etag_one_is_made(owner, apid):
         one.cookie, one.csrf = owner.cookie, owner.csrf
         return one.patch(f"{DEVICES}/d1", {"name": f"n{number}"}, headers=match)[0]
     assert all_at_once(change) == [200] + [412] * 5
+
+
+def test_an_if_match_that_is_empty_fits_nothing(owner):
+    """As of a program that has lost the ETag: it must not write over others' changes."""
+    owner.put("/api/v1/groups/kids", {"name": "Kids"})
+    owner.put(f"{DEVICES}/d1", {})
+    for path in ("/api/v1/groups/kids", f"{DEVICES}/d1"):
+        for empty in ("", ","):
+            assert owner.patch(path, {"name": "x"}, headers={"If-Match": empty})[0] == 412, path
+
+
+@pytest.mark.parametrize("what, field", [("groups", "group"), ("users", "user")])
+def test_what_a_device_is_given_at_one_apid_while_the_other_removes_it_is_kept_or_refused(owner, second, what, field):
+    """Else the device would be of none: less restricted, and suspended no more."""
+    for n in range(8):
+        path = f"/api/v1/{what}/x{n}"
+        owner.put(path, {})
+        owner.put(f"{DEVICES}/d{n}", {})
+        wait_until(lambda: {second.get(p)[0] for p in (path, f"{DEVICES}/d{n}")} == {200}, "the second knows them")
+        with ThreadPoolExecutor(2) as pool:
+            given = pool.submit(second.patch, f"{DEVICES}/d{n}", {field: f"x{n}"})
+            removed = pool.submit(owner.delete, path)
+        assert (given.result()[0], removed.result()[0]) in ((200, 409), (400, 204)), (given.result(), removed.result())
+
+
+def test_an_import_that_replaces_groups_leaves_those_that_another_apid_gave_a_device(owner, second, database):
+    owner.put("/api/v1/groups/kids", {})
+    owner.put(f"{DEVICES}/d1", {})
+    wait_until(lambda: second.get("/api/v1/groups/kids")[0] == 200 and second.get(f"{DEVICES}/d1")[0] == 200)
+    database.sql("UPDATE devices SET record = JSON_SET(record, '$.group', 'kids') WHERE id = 'd1'", "culvert")
+    status, _ = second.post("/api/v1/import/groups?replace=true", {"records": []})
+    assert status == 412 and database.sql("SELECT id FROM records WHERE topic = 'groups'", "culvert") == [["kids"]]
+
+
+def test_the_webhook_s_address_is_told_only_to_whom_may_set_it(owner, apid):
+    owner.put("/api/v1/settings/notifications", {"value": {"webhook": {"url": "https://hooks.example/secret-path"}}})
+    owner.put("/api/v1/groups/kids", {})
+    for name, role, groups in (("vic", "viewer", None), ("helen", "helper", None), ("kim", "admin", ["kids"])):
+        owner.post("/api/v1/admins", {"name": name, "password": PASSWORD, "role": role, "groups": groups})
+        one = apid.client(name, PASSWORD)
+        assert one.get("/api/v1/settings/notifications")[0] == 404
+        assert "endpoint" in str(one.get("/api/v1/settings")) and "secret-path" not in str(one.get("/api/v1/settings"))
+    owner.post("/api/v1/admins", {"name": "adam", "password": PASSWORD, "role": "admin"})
+    assert "secret-path" in str(apid.client("adam", PASSWORD).get("/api/v1/settings"))
 
 
 def enrol(place, out):
