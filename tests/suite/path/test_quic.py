@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """QUIC judged in the path by its hello (SPEC P21)."""
+import contextlib
 import os
 import time
 
@@ -27,6 +28,18 @@ def _place(net, request):
     place.address = request.param
     yield place
     place.close()
+
+
+@pytest.fixture(name="both")
+def _both(net):
+    """A place and a client for it, of each family: for what takes time, and takes it once."""
+    with contextlib.ExitStack() as stack:
+        ends = []
+        for address in (SITE, SITE6):
+            place = quiclib.Place(net, address)
+            stack.callback(place.close)
+            ends.append((place, stack.enter_context(quiclib.Client(net, address))))
+        yield ends
 
 
 def whole(name):
@@ -181,15 +194,16 @@ def test_a_hello_in_halves_between_those_of_other_connections_never_arrives(net,
     assert not [one for one in arrived if any(part in one for part in parts)]
 
 
-def test_half_a_hello_never_arrives_and_is_forgotten(net, place):
+def test_half_a_hello_never_arrives_and_is_forgotten(net, both):
     """Nor its other half when nobody remembers the first."""
     first, second = halves(EVIL, DCID)
-    with quiclib.Client(net, place.address) as c:
+    for place, c in both:
         c.send(initial(GOOD))
         assert place.take()
         c.send(first)
-        sent_ms = time.time() * 1000
-        net.wait_path_status(lambda s: s.get("at", 0) > sent_ms + READ_MS and not s["readings"], "no readings")
+    sent_ms = time.time() * 1000
+    net.wait_path_status(lambda s: s.get("at", 0) > sent_ms + READ_MS and not s["readings"], "no readings")
+    for place, c in both:
         c.send(second)
         c.send(b"\x40 of the short form")
         assert place.all() == [b"\x40 of the short form"]
@@ -229,13 +243,14 @@ def test_an_allowed_connection_s_joined_datagrams_pass_however_many_they_are(net
         assert place.all() == short
 
 
-def test_an_allowed_connection_s_joined_datagrams_pass_after_a_restart_of_the_reader(net, place):
-    with quiclib.Client(net, place.address) as c:
+def test_an_allowed_connection_s_joined_datagrams_pass_after_a_restart_of_the_reader(net, both):
+    for place, c in both:
         c.send(initial(GOOD))
         assert place.take()
-        net.reader.stop()
-        net.start_reader()
-        handshake = long_packet(padded(b"\x01", 300), b"serv-id!", kind=2, key_dcid=DCID)
+    net.reader.stop()
+    net.start_reader()
+    handshake = long_packet(padded(b"\x01", 300), b"serv-id!", kind=2, key_dcid=DCID)
+    for place, c in both:
         for sent in ([b"\x40" + bytes([i]) * 1199 for i in range(5)], [handshake]):
             c.send_joined(sent)
             assert place.all() == sent
