@@ -39,6 +39,7 @@ SEED = {
 }
 
 
+ANSWERED = "that was the answer"
 OWNER, PASSWORD = "olga", "correct horse battery"
 COOKIE, KNOWN = "__Host-culvert", "__Host-culvert-known"
 CHEAP_HASH = subprocess.run(["perl", "-e", "print crypt($ARGV[0], '$2b$04$' . 'culvertculvertculvertu')", PASSWORD],
@@ -66,7 +67,8 @@ class MariaDB:
     def __init__(self, directory):
         self.dir = directory
         self.socket = directory / "db.sock"
-        self.process = None
+        self.process = self.client = self.client_of = None
+        self.lock = threading.Lock()
         self.log = (directory / "db.log").open("a")
         self.reset = None
         user = ["--user=mysql"] if os.geteuid() == 0 else []
@@ -92,12 +94,42 @@ class MariaDB:
         return self
 
     def sql(self, statement, database="", check=True):
-        done = subprocess.run(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "-N",
-                               database], input=statement, capture_output=True, text=True, check=False)
-        if done.returncode and not check:
+        """Rows of all results. Where a statement fails, those behind it are not run."""
+        with self.lock:
+            said, error = self._ask(f"USE {database};\n" * bool(database) + statement)
+        if error is not None and not check:
             return None
-        assert not done.returncode, done.stderr
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        assert error is None, error
+        return [line.split("\t") for line in said]
+
+    def _ask(self, statement):
+        """(lines, error or None), by one client for all: a process for each question takes longer than the answer."""
+        if not self.client or self.client.poll() is not None or self.client_of is not self.process:
+            self._leave()
+            self.client_of = self.process
+            self.client = subprocess.Popen(["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch",
+                                            "-N", "--unbuffered"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                           stderr=subprocess.PIPE, text=True)
+        said = []
+        try:
+            # As if the connection ended with each question.
+            self.client.stdin.write(f"{statement}\n;\nROLLBACK; UNLOCK TABLES; SET foreign_key_checks = 1; "
+                                    f"DO RELEASE_ALL_LOCKS();\nSELECT '{ANSWERED}';\n")
+            self.client.stdin.flush()
+            for line in self.client.stdout:
+                if line == ANSWERED + "\n":
+                    return said, None
+                said.append(line.removesuffix("\n"))
+        except BrokenPipeError:
+            pass
+        return said, self._leave()
+
+    def _leave(self):
+        """What the client complained of."""
+        if not self.client:
+            return ""
+        client, self.client = self.client, None
+        return client.communicate()[1]
 
     def clear(self):
         """As after the migrations, if those that there are have run: making tables takes longest in a test."""
@@ -129,6 +161,7 @@ class MariaDB:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
+        self._leave()
         if self.process and self.process.poll() is None:
             self.resume()
             self.process.terminate()
@@ -191,6 +224,7 @@ class Apid(Daemon):
         self.dir, self.redis, self.database = directory, redis, database
         self.port = free_port()
         self.admin_port = free_port()
+        self.has_owner = False
         for name in ("state", "cache"):
             own(directory / name, None) if (directory / name).exists() else own_dir(directory / name)
         owned_file(directory / "api-key", API_KEY + "\n")
@@ -286,16 +320,23 @@ db_password_file = {self.dir}/db-password
     def setup_token(self):
         return self.setup_link().rsplit("/", 1)[1]
 
-    def owner(self):
-        """The first account, logged in. Its password's hash is a cheap one, which the program makes never."""
-        link = self.dir / "state" / "apid" / "setup-link"
-        self.setup_token()
-        self.database.sql(
+    def add_owner(self):
+        """The first account. Its password's hash is a cheap one, which the program makes never. Before apid starts it
+        need not wait for a change that another made; False where there are no tables yet."""
+        self.has_owner = self.database.sql(
             f"START TRANSACTION; UPDATE change_seq SET seq = seq + 1; INSERT INTO admins (name, password, role, "
             f"created_at, password_at) VALUES ('{OWNER}', '{CHEAP_HASH}', 'owner', 1, 1); "
             "INSERT INTO changes (seq, topic, id, at) SELECT seq, '*', '', UNIX_TIMESTAMP() * 1000 FROM change_seq; "
-            "COMMIT", "culvert")
-        wait_until(lambda: not link.exists(), "apid knows of the account")
+            "COMMIT", "culvert", check=False) is not None
+        return self.has_owner
+
+    def owner(self):
+        """The first account, logged in."""
+        if not self.has_owner:
+            link = self.dir / "state" / "apid" / "setup-link"
+            self.setup_token()
+            assert self.add_owner()
+            wait_until(lambda: not link.exists(), "apid knows of the account")
         return self.client(OWNER, PASSWORD)
 
     def set_up(self):
@@ -415,9 +456,11 @@ def own_dir(path):
     return own(path, 0o700)
 
 
-def started(make_apid, more):
-    """An apid with the usual seed and more lines of [apid], running."""
+def started(make_apid, more, has_owner=True):
+    """An apid with the usual seed and more lines of [apid], running; or as nobody has set it up."""
     apid = make_apid(SEED)
+    if has_owner:
+        apid.add_owner()
     text = apid.conf.read_text() + more
     for line in more.splitlines():  # a key of the test's own goes before the usual one
         key = line.split(" =")[0]

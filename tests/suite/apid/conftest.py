@@ -95,7 +95,15 @@ def make_apid(place, redis, database):
 
 @pytest.fixture
 def apid(make_apid, wgd):
-    """apid with the usual seed, running, wgd answering."""
+    """apid with the usual seed and its owner, running, wgd answering."""
+    one = make_apid(apidlib.SEED)
+    one.add_owner()
+    return one.start()
+
+
+@pytest.fixture
+def new_apid(make_apid, wgd):
+    """The same as nobody has set it up."""
     return make_apid(apidlib.SEED).start()
 
 

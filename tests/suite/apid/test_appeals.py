@@ -12,6 +12,8 @@ from support.wait import wait_until
 
 SECOND = "another long password"
 NUMBERS = itertools.count()
+# What is old is looked for as often as what is to be queued again.
+OFTEN = "appeals_requeue_s = 1\n"
 
 
 def number(n):
@@ -218,7 +220,7 @@ def test_appeal_read_by_an_apid_that_was_killed_is_stored_by_the_next(apid, prox
 
 
 def test_appeal_goes_to_directus_again_until_it_has_confirmed(make_apid, wgd, proxyd, syncd, redis):
-    apid = started(make_apid, "appeals_requeue_s = 1\n")
+    apid = started(make_apid, OFTEN)
     owner = apid.owner()
     syncd.do("queue_consume")
     posted(apid, proxyd, appeal(1))
@@ -233,7 +235,7 @@ def test_appeal_goes_to_directus_again_until_it_has_confirmed(make_apid, wgd, pr
 
 
 def test_without_directus_nothing_is_queued_again(make_apid, wgd, proxyd, redis):
-    apid = started(make_apid, "appeals_requeue_s = 1\n")
+    apid = started(make_apid, OFTEN)
     posted(apid, proxyd, appeal(1))
     apid.database.sql("UPDATE appeals SET queued_at = 0", "culvert")
     posted(apid, proxyd, appeal(2))
@@ -265,7 +267,8 @@ def test_category_of_directus_is_a_category_too(apid, proxyd, syncd):
     wait_until(lambda: apid.state("websites")[f"appeal-{number(1)}"]["category"] == "7", "website")
 
 
-def test_old_decisions_go_with_their_answers(apid, proxyd):
+def test_old_decisions_go_with_their_answers(make_apid, wgd, proxyd):
+    apid = started(make_apid, OFTEN)
     owner = apid.owner()
     posted(apid, proxyd, appeal(1), appeal(2))
     owner.post(f"/api/v1/appeals/{number(1)}/reject", {})

@@ -282,9 +282,9 @@ def test_one_enrolment_link_used_by_many_at_once_is_used_once(owner, apid):
     assert all_at_once(lambda n: apid.client().post(path, {"public_key": KEYS[n % 3]})[0]) == [200] + [404] * 5
 
 
-def test_one_setup_link_used_by_many_at_once_makes_one_account(apid, database):
-    token = apid.setup_token()
-    all_at_once(lambda n: apid.client().post("/auth/setup", {"token": token, "user": f"u{n}", "password": PASSWORD})[0], 4)
+def test_one_setup_link_used_by_many_at_once_makes_one_account(new_apid, database):
+    token = new_apid.setup_token()
+    all_at_once(lambda n: new_apid.client().post("/auth/setup", {"token": token, "user": f"u{n}", "password": PASSWORD})[0], 4)
     assert database.sql("SELECT COUNT(*) FROM admins", "culvert") == [["1"]]
 
 

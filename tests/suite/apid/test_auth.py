@@ -17,7 +17,8 @@ def owner(apid):
     return apid.owner()
 
 
-def test_the_setup_link_makes_one_owner_and_is_gone(apid):
+def test_the_setup_link_makes_one_owner_and_is_gone(new_apid):
+    apid = new_apid
     token = apid.setup_token()
     one = apid.client()
     assert is_problem(one, one.post("/auth/setup", {"token": token + "x", "user": "eve", "password": PASSWORD}), 403)
@@ -29,10 +30,10 @@ def test_the_setup_link_makes_one_owner_and_is_gone(apid):
     assert is_problem(again, again.post("/auth/setup", {"token": token, "user": "eve", "password": PASSWORD}), 410)
 
 
-def test_passwords_that_are_refused(apid):
-    one = apid.client()
+def test_passwords_that_are_refused(new_apid):
+    one = new_apid.client()
     for password in ("short", "x" * 11, "x" * 73, "ä" * 37):
-        body = {"token": apid.setup_token(), "user": OWNER, "password": password}
+        body = {"token": new_apid.setup_token(), "user": OWNER, "password": password}
         status, problem = one.post("/auth/setup", body)
         assert status == 400 and problem["errors"][0]["pointer"] == "/password"
     assert one.post("/auth/setup", '{"token":"a","user":"b","password":"long enough it is\\u0000"}')[0] == 400
@@ -134,8 +135,8 @@ def test_logins_and_failures_are_audited(owner, apid, database):
         ["nobody", "127.0.0.1"]]
 
 
-def test_nothing_secret_is_stored_in_the_clear(apid, database):
-    owner = apid.set_up()
+def test_nothing_secret_is_stored_in_the_clear(new_apid, database):
+    apid, owner = new_apid, new_apid.set_up()
     hashes = database.sql("SELECT password FROM admins", "culvert")
     assert hashes[0][0].startswith("$2b$12$")
     stored = database.sql("SELECT * FROM sessions", "culvert")

@@ -38,7 +38,7 @@ def test_without_a_trusted_proxy_nobody_is_believed(make_apid, wgd, database):
 
 
 def test_the_name_of_an_account_is_not_told_by_time(make_apid, wgd):
-    apid = started(make_apid, "trusted_proxies = 127.0.0.1\n")
+    apid = started(make_apid, "trusted_proxies = 127.0.0.1\n", has_owner=False)
     apid.set_up()
     one = apid.client()
 
@@ -81,7 +81,7 @@ def test_a_listener_that_is_not_wanted_is_not_there(make_apid, wgd):
 
 
 def test_behind_a_proxy_that_speaks_tls(make_apid, wgd):
-    apid = started(make_apid, "admin_tls = no\ntrusted_proxies = 127.0.0.1\n")
+    apid = started(make_apid, "admin_tls = no\ntrusted_proxies = 127.0.0.1\n", has_owner=False)
     conn = http.client.HTTPConnection("127.0.0.1", apid.admin_port, timeout=20)
     token = apid.setup_token()
     headers = {"Content-Type": "application/json", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7",
@@ -104,7 +104,7 @@ def names(apid, name):
 
 def test_the_certificate_is_for_what_administrators_type(make_apid, wgd):
     """The configured names and the endpoint, also when they change."""
-    apid = started(make_apid, "admin_host = admin.example, 192.0.2.7\n")
+    apid = started(make_apid, "admin_host = admin.example, 192.0.2.7\n", has_owner=False)
     assert apid.setup_link().startswith(f"https://admin.example:{apid.admin_port}/")
     wait_until(lambda: names(apid, "admin.example") == ["admin.example", "192.0.2.7", "gw.example"], "the endpoint")
     for endpoint, now in (("198.51.100.3", ["admin.example", "192.0.2.7", "198.51.100.3"]),

@@ -4,11 +4,19 @@ import json
 import re
 import subprocess
 
+import pytest
+
 from support import ROOT
 
 GUIDE = (ROOT / "deploy/doc/api.md").read_text()
 BLOCKS = re.findall(r"^```(sh|json)\n(.*?)^```$", GUIDE, re.M | re.S)
 MARK = "\x1e"
+
+
+@pytest.fixture
+def apid(new_apid):
+    """As nobody has set it up."""
+    return new_apid
 
 
 def typed(place, apid):

@@ -9,6 +9,8 @@ from support.bus import Probe
 from support.wait import wait_until
 
 SECOND = "another long password"
+# What is old is looked for as often as what is to be queued again.
+OFTEN = "appeals_requeue_s = 1\n"
 SECRET = "a-shared-secret-of-directus"
 
 
@@ -83,7 +85,8 @@ def test_helper_unblocks_for_devices_of_their_groups(apid):
     assert hal.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 1})[0] == 201
 
 
-def test_ended_unblocking_is_taken_away(apid):
+def test_ended_unblocking_is_taken_away(make_apid, wgd):
+    apid = started(make_apid, OFTEN)
     owner = apid.owner()
     made = owner.post("/api/v1/devices/phone/unblock", {"pattern": "a.example", "minutes": 1})[1]
     owner.put("/api/v1/site-overrides/mine", {"device": "phone", "pattern": "a.example", "until": 1})

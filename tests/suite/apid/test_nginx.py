@@ -123,7 +123,8 @@ def world(mariadb):
         mariadb.clear()
         redis = Redis(place).start()
         wgd = Wgd(redis)
-        apid = started(lambda seed: Apid(place, redis, mariadb, seed), "admin_tls = no\ntrusted_proxies = 127.0.0.1\n")
+        apid = started(lambda seed: Apid(place, redis, mariadb, seed), "admin_tls = no\ntrusted_proxies = 127.0.0.1\n",
+                       has_owner=False)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Directus)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         front = Front(place, apid, server.server_address[1])

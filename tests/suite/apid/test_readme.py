@@ -24,7 +24,7 @@ def typed(place, command, **values):
 
 
 def test_the_commands_do_what_they_say(make_apid, wgd, place):
-    apid = started(make_apid, "")
+    apid = started(make_apid, "", has_owner=False)
     values = {"ADDRESS:8443": f"127.0.0.1:{apid.admin_port}", "CA": str(apid.dir / "state/apid/admin-ca.pem"),
               "cvs_…": apid.setup_token(), '"anna", "password": "…"': f'"{OWNER}", "password": "{PASSWORD}"'}
     setup, device, enrolment = COMMANDS[1:]

@@ -11,6 +11,12 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
+def apid(new_apid):
+    """As nobody has set it up."""
+    return new_apid
+
+
+@pytest.fixture
 def path(apid):
     return "/setup/" + apid.setup_token()
 

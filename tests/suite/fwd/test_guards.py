@@ -233,6 +233,27 @@ def test_a_device_has_its_rate(world, family):
 
 # ---- counts ----
 
+def test_status_tells_how_many_packets_and_bytes_each_reason_has_refused(world):
+    """F12: what the API shows as the firewall's, against the kernel's own numbers."""
+    def kernel(what):
+        objects = [o["counter"] for o in json.loads(world.nft("-j", "list", "counters", "table", "inet", "culvert"))["nftables"]
+                   if "counter" in o]
+        return {o["name"]: o[what] for o in objects}
+
+    def told(what):
+        return {name: int(n) for name, n in world.redis.status_now("fwd")["refused_" + what].items()}
+    before = {what: told(what) for what in ("packets", "bytes")}
+    for address in SITE.values():
+        assert not reaches(world, "intranet", address)
+    for what in ("packets", "bytes"):
+        wait_until(lambda what=what: told(what) == kernel(what), what + " as the kernel has them")
+    more = {what: {name: n - before[what][name] for name, n in told(what).items()} for what in before}
+    acted = {name for name, n in more["packets"].items() if n}
+    assert acted and {name for name, n in more["bytes"].items() if n} == acted, more
+    # A first packet of TCP: an IP header, one of TCP, its options.
+    assert all(40 <= more["bytes"][name] / more["packets"][name] <= 1500 for name in acted), more
+
+
 def test_refusals_are_counted_per_device(world):
     """F12"""
     start = time.monotonic()
