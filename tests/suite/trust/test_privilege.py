@@ -8,11 +8,12 @@ import sys
 import pytest
 from culvertlab.places import DAEMONS, UIDS
 
-# Runs as the daemon's user: for each file or directory whether it can be opened, written, made in; whom it can touch.
+# Runs as the daemon's user, once for all of its tests: for each file or directory whether it can be opened, written, made
+# in; whom it can touch; what MariaDB says to whom it claims to be; what Redis answers to commands.
 TRY = r"""
-import json, os, socket, sys
+import json, os, socket, subprocess, sys
 asked = json.load(sys.stdin)
-said = {"read": [], "write": [], "made": [], "touched": []}
+said = {"read": [], "write": [], "made": [], "touched": [], "database": [], "bus": []}
 for path in asked["files"]:
     for how, flags in (("read", os.O_RDONLY), ("write", os.O_WRONLY)):
         try:
@@ -38,6 +39,23 @@ for name, pid in asked["pids"].items():
             said["touched"].append("%s of %s" % (file, name))
         except OSError:
             pass
+for user in asked["database_users"]:
+    done = subprocess.run(["mariadb", "--no-defaults", "--socket=" + asked["database"], "--user=" + user, "-e", "SELECT 1"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said["database"].append([user, done.returncode, done.stderr])
+    if "(13)" in done.stderr:  # The socket itself is closed to this one: whatever the name.
+        break
+if asked["password"]:
+    bus = socket.socket(socket.AF_UNIX)
+    bus.settimeout(20)
+    bus.connect(asked["bus"])
+    answers = bus.makefile("rb")
+    for command in [["AUTH", asked["user"], asked["password"]]] + asked["commands"]:
+        parts = [one.encode() for one in command]
+        bus.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+        said["bus"].append(answers.readline().decode())
+        if said["bus"][-1][0] not in "+-":
+            break  # more of the answer follows, and one is enough
 print(json.dumps(said))
 """
 
@@ -65,13 +83,37 @@ def _is_own(path, name):
         (name == "apid" and os.path.basename(path) == "api-key")
 
 
+FOREIGN = [("HSET", "culvert:state:devices:apid", "x", "{}"), ("DEL", "culvert:state:settings:apid"),
+           ("PUBLISH", "culvert:state:devices:apid", "{}"), ("SET", "culvert:epoch:apid", "x"), ("CONFIG", "GET", "*"),
+           ("ACL", "LIST"), ("FLUSHALL",), ("KEYS", "*"), ("MONITOR",), ("SHUTDOWN",),
+           ("HGETALL", "culvert:state:device_keys:apid"), ("EVAL", "return 1", "0"), ("SCRIPT", "FLUSH"),
+           ("XRANGE", "culvert:queue:appeals", "-", "+"), ("PUBLISH", "culvert:event:proxyd:access", "{}")]
+
+
+@pytest.fixture(scope="module")
+def tried(lab):
+    """tried(name): what code of that daemon was told."""
+    kept, known = _kept(lab), {}
+
+    def ask(name):
+        if name not in known:
+            asked = {"files": kept[0], "folders": kept[1], "user": name, "bus": lab.places.bus_socket, "commands": FOREIGN,
+                     "pids": {other: int(lab.daemon(other, "pid")) for other in DAEMONS if other != name},
+                     "database": lab.places.in_run("db", "db.sock"), "database_users": [], "password": None}
+            if name != "apid":
+                asked["database_users"] = ["root", "apid", "launcher", "mysql", name]
+            if name == "dnsd":
+                with open(lab.places.secret("redis-dnsd"), encoding="ascii") as src:
+                    asked["password"] = src.read().strip()
+            known[name] = json.loads(_as(lab, name, sys.executable, "-c", TRY, data=json.dumps(asked)).stdout)
+        return known[name]
+    assert any("ca" in f for f in kept[0]) and len(kept[0]) > 10
+    return ask
+
+
 @pytest.mark.parametrize("name", DAEMONS)
-def test_what_code_of_a_daemon_cannot_read_write_or_touch(lab, name):
-    files, folders = _kept(lab)
-    assert any("ca" in f for f in files) and len(files) > 10
-    pids = {other: int(lab.daemon(other, "pid")) for other in DAEMONS if other != name}
-    done = _as(lab, name, sys.executable, "-c", TRY, data=json.dumps({"files": files, "folders": folders, "pids": pids}))
-    said = json.loads(done.stdout)
+def test_what_code_of_a_daemon_cannot_read_write_or_touch(lab, tried, name):
+    said = tried(name)
     others = [f for f in said["read"] if not _is_own(f, name) and os.stat(f).st_mode & 0o7 == 0]
     assert not others, others
     # What all may read is no secret and no key.
@@ -82,26 +124,18 @@ def test_what_code_of_a_daemon_cannot_read_write_or_touch(lab, name):
     assert not said["touched"]
 
 
-FOREIGN = [("HSET", "culvert:state:devices:apid", "x", "{}"), ("DEL", "culvert:state:settings:apid"),
-           ("PUBLISH", "culvert:state:devices:apid", "{}"), ("SET", "culvert:epoch:apid", "x"), ("CONFIG", "GET", "*"),
-           ("ACL", "LIST"), ("FLUSHALL",), ("KEYS", "*"), ("MONITOR",), ("SHUTDOWN",),
-           ("HGETALL", "culvert:state:device_keys:apid"), ("EVAL", "return 1", "0"), ("SCRIPT", "FLUSH"),
-           ("XRANGE", "culvert:queue:appeals", "-", "+"), ("PUBLISH", "culvert:event:proxyd:access", "{}")]
-
-
-def test_code_of_dnsd_changes_nothing_of_others_on_the_bus(lab):
+def test_code_of_dnsd_changes_nothing_of_others_on_the_bus(tried):
     """With dnsd's own password."""
-    with open(lab.places.secret("redis-dnsd"), encoding="ascii") as src:
-        password = src.read().strip()
-    for command in FOREIGN:
-        done = _as(lab, "dnsd", "env", "REDISCLI_AUTH=" + password, "redis-cli", "-s", lab.places.bus_socket, "--user", "dnsd",
-                   "--no-auth-warning", *command)
-        assert "NOPERM" in done.stdout + done.stderr, (command, done.stdout)
+    greeting, *answers = tried("dnsd")["bus"]
+    assert greeting.startswith("+OK"), greeting
+    assert len(answers) == len(FOREIGN)
+    for command, answer in zip(FOREIGN, answers):
+        assert answer.startswith("-NOPERM"), (command, answer)
 
 
 @pytest.mark.parametrize("name", [n for n in DAEMONS if n != "apid"])
-def test_code_of_a_daemon_does_not_reach_mariadb(lab, name):
-    for user in ("root", "apid", "launcher", "mysql", name):
-        done = _as(lab, name, "mariadb", "--no-defaults", "--socket=" + lab.places.in_run("db", "db.sock"), "--user=" + user,
-                   "-e", "SELECT 1")
-        assert done.returncode != 0 and ("denied" in done.stderr or "connect" in done.stderr or "locked" in done.stderr), (user, done.stdout, done.stderr)
+def test_code_of_a_daemon_does_not_reach_mariadb(tried, name):
+    said = tried(name)["database"]
+    assert said
+    for user, status, why in said:
+        assert status != 0 and ("denied" in why or "connect" in why or "locked" in why), (user, status, why)
