@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/appeals.h"
-#include "apid/appeal_store.h"
+#include "apid/appeal_decision.h"
 #include "apid/unblock.h"
 #include "common/log.h"
 

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/mail.h"
+#include "apid/mail_message.h"
 #include "apid/smtp_reply.h"
 #include "common/buf.h"
-#include "common/random.h"
 #include "common/stream.h"
 #include "common/timer.h"
 
 #include <errno.h>
-#include <mbedtls/base64.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { TOTAL_MS = 60000, LINE_BYTES = 57 }; /* 76 characters of base64 */
+enum { TOTAL_MS = 60000 };
 
 enum mail_state {
 	STATE_GREETING,
@@ -47,18 +45,6 @@ struct mail {
 	void (*on_done)(void *arg, int status, const char *why);
 	void *arg;
 };
-
-bool mail_is_address(const char *text)
-{
-	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				 "!#$%&'*+-/=?^_`{|}~.";
-	const char *at = strchr(text, '@');
-	size_t local = at ? (size_t)(at - text) : 0;
-
-	return at && local && local <= 64 && strlen(text) <= 254 && at[1] &&
-	       strspn(text, ok) == local && strspn(at + 1, ok) == strlen(at + 1) &&
-	       !strpbrk(at + 1, "!#$%&'*+/=?^_`{|}~");
-}
 
 /* ---- life ---- */
 
@@ -163,17 +149,6 @@ __attribute__((format(printf, 3, 4))) static void say(
 	write_line(m, next, line, (size_t)len + 2);
 }
 
-static void append_base64(struct buf *out, const void *data, size_t len)
-{
-	size_t room = 4 * ((len + 2) / 3) + 1, n = 0;
-
-	if (!buf_reserve(out, room) &&
-		!mbedtls_base64_encode(out->data + out->len, room, &n, data, len))
-		out->len += n;
-	else
-		out->failed = -ENOMEM;
-}
-
 /* RFC 4616: NUL user NUL password. */
 static void say_auth(struct mail *m)
 {
@@ -187,7 +162,7 @@ static void say_auth(struct mail *m)
 	buf_append_str(&plain, m->password ? m->password : "");
 	buf_append_str(&line, "AUTH PLAIN ");
 	if (!plain.failed)
-		append_base64(&line, plain.data, plain.len);
+		mail_append_base64(&line, plain.data, plain.len);
 	buf_append_str(&line, "\r\n");
 	if (plain.failed || line.failed)
 		fail(m, -ENOMEM, "no memory");
@@ -365,62 +340,7 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 		fail(m, -EACCES, "%s: its address is private, which is not allowed", m->host);
 }
 
-/* ---- the message ---- */
-
-static void add_base64_lines(struct buf *out, const char *text)
-{
-	size_t len = strlen(text);
-
-	for (size_t at = 0; at < len; at += LINE_BYTES) {
-		append_base64(out, text + at, len - at < LINE_BYTES ? len - at : LINE_BYTES);
-		buf_append_str(out, "\r\n");
-	}
-}
-
-/* RFC 2047, each word of at most 45 bytes, cut between characters. */
-static void add_subject(struct buf *out, const char *text)
-{
-	size_t len = strlen(text);
-
-	buf_append_str(out, "Subject:");
-	for (size_t at = 0, n; at < len; at += n) {
-		n = len - at < 45 ? len - at : 45;
-		while (n > 1 && at + n < len && ((unsigned char)text[at + n] & 0xc0) == 0x80)
-			n--;
-		buf_append_str(out, at ? "\r\n =?UTF-8?B?" : " =?UTF-8?B?");
-		append_base64(out, text + at, n);
-		buf_append_str(out, "?=");
-	}
-	buf_append_str(out, "\r\n");
-}
-
-static int make_message(struct mail *m, const char *subject, const char *text)
-{
-	time_t now = (time_t)(clock_wall_ms() / 1000);
-	uint8_t id[12];
-	struct tm tm;
-	char date[64];
-
-	if (!gmtime_r(&now, &tm) || random_bytes(NULL, id, sizeof(id)))
-		return -EIO;
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	buf_printf(&m->message, "Date: %s\r\nFrom: Culvert <%s>\r\nTo: ", date, m->from);
-	for (size_t i = 0; i < m->to_count; i++)
-		buf_printf(&m->message, "%s%s", i ? ",\r\n " : "", m->to[i]);
-	buf_append_str(&m->message, "\r\n");
-	add_subject(&m->message, subject);
-	buf_append_str(&m->message, "Message-ID: <");
-	for (size_t i = 0; i < sizeof(id); i++)
-		buf_printf(&m->message, "%02x", id[i]);
-	buf_printf(&m->message,
-		"@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
-		"base64\r\n\r\n",
-		strchr(m->from, '@') + 1);
-	add_base64_lines(&m->message, text);
-	buf_append_str(&m->message, ".\r\n");
-	return m->message.failed;
-}
+/* ---- the whole ---- */
 
 static int copy_server(struct mail *m, const struct mail_server *s)
 {
@@ -457,7 +377,7 @@ int mail_send(const struct outside *o, const struct mail_server *server, const c
 	buf_init(&m->message, 0);
 	r = copy_server(m, server);
 	if (!r)
-		r = make_message(m, subject, text);
+		r = mail_message_format(&m->message, server, subject, text);
 	if (!r)
 		m->query = resolver_start(o->resolver, m->host, on_resolved, m);
 	if (r || !m->query) {

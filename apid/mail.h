@@ -20,9 +20,6 @@ struct mail_server {
 	size_t to_count;
 };
 
-/* local@domain, of characters that need no quoting (RFC 5321 4.1.2, ASCII). */
-bool mail_is_address(const char *text);
-
 /* Everything is copied; subject and text are UTF-8. on_done comes once, from the loop: 0, or -errno
  * with a sentence. 0 or -ENOMEM (then it does not come). */
 struct mail;

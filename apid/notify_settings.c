@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/notify_settings.h"
 #include "apid/body.h"
+#include "apid/mail_message.h"
 
 #include <string.h>
 

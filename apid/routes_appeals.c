@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "apid/appeal_store.h"
+#include "apid/appeal_decision.h"
 #include "apid/appeals.h"
 #include "apid/call.h"
 #include "apid/page.h"
