@@ -112,9 +112,9 @@ class MariaDB:
                                            stderr=subprocess.PIPE, text=True)
         said = []
         try:
-            # As if the connection ended with each question.
+            # As if the connection ended with each question: it is in no database that somebody may want for themselves.
             self.client.stdin.write(f"{statement}\n;\nROLLBACK; UNLOCK TABLES; SET foreign_key_checks = 1; "
-                                    f"DO RELEASE_ALL_LOCKS();\nSELECT '{ANSWERED}';\n")
+                                    f"DO RELEASE_ALL_LOCKS();\nUSE information_schema;\nSELECT '{ANSWERED}';\n")
             self.client.stdin.flush()
             for line in self.client.stdout:
                 if line == ANSWERED + "\n":
