@@ -56,7 +56,8 @@ class Node:
         s = self.status()
         return s.get("WSREP_LOCAL_STATE") == "4" and s.get("WSREP_READY") == "ON"
 
-    sql = apidlib.MariaDB.sql
+    def sql(self, statement, database="", check=True):
+        return apidlib.ask_once(self.socket, statement, database, check)
 
     def busy(self, statement):
         """A client that runs a statement in that database, until it is killed."""
