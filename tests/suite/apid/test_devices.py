@@ -298,7 +298,7 @@ def test_the_status_has_what_wgd_tells_of_the_session(owner, redis):
     age = got.pop("handshake_age_s")
     assert 100 <= age < 170
     assert got == {"id": "phone", "entitled": True, "reason": "entitled", "online": True, "handshake_at": now - 100000,
-                   "endpoint": "192.0.2.9:7000", "rx_bytes": "9007199254740993", "tx_bytes": "5"}
+                   "endpoint": "192.0.2.9:7000", "rx_bytes": "9007199254740993", "tx_bytes": "5", "gateway": None}
     tell(redis, "peer", device="phone", edge="offline")
     wait_until(lambda: status()["online"] is False, "the end of the session")
     tell(redis, "stats", device="phone", handshake_at=now - 50, rx_bytes="7", tx_bytes="5", endpoint="[2001:db8::1]:9")
