@@ -36,16 +36,21 @@ export function fill(node, ...kids) {
 	return add(node, ...kids);
 }
 
-// Letters that turn text round, or that nobody sees, could make one name look like another.
+// Letters that turn text round, or that nobody sees, could make one name look like another. Joiners stay where
+// they are writing: between letters of Arabic and Indic scripts, and between the parts of one emoji.
 // eslint-disable-next-line no-control-regex
-const TRICKS = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+const TRICKS = /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const WRITTEN = "[\\p{Script=Arabic}\\p{Script=Syriac}\\p{Script=Mongolian}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gurmukhi}\\p{Script=Gujarati}\\p{Script=Oriya}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Kannada}\\p{Script=Malayalam}\\p{Script=Sinhala}]";
+const EMOJI = "(?<=\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=\\p{Extended_Pictographic}|[\\u2640\\u2642])";
+const JOINERS = new RegExp(`${EMOJI}|(?<=${WRITTEN})[\\u200c\\u200d](?=${WRITTEN}| |$)|([\\u200c\\u200d])`, "gu");
 const SHOWN = 160;
 
 /* What somebody wrote, as one line that is what it looks like. */
 export function plain(value, length = SHOWN) {
 	const text = String(value ?? "");
 	const cut = text.length > length ? text.slice(0, length).replace(/[\ud800-\udbff]$/, "") + "…" : text;
-	return cut.replace(TRICKS, "\ufffd");
+	if (text && !text.trim()) return "\u2423";
+	return cut.replace(TRICKS, "\ufffd").replace(JOINERS, (found, odd) => (odd ? "\ufffd" : found));
 }
 
 /* The same as an element, isolated from the text around it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The policy fields that devices, groups and the defaults of all devices have (an absent one inherits).
 
-import { el, fill } from "./dom.js";
+import { el, fill, plain } from "./dom.js";
 import { t } from "./text.js";
 import { button } from "./ui.js";
 import { choiceText } from "./form.js";
@@ -55,7 +55,7 @@ export function schedules(name, whats) {
 /* lists, categories: records that schedules may name. profiles: names. inherit: "nothing" where nothing is above. */
 export function policyFields({ lists = [], categories = [], profiles = [] } = {}, inherit = true) {
 	const known = ["full", "internet", "intranet", "walled"];
-	const whats = [["all", t("schedule.all")], ...lists.map(l => ["list:" + l.id, t("schedule.list", { name: l.title || l.id })]), ...categories.map(c => ["category:" + c.id, t("schedule.category", { name: c.name || c.id })])];
+	const whats = [["all", t("schedule.all")], ...lists.map(l => ["list:" + l.id, t("schedule.list", { name: plain(l.title || l.id, 60) })]), ...categories.map(c => ["category:" + c.id, t("schedule.category", { name: plain(c.name || c.id, 60) })])];
 	return [
 		{ kind: "group", title: t("policy.web"), columns: true, fields: [
 			{ name: "unknown_sites", kind: "choice", inherit, choices: ["block", "pass"] },
@@ -88,7 +88,7 @@ const ALL = ["unknown_sites", "site_scope", "images", "words", "safe_search", "p
 export function policyMarks(record) {
 	const set = ALL.filter(k => record[k] !== undefined);
 	if (!set.length) return el("span", { class: "dim" }, t("policy.inherits"));
-	return el("ul", { class: "chips" }, set.map(k => el("li", { class: "chip" }, `${t("field." + k)}: ${policyText(k, record[k])}`)));
+	return el("ul", { class: "chips" }, set.map(k => el("li", { class: "chip" }, `${t("field." + k)}: ${plain(policyText(k, record[k]), 80)}`)));
 }
 
 export function policyText(key, value) {

@@ -42,7 +42,7 @@ function stop({ id, sign, title, verdict, note, isPast, path }) {
 
 function pathNote(path, daemon) {
 	if (!path) return t("explain.address.literal");
-	if (path.unavailable) return t("explain.unavailable", { daemon, why: path.unavailable });
+	if (path.unavailable) return t("explain.unavailable", { daemon, why: plain(path.unavailable, 200) });
 	const said = [];
 	if (path.acts === false) said.push(t("explain.passes.by"));
 	if (path.own) said.push(t("explain.own"));

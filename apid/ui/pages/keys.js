@@ -45,7 +45,7 @@ function sessions(page) {
 			{ title: t("sessions.since"), width: "minmax(96px, .8fr)", wide: true, sort: s => s.created_at, cell: s => time(s.created_at) },
 		],
 		text: s => `${s.admin} ${s.address} ${s.agent}`,
-		actsWidth: 74, acts: s => button(t("sessions.end"), { kind: "small quiet", onclick: () => end(s, table), "aria-label": t("sessions.end.of", { name: s.admin, address: s.address }) }),
+		actsWidth: 74, acts: s => button(t("sessions.end"), { kind: "small quiet", onclick: () => end(s, table), "aria-label": t("sessions.end.of", { name: plain(s.admin, 64), address: plain(s.address, 64) }) }),
 	});
 	list(page, "/api/v1/sessions", table);
 	return { node: table.node };

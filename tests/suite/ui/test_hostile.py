@@ -5,9 +5,12 @@ from livelib import query
 from uilib import PAGES, appeal, key
 
 SCRIPT = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+UNSEEN = "x\u3164y\u115fz\u2800\U000e0041ad\u200cmin"
+BLANK = "   "
 TURNED = "safe\u202Emoc.live\u202C\u2066\u200F"
 LONG = "W" * 10000
-NAMES = {"script": SCRIPT, "bidi": TURNED, "template": "${document.title='broken'}{{7*7}}", "quote": "\"><svg onload=alert(1)>"}
+NAMES = {"script": SCRIPT, "bidi": TURNED, "template": "${document.title='broken'}{{7*7}}", "quote": "\"><svg onload=alert(1)>",
+         "unseen": UNSEEN, "blank": BLANK}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def hostile(full):
 def test_hostile_names_do_nothing(hostile, open_page, width):
     page = open_page("/overview", width=width)
     for address in [p.replace("annas-phone", "h-script").replace("groups/kids", "groups/h-script") for p in PAGES] + \
-            ["/lists/h-script", "/devices/h-bidi", "/devices/h-long"]:
+            ["/lists/h-script", "/devices/h-bidi", "/devices/h-long", "/devices/h-blank", "/devices/h-unseen/policy"]:
         page.goto(hostile.url + "/#" + address)
         page.waitForSelector("h1")
         page.call("waitForLoadState", "networkidle")
@@ -43,7 +46,7 @@ def test_hostile_names_do_nothing(hostile, open_page, width):
         assert page.evaluate("document.querySelectorAll('main img[src=x], main script, main svg[onload]').length") == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         shown = page.evaluate("document.querySelector('main').innerText")
-        assert not any(c in shown for c in "\u202e\u202c\u2066\u200f"), address
+        assert not any(c in shown for c in "\u202e\u202c\u2066\u200f" + UNSEEN[1::2][:3] + "\U000e0041"), address
 
 
 def test_hostile_names_in_dialogs_and_messages_do_nothing(hostile, open_page):
@@ -69,3 +72,14 @@ def test_hostile_hosts_in_the_live_view_do_nothing(hostile, open_page):
     page.waitForSelector("dialog")
     assert page.evaluate("document.title").endswith("Culvert")
     assert page.evaluate("document.querySelectorAll('img[src=x], main script').length") == 0
+
+
+def test_joiners_stay_where_they_are_writing(full, open_page):
+    """Persian words and emoji of several parts are whole; in a Latin word the same letter is shown as odd."""
+    names = {"fa": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "em": "\U0001f468\u200d\U0001f467 TV"}
+    for kind, text in {**names, "la": "ad\u200cmin"}.items():
+        full.have("users", {"id": "joined-" + kind, "name": text})
+    page = open_page("/users")
+    page.see("joined-la")
+    shown = page.text("main")
+    assert all(text in shown for text in names.values()) and "ad\ufffdmin" in shown
