@@ -5,6 +5,7 @@ import { el, plain } from "../app/dom.js";
 import * as api from "../app/api.js";
 import { ago, number, t } from "../app/text.js";
 import { button, facts, head, load, panel, tabs } from "../app/ui.js";
+import { backupPanels } from "../app/backups.js";
 import { makeForm, pageForm } from "../app/form.js";
 import { policyChoices, policyFields } from "../app/policy.js";
 import { toast } from "../app/toast.js";
@@ -45,7 +46,9 @@ const THEMES = [
 	]],
 	["notifications", NOTIFY],
 	["defaults", null],
+	["backup", null],
 ];
+const isSeen = ([key]) => key !== "backup" || api.may("owner");
 
 const path = id => `/api/v1/settings/${encodeURIComponent(id)}`;
 const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -93,9 +96,10 @@ function notifyPanel(page) {
 }
 
 export async function show(page) {
-	const [key, fields] = THEMES.find(([k]) => k === (page.args[0] ?? "")) ?? THEMES[0];
+	const themes = THEMES.filter(isSeen), [key, fields] = themes.find(([k]) => k === (page.args[0] ?? "")) ?? themes[0];
 	const body = el("div", {});
-	page.root.append(head({ title: t("settings.title"), about: t("settings.about." + (key || "general")) }), tabs(THEMES.map(([k]) => [k, t("settings.tab." + (k || "general"))]), "#/settings", key, t("settings.title")), body);
+	page.root.append(head({ title: t("settings.title"), about: t("settings.about." + (key || "general")) }), tabs(themes.map(([k]) => [k, t("settings.tab." + (k || "general"))]), "#/settings", key, t("settings.title")), body);
+	if (key === "backup") return void body.append(backupPanels(page));
 	await load(body, async () => {
 		const values = Object.fromEntries((await api.all("/api/v1/settings", { signal: page.signal })).map(s => [s.id, s.value]));
 		return [values, fields ?? policyFields(await policyChoices(api), "nothing")];

@@ -170,7 +170,7 @@ PAGES = ["/overview", "/live", "/report", "/report/week?device=annas-phone", "/d
          "/accounts", "/keys",
          "/keys/tokens", "/keys/provision", "/settings", "/settings/access", "/settings/network",
          "/settings/notifications", "/websites/pinned",
-         "/settings/defaults", "/me", "/welcome"]
+         "/settings/defaults", "/settings/backup", "/me", "/welcome"]
 
 
 def key(n):
