@@ -4,7 +4,7 @@
 import { el, plain } from "./dom.js";
 import { change, get } from "./api.js";
 import { t } from "./text.js";
-import { button, copyButton, download, note } from "./ui.js";
+import { button, copyButton, download, note, told } from "./ui.js";
 import { confirm, formDialog, open } from "./dialog.js";
 import { makeForm } from "./form.js";
 import { create } from "./records.js";
@@ -86,7 +86,8 @@ export async function addDevice() {
 		title: t("add.title"), intro: el("p", { class: "dim" }, t("add.about")), form, action: t("add.do"),
 		save: value => create("/api/v1/devices", { ...value, name: value.name ?? value.id ?? "" }, { from: value.name }),
 	}).done;
-	if (device) await showConfig(device);
+	// It is there, also where its configuration could not be had: its page offers that again.
+	if (device) await showConfig(device).catch(told);
 	return device || undefined;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one way to the API (/api/openapi.json): session cookie, CSRF token, problems as exceptions.
 
+import { plain } from "./dom.js";
 import { t } from "./text.js";
 
 let csrf = null;
@@ -25,11 +26,14 @@ export class Problem extends Error {
 		this.code = body?.code;
 		this.retry = retry;
 		this.fields = {};
-		for (const e of body?.errors ?? []) this.fields[e.pointer.split("/")[1] ?? e.pointer] = e.reason;
+		for (const e of body?.errors ?? []) this.fields[e.pointer.split("/")[1] ?? e.pointer] = plain(e.reason, 400);
 	}
 }
 
-const sentence = text => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const sentence = said => {
+	const text = plain(said, 400);
+	return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+};
 const sleep = (ms, signal) => new Promise((done, fail) => {
 	const timer = setTimeout(done, ms);
 	signal?.addEventListener("abort", () => { clearTimeout(timer); fail(signal.reason); });
@@ -64,7 +68,18 @@ async function send(method, path, body, { etag, signal, accept, ifNone } = {}) {
 
 const TRIES = 4;
 
-/* Reading may be tried again; a change never is. */
+/* A change was refused: has another of the browser's tabs logged in again? Then this one goes on with that session;
+ * but never as another account. */
+async function isAnotherSession() {
+	const found = await send("GET", "/auth/me");
+	if (found.status !== 200) return false;
+	if (found.data.name !== account.name) throw new Problem(403, { detail: t("problem.account", { name: found.data.name }) });
+	const old = csrf;
+	await take(found.data);
+	return csrf !== old;
+}
+
+/* Reading may be tried again; a change never is, unless it was refused before it was looked at. */
 async function request(method, path, body, options = {}) {
 	for (let left = method === "GET" && !options.once ? TRIES : 1; ; left--) {
 		let answer, failure;
@@ -77,6 +92,7 @@ async function request(method, path, body, options = {}) {
 		if (answer && answer.status < 400) return answer;
 		failure ??= new Problem(answer.status, answer.data, answer.retry);
 		if (failure.status === 401 && !options.quiet) tell("logout");
+		if (failure.status === 403 && method !== "GET" && account && !options.renewed && await isAnotherSession()) return request(method, path, body, { ...options, renewed: true });
 		if (left <= 1 || ![0, 429, 503].includes(failure.status)) throw failure;
 		await sleep(Math.min(failure.retry || TRIES - left + 0.5, 5) * 1000, options.signal);
 	}
@@ -142,10 +158,14 @@ export async function login(user, password, totp) {
 	tell("login");
 }
 
+/* Also where the session has ended already. */
 export async function logout() {
-	await request("POST", "/auth/logout", undefined, { quiet: true });
+	try {
+		await request("POST", "/auth/logout", undefined, { quiet: true });
+	} catch (error) {
+		if (error.status !== 401) throw error;
+	}
 	account = csrf = null;
-	tell("logout");
 }
 
 /* Asks again who one is: after a change of one's own account. */

@@ -4,7 +4,7 @@
 import { el, fill, name, plain } from "./dom.js";
 import { change } from "./api.js";
 import { number, t } from "./text.js";
-import { button, busy, mark } from "./ui.js";
+import { button, mark, told } from "./ui.js";
 import { open } from "./dialog.js";
 import { toast } from "./toast.js";
 
@@ -20,17 +20,19 @@ function importDialog(resource, after) {
 	const file = el("input", { class: "input", type: "file", accept: ".csv,.json,text/csv,application/json", id: "bulk-file" });
 	const replace = el("input", { type: "checkbox", role: "switch" });
 	const place = el("div", { "aria-live": "polite" });
-	let body = null;
-	const send = isDry => change("POST", `/api/v1/import/${resource}?dry_run=${isDry}&replace=${replace.checked}`, body);
+	let turn = 0, seen = null; // what the last look was at; a later one makes it worth nothing
+	const send = (isDry, what) => change("POST", `/api/v1/import/${resource}?dry_run=${isDry}&replace=${what.replaces}`, what.body);
 	return open({
 		title: t("bulk.import"),
 		body: d => {
 			const look = async () => {
-				const apply = d.node.querySelector("[data-apply]");
+				const apply = d.node.querySelector("[data-apply]"), mine = ++turn, replaces = replace.checked;
+				let body;
 				apply.disabled = true;
-				body = null;
+				fill(place);
 				if (!file.files.length) return;
 				const text = await file.files[0].text();
+				if (mine !== turn) return;
 				try {
 					body = /^\s*[[{]/.test(text) ? JSON.parse(text) : { csv: text };
 				} catch (error) {
@@ -38,17 +40,20 @@ function importDialog(resource, after) {
 					return;
 				}
 				if (Array.isArray(body)) body = { records: body };
-				const result = await send(true);
+				const result = await send(true, { body, replaces });
+				if (mine !== turn) return;
+				seen = { body, replaces };
 				fill(place, outcome(result));
 				apply.disabled = result.error_count > 0 || !(result.added + result.changed + result.removed);
 			};
-			file.addEventListener("change", () => busy(place, look));
-			replace.addEventListener("change", () => busy(place, look));
+			const again = () => look().catch(told);
+			file.addEventListener("change", again);
+			replace.addEventListener("change", again);
 			return [el("p", { class: "dim" }, t("bulk.about")), el("div", { class: "field" }, el("label", { for: "bulk-file" }, t("bulk.file")), file), el("label", { class: "switch" }, replace, el("span", { class: "text" }, t("bulk.replace"))), place];
 		},
 		foot: d => [button(t("cancel"), { onclick: () => d.close() }), button(t("bulk.apply"), {
 			kind: "main", "data-apply": true, disabled: true, onclick: async () => {
-				const result = await send(false);
+				const result = await send(false, seen);
 				if (!result.applied) return fill(place, outcome(result));
 				d.close(true);
 				toast(t("bulk.done", { n: result.added + result.changed + result.removed }));

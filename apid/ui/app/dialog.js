@@ -3,7 +3,7 @@
 
 import { el } from "./dom.js";
 import { t } from "./text.js";
-import { button, busy, download, id } from "./ui.js";
+import { button, busy, copyButton, download, id } from "./ui.js";
 
 /*
  * open({title, body, foot, wide, onclose}) → {node, close(value), done}. body and foot may be functions
@@ -51,7 +51,8 @@ export function confirm({ title, text, action, danger }) {
 
 /* A dialog around a form (form.js): save(value) stores; its problem is shown at the fields. */
 export function formDialog({ title, intro, form, save, action, wide, extra }) {
-	return open({
+	let storing = null;
+	const dialog = open({
 		title, wide,
 		body: d => {
 			const node = form.node;
@@ -63,9 +64,10 @@ export function formDialog({ title, intro, form, save, action, wide, extra }) {
 				await busy(submit, async () => {
 					try {
 						form.clearProblem();
-						d.close(await save(form.value()) ?? true);
+						storing = Promise.resolve(save(form.value())).then(stored => stored ?? true);
+						d.close(await storing);
 					} catch (error) {
-						if (!form.showProblem(error, wrong)) throw error;
+						if (!d.node.isConnected || !form.showProblem(error, wrong)) throw error;
 					}
 				});
 			});
@@ -77,6 +79,8 @@ export function formDialog({ title, intro, form, save, action, wide, extra }) {
 			el("button", { type: "submit", class: "button main", "data-submit": true, form: form.node.getAttribute("id") }, action ?? t("save")),
 		],
 	});
+	// Left while it stores, it is stored all the same, and the page has to know.
+	return { ...dialog, done: dialog.done.then(async value => value ?? (await storing?.catch(() => {})) ?? undefined) };
 }
 
 /* Shown once: what only its hash is kept of. */
@@ -87,7 +91,7 @@ export function showSecret({ title, text, secret, filename }) {
 			el("p", {}, text),
 			el("pre", { class: "secret", tabindex: "0" }, secret),
 			el("div", { class: "row" },
-				button(t("copy"), { icon: "copy", onclick: () => navigator.clipboard.writeText(secret) }),
+				copyButton(() => secret),
 				filename && button(t("download"), { icon: "download", onclick: () => download(filename, secret) })),
 		],
 		foot: d => button(t("secret.kept"), { kind: "main", onclick: () => d.close(true) }),

@@ -110,9 +110,10 @@ const KINDS = {
 			let asked = null;
 			const ask = async () => {
 				if (asked === node.value) return;
-				asked = node.value;
+				const mine = (asked = node.value);
 				try {
-					const found = await all(`${f.of}?q=${encodeURIComponent(node.value)}`, { limit: 20, max: 20 });
+					const found = await all(`${f.of}?q=${encodeURIComponent(mine)}`, { limit: 20, max: 20 });
+					if (mine !== asked) return;
 					list.replaceChildren(...found.map(r => el("option", { value: r[key], label: plain(r.name ?? "") })));
 				} catch (error) {
 					told(error);

@@ -64,11 +64,20 @@ function nav() {
 			button("", { icon: "out", kind: "quiet", label: t("logout"), onclick: logout_ })));
 }
 
-async function logout_() {
-	document.querySelector(".frame").remove();
-	await logout();
-	location.hash = "";
+/* What was shown goes at once, here and in the browser's other tabs. */
+const tabs = new BroadcastChannel("culvert-logout");
+tabs.onmessage = () => leave();
+
+function leave() {
+	fill(document.body);
+	history.replaceState(null, "", location.pathname);
 	location.reload();
+}
+
+async function logout_() {
+	await logout();
+	tabs.postMessage("");
+	leave();
 }
 
 function mobileTop() {

@@ -31,7 +31,8 @@ function help() {
 }
 
 function press(event) {
-	if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
+	// A key that is held down is one press: else all appeals would be approved.
+	if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
 	const key = event.key;
 	let did = true;
 	if (waiting) {

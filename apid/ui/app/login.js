@@ -2,7 +2,7 @@
 // Name and password, then the second factor where the account has one.
 
 import { el, fill, icon } from "./dom.js";
-import { login, Problem } from "./api.js";
+import { login, me, Problem } from "./api.js";
 import { t } from "./text.js";
 import { busy } from "./ui.js";
 import { open } from "./dialog.js";
@@ -67,11 +67,12 @@ export function showLogin(done) {
 	document.querySelector("[autofocus]")?.focus();
 }
 
-/* Above the page that somebody is at. */
-export function askLogin() {
-	const dialog = open({
-		title: t("login.again"), body: d => [el("p", { class: "dim" }, t("login.again.about")), form(() => d.close(true))],
-	});
-	dialog.node.addEventListener("cancel", event => event.preventDefault());
-	return dialog.done.then(ok => { if (!ok) location.reload(); });
+/* Above the page that somebody is at. Who leaves it is asked again by what needs a session: what was typed below
+ * stays. Another account sees pages of its own. */
+export async function askLogin() {
+	const user = me()?.name;
+	await open({
+		title: t("login.again"), body: d => [el("p", { class: "dim" }, t("login.again.about")), form(() => d.close(true), user)],
+	}).done;
+	if (user && me()?.name !== user) location.reload();
 }

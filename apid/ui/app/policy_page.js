@@ -9,7 +9,7 @@ import { makeForm, pageForm } from "./form.js";
 import { policyChoices, policyFields } from "./policy.js";
 import { toast, undoable } from "./toast.js";
 
-const { change, may } = api;
+const { change, may, read } = api;
 
 /* record: of a device or group, with its etag and path. target: "device:ID" or "group:ID". */
 export async function showPolicy({ page, record, etag, path, target }, body) {
@@ -31,12 +31,19 @@ export async function showPolicy({ page, record, etag, path, target }, body) {
 /* The record of switches and lists that are off; it is made when it is needed. */
 async function readPref(target) {
 	const found = await api.all(`/api/v1/device-prefs?q=${encodeURIComponent(target)}`);
-	return found.find(p => p.id === target) ?? { id: target };
+	return found.find(p => p.id === target);
 }
 
-async function setPref(target, patch) {
-	return change("PUT", `/api/v1/device-prefs/${encodeURIComponent(target)}`, { ...(await readPref(target)), ...patch });
-}
+// One after the other: each reads what the one before has stored.
+let last = Promise.resolve();
+const inTurn = work => (last = last.then(work, work));
+
+/* patch: what changes of the record, by what it is. */
+const setPref = (target, patch) => inTurn(async () => {
+	const path = `/api/v1/device-prefs/${encodeURIComponent(target)}`, isThere = Boolean(await readPref(target));
+	const old = isThere ? await read(path) : { data: { id: target } };
+	return change("PUT", path, { ...old.data, ...patch(old.data) }, isThere ? { etag: old.etag } : { ifNone: true });
+});
 
 function prefSwitch(label, help, value, set) {
 	const box = el("input", { type: "checkbox", role: "switch", checked: value, disabled: !may("admin") });
@@ -60,19 +67,19 @@ function prefSwitch(label, help, value, set) {
 async function switchesPanel(target) {
 	const pref = await readPref(target);
 	return panel({ title: t("device.switches") }, el("div", { class: "stack" }, ["offline_browser", "offline_vpn"].map(key =>
-		prefSwitch(t("switch." + key), t("switch." + key + ".about"), Boolean(pref[key]), is => setPref(target, { [key]: is })))));
+		prefSwitch(t("switch." + key), t("switch." + key + ".about"), Boolean(pref?.[key]), is => setPref(target, () => ({ [key]: is }))))));
 }
 
 async function listsPanel(target, lists) {
 	const pref = await readPref(target);
 	if (!lists.length) return panel({ title: t("device.lists") }, el("p", { class: "dim" }, t("device.lists.none")));
 	return panel({ title: t("device.lists") }, el("div", { class: "stack" }, lists.map(list =>
-		prefSwitch(plain(list.title || list.id, 60), list.kind && plain(list.kind, 40), !(pref.lists_off ?? []).includes(list.id), async is => {
-			const off = new Set((await readPref(target)).lists_off ?? []);
+		prefSwitch(plain(list.title || list.id, 60), list.kind && plain(list.kind, 40), !(pref?.lists_off ?? []).includes(list.id), is => setPref(target, now => {
+			const off = new Set(now.lists_off ?? []);
 			if (is) off.delete(list.id);
 			else off.add(list.id);
-			await setPref(target, { lists_off: [...off] });
-		}))));
+			return { lists_off: [...off] };
+		})))));
 }
 
 /* Each category: as usual, blocked, or let through. */
@@ -87,7 +94,8 @@ async function categoriesPanel(target, categories) {
 			[["", usual], ["block", t("category.block")], ["allow", t("category.allow")]].map(([v, l]) => el("option", { value: v, selected: v === value() }, l)));
 		node.addEventListener("change", async () => {
 			try {
-				await setCategory(prefs, kind, id, category.id, node.value);
+				const wanted = node.value;
+				await inTurn(() => setCategory(prefs, kind, id, category.id, wanted));
 				toast(t("saved"));
 			} catch (error) {
 				node.value = value();

@@ -62,10 +62,20 @@ export async function edit({ scope, path, key = "id", fields, slug: from, wide, 
 export async function remove({ scope, path, key = "id", undo = true, title, after, restored }, row) {
 	const shown = plain(title(row), 60);
 	if (!undo && !(await confirm({ title: t("remove.title", { name: shown }), text: t(scope + ".remove"), action: t("remove"), danger: true }))) return;
-	await change("DELETE", address(path, row[key]));
+	const at = address(path, row[key]);
+	let last;
+	try {
+		// What comes back by undo is what was there last, not what this page once read.
+		last = undo && (await read(at));
+		await change("DELETE", at, undefined, { etag: last?.etag });
+	} catch (error) {
+		if (error.status !== 404) throw error;
+		after(row);
+		return toast(t("removed.already", { name: shown }));
+	}
 	after(row);
-	if (!undo) toast(t("removed", { name: shown }));
-	else undoable(t("removed", { name: shown }), async () => restored(await change("PUT", address(path, row[key]), row)));
+	if (!undo) return toast(t("removed", { name: shown }));
+	return undoable(t("removed", { name: shown }), async () => restored(await change("PUT", at, last.data, { ifNone: true })));
 }
 
 export async function records(page, options) {

@@ -73,7 +73,20 @@ export async function show(page) {
 	function card(appeal) {
 		const can = may("helper") && appeal.status === "pending";
 		const node = el("li", { class: "panel appeal", tabindex: "-1", "data-uuid": appeal.uuid, onfocusin: () => { focus = cards().indexOf(node); } });
-		const run = (how, work) => async () => { if (await work()) gone(node); };
+		// Once at a time; what somebody else has answered meanwhile is said, and waits no more.
+		const run = (how, work) => async () => {
+			if (node.isDeciding) return;
+			node.isDeciding = true;
+			try {
+				if (await work()) gone(node);
+			} catch (error) {
+				if (![404, 409].includes(error.status)) throw error;
+				toast(t("appeals.already", { host: plain(appeal.host, 60) }), { kind: "bad" });
+				gone(node);
+			} finally {
+				node.isDeciding = false;
+			}
+		};
 		node.acts = {
 			approve: run("approve", () => decide(appeal, "approve", {})),
 			reject: run("reject", () => decide(appeal, "reject", {})),

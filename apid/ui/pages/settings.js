@@ -57,9 +57,25 @@ const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 async function store(before, after, known) {
 	for (const key of known) {
 		if (isSame(before[key], after[key])) continue;
-		if (after[key] !== undefined) await api.change("PUT", path(key), { id: key, value: after[key] });
-		else await api.change("DELETE", path(key));
+		try {
+			if (after[key] !== undefined) await api.change("PUT", path(key), { id: key, value: after[key] });
+			else await api.change("DELETE", path(key));
+		} catch (error) {
+			// Told at its field.
+			if (error.fields?.value) error.fields = { [key]: error.fields.value };
+			throw error;
+		}
+		before[key] = after[key];
 	}
+}
+
+/* A setting of many parts is stored as a whole: only where it is still as it was read. */
+async function keepWhole(page, id, isThere) {
+	let known = isThere ? { etag: (await api.read(path(id), { signal: page.signal })).etag } : { ifNone: true };
+	return async value => {
+		await api.change("PUT", path(id), { id, value }, known);
+		known = { etag: (await api.read(path(id), { signal: page.signal })).etag };
+	};
 }
 
 function formPanel(title, fields, values, save) {
@@ -102,11 +118,12 @@ export async function show(page) {
 	if (key === "backup") return void body.append(backupPanels(page));
 	await load(body, async () => {
 		const values = Object.fromEntries((await api.all("/api/v1/settings", { signal: page.signal })).map(s => [s.id, s.value]));
-		return [values, fields ?? policyFields(await policyChoices(api), "nothing")];
-	}, ([values, shown]) => {
+		const whole = key === "notifications" ? key : "device_defaults";
+		return [values, fields ?? policyFields(await policyChoices(api), "nothing"), await keepWhole(page, whole, values[whole] !== undefined)];
+	}, ([values, shown, keep]) => {
 		if (key === "notifications") {
 			return el("div", { class: "grid two" }, formPanel(t("settings.tab.notifications"), NOTIFY, flatten(values.notifications), async after => {
-				await api.change("PUT", path("notifications"), { id: "notifications", value: unflatten(after) });
+				await keep(unflatten(after));
 				page.again();
 			}), notifyPanel(page));
 		}
@@ -117,7 +134,7 @@ export async function show(page) {
 				const known = fields.map(f => f.name).filter(name => before[name] !== undefined || !isSame(after[name], fields.find(f => f.name === name).initial ?? (fields.find(f => f.name === name).kind === "switch" ? false : undefined)));
 				await store(before, after, known);
 			} else {
-				await api.change("PUT", path("device_defaults"), { id: "device_defaults", value: after });
+				await keep(after);
 			}
 			before = after;
 		});

@@ -21,9 +21,10 @@ function shown(value, key) {
 }
 
 /* What syncd holds back, since a permission may hide it, until somebody says that it is gone. */
+const heldIds = report => Object.entries(report?.directus?.collections ?? {}).filter(([, one]) => one?.held).map(([id]) => id);
+
 function heldButtons(report, done) {
-	const held = Object.entries(report?.directus?.collections ?? {}).filter(([, one]) => one?.held).map(([id]) => id);
-	return canSync() && held.map(id => button(t("sync.confirm", { name: plain(id, 64) }), { kind: "small", onclick: async () => {
+	return canSync() && heldIds(report).map(id => button(t("sync.confirm", { name: plain(id, 64) }), { kind: "small", onclick: async () => {
 		if (!(await confirm({ title: t("sync.confirm", { name: plain(id, 64) }), text: t("sync.confirm.ask", { name: plain(id, 64) }), action: t("sync.confirm.do"), danger: true }))) return;
 		await change("POST", "/api/v1/sync", { confirm: id });
 		await done();
@@ -31,11 +32,11 @@ function heldButtons(report, done) {
 }
 
 export async function show(page) {
-	const daemon = el("div", {}, ghost(3)), directus = el("div", {}, ghost(3)), lists = el("div", {}, ghost(3)), alarms = el("div", {});
+	const daemon = el("div", {}, ghost(3)), directus = el("div", {}, ghost(3)), held = el("div", { class: "row" }), lists = el("div", {}, ghost(3)), alarms = el("div", {});
 	const alarmsPanel = panel({ title: t("health.alarms") }, alarms);
 	const daemonPanel = panel({ title: "syncd" }, daemon);
 	page.root.append(head({ title: t("sync.title"), about: t("sync.about"), actions: canSync() && button(t("sync.now"), { icon: "sync", kind: "main", onclick: () => syncNow() }) }),
-		el("div", { class: "grid" }, daemonPanel, panel({ title: "Directus" }, directus)), panel({ title: t("lists.title"), actions: button(t("overview.changes.all"), { kind: "small quiet", href: "#/lists" }) }, lists), alarmsPanel);
+		el("div", { class: "grid" }, daemonPanel, panel({ title: "Directus" }, el("div", { class: "stack" }, directus, held))), panel({ title: t("lists.title"), actions: button(t("overview.changes.all"), { kind: "small quiet", href: "#/lists" }) }, lists), alarmsPanel);
 	alarmsPanel.hidden = true;
 
 	async function refresh() {
@@ -43,7 +44,11 @@ export async function show(page) {
 		const d = health.daemons.find(x => x.daemon === "syncd"), report = health.reports?.find(r => r.daemon === "syncd");
 		fill(daemon, facts([[t("column.state"), daemonMark(d)], [t("health.version"), d.version && code(d.version)], [t("health.heard"), d.at ? ago(d.at) : t("never")]]));
 		const parts = Object.entries(report ?? {}).filter(([key]) => key.startsWith("directus"));
-		fill(directus, parts.length ? facts(parts.flatMap(([key, value]) => (value && typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([k, v]) => [plain(k.replace(/_/g, " "), 40), shown(v, k)]) : [[plain(key.replace(/_/g, " "), 40), shown(value, key)]]))) : el("p", { class: "dim" }, t("sync.no.directus")), heldButtons(report, refresh));
+		fill(directus, parts.length ? facts(parts.flatMap(([key, value]) => (value && typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([k, v]) => [plain(k.replace(/_/g, " "), 40), shown(v, k)]) : [[plain(key.replace(/_/g, " "), 40), shown(value, key)]]))) : el("p", { class: "dim" }, t("sync.no.directus")));
+		// Buttons stay while they are the same ones: somebody may be about to press one.
+		const ids = heldIds(report).join(" ");
+		if (held.dataset.ids !== ids) fill(held, heldButtons(report, refresh));
+		held.dataset.ids = ids;
 		const wrong = found.filter(l => l.error);
 		fill(lists, !found.length ? state({ icon: "lists", title: t("lists.empty"), text: t("lists.empty.about") }) : [
 			el("p", {}, t("sync.lists", { n: found.length, entries: number(found.reduce((sum, l) => sum + (l.count ?? 0), 0)) })),
