@@ -15,6 +15,7 @@
 #define DOWNLOADS_MAX	 2
 #define DOWNLOAD_WAIT_MS 250
 #define PIN_AGAIN_MS	 2000
+#define GIVEN_AGAIN_MS	 5000
 
 bool list_source_is_directus(const struct list_source *s)
 {
@@ -153,6 +154,12 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 	}
 	if (t->err) {
 		note_failure(s, t->why);
+		/* Directus does not give it once more. */
+		if (t->is_passing && list_source_is_directus(s)) {
+			if (!s->given)
+				s->given = buf_release(&t->text, &s->given_len);
+			list_source_schedule(s, GIVEN_AGAIN_MS);
+		}
 		return;
 	}
 	s->stamp = t->stamp;
@@ -197,7 +204,7 @@ static void on_taken(struct list_take *t)
 			on_source_taken(s, t);
 		if (!s->busy && !t->err && (has_other_options(s) || list_source_is_astray(s)))
 			list_source_take(s, LIST_TAKE_CACHE, NULL);
-		else if (s->given && !s->busy && !list_source_is_pinned(s))
+		else if (s->given && !s->busy && !t->is_passing && !list_source_is_pinned(s))
 			take_given(s);
 		else if (again)
 			list_source_schedule(s, 0);

@@ -97,6 +97,7 @@ static void on_work(uv_work_t *work)
 		return;
 	t->err = list_content_make(t->text.data, t->text.len, digest, &t->options, t->key,
 		&t->content, t->why, sizeof(t->why));
+	t->is_passing = t->err == -ENOMEM;
 	if (t->err)
 		return;
 	if (t->from == LIST_TAKE_CACHE)
@@ -104,6 +105,7 @@ static void on_work(uv_work_t *work)
 	guard(t);
 	if (!t->err) {
 		t->err = list_text_write(t->texts_dir, digest, t->text.data, t->text.len);
+		t->is_passing = t->err != 0;
 		if (t->err)
 			snprintf(t->why, sizeof(t->why), "cannot keep a copy: %s",
 				strerror(-t->err));

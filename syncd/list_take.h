@@ -29,6 +29,7 @@ struct list_take {
 	/* out */
 	int err; /* 0, -EAGAIN (file being written), or -errno with why */
 	char why[192];
+	bool is_passing; /* with err: nothing is wrong with text, it is to be taken later */
 	struct list_content *content; /* NULL with err 0: nothing changed */
 	void *arg;
 	void (*on_done)(struct list_take *t); /* t and what is left in it are freed after it */

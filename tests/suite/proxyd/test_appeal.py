@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 from portallib import FORM_TYPE, GATEWAY, PATH, Page, address, fetch, origin, post, spooled, stored, submit
+from support.disk import FullDisk
 from support.process import Daemon
 from support.wait import wait_until
 
@@ -236,6 +237,37 @@ def test_full_or_broken_disk_is_told(new_world):
     assert (done.status, done.title) == (503, "Error")
     queue.with_name("moved").rename(queue)
     assert submit(w, page, GATEWAY + PATH).title == "Submitted"
+
+
+def test_full_disk_loses_no_appeal_and_takes_them_again(new_world):
+    """What was taken stays while nothing fits any more; it is told to who asks and in the log; a sent form goes
+    through as soon as there is room."""
+    w = new_world
+    state = w.dir / "state/proxyd"
+    w.proxyd.stop()
+    with FullDisk(state) as disk:
+        w.start_proxyd()
+        first = form(w, host="first.example")
+        assert submit(w, first, GATEWAY + PATH).title == "Submitted"
+        disk.fill()
+        page = form(w, host="second.example")
+        for _ in range(2):
+            done = submit(w, page, GATEWAY + PATH, reason="x" * 900)
+            assert (done.status, done.title) == (503, "Error")
+        assert "No space left" in w.proxyd.log()
+        assert [r["host"] for r in spooled(w)] == ["first.example"]
+        w.proxyd.kill()
+        w.start_proxyd()
+        assert [r["host"] for r in spooled(w)] == ["first.example"]
+        assert submit(w, page, GATEWAY + PATH, reason="x" * 900).status in (403, 503)
+        disk.free()
+        page = form(w, host="second.example")
+        assert submit(w, page, GATEWAY + PATH, reason="x" * 900).title == "Submitted"
+        wait_until(lambda: len({r["uuid"] for r in stored(w)}) == 2, "both")
+        for r in stored(w):
+            w.apid.do("queue_confirm", uuid=r["uuid"])
+        wait_until(lambda: not spooled(w))
+        w.proxyd.stop()
 
 
 # ---- what is refused ----
