@@ -212,6 +212,11 @@ static void on_stuck(void *arg, const char *why)
 	syncd_send_alarm(arg, "domainset", why);
 }
 
+static void on_rival(void *arg, const char *detail)
+{
+	syncd_send_alarm(arg, "syncd", detail);
+}
+
 static bool is_settled(void *arg)
 {
 	const struct syncd *s = arg;
@@ -253,6 +258,7 @@ static void fill_status(void *arg, cJSON *status)
 	struct syncd *s = arg;
 	cJSON *lists = cJSON_AddObjectToObject(status, "lists");
 
+	rival_report(&s->rival, status);
 	staging_report(&s->staging, status);
 	syncd_directus_report(s, status);
 	if (s->lists.save_err)
@@ -280,9 +286,11 @@ int syncd_bus_start(struct syncd *s)
 	struct bus *b = s->daemon->bus;
 	int err;
 
+	err = rival_watch(&s->rival, b, on_rival, s);
 	bus_set_status_source(b, fill_status, s);
-	err = staging_open(&s->staging, &s->daemon->loop, b, &s->lists.store.good,
-		(uint64_t)s->conf->ack_s * 1000, &staging_ops, s);
+	if (!err)
+		err = staging_open(&s->staging, &s->daemon->loop, b, &s->lists.store.good,
+			(uint64_t)s->conf->ack_s * 1000, &staging_ops, s);
 	if (!err)
 		err = syncd_lists_serve(s);
 	if (!err)

@@ -13,6 +13,7 @@
 #include "syncd/directus_socket.h"
 #include "syncd/list_staging.h"
 #include "syncd/lists.h"
+#include "syncd/rival.h"
 #include "syncd/through.h"
 #include "syncd/websites.h"
 
@@ -24,6 +25,7 @@ struct syncd {
 	struct resolver *resolver;
 	struct lists lists;
 	struct staging staging;
+	struct rival rival;
 	struct websites websites;
 	struct settings settings; /* for policy_source */
 	struct directus directus;

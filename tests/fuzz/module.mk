@@ -12,6 +12,9 @@ FUZZ_LIBS_list_parse = -lidn2 -lpsl -lz
 FUZZERS += directus
 FUZZ_SRCS_directus = syncd/directus_answer.c syncd/directus_message.c $(MAPPING_SRCS)
 
+FUZZERS += syncd_state
+FUZZ_SRCS_syncd_state = syncd/directus_rows.c syncd/list_past.c
+
 FUZZERS += uapi
 FUZZ_SRCS_uapi = wgd/device.c wgd/key.c wgd/uapi.c
 FUZZERS += wgd_usage
