@@ -228,6 +228,51 @@ def test_what_was_there_stays_beside(gateway, database, identity, tmp_path):
     database.sql(f"DROP DATABASE `{old[0]}`")
 
 
+def test_what_cannot_be_moved_away_is_left_as_it_is(gateway, database, identity, tmp_path):
+    """A directory that is a mount, as in a container."""
+    saved = backup(gateway, tmp_path / "b", identity[1])
+    gateway.stop()
+    rows, files = gateway.rows(), files_of(gateway.dir)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-ec", 'mount --bind "$1" "$1"; shift; exec "$@"', "sh", str(gateway.dir), "sh",
+         str(ROOT / "deploy/backup/culvert-restore.in"), "-k", str(identity[0]), str(saved)], text=True,
+        env=dict(os.environ, CULVERT_SBIN=str(BUILD / "bin")), capture_output=True, check=False)
+    assert done.returncode == 1 and "cannot be moved away; nothing was changed" in done.stderr, done.stderr
+    assert gateway.rows() == rows and files_of(gateway.dir) == files
+    assert len(database.sql("SHOW DATABASES LIKE 'culvert%'")) == 1
+    assert not list(gateway.dir.parent.glob(gateway.dir.name + ".*"))
+
+
+def hostile(saved, identity, folder, change):
+    """The same backup with another manifest, sealed for the same identity, as who has the recipient may."""
+    seal = str(BUILD / "bin/culvert-seal")
+    (folder / "x").mkdir()
+    with saved.open("rb") as sealed:
+        text = subprocess.run([seal, "open", "-k", str(identity[0])], stdin=sealed, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-p", "-C", str(folder / "x")], input=text.stdout, check=True)
+    manifest = folder / "x/culvert-backup/manifest"
+    manifest.write_text(change(manifest.read_text()))
+    text = subprocess.run(["tar", "-c", "-C", str(folder / "x"), "."], capture_output=True, check=True)
+    (folder / "bad").write_bytes(subprocess.run([seal, "seal", "-k", str(identity[1])], input=text.stdout,
+                                                capture_output=True, check=True).stdout)
+    return folder / "bad"
+
+
+@pytest.mark.parametrize("old, new, why", [
+    ("version 1", "version 2", "version 2 of a backup, this program knows 1"),
+    ("database culvert", "database x'; DROP DATABASE culvert; --", "a database that is none"),
+    ("path ", "path ../", "a path that is none"), ("path ", "path nowhere/", "is missing")],
+    ids=["version", "database", "path", "missing"])
+def test_a_manifest_that_is_wrong_changes_nothing(gateway, identity, tmp_path, old, new, why):
+    bad = hostile(backup(gateway, tmp_path / "b", identity[1]), identity, tmp_path,
+                  lambda text: text.replace(old, new, 1))
+    gateway.stop()
+    rows, files = gateway.rows(), files_of(gateway.dir)
+    done = tool("culvert-restore", bad, key=identity[0])
+    assert done.returncode == 1 and why in done.stderr, done.stderr
+    assert gateway.rows() == rows and files_of(gateway.dir) == files
+
+
 def test_a_recipient_opens_nothing_and_a_short_passphrase_seals_nothing(gateway, identity, tmp_path):
     saved = backup(gateway, tmp_path / "b", identity[1])
     done = tool("culvert-restore", "--check", saved, key=identity[1])
