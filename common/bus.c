@@ -216,23 +216,21 @@ static void on_master(void *arg, const char *server)
 {
 	struct bus *b = arg;
 	char *old = b->server, *copy = b->closing ? NULL : strdup(server);
-	struct endpoint e;
 
-	if (!strncmp(server, "tcp:", 4) && !endpoint_parse(server + 4, &e) &&
-		!conf_is_inside(b->conf, &e.addr)) {
-		log_error(
-			"bus: the master that Sentinels name is in none of bus.networks, it is not "
-			"used server=%s",
-			server);
-		free(copy);
-		return;
-	}
 	if (!copy)
 		return;
 	b->server = copy;
 	bus_conn_set_server(&b->cmd, copy);
 	bus_conn_set_server(&b->sub, copy);
 	free(old);
+}
+
+static bool is_master_allowed(void *arg, const char *server)
+{
+	const struct bus *b = arg;
+	struct endpoint e;
+
+	return !endpoint_parse(server + strlen("tcp:"), &e) && conf_is_inside(b->conf, &e.addr);
 }
 
 static bool is_master_connected(void *arg)
@@ -250,6 +248,7 @@ static int open_sentinels(struct bus *b, const struct conf_shared *conf)
 	static const struct bus_sentinels_ops ops = {
 		.on_master = on_master,
 		.is_connected = is_master_connected,
+		.is_allowed = is_master_allowed,
 		.on_closed = on_sentinels_closed,
 	};
 	struct bus_sentinels_conf sentinels = {

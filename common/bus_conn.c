@@ -14,6 +14,7 @@
 #define BACKOFF_MAX_MS	 2000
 #define READ_SIZE	 65536
 #define REPLY_MAX	 (128u << 20)
+#define ELEMENTS_MAX	 (4u << 20) /* of all arrays of a reply */
 #define MAX_ARGS	 64
 
 /* One attempt: the socket and the parser's state. Freed in its close callback. */
@@ -27,8 +28,10 @@ struct bus_link {
 	};
 	uv_connect_t connect;
 	redisReader *reader;
-	size_t unanswered;	/* bytes since the last whole reply */
-	struct bus_conn *owner; /* for the count of handles */
+	redisReplyObjectFunctions objects, hiredis; /* ours, which ask hiredis' own */
+	size_t unanswered;			    /* bytes since the last whole reply */
+	size_t elements;			    /* announced since then */
+	struct bus_conn *owner;			    /* for the count of handles */
 	char chunk[READ_SIZE];
 };
 
@@ -44,6 +47,33 @@ struct write {
 	char *data;
 	size_t len;
 };
+
+#if HIREDIS_MAJOR < 1
+#define ELEMENTS int
+#else
+#define ELEMENTS size_t
+#endif
+
+/* hiredis makes an array as long as it is announced, before there is any of it. */
+static void *create_array(const redisReadTask *task, ELEMENTS n)
+{
+	struct bus_link *l = task->privdata;
+
+	l->elements += (size_t)n;
+	return l->elements > ELEMENTS_MAX ? NULL : l->hiredis.createArray(task, n);
+}
+
+static int open_reader(struct bus_link *l)
+{
+	l->reader = redisReaderCreate();
+	if (!l->reader)
+		return -ENOMEM;
+	l->objects = l->hiredis = *l->reader->fn;
+	l->objects.createArray = create_array;
+	l->reader->fn = &l->objects;
+	l->reader->privdata = l;
+	return 0;
+}
 
 static void on_timer_closed(struct timer *t)
 {
@@ -288,12 +318,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	}
 	for (;;) {
 		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
-			give_up(l->conn, l->reader->errstr);
+			l->conn->overflowed = l->elements > ELEMENTS_MAX;
+			give_up(l->conn,
+				l->conn->overflowed ? "reply too large" : l->reader->errstr);
 			return;
 		}
 		if (!reply)
 			return;
-		l->unanswered = 0;
+		l->unanswered = l->elements = 0;
 		handle_reply(l->conn, reply);
 		freeReplyObject(reply);
 		if (!l->conn)
@@ -410,7 +442,7 @@ static void on_retry(struct timer *t)
 	l = calloc(1, sizeof(*l));
 	tcp = !strncmp(c->conf.server, "tcp:", 4);
 
-	if (!l || !(l->reader = redisReaderCreate())) {
+	if (!l || open_reader(l)) {
 		free(l);
 		schedule_retry(c);
 		return;

@@ -86,25 +86,39 @@ int sentinel_epoch_parse(const redisReply *r, uint64_t *epoch)
 
 /* ---- the choice ---- */
 
-static void choose(struct bus_sentinels *all)
+static size_t count_naming(const struct bus_sentinels *all, const char *server)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += all->sentinels[i].answer.is_known &&
+		     !strcmp(all->sentinels[i].answer.server, server);
+	return n;
+}
+
+/* The newest of the answers that more than half of all Sentinels give, or of all answers. */
+static const struct answer *find_newest(const struct bus_sentinels *all, bool of_most)
 {
 	const struct answer *best = NULL;
 
 	for (size_t i = 0; i < all->n; i++) {
 		const struct answer *a = &all->sentinels[i].answer;
 
-		if (a->is_known && (!best || a->epoch > best->epoch))
+		if (a->is_known && (!best || a->epoch > best->epoch) &&
+			(!of_most || count_naming(all, a->server) * 2 > all->n))
 			best = a;
 	}
-	if (!best)
-		return;
-	if (all->current.is_known && !strcmp(best->server, all->current.server)) {
-		all->current.epoch = best->epoch;
-		return;
-	}
-	/* A master that works is left for a newer one only. */
-	if (all->current.is_known && best->epoch <= all->current.epoch &&
-		all->ops->is_connected(all->arg))
+	return best;
+}
+
+static void choose(struct bus_sentinels *all)
+{
+	const struct answer *best = find_newest(all, true);
+
+	/* Where they are at odds, a master that works is not left. */
+	if (!best && !(all->current.is_known && all->ops->is_connected(all->arg)))
+		best = find_newest(all, false);
+	if (!best || (all->current.is_known && !strcmp(best->server, all->current.server)))
 		return;
 	all->current = *best;
 	log_notice("bus: redis master server=%s epoch=%llu", best->server,
@@ -149,6 +163,8 @@ static void on_epoch(void *arg, const redisReply *r)
 		complain(s, r->str);
 	} else if (sentinel_epoch_parse(r, &s->asked.epoch)) {
 		complain(s, "no config-epoch");
+	} else if (!s->all->ops->is_allowed(s->all->arg, s->asked.server)) {
+		complain(s, "its address is in none of bus.networks");
 	} else {
 		s->answer = s->asked;
 		s->is_strange = false;

@@ -7,8 +7,9 @@
 /*
  * Which of several Redis servers is the master, by their Sentinels
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/). There is a connection to each
- * Sentinel: all are asked, and the answer with the highest configuration epoch counts, so that one
- * that was cut off and knows only the last master leads nobody back while another is heard. While
+ * Sentinel: all are asked, and the server that more than half of them name counts, so that one that
+ * was cut off, watches over others or lies leads nobody away. Where no server has so many, a master
+ * that works is kept, else the answer with the highest configuration epoch counts. While
  * `is_connected` says no they are asked every 500 ms, else every 5 s, which finds a master that was
  * replaced without its connections' notice.
  */
@@ -24,8 +25,9 @@ struct bus_sentinels_conf {
 struct bus_sentinels_ops {
 	/* Another server is the master now: tcp:ADDRESS:PORT, valid during the call. */
 	void (*on_master)(void *arg, const char *server);
-	bool (*is_connected)(void *arg); /* to the master */
-	void (*on_closed)(void *arg);	 /* the last handle is gone, the memory is freed next */
+	bool (*is_connected)(void *arg);		   /* to the master */
+	bool (*is_allowed)(void *arg, const char *server); /* another one's answer is none */
+	void (*on_closed)(void *arg); /* the last handle is gone, the memory is freed next */
 };
 
 /* Copies what conf points to. NULL without memory. */
