@@ -188,6 +188,7 @@ struct plan {
 	enum media_kind kind;
 	bool masks;  /* words */
 	bool sniffs; /* whether it is an image */
+	bool is_xml;
 };
 
 static int add_decoders(struct filter *f, const enum body_coding *codings, int n)
@@ -204,11 +205,13 @@ static bool is_head(const struct exchange *x)
 	return !strcmp(http_request_head(x->req)->method, "HEAD");
 }
 
-/* Without a type browsers look what it is. The blank one has none either. */
-static struct body_stage *make_sniffer(const struct exchange *x)
+/* Without a type browsers look what it is, and what a document of XML is says its root. The blank
+ * one has the same type, or none. */
+static struct body_stage *make_sniffer(const struct exchange *x, const struct plan *plan)
 {
 	const struct image_options opt = {
-		.is_untyped = true,
+		.is_untyped = !plan->is_xml,
+		.is_xml = plan->is_xml,
 		.limit = (size_t)x->p->conf->image_parse_limit,
 		.cache = &x->p->filtering->image_cache,
 	};
@@ -219,7 +222,7 @@ static struct body_stage *make_sniffer(const struct exchange *x)
 static int add_filters(struct exchange *x, const struct http_head *answer, const struct plan *plan)
 {
 	struct body_chain *chain = &x->filter->chain;
-	int err = plan->sniffs ? body_chain_add(chain, make_sniffer(x)) : 0;
+	int err = plan->sniffs ? body_chain_add(chain, make_sniffer(x, plan)) : 0;
 
 	if (!err && plan->masks)
 		err = body_chain_add(chain, make_words(x->filter, answer, plan->kind));
@@ -305,10 +308,13 @@ static int begin_body(struct exchange *x, const struct http_head *answer, struct
 	enum media_kind kind = filter_head_kind(http_request_head(x->req), answer);
 	bool parts = has_parts(answer);
 	bool hides = x->hides_images && (parts || is_image(x, kind));
+	const char *type = filter_head_type(answer);
+	bool is_xml = type && kind != MEDIA_IMAGE && media_is_xml(type);
 	const struct plan plan = {
 		.kind = kind,
 		.masks = masks_any(x) && (parts || has_words(x, kind)),
-		.sniffs = may_hide(x) && !filter_head_type(answer),
+		.sniffs = may_hide(x) && (!type || is_xml),
+		.is_xml = is_xml,
 	};
 
 	if (!hides && !plan.masks && !plan.sniffs)

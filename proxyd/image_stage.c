@@ -3,6 +3,7 @@
 #include "proxyd/html_tag.h"
 #include "proxyd/image_blank.h"
 #include "proxyd/image_size.h"
+#include "proxyd/xml_root.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@ struct image_stage {
 	struct buf head; /* of the image */
 	bool is_done;
 	enum { IS_IMAGE, IS_UNKNOWN, IS_OTHER } is;
+	struct xml_root root;
+	size_t looked; /* bytes of head that root has taken */
 };
 
 const char *image_stage_type(const struct image_options *opt)
@@ -69,6 +72,14 @@ static int make_png(const struct image_stage *s, bool is_final, struct buf *out)
 			    : image_blank_png(out, size.width, size.height);
 }
 
+/* What has no type is taken for SVG with a declaration alone; it does no harm to what has one. */
+static int begin_svg(const struct image_stage *s, struct buf *out)
+{
+	bool is_told = !s->opt.is_untyped && !s->opt.is_xml;
+
+	return is_told || !s->opt.is_svg ? 0 : buf_append_str(out, "<?xml version=\"1.0\"?>");
+}
+
 /* Gives the image out if its size is known, or never will be. */
 static int try_image(struct image_stage *s, bool is_final)
 {
@@ -78,7 +89,10 @@ static int try_image(struct image_stage *s, bool is_final)
 
 	buf_init(&out, 0);
 	is_final |= s->head.len >= s->opt.limit;
-	err = s->opt.is_svg ? make_svg(&s->head, is_final, &out) : make_png(s, is_final, &out);
+	err = begin_svg(s, &out);
+	if (!err)
+		err = s->opt.is_svg ? make_svg(&s->head, is_final, &out)
+				    : make_png(s, is_final, &out);
 	if (!err) {
 		s->is_done = s->stage.chain->has_enough = true;
 		n = body_pass(&s->stage, out.data, out.len);
@@ -89,10 +103,26 @@ static int try_image(struct image_stage *s, bool is_final)
 	return err == -EAGAIN ? 0 : err;
 }
 
+/* 0: an image; -EAGAIN, -EPROTO. is_final: no more bytes come, or may be kept. */
+static int find_kind(struct image_stage *s, bool is_final)
+{
+	int err = s->opt.is_xml ? -EPROTO : image_format_scan(s->head.data, s->head.len);
+
+	if (err != -EPROTO)
+		return err;
+	err = xml_root_take(&s->root, s->head.data + s->looked, s->head.len - s->looked);
+	s->looked = s->head.len;
+	/* So much before the root is nothing that pages and feeds have. */
+	if (err == -EAGAIN && is_final && s->head.len >= s->opt.limit)
+		err = 0;
+	s->opt.is_svg = !err;
+	return err;
+}
+
 /* Tells by the first bytes what it is, and passes what is no image. */
 static int take_look(struct image_stage *s, bool is_final)
 {
-	int err = image_format_scan(s->head.data, s->head.len);
+	int err = find_kind(s, is_final);
 	ssize_t n;
 
 	if (err == -EAGAIN && !is_final)
@@ -108,13 +138,15 @@ static int take_look(struct image_stage *s, bool is_final)
 /* As many of the first bytes as tell what it is; how many of these that were, or -errno. */
 static ssize_t take_first(struct image_stage *s, const void *data, size_t len)
 {
-	size_t want = IMAGE_FORMAT_BYTES - s->head.len;
+	size_t room = s->opt.limit + IMAGE_FORMAT_BYTES - s->head.len, want = room;
 	int err;
 
+	if (s->head.len < IMAGE_FORMAT_BYTES)
+		want = IMAGE_FORMAT_BYTES - s->head.len;
 	want = len < want ? len : want;
 	err = buf_append(&s->head, data, want);
 	if (!err)
-		err = take_look(s, false);
+		err = take_look(s, want == room);
 	return err ? err : (ssize_t)want;
 }
 
@@ -132,13 +164,17 @@ static int take_image(struct image_stage *s, const void *data, size_t len)
 static ssize_t on_write(struct body_stage *stage, const void *data, size_t len)
 {
 	struct image_stage *s = (struct image_stage *)stage;
-	ssize_t first = s->is == IS_UNKNOWN ? take_first(s, data, len) : 0;
-	size_t rest = len - (size_t)first;
+	size_t rest = len;
 	ssize_t n = 0;
 
-	if (first < 0)
-		return first;
-	data = (const uint8_t *)data + first;
+	while (s->is == IS_UNKNOWN && rest) {
+		n = take_first(s, data, rest);
+		if (n < 0)
+			return n;
+		data = (const uint8_t *)data + n;
+		rest -= (size_t)n;
+	}
+	n = 0;
 	if (s->is == IS_OTHER && rest)
 		n = body_pass(stage, data, rest);
 	else if (s->is == IS_IMAGE && len)
@@ -183,7 +219,8 @@ struct body_stage *image_stage_new(const struct image_options *opt)
 		return NULL;
 	s->stage.ops = &ops;
 	s->opt = *opt;
-	s->is = opt->is_untyped ? IS_UNKNOWN : IS_IMAGE;
+	s->is = opt->is_untyped || opt->is_xml ? IS_UNKNOWN : IS_IMAGE;
+	xml_root_init(&s->root, !opt->is_xml);
 	buf_init(&s->head, opt->limit + IMAGE_FORMAT_BYTES);
 	return &s->stage;
 }

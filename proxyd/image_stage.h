@@ -12,7 +12,9 @@
 struct image_options {
 	bool is_svg;	 /* by its type: answered in kind; all others are answered with PNG */
 	bool is_untyped; /* what browsers would not take for an image passes as it is */
-	size_t limit;	 /* bytes */
+	bool is_xml;  /* by its type: what is SVG by its root element is answered in kind, the rest
+			 passes as it is */
+	size_t limit; /* bytes */
 	struct image_cache *cache; /* NULL: none */
 };
 

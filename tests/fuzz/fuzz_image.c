@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Images in the place of which blank ones go out: the first byte says whether it is SVG and whether
- * it has no type, the second how the rest is cut. More bytes never take a size back, and what goes
- * out is an image, or untyped and no image and as it came in. */
+/* Images in the place of which blank ones go out: the first byte says whether it is SVG, XML, or
+ * has no type, the second how the rest is cut. More bytes never take a size back, and what goes out
+ * is an image, or of a kind that is looked at, no image, and as it came in. */
 #include "proxyd/image_size.h"
 #include "proxyd/image_stage.h"
 #include <assert.h>
@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const struct image_options opt = {
 		.is_svg = len && (data[0] & 3) == 1,
 		.is_untyped = len && data[0] & 2,
+		.is_xml = len && (data[0] & 6) == 4,
 		.limit = 4096,
 	};
 	struct buf out;
@@ -62,8 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t at = 0; at < len; at += piece)
 		assert(!body_chain_write(&c, data + at, len - at < piece ? len - at : piece));
 	assert(!body_chain_end(&c));
-	if (opt.is_untyped && image_format_scan(data, len))
-		assert(out.len == len && (!len || !memcmp(out.data, data, len)));
+	if (opt.is_xml || (opt.is_untyped && image_format_scan(data, len)))
+		assert((out.len == len && (!len || !memcmp(out.data, data, len))) ||
+			(out.len > 21 + 8 &&
+				!memcmp(out.data, "<?xml version=\"1.0\"?><svg xml", 29)));
 	else
 		assert(out.len > 8 &&
 			!memcmp(out.data, opt.is_svg ? "<svg xml" : "\x89PNG\r\n\x1a\n", 8));

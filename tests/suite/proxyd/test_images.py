@@ -191,6 +191,28 @@ def test_an_image_without_a_type_is_hidden(hiding, kind, headers, size, dest):
     assert picture.convert("RGBA").getextrema()[3] == (0, 0)
 
 
+DECLARED = b"<?xml version='1.0'?><!-- a --><svg xmlns='http://www.w3.org/2000/svg' width='6' height='2'><rect/></svg>"
+
+
+@pytest.mark.parametrize("kind", [None, "text/xml", "application/xml; charset=utf-8", "application/rss+xml"], ids=str)
+@pytest.mark.parametrize("dest", [None, "document"])
+def test_svg_that_only_its_root_names_is_hidden(hiding, kind, dest):
+    """Opened by itself, XML whose root is svg is an image; what has no type is XML with a declaration."""
+    url = serve(hiding, DECLARED, kind)
+    r = get(hiding, url, headers=[("Sec-Fetch-Dest", dest)] if dest else [])
+    assert r.status == 200 and r.get("Content-Type") == kind
+    assert r.text == '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="6" height="2"/>'
+
+
+@pytest.mark.parametrize("kind, body", [
+    ("text/xml", b"<?xml version='1.0'?><rss><channel/></rss>"), (None, b"<?xml version='1.0'?><rss><channel/></rss>"),
+    (None, b"<svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>"), ("application/xml", b"")], ids=str)
+def test_xml_that_is_no_image_passes(hiding, kind, body):
+    """SVG without a type and without a declaration is text to browsers."""
+    r = get(hiding, serve(hiding, body, kind), headers=[("Sec-Fetch-Dest", "document")])
+    assert r.status == 200 and r.body == body
+
+
 @pytest.mark.parametrize("body", [b"", b"<p>", b"<p>a page of several words</p>" * 9000, b"GIF8", b"\x00\x01" * 300], ids=len)
 @pytest.mark.parametrize("words", ["show", "hide"])
 def test_what_has_no_type_and_is_no_image_passes(hiding, body, words):
