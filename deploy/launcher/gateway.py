@@ -12,7 +12,7 @@ import ssl
 import time
 
 from .places import DAEMONS, PATH, TOP, UIDS, LaunchError, make_dir, write_file
-from .process import Process, wait_until
+from .process import PATIENCE, Process, wait_until
 from .stores import as_uid, read_secret, redis_command
 
 KEEP_ENV = ("ASAN_", "UBSAN_", "LSAN_", "TSAN_", "GCOV_", "LLVM_PROFILE_")
@@ -189,7 +189,7 @@ def stop_daemons(places, host, seconds=5):
     running = [daemon for daemon in daemons if daemon.pid() is not None]
     for daemon in running:
         daemon.send(signal.SIGTERM)
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not all(d.has_ended() for d in running) and time.monotonic() < deadline:
         time.sleep(0.02)
     return {d.name: d.status() if d.has_ended() else "none, killed" for d in running

@@ -12,9 +12,13 @@ _KEEPER = ('rm -f "$1.rc"; "${@:3}" & echo $! >"$1.pid.new"; mv "$1.pid.new" "$1
            'wait $!; rc=$?; echo $rc >"$1.rc.new"; mv "$1.rc.new" "$1.rc"')
 
 
+# How many times as long everything may take: where programs run under valgrind, say.
+PATIENCE = float(os.environ.get("CULVERT_PATIENCE", "1"))
+
+
 def wait_until(what, predicate, seconds, log=None):
     """Polls until predicate() is true and gives its value; a LaunchError after the deadline."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = predicate()
         if value:

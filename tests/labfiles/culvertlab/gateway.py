@@ -8,7 +8,7 @@ from launcher import gateway
 from launcher.gateway import (Daemon, admin_ca, await_policy, copy_binary, enrolment_link,  # noqa: F401
                               make_owner, provision, provision_device, start_wireguard_go,
                               stop_daemons)
-from launcher.process import wait_until
+from launcher.process import PATIENCE, wait_until
 
 from .places import DAEMONS, GATEWAY, PATH, LabError
 from .scenery import site_addresses
@@ -79,12 +79,12 @@ def _judges_inline(host):
 
 def _connects(address, port):
     with socket.socket() as probe:
-        probe.settimeout(1)
+        probe.settimeout(PATIENCE)
         return probe.connect_ex((address, port)) == 0
 
 
 def _resolves(host, name, want):
-    text = host.run(["dig", "+short", "+tries=1", "+time=1", "@" + GATEWAY[0], name, "A"],
+    text = host.run(["dig", "+short", "+tries=1", "+time=%d" % max(1, PATIENCE), "@" + GATEWAY[0], name, "A"],
                     check=False)
     return want in text.split()
 

@@ -13,14 +13,14 @@ import time
 from crowdlib import Owner, place
 from interceptlib import hello, sni
 from lablib import DAEMONS, site_addresses
-from launcher.process import Process
+from launcher.process import PATIENCE, Process
 from mangle import Schema, mangle, texts
 from support.redis import Client
 from support.wait import wait_until
 import walklib
 
 # For what may never be answered, and for what must be.
-PATIENCE_S, GOOD_S = 0.1, 3
+WAIT_S, GOOD_S = 0.1, 3 * PATIENCE
 GATEWAY = "10.9.0.1"
 HTTP = ("GET http://allowed.example/a?b=c HTTP/1.1\r\nHost: allowed.example\r\nAccept-Encoding: gzip, br\r\nCookie: a=b\r\n"
         "Range: bytes=0-5\r\n\r\n").encode()
@@ -77,7 +77,7 @@ class Fuzz:
             s.sendto(data[:65000], address)
 
     @staticmethod
-    def _talk(address, parts, wrap=None, seconds=PATIENCE_S):
+    def _talk(address, parts, wrap=None, seconds=WAIT_S):
         """What came until there was nothing more to hear, b"" where it was refused."""
         try:
             with socket.create_connection(address, GOOD_S) as s:
@@ -210,7 +210,7 @@ class Fuzz:
 
     def check(self):
         for name, answers in self._good().items():
-            wait_until(answers, "%s to answer a good request after round %d" % (name, self.rounds), 30)
+            wait_until(answers, "%s to answer a good request after round %d" % (name, self.rounds), 30 * PATIENCE)
         for name in DAEMONS:
             said = self.lab.log(name)[self.heard[name]:]
             assert "Sanitizer" not in said and "runtime error:" not in said, "%s: %s" % (name, said[-6000:])
@@ -223,8 +223,8 @@ class Fuzz:
         index = b"GET /api/openapi.json HTTP/1.1\r\nHost: gw\r\n\r\n"
         return {
             "provisioning": lambda: walklib.provisions(lab),
-            "DNS": lambda: lab.dig("phone", walklib.fresh("fresh.example"), seconds=2).addresses == [walklib.SITE[0]],
-            "DNS over TCP": lambda: lab.dig("phone", "allowed.example", "A", "+tcp", seconds=2).addresses,
+            "DNS": lambda: lab.dig("phone", walklib.fresh("fresh.example"), seconds=int(2 * PATIENCE)).addresses == [walklib.SITE[0]],
+            "DNS over TCP": lambda: lab.dig("phone", "allowed.example", "A", "+tcp", seconds=int(2 * PATIENCE)).addresses,
             "the proxy": lambda: _is_http(phone.call(self._talk, (GATEWAY, 8080), [page], None, GOOD_S)),
             "443 of apps": lambda: phone.call(self._talk, site, [hello(sni("allowed.example"))], None, GOOD_S)[:1] in (b"\x15", b"\x16"),
             "the administration": lambda: _is_http(gw.call(self._talk, self._admin_address(), [index], self._tls, GOOD_S)),
@@ -233,7 +233,7 @@ class Fuzz:
 
     def _upgrades(self):
         def ask():
-            with socket.create_connection(self._admin_address(), 5) as s:
+            with socket.create_connection(self._admin_address(), 5 * PATIENCE) as s:
                 return self._upgrade(self._tls(s))
         return self.gw.call(ask).startswith(b"HTTP/1.1 101")
 
