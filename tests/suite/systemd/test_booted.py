@@ -144,7 +144,7 @@ def test_all_of_this_version_run_again(lab):
 
 
 ALL_UNITS = [unit_of(name) for name in ("redis", "fwd", "wireguard-gw", "wgd", "dnsd", "proxyd", "path", "syncd", "apid")]
-# wireguard-go, which is not ours, asks for something that is filtered, is refused, and goes on without.
+# wireguard-go is not ours.
 FILTERED = [unit for unit in ALL_UNITS if "wireguard" not in unit]
 KILLING = "/run/systemd/system/%s.d"
 # Suite walk without those that need a lab's own processes (chaos), browsers, or a machine for themselves.
