@@ -80,6 +80,7 @@ class LeakWatch:
         finally:
             other.close()
 
-    def check(self, looks=3):
-        assert self.leaks == [] and self.untranslated == 0, (self.leaks, self.untranslated)
+    def check(self, looks=3, moments=False):
+        """moments: packets, but no answers, may have passed for a moment, how long suite fwd measures."""
+        assert self.leaks == [] and (moments or self.untranslated == 0), (self.leaks, self.untranslated)
         assert self.looks >= looks, "looked %d times" % self.looks

@@ -308,6 +308,35 @@ def test_another_name_of_the_machine_changes_nothing(lab):
     await_core(lab, dict(CORE, **API))
 
 
+ADMINS_RULES = """#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {
+	chain forward { type filter hook forward priority filter; policy accept; }
+}
+"""
+
+
+def test_the_admins_own_firewall_is_restarted_and_nothing_leaks(lab):
+    """F11: each stop and each start of nftables.service flushes everybody's rules."""
+    def table():
+        return lab.run("gw", "nft", "list", "table", "inet", "culvert", check=False).stdout
+    lab.inside("cp", "-a", "/etc/nftables.conf", "/srv/nftables.conf")
+    lab.inside("tee", "/etc/nftables.conf", data=ADMINS_RULES)
+    before = main_pid(lab, unit_of("fwd"))
+    with LeakWatch(lab) as watch:
+        for action in ("start", "restart", "restart", "stop"):
+            lab.inside("systemctl", action, "nftables.service")
+            wait_until("Culvert's rules", lambda: "chain nat_out" in table(), 30)
+            assert (action != "stop") == ("table inet filter" in lab.run("gw", "nft", "list", "tables").stdout)
+            looks = watch.looks
+            wait_until("two looks", lambda: watch.looks >= looks + 2, 120)
+            await_core(lab, CORE)
+    watch.check(moments=True)
+    assert main_pid(lab, unit_of("fwd")) == before
+    assert 'restoring them program="nft"' in lab.log("fwd") and watch.works()
+    lab.inside("mv", "/srv/nftables.conf", "/etc/nftables.conf")
+
+
 @pytest.mark.parametrize("name", DAEMONS + ("redis", "wireguard-gw"))
 def test_nothing_leaks_while_a_unit_is_stopped(lab, name):
     with LeakWatch(lab) as watch:
