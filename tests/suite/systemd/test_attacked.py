@@ -167,6 +167,23 @@ def test_nginx_that_is_broken_already_is_not_broken_more(lab):
     lab.inside("sh", "-c", "rm /etc/nginx/conf.d/broken.conf /etc/nginx/sites-available/culvert* /etc/nginx/conf.d/culvert.conf")
 
 
+def test_without_an_uplink_nothing_is_made_that_would_listen_everywhere(lab):
+    """The tunnel's addresses are proxyd's."""
+    routes = [(family, line.split()) for family in ("-4", "-6")
+              for line in lab.run("gw", "ip", family, "route", "show", "default").stdout.splitlines()]
+    assert routes
+    lab.run("gw", "sh", "-c", "ip -4 route flush default; ip -6 route flush default")
+    try:
+        for words in (("--nginx", "vpn.example", "admin.example"), ("--coturn", "turn.example")):
+            done = lab.inside("culvert-setup", "--no-start", *words, check=False)
+            assert done.returncode == 1 and "no default route" in done.stdout, done.stdout
+    finally:
+        for family, line in routes:
+            lab.run("gw", "ip", family, "route", "replace", *[word for word in line if word not in ("linkdown", "pref", "medium")])
+    assert "culvert" not in lab.inside("ls", "/etc/nginx/sites-enabled", "/etc/nginx/sites-available").stdout
+    assert "No such file" in lab.inside("ls", "/etc/culvert/turnserver.conf", check=False).stdout
+
+
 def test_two_setups_at_once_are_one_after_the_other(lab):
     done = lab.inside("sh", "-c", FRESH + "; culvert-setup --no-start & culvert-setup --no-start & wait $!; a=$?; wait; exit $a")
     assert done.returncode == 0
