@@ -220,7 +220,8 @@ def test_a_port_that_is_taken_is_told_and_taken_once_it_is_free(lab, kind, port,
 
 def test_set_up_after_all_that_it_is_a_gateway(lab):
     lab.inside("tee", "/etc/culvert/selftest.env", data="CANARY=ads.listed.example\n")
-    lab.inside(*SETUP)
+    text = lab.inside(*SETUP).stdout
+    assert "Administration    https://203.0.113.2:8443/ " in text and "https://203.0.113.2:8443/setup/cvs_" in text
     lab.connect()
     await_core(lab, dict(CORE, **API))
 
