@@ -98,7 +98,7 @@ def run_before(lab, names):
             continue
         changed.append(unit_of(name))
         if have:
-            lab.inside("rm", folder + "/before.conf")
+            lab.inside("rm", "-r", folder)
             continue
         program = {"path": "proxyd --path"}.get(name, name)
         text = "[Service]\nExecStart=\nExecStart=/srv/before/%s -c /etc/culvert/culvert.conf\n" % program
@@ -163,7 +163,7 @@ def killing_filters(lab):
     lab.settle()
     yield
     for unit in FILTERED:
-        lab.inside("rm", KILLING % unit + "/kill.conf")
+        lab.inside("rm", "-r", KILLING % unit)
     lab.inside("systemctl", "daemon-reload")
     lab.inside("systemctl", "restart", *FILTERED)
     lab.settle()
