@@ -54,10 +54,10 @@ static const char *text_of(const cJSON *error, const char *name)
 	return cJSON_GetStringValue(json_get(error, name));
 }
 
-static void copy_field(struct directus_answer *a, const char *name)
+/* "" when it is not there, or longer than any name. */
+static void copy_name(char out[static 65], const char *name)
 {
-	if (name && strlen(name) < sizeof(a->field))
-		snprintf(a->field, sizeof(a->field), "%s", name);
+	snprintf(out, 65, "%s", name && strlen(name) < 65 ? name : "");
 }
 
 static unsigned parse_seconds(const char *text)
@@ -74,11 +74,13 @@ static unsigned parse_seconds(const char *text)
 static void take_error(struct directus_answer *a, const cJSON *json, const char *retry_after)
 {
 	const cJSON *error = cJSON_GetArrayItem(json_get(json, "errors"), 0);
-	const char *code = text_of(json_get(error, "extensions"), "code");
+	const cJSON *more = json_get(error, "extensions");
+	const char *code = text_of(more, "code");
 	const char *message = text_of(error, "message");
 
 	a->outcome = outcome_of(a->status, code ? code : "");
-	copy_field(a, text_of(json_get(error, "extensions"), "field"));
+	copy_name(a->collection, text_of(more, "collection"));
+	copy_name(a->field, text_of(more, "field"));
 	if (a->outcome == DIRECTUS_BUSY)
 		a->retry_s = parse_seconds(retry_after);
 	if (code)

@@ -21,9 +21,14 @@ struct directus_answer {
 	int status;	  /* HTTP's, 0 = no answer */
 	unsigned retry_s; /* with BUSY: not before; 0 = not said */
 	char text[192];	  /* with all but OK: for people */
-	char field[65];	  /* the column that the error is about; "" = not said */
-	bool too_large;	  /* with FAILED: there is more in the answer than may be read at once */
-	cJSON *json;	  /* with OK: the whole answer; NULL when it had no body (204) */
+	/*
+	 * The column that the error is about; "" = not said. Behind MariaDB Directus takes both
+	 * from an index's name, which it cuts at the first underscore: column uuid of vpn_appeals
+	 * is "appeals_uuid" of "vpn".
+	 */
+	char collection[65], field[65];
+	bool too_large; /* with FAILED: there is more in the answer than may be read at once */
+	cJSON *json;	/* with OK: the whole answer; NULL when it had no body (204) */
 };
 
 /*

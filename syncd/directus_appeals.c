@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define ITEMS	     "/items/"
 #define RETRY_MS     1000
 #define RETRY_MAX_MS 30000
 #define REFUSED_MS   300000 /* what Directus will not have as it is: an admin has to see to it */
@@ -73,6 +74,16 @@ static void move_back(struct directus_appeals *a, struct appeal *one)
 	list_add(&a->waiting, &one->node);
 }
 
+/* Both names together, because Directus may cut them elsewhere. */
+static bool is_key(const struct appeal *one, const struct directus_answer *answer)
+{
+	char said[160], key[sizeof(one->target) + 65];
+
+	snprintf(said, sizeof(said), ITEMS "%s_%s", answer->collection, answer->field);
+	snprintf(key, sizeof(key), "%s_%.64s", one->target, one->key);
+	return !*answer->field || !strcmp(answer->field, one->key) || !strcmp(said, key);
+}
+
 /* Without a body where the token only creates. Another unique column, or another's row, says
  * nothing of this appeal. */
 static bool is_confirmed(const struct appeal *one, const struct directus_answer *answer)
@@ -81,7 +92,7 @@ static bool is_confirmed(const struct appeal *one, const struct directus_answer 
 	const char *uuid = cJSON_GetStringValue(json_get(data, one->key));
 
 	if (answer->outcome == DIRECTUS_NOT_UNIQUE)
-		return !*answer->field || !strcmp(answer->field, one->key);
+		return is_key(one, answer);
 	if (!answer->json)
 		return true;
 	return cJSON_IsObject(data) && (!uuid || !strcasecmp(uuid, one->uuid));
@@ -167,7 +178,7 @@ int directus_appeals_add(struct directus_appeals *a, const char *entry, const cJ
 	one->entry = strdup(entry);
 	one->uuid = strdup(rec.uuid);
 	one->body = mapping_format_appeal(a->mapping, &rec, &collection);
-	snprintf(one->target, sizeof(one->target), "/items/%s", collection);
+	snprintf(one->target, sizeof(one->target), ITEMS "%s", collection);
 	one->key = mapping_column_name(a->mapping,
 		rec.mode == APPEAL_MODE_APPEAL ? PART_VPN_APPEALS : PART_WEBSITE_APPEALS, "uuid");
 	rec_fini(REC_appeal, &rec);

@@ -117,10 +117,11 @@ static void test_column_of_an_error_is_told(void)
 {
 	struct directus_answer a = parse(400, NULL,
 		"{\"errors\":[{\"message\":\"m\",\"extensions\":{\"code\":\"RECORD_NOT_UNIQUE\","
-		"\"field\":\"url\"}}]}");
+		"\"collection\":\"website\",\"field\":\"url\"}}]}");
 
 	INT_IS(a.outcome, DIRECTUS_NOT_UNIQUE);
 	STR_IS(a.field, "url");
+	STR_IS(a.collection, "website");
 	a = parse(400, NULL,
 		"{\"errors\":[{\"extensions\":{\"code\":\"RECORD_NOT_UNIQUE\",\"field\":null}}]}");
 	STR_IS(a.field, "");

@@ -219,7 +219,9 @@ class Directus(http.server.ThreadingHTTPServer):
         if collection not in self.rows or collection in self.forbidden:
             raise Refusal("FORBIDDEN")
         if row.get("uuid") and any(r.get("uuid") == row["uuid"] for r in self.rows[collection].values()):
-            raise Refusal("RECORD_NOT_UNIQUE")
+            # As Directus behind MariaDB: the index's name, cut at the first underscore.
+            first, _, rest = f"{collection}_uuid".partition("_")
+            raise Refusal("RECORD_NOT_UNIQUE", collection=first, field=rest)
         known = self.columns(collection) if collection in COLUMNS else set(row)
         n, = self.add(collection, {**dict.fromkeys(known - {"id", "date_created", "date_updated"}),
                                    **{k: v for k, v in row.items() if k in known}})

@@ -68,7 +68,7 @@ def test_appeal_is_written_where_its_mode_says_and_told(appeals, directus, gatew
 
 
 def test_appeal_that_is_there_already_was_delivered(appeals, directus, gateway):
-    """400 RECORD_NOT_UNIQUE is a success."""
+    """400 RECORD_NOT_UNIQUE is a success, also where Directus names the column by a cut index."""
     directus.add("vpn_appeals", {"uuid": appeal(1)["uuid"]})
     appeals.policy.start()
     appeals.post(appeal(1))
