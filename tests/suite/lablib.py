@@ -188,11 +188,8 @@ class Lab:
         """A topic's records by id; None while the owner has not published it."""
         if self.redis("HEXISTS", "culvert:gens:" + owner, topic) != "1":
             return None
-        key = "culvert:state:%s:%s" % (topic, owner)
-        records = {}
-        for name in self.redis("HKEYS", key).splitlines():
-            records[name] = json.loads(self.redis("HGET", key, name))
-        return records
+        lines = self.redis("HGETALL", "culvert:state:%s:%s" % (topic, owner)).split("\n")
+        return {name: json.loads(text) for name, text in zip(lines[::2], lines[1::2])}
 
     def settle(self, seconds=15):
         """Waits until every running daemon's status says that it enforces what is published."""

@@ -26,7 +26,7 @@ def test_lintian_finds_no_error(name):
 def test_symbols_of_every_program_are_in_a_package_of_their_own():
     have = [n for n in names_in(package("culvert-dbgsym")) if ".build-id/" in n and n.endswith(".debug")]
     programs = ["/usr/sbin/" + name for name in DAEMONS + ("culvert-seal",)] + [
-        "/usr/libexec/culvert/" + name for name in ("directus-records", "listcheck")]
+        "/usr/libexec/culvert/" + name for name in ("directus-records", "listcheck", "bus-acl")]
     assert set(programs) <= set(names_in(package("culvert"))) and len(have) == len(programs)
 
 

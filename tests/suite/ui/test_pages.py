@@ -21,6 +21,7 @@ WIDE = """[...document.querySelectorAll("main *")].filter(e => e.getBoundingClie
 KEYLESS = """[document.body, ...document.querySelectorAll("[aria-label], [placeholder], [title]")].flatMap(
     e => e === document.body ? e.innerText.split(/\\n/) : [e.ariaLabel, e.title, e.placeholder]).filter(
     s => s && /^[a-z_]+(\\.[a-z_]+)+$/.test(s.trim()) && !/(example|org|home|local|txt)$/.test(s))"""
+SPARE = 12  # stops in rows that come meanwhile
 # How many times Tab is pressed from <main> on until all of it was had.
 STOPS = """(() => { const can = "a[href], button, input, select, textarea, summary, [tabindex='0']";
     const radios = new Set();
@@ -77,7 +78,7 @@ def seen(full, page):
         page.wait("!document.querySelector('main .ghost') && document.activeElement === document.querySelector('main h1')")
         found = known[address] = {"keyless": page.evaluate(KEYLESS),
                                   "html": page.evaluate("document.documentElement.outerHTML")}
-        for _ in range(page.evaluate(STOPS) + 1):
+        for _ in range(page.evaluate(STOPS) + 1 + SPARE):
             page.keyboard_press("Tab")
         found["keys"] = page.evaluate(REACHED)
         found["faults"] = [fault for theme in ("dark", "light") for width in WIDTHS

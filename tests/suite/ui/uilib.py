@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of the administration's pages share."""
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -21,7 +22,8 @@ class World:
 
     def __init__(self, place, seed=None, network=None, has_owner=True):
         """network: of the first tunnel, in place of a /24. seed None: the usual one."""
-        self.started, self.proxyd, self.updates = [], None, 30
+        self.started, self.proxyd, self.updates, self.firewall = [], None, 30, None
+        self.ended = threading.Event()
         for name in ("db", "run"):
             (place / name).mkdir()
         try:
@@ -89,15 +91,24 @@ class World:
         one.replace(topic, {r["id"]: r for r in records})
         one.quit()
 
+    def _report_firewall(self):
+        """As fwd does, every while."""
+        while not self.ended.wait(2):
+            with contextlib.suppress(OSError):
+                report(self.redis, "fwd", **self.firewall)
+
     def tell_firewall(self, **more):
-        """As fwd reports."""
+        """What fwd reports from here on."""
         self.updates += 1
         said = {"known": True, "failing": False, "rewrites": 2, "updates": self.updates, "heals": 1,
                 "refused_packets": {"profile": "310", "listed": "92", "quic": "41", "rate": "0"},
                 "refused_bytes": {"profile": "18600", "listed": "7360", "quic": "52480", "rate": "0"}, **more}
+        if not self.firewall:
+            threading.Thread(target=self._report_firewall, daemon=True).start()
+        self.firewall = json.loads(json.dumps(said))
 
         def is_heard():
-            report(self.redis, "fwd", **said)
+            report(self.redis, "fwd", **self.firewall)
             status, body = self.owner.get("/api/v1/firewall")
             return status == 200 and body["updates"] == self.updates
         wait_until(is_heard, "apid has heard of the firewall")
@@ -108,6 +119,7 @@ class World:
             wait_until(lambda r=record: self.owner.get("/api/v1/lists/" + r["id"])[1] == r, "the list is told of")
 
     def stop(self):
+        self.ended.set()
         if self.proxyd:
             self.proxyd.quit()
         while self.started:
