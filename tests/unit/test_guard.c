@@ -206,6 +206,7 @@ static bool may_lead(
 static void test_a_public_name_leads_to_no_local_network(void)
 {
 	static char *exceptions[] = { (char *)"corp.example" };
+	struct rec_strs own;
 	struct settings s;
 	struct guard g;
 
@@ -218,10 +219,11 @@ static void test_a_public_name_leads_to_no_local_network(void)
 	OK(may_lead(&g, &s, "10.77.0.5", "10.77.0.5"));
 	OK(may_lead(&g, &s, "fd77::5", "fd77::5"));
 	OK(may_lead(&g, &s, "nas.home.arpa", "10.77.0.5"));
+	own = s.rebind_exceptions;
 	s.rebind_exceptions = (struct rec_strs){ .v = exceptions, .n = 1 };
 	OK(may_lead(&g, &s, "nas.corp.example", "10.77.0.5"));
 	OK(!may_lead(&g, &s, "nascorp.example", "10.77.0.5"));
-	s.rebind_exceptions = (struct rec_strs){ 0 };
+	s.rebind_exceptions = own;
 	settings_fini(&s);
 	guard_fini(&g);
 }

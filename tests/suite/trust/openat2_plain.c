@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* For programs under valgrind, which does not know openat2: LD_PRELOAD makes it an openat, which minds no limits. */
+/* For programs under valgrind, which does not know openat2: LD_PRELOAD makes it an openat, which
+ * minds no limits. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,6 +18,7 @@ long syscall(long number, ...)
 		a[i] = va_arg(args, long);
 	va_end(args);
 	if (number == SYS_openat2)
-		return openat((int)a[0], (const char *)a[1], (int)((const struct open_how *)a[2])->flags);
+		return openat(
+			(int)a[0], (const char *)a[1], (int)((const struct open_how *)a[2])->flags);
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
