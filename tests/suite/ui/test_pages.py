@@ -21,7 +21,7 @@ WIDE = """[...document.querySelectorAll("main *")].filter(e => e.getBoundingClie
 KEYLESS = """[document.body, ...document.querySelectorAll("[aria-label], [placeholder], [title]")].flatMap(
     e => e === document.body ? e.innerText.split(/\\n/) : [e.ariaLabel, e.title, e.placeholder]).filter(
     s => s && /^[a-z_]+(\\.[a-z_]+)+$/.test(s.trim()) && !/(example|org|home|local|txt)$/.test(s))"""
-SPARE = 12  # stops in rows that come meanwhile
+SPARE = 300  # stops in rows of long tables, which come as they are reached
 # How many times Tab is pressed from <main> on until all of it was had.
 STOPS = """(() => { const can = "a[href], button, input, select, textarea, summary, [tabindex='0']";
     const radios = new Set();
@@ -78,8 +78,11 @@ def seen(full, page):
         page.wait("!document.querySelector('main .ghost') && document.activeElement === document.querySelector('main h1')")
         found = known[address] = {"keyless": page.evaluate(KEYLESS),
                                   "html": page.evaluate("document.documentElement.outerHTML")}
-        for _ in range(page.evaluate(STOPS) + 1 + SPARE):
+        stops = page.evaluate(STOPS)
+        for pressed in range(stops + SPARE):
             page.keyboard_press("Tab")
+            if pressed > stops and not page.evaluate("document.activeElement.closest('main')"):
+                break
         found["keys"] = page.evaluate(REACHED)
         found["faults"] = [fault for theme in ("dark", "light") for width in WIDTHS
                            for fault in look(page, address, theme, width)]

@@ -103,7 +103,7 @@ def test_device_is_added_seen_blocked_and_let_through(lab, admin, device):
     admin.waitForSelector("[data-config]")
     phone = device(admin.text("[data-config]"))
     admin.click("dialog >> role=button[name='Done']")
-    visit(admin, "/devices/story-laptop")
+    admin.waitForSelector("h1 >> text=%s" % NAME)  # its page opens by itself
     try:
         # It is seen.
         visit(admin, "/live?device=story-laptop")
