@@ -61,6 +61,7 @@ class Gateway:
     """syncd between apid (who says which lists there are) and dnsd (who gets the set)."""
 
     def __init__(self, place, redis, dns_port):
+        self.redis = redis
         self.syncd = Syncd(place, redis, dns_port)
         self.apid, self.dnsd = [Probe(d, f"unix:{redis.socket}", place) for d in ("apid", "dnsd")]
         self.apid.do("listen", event="syncd.alarm")

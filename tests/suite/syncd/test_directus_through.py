@@ -34,6 +34,8 @@ class Through:
         """What apid has published until now was looked at."""
         self.set("image_ignore", {"id": "mark", "domain": f"m{time.monotonic_ns()}.example"})
         self.policy.gateway.request("syncd.sync_now")
+        gen = self.apid.flush("settings")
+        wait_until(lambda: self.policy.gateway.redis.applied("syncd", "settings") >= gen, "whose word counts is known")
 
     def set(self, topic, record):
         self.apid.set(topic, record["id"], record)
