@@ -156,6 +156,7 @@ def test_policy_of_all_devices_is_stored_only_as_it_was_seen(full, open_page):
     page.selectOption("main [name=words]", "hide")
     page.click("main >> role=button[name='Save']")
     wait_until(lambda: full.owner.get(path)[1]["value"] == {"images": "hide", "words": "hide"}, "it is stored")
+    page.see("Saved")
     full.owner.put(path, {"id": "device_defaults", "value": {"images": "show"}})
     page.selectOption("main [name=quic]", "reject")
     page.click("main >> role=button[name='Save']")
