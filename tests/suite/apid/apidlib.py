@@ -31,6 +31,9 @@ MIGRATIONS = sorted((ROOT / "apid/schema").glob("*.sql"))
 KEYS = ["xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
         "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
         "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="]
+TOPICS = {"devices", "device_keys", "groups", "settings", "profiles", "dns_rules", "dns_records", "list_sources", "appeal_answers",
+          "device_prefs", "categories", "websites", "words", "search_words", "category_prefs", "site_overrides", "sni_block",
+          "mitm_ignore", "image_ignore"}
 SEED = {
     "settings": [{"id": "endpoint", "value": "gw.example"}],
     "devices": [{"id": "phone", "name": "Phone", "active": True, "tunnel": "mitm",
@@ -372,8 +375,15 @@ db_password_file = {self.dir}/db-password
             raise AssertionError(f"{topic} stays {self.state(topic)}") from None
 
     def gens(self):
-        flat = self.redis("HGETALL", "culvert:gens:apid")
-        return dict(zip(flat[::2], flat[1::2]))
+        """Of every topic, once all have been published: that is a moment after the database is ready."""
+        found = {}
+
+        def are_there():
+            flat = self.redis("HGETALL", "culvert:gens:apid")
+            found.update(zip(flat[::2], flat[1::2]))
+            return TOPICS <= set(found)
+        wait_until(are_there, "every topic is published")
+        return found
 
     def rows(self):
         """All that the database says about devices."""

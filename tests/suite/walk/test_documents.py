@@ -120,15 +120,23 @@ def shell(lab, tmp_path_factory):
     return start
 
 
-def read_until(process, pattern):
-    """What it prints until that comes; the process ends then."""
+def read_until(process, pattern, cause):
+    """What it prints until that comes, which `cause` brings about, but not before the process listens; it ends then."""
     timer = threading.Timer(60, process.kill)
     timer.start()
-    said = []
+    said, seen = [], threading.Event()
+
+    def go_on():
+        while process.poll() is None and not seen.wait(0.5):
+            cause()
+    thread = threading.Thread(target=go_on)
+    thread.start()
     for line in process.stdout:
         said.append(line)
         if re.search(pattern, line):
             break
+    seen.set()
+    thread.join()
     timer.cancel()
     process.terminate()
     process.wait()
@@ -139,8 +147,8 @@ def read_until(process, pattern):
 def test_it_runs(block, shell, lab):
     process = shell(block)
     if block.what == "until":
-        lab.dig("phone", "allowed.example")
-        assert re.search(block.pattern, read_until(process, block.pattern)), block.text
+        said = read_until(process, block.pattern, lambda: lab.dig("phone", "allowed.example"))
+        assert re.search(block.pattern, said), block.text
         return
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
