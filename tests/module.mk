@@ -82,6 +82,7 @@ check-systemd: deps
 .PHONY: check-systemd
 
 # How long changes take to act, faults, load for long: tests/suite/trust has them short. What they print is kept.
+latency chaos soak netfuzz coverage analyze check-valgrind: SHELL = /bin/bash # for pipefail
 latency chaos soak: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all
 	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/$@ | tee $(B)/evidence/$@.log
@@ -96,10 +97,12 @@ netfuzz: deps
 coverage: deps
 	$(Q)$(MAKE) $(JOBS) B=build-cov SAN="--coverage -fprofile-update=atomic" CFLAGS="-O1 -g" all units
 	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=build-cov tests/coverage | tee $(B)/evidence/coverage.log
+
 # Three analyzers over the programs: minutes the first time.
 analyze: deps
 	$(Q)deploy/deps analyze
 	$(Q)mkdir -p $(B)/evidence && set -o pipefail && B=$(B) tests/lint/analyze | tee $(B)/evidence/analyze.log
+
 # The unit tests and the core of each daemon's suite, under valgrind: minutes.
 check-valgrind: deps
 	$(Q)deploy/deps analyze
