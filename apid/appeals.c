@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/appeals.h"
 #include "apid/appeal_decision.h"
+#include "apid/mail_message.h"
 #include "apid/unblock.h"
 #include "common/log.h"
 
@@ -37,11 +38,12 @@ static void notify(struct appeals *a, const struct rec_appeal *rec)
 {
 	const char *mode = enum_text(ENUM_ID_appeal_mode, (int)rec->mode);
 	cJSON *data = codec_encode(REC_appeal, rec);
+	const char *reason = rec->reason ? rec->reason : "";
 	char text[700];
 
-	snprintf(text, sizeof(text), "New %s of %s: %s: %.300s", mode,
+	snprintf(text, sizeof(text), "New %s of %s: %s: %.*s", mode,
 		rec->device_id ? rec->device_id : "a device", rec->host,
-		rec->reason ? rec->reason : "");
+		(int)mail_text_fit(reason, 300), reason);
 	text[strcspn(text, "\r\n")] = '\0';
 	notify_add(a->notify, "appeal", data, text);
 }

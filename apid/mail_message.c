@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <mbedtls/base64.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,28 @@ bool mail_is_address(const char *text)
 	return at && local && local <= 64 && strlen(text) <= 254 && at[1] &&
 	       strspn(text, ok) == local && strspn(at + 1, ok) == strlen(at + 1) &&
 	       !strpbrk(at + 1, "!#$%&'*+/=?^_`{|}~");
+}
+
+size_t mail_text_fit(const char *text, size_t max)
+{
+	size_t n = strnlen(text, max + 1);
+
+	if (n <= max)
+		return n;
+	/* A character has at most three bytes behind its first. What has more is no UTF-8. */
+	for (size_t back = 0; back <= 3 && back < max; back++) {
+		if (((unsigned char)text[max - back] & 0xc0) != 0x80)
+			return max - back;
+	}
+	return max;
+}
+
+void mail_subject_format(const char *text, char out[static MAIL_SUBJECT_MAX])
+{
+	size_t n = mail_text_fit(text, 100);
+
+	snprintf(out, MAIL_SUBJECT_MAX, "Culvert: %.*s", (int)n, text);
+	out[strcspn(out, "\r\n")] = '\0';
 }
 
 void mail_append_base64(struct buf *out, const void *data, size_t len)
@@ -46,13 +69,9 @@ static void add_base64_lines(struct buf *out, const char *text)
 /* RFC 2047, each word of at most 45 bytes, cut between characters. */
 static void add_subject(struct buf *out, const char *text)
 {
-	size_t len = strlen(text);
-
 	buf_append_str(out, "Subject:");
-	for (size_t at = 0, n; at < len; at += n) {
-		n = len - at < 45 ? len - at : 45;
-		while (n > 1 && at + n < len && ((unsigned char)text[at + n] & 0xc0) == 0x80)
-			n--;
+	for (size_t at = 0, n; text[at]; at += n) {
+		n = mail_text_fit(text + at, 45);
 		buf_append_str(out, at ? "\r\n =?UTF-8?B?" : " =?UTF-8?B?");
 		mail_append_base64(out, text + at, n);
 		buf_append_str(out, "?=");

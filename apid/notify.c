@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/notify.h"
 #include "apid/base64url.h"
+#include "apid/mail_message.h"
 #include "apid/notify_webhook.h"
 #include "common/log.h"
 #include "common/random.h"
@@ -143,7 +144,7 @@ static void send_mail(struct notify_channel *c, const struct notify_settings *s,
 
 static void send_gathered(struct notify_channel *c, const struct notify_settings *s)
 {
-	char subject[128];
+	char subject[MAIL_SUBJECT_MAX];
 	struct buf text;
 
 	buf_init(&text, 65536);
@@ -158,10 +159,9 @@ static void send_gathered(struct notify_channel *c, const struct notify_settings
 	}
 	buf_append_byte(&text, '\0');
 	if (c->sending == 1)
-		snprintf(subject, sizeof(subject), "Culvert: %.100s", first(c)->text);
+		mail_subject_format(first(c)->text, subject);
 	else
 		snprintf(subject, sizeof(subject), "Culvert: %zu notifications", c->sending);
-	subject[strcspn(subject, "\r\n")] = '\0';
 	if (text.failed)
 		notify_settle(c, "no memory");
 	else

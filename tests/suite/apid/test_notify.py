@@ -145,10 +145,12 @@ def test_mail_names_the_appeal_and_gathers_what_waits(notified, proxyd, closing,
     _, owner = notified
     server = closing(Mail(context, implicit=True))
     put(owner, mail=mail(server, "tls"))
-    post_appeal(proxyd, 1, "d\u00e9sol\u00e9 \u2026 \U0001f600 " * 9 + "\n.\nBcc: x@y.example")
+    post_appeal(proxyd, 1, "Ah " + "d\u00e9sol\u00e9 \u2026 \U0001f600 " * 9 + "\n.\nBcc: x@y.example")
     wait_until(lambda: server.letters, "a letter")
     letter = server.letters[0][2]
-    assert letter["Subject"].startswith("Culvert: New appeal of phone: a1.example: d\u00e9sol\u00e9")
+    subject = letter["Subject"]
+    assert subject.startswith("Culvert: New appeal of phone: a1.example: Ah d\u00e9sol\u00e9")
+    assert subject.rstrip().endswith("\U0001f600 d\u00e9sol\u00e9"), "cut between characters"
     assert letter["Bcc"] is None and "\U0001f600" in letter.get_content()
     for n in range(2, 5):
         post_appeal(proxyd, n)
