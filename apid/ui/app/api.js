@@ -105,12 +105,15 @@ export async function get(path, options) {
 /* With its ETag, to be handed to change(). */
 export const read = (path, options) => request("GET", path, undefined, options);
 
-/* POST, PUT, PATCH, DELETE. options.etag: only if it is still that. */
-export async function change(method, path, body, options) {
+/* Changes a record, and gives it back with its new ETag. */
+export async function write(method, path, body, options) {
 	const answer = await request(method, path, body, options);
 	if (path.startsWith("/api/")) tell("change", path, answer.data);
-	return answer.data;
+	return answer;
 }
+
+/* POST, PUT, PATCH, DELETE. options.etag: only if it is still that. */
+export const change = async (...what) => (await write(...what)).data;
 
 /* All records of a paged resource, page by page: onPage(records, all so far). */
 export async function all(path, { signal, onPage, limit = 500, max = Infinity } = {}) {

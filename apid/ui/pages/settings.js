@@ -69,12 +69,16 @@ async function store(before, after, known) {
 	}
 }
 
-/* A setting of many parts is stored as a whole: only where it is still as it was read. */
-async function keepWhole(page, id, isThere) {
-	let known = isThere ? { etag: (await api.read(path(id), { signal: page.signal })).etag } : { ifNone: true };
+/* A setting of many parts is stored as a whole: only where it is still as it was read, which is among values then. */
+async function keepWhole(page, id, values) {
+	let known = { ifNone: true };
+	if (values[id] !== undefined) {
+		const { data, etag } = await api.read(path(id), { signal: page.signal });
+		values[id] = data.value;
+		known = { etag };
+	}
 	return async value => {
-		await api.change("PUT", path(id), { id, value }, known);
-		known = { etag: (await api.read(path(id), { signal: page.signal })).etag };
+		known = { etag: (await api.write("PUT", path(id), { id, value }, known)).etag };
 	};
 }
 
@@ -119,7 +123,7 @@ export async function show(page) {
 	await load(body, async () => {
 		const values = Object.fromEntries((await api.all("/api/v1/settings", { signal: page.signal })).map(s => [s.id, s.value]));
 		const whole = key === "notifications" ? key : "device_defaults";
-		return [values, fields ?? policyFields(await policyChoices(api), "nothing"), await keepWhole(page, whole, values[whole] !== undefined)];
+		return [values, fields ?? policyFields(await policyChoices(api), "nothing"), await keepWhole(page, whole, values)];
 	}, ([values, shown, keep]) => {
 		if (key === "notifications") {
 			return el("div", { class: "grid two" }, formPanel(t("settings.tab.notifications"), NOTIFY, flatten(values.notifications), async after => {

@@ -13,6 +13,11 @@ from uilib import SECOND, appeal
 HOLD = """globalThis.whole = fetch; globalThis.gate = new Promise(done => { globalThis.let_go = done; });
     globalThis.fetch = async (...a) => { if ((a[1]?.method ?? "GET") !== "GET") await gate; return whole(...a); }"""
 
+# Answers of requests whose method and path begin so (a regular expression) are held until let_go() is called; held tells how many are.
+HOLD_ANSWERS = """globalThis.held = 0; globalThis.whole = fetch; globalThis.gate = new Promise(done => { globalThis.let_go = done; });
+    globalThis.fetch = async (...a) => { const answer = await whole(...a);
+        if (/^%s/.test((a[1]?.method ?? "GET") + " " + a[0])) { held++; await gate; } return answer; }"""
+
 
 @pytest.fixture
 def adam(full):
@@ -163,6 +168,48 @@ def test_policy_of_all_devices_is_stored_only_as_it_was_seen(full, open_page):
     page.see("Somebody else has changed it meanwhile.")
     assert full.owner.get(path)[1]["value"] == {"images": "show"}
     full.owner.delete(path)
+
+
+DEFAULTS = "/api/v1/settings/device_defaults"
+
+
+@pytest.fixture(name="defaults")
+def _defaults(full):
+    """defaults(**value): another administrator stores the policy of all devices."""
+    def put(**value):
+        assert full.owner.put(DEFAULTS, {"id": "device_defaults", "value": value})[0] in (200, 201)
+    put(images="hide")
+    yield put
+    full.owner.delete(DEFAULTS)
+
+
+def test_what_another_stores_while_it_is_stored_is_not_overwritten_next(full, open_page, defaults):
+    page = open_page("/settings/defaults")
+    open_page.expected.append("412")
+    page.selectOption("main [name=words]", "hide")
+    page.evaluate(HOLD_ANSWERS % "PUT ")
+    page.click("main >> role=button[name='Save']")
+    wait_until(lambda: page.evaluate("held"), "it is stored, and the page does not know")
+    defaults(images="show")
+    page.evaluate("let_go()")
+    page.see("Saved")
+    page.selectOption("main [name=quic]", "reject")
+    page.click("main >> role=button[name='Save']")
+    page.see("Somebody else has changed it meanwhile.")
+    assert full.owner.get(DEFAULTS)[1]["value"] == {"images": "show"}
+
+
+def test_policy_of_all_devices_is_shown_as_it_is_when_it_may_be_stored(open_page, defaults):
+    """Also where another has stored it after all settings were read."""
+    page = open_page("/settings")
+    page.waitForSelector("main [name=endpoint]")
+    page.evaluate(HOLD_ANSWERS % "GET .*settings\\?")
+    page.click("main >> role=link[name='Policy of all devices']")
+    wait_until(lambda: page.evaluate("held"), "all settings are read")
+    defaults(images="show")
+    page.evaluate("let_go()")
+    page.waitForSelector("main [name=images]")
+    assert page.inputValue("main [name=images]") == "show"
 
 
 def test_setting_that_is_wrong_is_told_at_its_field(full, open_page):
