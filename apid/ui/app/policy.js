@@ -2,6 +2,7 @@
 // The policy fields that devices, groups and the defaults of all devices have (an absent one inherits).
 
 import { el, fill, plain } from "./dom.js";
+import { Problem } from "./api.js";
 import { t } from "./text.js";
 import { button } from "./ui.js";
 import { choiceText } from "./form.js";
@@ -37,6 +38,7 @@ export function schedules(name, whats) {
 				const node = el("fieldset", { class: "panel stack tight field" }, el("legend", { class: "sr" }, t("schedule.one")),
 					el("div", { class: "row" }, what, from, "–", to, el("span", { class: "grow" }), button("", { icon: "trash", kind: "quiet small", label: t("schedule.remove"), onclick: () => node.remove() })),
 					el("div", { class: "choices" }, days.map(d => el("label", {}, d, t("day." + d.value)))));
+				node.dayless = () => (days.some(d => d.checked) ? undefined : days[0]);
 				node.read = () => {
 					const chosen = days.filter(d => d.checked).map(d => d.value);
 					return { what: what.value, from: from.value, to: to.value, ...(chosen.length && chosen.length < 7 ? { days: chosen } : {}) };
@@ -44,9 +46,16 @@ export function schedules(name, whats) {
 				return node;
 			};
 			fill(lines, (value ?? []).map(line));
+			const node = el("div", { class: "stack tight" }, lines, el("div", {}, button(t("schedule.add"), { icon: "plus", kind: "small", onclick: () => lines.append(line({ what: whats[0][0] })) })));
+			const firstDayless = () => [...lines.children].map(l => l.dayless()).find(Boolean);
 			return {
-				node: el("div", { class: "stack tight" }, lines, el("div", {}, button(t("schedule.add"), { icon: "plus", kind: "small", onclick: () => lines.append(line({ what: whats[0][0] })) }))),
-				value: () => (lines.children.length ? [...lines.children].map(l => l.read()) : undefined),
+				node,
+				value() {
+					// To the API no days are all days: nobody means that who has taken each away.
+					if (firstDayless()) throw new Problem(400, { errors: [{ pointer: "/" + name, reason: t("schedule.no.day") }] });
+					return lines.children.length ? [...lines.children].map(l => l.read()) : undefined;
+				},
+				focus: () => (firstDayless() ?? node.querySelector("select, button")).focus(),
 			};
 		},
 	};

@@ -54,7 +54,7 @@ export default {
 
 	/* policy */
 	"policy.about": "What is not set here comes from the group, then from the settings for all devices.", "policy.web": "Websites", "policy.network": "Network", "policy.times": "Times", "policy.inherits": "All inherited",
-	"schedule.one": "A time at which it is blocked", "schedule.what": "What is blocked", "schedule.from": "From", "schedule.to": "To", "schedule.add": "Add a time", "schedule.remove": "Remove this time", "schedule.all": "Everything", "schedule.list": "List {name}", "schedule.category": "Category {name}",
+	"schedule.one": "A time at which it is blocked", "schedule.what": "What is blocked", "schedule.from": "From", "schedule.to": "To", "schedule.add": "Add a time", "schedule.remove": "Remove this time", "schedule.no.day": "has a time without a day: choose one, or remove the time", "schedule.all": "Everything", "schedule.list": "List {name}", "schedule.category": "Category {name}",
 	"day.mon": "Mon", "day.tue": "Tue", "day.wed": "Wed", "day.thu": "Thu", "day.fri": "Fri", "day.sat": "Sat", "day.sun": "Sun",
 	"safe_search.own": "Set here", "safe_search.google": "Google", "safe_search.bing": "Bing", "safe_search.duckduckgo": "DuckDuckGo", "safe_search.youtube": "YouTube", "safe_search.youtube.strict": "strict", "safe_search.youtube.moderate": "moderate", "safe_search.youtube.off": "off",
 	"switch.offline_browser": "No browsing", "switch.offline_browser.about": "The proxy answers with a page; apps go on.", "switch.offline_vpn": "No apps", "switch.offline_vpn.about": "Nothing but the browser’s proxy goes on.",

@@ -102,6 +102,26 @@ def test_policy_is_set_and_inherited_again(world, open_page):
     assert "unknown_sites" not in record and "schedules" not in record
 
 
+def test_time_without_a_day_is_not_stored(world, open_page):
+    """It would be one of every day."""
+    world.have("devices", {"id": "dayless", "name": "Dayless", "public_key": key(48)})
+    page = open_page("/devices/dayless/policy")
+    for _ in range(2):
+        page.click("role=button[name='Add a time']")
+    days = "main fieldset fieldset >> nth=1 >> input[type=checkbox] >> nth=%d"
+    for n in range(7):
+        page.uncheck(days % n)
+    page.click("main >> role=button[name='Save']")
+    page.see("Blocked at times has a time without a day: choose one, or remove the time.")
+    assert page.evaluate("document.activeElement.value") == "mon"
+    assert "schedules" not in world.owner.get("/api/v1/devices/dayless")[1]
+    page.check(days % 4)
+    page.click("main >> role=button[name='Save']")
+    page.see("Saved")
+    at = {"what": "all", "from": "21:00", "to": "06:00"}
+    assert world.owner.get("/api/v1/devices/dayless")[1]["schedules"] == [at, {**at, "days": ["fri"]}]
+
+
 def test_switch_is_undone_from_the_message(world, open_page):
     world.have("devices", {"id": "switched", "name": "Switched", "public_key": key(42)})
     page = open_page("/devices/switched/policy")
