@@ -10,6 +10,7 @@
 #define TICK_MS		 500
 #define DEADLINE_TICKS	 4
 #define PING_TICKS	 4
+#define TRUST_TICKS	 10
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS	 2000
 #define READ_SIZE	 65536
@@ -131,7 +132,7 @@ static void give_up(struct bus_conn *c, const char *why)
 	uv_close(&l->handle, on_link_closed);
 	if (!c->closing) {
 		c->failures++;
-		if (was_up || !c->reported)
+		if ((was_up && !c->is_suspect) || !c->reported)
 			log_warning("bus: connection lost name=%s why=%s", c->conf.name, why);
 		c->reported = true;
 		schedule_retry(c);
@@ -139,6 +140,15 @@ static void give_up(struct bus_conn *c, const char *why)
 	drop_pending(c);
 	if (was_up)
 		c->ops->on_down(c);
+}
+
+/* What it said is likely to be said again. */
+static void distrust(struct bus_conn *c, const char *why)
+{
+	bool was_up = c->up;
+
+	give_up(c, why);
+	c->is_suspect |= was_up;
 }
 
 static void on_write(uv_write_t *req, int status)
@@ -276,7 +286,7 @@ static void handle_reply(struct bus_conn *c, const redisReply *r)
 		return;
 	}
 	if (list_is_empty(&c->pending)) {
-		give_up(c, "an answer nobody asked for");
+		distrust(c, "an answer nobody asked for");
 		return;
 	}
 	cmd = container_of(c->pending.next, struct command, node);
@@ -319,8 +329,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	for (;;) {
 		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
 			l->conn->overflowed = l->elements > ELEMENTS_MAX;
-			give_up(l->conn,
-				l->conn->overflowed ? "reply too large" : l->reader->errstr);
+			if (l->conn->overflowed)
+				give_up(l->conn, "reply too large");
+			else
+				distrust(l->conn, l->reader->errstr);
 			return;
 		}
 		if (!reply)
@@ -333,16 +345,25 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	}
 }
 
-static void set_up(struct bus_conn *c)
+static void trust(struct bus_conn *c)
 {
-	c->up = true;
+	c->is_suspect = false;
 	/* What was too large is likely to be asked for again. */
 	c->backoff_ms = c->overflowed ? BACKOFF_MAX_MS : BACKOFF_FIRST_MS;
-	c->overflowed = false;
-	c->connects++;
 	if (c->reported || c->connects == 1)
 		log_info("bus: connected name=%s", c->conf.name);
 	c->reported = false;
+}
+
+static void set_up(struct bus_conn *c)
+{
+	c->up = true;
+	c->connects++;
+	c->good_ticks = 0;
+	c->backoff_ms = BACKOFF_MAX_MS;
+	if (!c->is_suspect)
+		trust(c);
+	c->overflowed = false;
 	c->ops->on_up(c);
 }
 
@@ -478,6 +499,8 @@ static void on_watchdog(struct timer *t)
 	struct bus_conn *c = t->data;
 	bool due = !c->up || !list_is_empty(&c->pending) || c->pinging;
 
+	if (c->is_suspect && c->up && ++c->good_ticks >= TRUST_TICKS)
+		trust(c);
 	if (due && ++c->silent_ticks >= DEADLINE_TICKS) {
 		give_up(c, "no answer for 2 s");
 		return;
@@ -514,6 +537,7 @@ void bus_conn_set_server(struct bus_conn *c, const char *server)
 	if (c->closing)
 		return;
 	give_up(c, "another server is to be used");
+	c->is_suspect = false;
 	c->backoff_ms = BACKOFF_FIRST_MS;
 	timer_start(&c->retry, 0, 0);
 }

@@ -13,6 +13,8 @@
  * reconnects for ever (50 ms doubling to 2 s, with jitter) and has its own deadline: a server that
  * sends nothing for 2 s while an answer is due is given up, and so is one whose reply is larger
  * than 128 MiB. It pings when idle.
+ * One that was up and ended for what it said (no reply of the protocol, or not asked for) is come
+ * back to at the slowest pace, and logged once, until it has lasted for 5 s.
  * A server that refuses to write because it follows another (READONLY) is given up too: what has
  * its address may be another server the next time.
  */
@@ -51,7 +53,9 @@ struct bus_conn {
 	unsigned backoff_ms;
 	unsigned handles; /* open handles, for on_closed */
 	bool up, pinging, closing, reported;
-	bool overflowed; /* it ended for a reply that was too large */
+	bool overflowed;     /* it ended for a reply that was too large */
+	bool is_suspect;     /* it ended for what it said, and has not lasted since */
+	unsigned good_ticks; /* of the watchdog, while it is suspect and up */
 	uint64_t connects, failures;
 };
 

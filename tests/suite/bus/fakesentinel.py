@@ -2,6 +2,7 @@
 """What says that it is a Sentinel, and answers what a test wants."""
 import socket
 import threading
+import time
 
 
 def bulk(*words):
@@ -12,7 +13,7 @@ class FakeSentinel:
     """`says`: (address, port, epoch) of the master; bytes, which are each answer; None for no answer at all."""
 
     def __init__(self, says):
-        self.says, self.asked = says, 0
+        self.says, self.asked, self.came = says, 0, []  # came: when each connection did
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.where = "127.0.0.1:%d" % self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -23,6 +24,7 @@ class FakeSentinel:
                 conn, _ = self.socket.accept()
             except OSError:
                 return
+            self.came.append(time.monotonic())
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):

@@ -87,6 +87,19 @@ def test_what_is_no_answer_does_no_harm(servers, sentinels, apid, wrong):
         raise AssertionError("\n".join(log)[-3000:]) from e
 
 
+def test_one_that_speaks_garbage_is_come_back_to_slowly_and_told_of_once(sentinels, probe):
+    """Though it greets as it should; until it speaks as a Sentinel again."""
+    wrong = sentinels[0]
+    wrong.says = b"garbage\r\n"
+    apid = probe("apid", "unix:/nowhere", sentinels=[s.where for s in sentinels])
+    wait_until(lambda: len(wrong.came) >= 3, "it is come back to", 60)
+    assert wrong.came[2] - wrong.came[1] > 0.3
+    lost, found = ("bus: %s name=sentinel-%s" % (what, wrong.where) for what in ("connection lost", "connected"))
+    assert apid.text().count(lost) == 1 and apid.text().count(found) == 1
+    wrong.says = sentinels[1].says
+    wait_until(lambda: apid.text().count(found) == 2, "it is believed again", 60)
+
+
 def test_sentinels_that_are_at_odds_lead_nobody_from_a_master_that_works(servers, sentinels, apid):
     ours, other = servers
     sentinels[0].says, sentinels[1].says = says(other, 9), None
