@@ -9,8 +9,8 @@ bool mail_is_address(const char *text);
 
 #define MAIL_SUBJECT_MAX 128 /* bytes, with its zero */
 
-/* How many bytes of text, UTF-8, are to be kept where there is room for max: whole characters, but for
- * a first one that is longer than that. */
+/* How many bytes of text, UTF-8, are to be kept where there is room for max: whole characters, but
+ * for a first one that is longer than that. */
 size_t mail_text_fit(const char *text, size_t max);
 /* "Culvert: " and the beginning of text's first line. */
 void mail_subject_format(const char *text, char out[static MAIL_SUBJECT_MAX]);
