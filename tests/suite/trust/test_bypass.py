@@ -144,8 +144,9 @@ def test_dns_over_https_by_name(lab, name):
     assert page.status in (0, 403, 451), page
 
 
+# By HTTP/1.1 where there is a body: curl 7.88 loses an answer of HTTP/2 that comes before it has sent that (RFC 9113 8.1).
 @pytest.mark.parametrize("options", (
-    ("-H", "Content-Type: application/dns-message", "--data-binary", "x"),
+    ("--http1.1", "-H", "Content-Type: application/dns-message", "--data-binary", "x"),
     ("-H", "Accept: application/dns-message"), ("-H", "Accept: APPLICATION/DNS-Message;q=1")), ids=("POST", "GET", "case"))
 def test_dns_over_https_at_an_allowed_site(lab, options):
     before = ways.origin_saw(lab, "allowed.example")
