@@ -116,7 +116,8 @@ def shell(lab, tmp_path_factory):
             text = text.replace(path, there)
         enter = None if block.where in ("repository", "lab") else lab.hosts[{"gateway": "gw"}[block.where]].enter
         return subprocess.Popen(["bash", "-ec", "shopt -s expand_aliases\n" + text], cwd=ROOT, env=env, preexec_fn=enter,
-                                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                text=True, errors="backslashreplace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
     return start
 
 
