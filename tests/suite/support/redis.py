@@ -26,14 +26,25 @@ class Redis:
         self.acl.write_text(re.sub(r"@PASSWORD_([\w.-]+)@", r"secret-\1", text) + "user root on >root ~* &* +@all\n")
 
     def start(self):
+        """Until it answers; once more where the machine let the first not come up."""
+        if not self._comes_up():
+            print("redis-server did not come up (exit status %s): once more" % self.process.poll())
+            self.stop()
+            assert self._comes_up(), (self.dir / "redis.log").read_text()
+        return self
+
+    def _comes_up(self):
         command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket,
                    "--unixsocketperm", "777", "--dir", self.dir, "--save", "",
                    "--aclfile", self.acl, "--daemonize", "no", "--appendonly", "no", "--loglevel", "warning",
                    "--dbfilename", "dump.rdb"]
         with (self.dir / "redis.log").open("a") as log:
             self.process = subprocess.Popen([str(c) for c in command], stdout=log)
-        wait_until(self._answers, "redis")
-        return self
+        try:
+            wait_until(lambda: self.process.poll() is not None or self._answers(), "redis")
+        except AssertionError:
+            return False
+        return self.process.poll() is None
 
     def _answers(self):
         try:

@@ -170,11 +170,14 @@ class Dns(threading.Thread):
             except OSError:
                 return
             at, labels = 12, []
-            while query[at]:
-                labels.append(query[at + 1:at + 1 + query[at]].decode())
-                at += 1 + query[at]
+            try:
+                while query[at]:
+                    labels.append(query[at + 1:at + 1 + query[at]].decode())
+                    at += 1 + query[at]
+                kind = struct.unpack("!H", query[at + 1:at + 3])[0]
+            except (IndexError, UnicodeDecodeError, struct.error):
+                continue  # another test's, to whoever had this port before
             question = query[12:at + 5]
-            kind = struct.unpack("!H", query[at + 1:at + 3])[0]
             address = self.names.get(".".join(labels).lower())
             answer = b""
             if address and kind == 1:
