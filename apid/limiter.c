@@ -12,6 +12,7 @@ void limiter_init(struct limiter *l, uint32_t rate, uint32_t burst)
 	hmap_init(&l->full_at, NULL);
 	l->interval_us = rate ? 1000000 / rate : 0;
 	l->burst_us = l->interval_us * (burst ? burst : 1);
+	l->swept_us = 0;
 }
 
 void limiter_fini(struct limiter *l)

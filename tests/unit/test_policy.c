@@ -182,7 +182,7 @@ static struct decision decide(struct world *w, const char *device, enum policy_p
 static void test_nothing_known_blocks_everything(void)
 {
 	static const struct directory_ops none = { 0 };
-	struct world w;
+	struct world w = { 0 };
 
 	uv_loop_init(&w.loop);
 	w.bus = fake_bus_new();
