@@ -37,9 +37,9 @@ DELIMITER ;""")
     database.sql("DROP TRIGGER IF EXISTS culvert.give_up; DROP DATABASE IF EXISTS faults")
 
 
-def name_of(apid, path):
-    topic, name, _, _ = PLACES[path]
-    return apid.state(topic)[name]["name"]
+def await_name(apid, path, name):
+    topic, record, _, _ = PLACES[path]
+    apid.await_state(topic, lambda records: records[record]["name"] == name)
 
 
 def audits(database, path):
@@ -52,7 +52,8 @@ def test_a_change_given_up_twice_is_made_once(apid, database, path, give_up):
     give_up(2, DEADLOCK)
     status, body = owner.patch(path, {"name": "Renamed"})
     assert (status, body.get("name"), give_up.left()) == (200, "Renamed", 0), body
-    assert name_of(apid, path) == "Renamed" and audits(database, path) == 1
+    await_name(apid, path, "Renamed")
+    assert audits(database, path) == 1
     assert apid.log().count("transaction begins anew") == 2
 
 
@@ -61,9 +62,10 @@ def test_a_change_given_up_time_and_again_is_refused_and_changes_nothing(apid, d
     give_up(3, DEADLOCK)
     status, body = owner.patch(path, {"name": "Renamed"})
     assert (status, body.get("detail"), owner.headers["Retry-After"]) == (503, "another change is under way", "1")
-    assert name_of(apid, path) == PLACES[path][3] and audits(database, path) == 0 and give_up.left() == 0
+    await_name(apid, path, PLACES[path][3])
+    assert audits(database, path) == 0 and give_up.left() == 0
     assert owner.patch(path, {"name": "Renamed"})[0] == 200
-    assert name_of(apid, path) == "Renamed"
+    await_name(apid, path, "Renamed")
 
 
 @pytest.mark.parametrize("number, told", [(LOCK_TIMEOUT, (503, "another change is under way")),
@@ -74,4 +76,5 @@ def test_another_error_is_told_at_once(apid, database, path, give_up, number, to
     status, body = owner.patch(path, {"name": "Renamed"})
     assert (status, body.get("detail")) == told
     assert give_up.left() == 1 and "begins anew" not in apid.log()
-    assert name_of(apid, path) == PLACES[path][3] and audits(database, path) == 0
+    await_name(apid, path, PLACES[path][3])
+    assert audits(database, path) == 0
