@@ -266,7 +266,7 @@ static void begin(struct judgement *out)
 {
 	out->judged = JUDGED_PASS;
 	out->ede = EDE_NONE;
-	out->text[0] = 0;
+	out->text[0] = out->list[0] = 0;
 	out->lists = 0;
 	out->final = out->renewal = out->drops_private = false;
 	out->alias = NULL;

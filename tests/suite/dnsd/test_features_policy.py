@@ -53,6 +53,19 @@ def test_nobody_watched_is_told_of_by_counters_alone(watched):
     assert not queries.seen
 
 
+def test_a_block_by_no_list_counts_for_none(watched):
+    """D10: a canary's, a private address', one after those of a list"""
+    world, upstream, _, counts = watched
+    upstream.zone[("lan.site.example", "A")] = ["192.168.7.7"]
+    world.ask("ads.listed.example", source=LEVELS["full"])
+    for name in ("use-application-dns.net", "mask.icloud.com", "lan.site.example") * 4:
+        world.ask(name, source=LEVELS["full"])
+    wait_until(lambda: sum(e["blocked"] for e in list(counts.seen) if "list" not in e) >= 13, "all are counted")
+    counts.wait(lambda e: "list" in e)
+    hits = [e for e in counts.seen if "list" in e]
+    assert {e["list"] for e in hits} == {"adblock"} and sum(e["blocked"] for e in hits) < 4, hits
+
+
 def test_watched_devices_are_told_of_as_their_privacy_allows(watched):
     """D10"""
     world, upstream, queries, _ = watched
