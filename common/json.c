@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REPLACEMENT 0xfffdu /* stands for what is no character */
+
 enum { DEPTH_MAX = 32, FEW_KEYS = 16 };
 
 /*
@@ -290,23 +292,39 @@ cJSON *json_parse(const char *text, size_t len)
 	return value;
 }
 
+/* How many bytes at p are written as they are. */
+static size_t count_plain(const unsigned char *p, const unsigned char *end)
+{
+	struct checker c = { .p = p, .end = end };
+	const unsigned char *good = p;
+
+	while (c.p < end && *c.p >= 0x20 && *c.p != '"' && *c.p != '\\') {
+		if (*c.p < 0x80)
+			c.p++;
+		else if (!check_utf8(&c))
+			break;
+		good = c.p;
+	}
+	return (size_t)(good - p);
+}
+
 static void format_string(struct buf *out, const char *text)
 {
+	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+
 	buf_append_byte(out, '"');
 	for (;;) {
-		size_t plain = 0;
+		size_t plain = count_plain(p, end);
 
-		while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
-			text[plain] != '\\')
-			plain++;
-		buf_append(out, text, plain);
-		text += plain;
-		if (!*text)
+		buf_append(out, p, plain);
+		p += plain;
+		if (p == end)
 			break;
-		if (*text == '"' || *text == '\\')
-			buf_printf(out, "\\%c", *text++);
+		if (*p == '"' || *p == '\\')
+			buf_printf(out, "\\%c", *p);
 		else
-			buf_printf(out, "\\u%04x", (unsigned char)*text++);
+			buf_printf(out, "\\u%04x", *p < 0x80 ? *p : REPLACEMENT);
+		p++;
 	}
 	buf_append_byte(out, '"');
 }

@@ -134,6 +134,32 @@ static void test_format_keeps_large_integers(void)
 	cJSON_Delete(value);
 }
 
+static void test_format_gives_utf8_whatever_a_string_has(void)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{ "K\xc3\xa4se", "\"K\xc3\xa4se\"" },
+		{ "K\xc3", "\"K\\ufffd\"" },
+		{ "\xf0\x9f\x98\"", "\"\\ufffd\\ufffd\\ufffd\\\"\"" },
+		{ "\xfd\xa5\n\xe2\x82\xac", "\"\\ufffd\\ufffd\\u000a\xe2\x82\xac\"" },
+		{ "\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"" },
+		{ "", "\"\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cJSON *value = cJSON_CreateString(rows[i].in), *again;
+		char *text = json_format(value);
+
+		STR_IS(text, rows[i].out);
+		again = json_parse(text, strlen(text));
+		OK(again);
+		cJSON_Delete(again);
+		free(text);
+		cJSON_Delete(value);
+	}
+}
+
 static void test_get_is_exact_in_case(void)
 {
 	cJSON *value = json_parse("{\"Task\":1}", 10);
@@ -155,6 +181,7 @@ int main(void)
 	TAP_RUN(test_rejects_depth_over_32);
 	TAP_RUN(test_integers_are_whole_and_within_53_bits);
 	TAP_RUN(test_format_keeps_large_integers);
+	TAP_RUN(test_format_gives_utf8_whatever_a_string_has);
 	TAP_RUN(test_get_is_exact_in_case);
 	return tap_done();
 }
