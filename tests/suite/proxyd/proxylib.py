@@ -243,6 +243,7 @@ class World(network.Network):
         self._configure()
         self.init_ca()
         self.start_proxyd()
+        self.wait_list()
 
     def down(self):
         try:
@@ -453,6 +454,16 @@ appeals_per_hour = 1000
             return record and json.loads(record)["local_gen"] >= gen
         wait_until(compiled, "websites at %d compiled" % gen)
         return json.loads(self.redis("HGET", "culvert:gens:syncd", "webset"))["gen"]
+
+    def wait_list(self):
+        """Until the list of advertising is in force: syncd's first set may be without it."""
+        def is_there(topic, name, has):
+            record = self.redis("HGET", "culvert:state:%s:syncd" % topic, name)
+            return record and has(json.loads(record))
+        for topic, name, has in (("domainset", "main", lambda r: "adblock" in r["lists"]),
+                                 ("lists", "adblock", lambda r: "bit" in r)):
+            wait_until(lambda t=topic, n=name, h=has: is_there(t, n, h), "the list in " + topic)
+            self.wait_applied(topic, json.loads(self.redis("HGET", "culvert:gens:syncd", topic))["gen"], "syncd")
 
     def wait_policy(self):
         """Until a reviewed site passes."""
