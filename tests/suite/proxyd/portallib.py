@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The appeal portal as a browser without script sees it: pages, their forms, what is sent."""
+import contextlib
 import html.parser
 import json
 import urllib.parse
@@ -95,6 +96,9 @@ def stored(world, **match):
 
 
 def spooled(world):
-    """Appeals on the disk of proxyd."""
-    return [json.loads(f.read_text()) for f in
-            sorted((world.dir / "state/proxyd/queue-appeals").glob("*.json"))]
+    """Appeals on the disk of proxyd; one that is confirmed meanwhile is gone."""
+    found = []
+    for file in sorted((world.dir / "state/proxyd/queue-appeals").glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(json.loads(file.read_text()))
+    return found
