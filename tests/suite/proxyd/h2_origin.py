@@ -20,6 +20,7 @@ class Stream:
         self.conn, self.number, self.headers = conn, number, headers
         self.body, self.trailers = bytearray(), []
         self.out, self.out_trailers, self.ended = bytearray(), None, False
+        self.is_whole = threading.Event()
 
     def get(self, name):
         return next((v for k, v in self.headers if k == name), None)
@@ -40,12 +41,14 @@ class Stream:
             self.conn.flush()
 
     def write(self, body):
-        self.out += body
-        self.conn.pump(self)
+        with self.conn.lock:
+            self.out += body
+            self.conn.pump(self)
 
     def end(self, trailers=None):
-        self.ended, self.out_trailers = True, trailers
-        self.conn.pump(self)
+        with self.conn.lock:
+            self.ended, self.out_trailers = True, trailers
+            self.conn.pump(self)
 
     def reset(self, code):
         with self.conn.lock:
@@ -118,6 +121,7 @@ class Conn:
         elif isinstance(e, h2.events.TrailersReceived) and s:
             s.trailers = e.headers
         elif isinstance(e, h2.events.StreamEnded) and s:
+            s.is_whole.set()
             if not getattr(self._route(s), "early", False):
                 self._call(s)
         elif isinstance(e, h2.events.StreamReset):

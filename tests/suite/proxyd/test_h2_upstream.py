@@ -131,9 +131,10 @@ def test_trailers_and_grpc(world, origin):
         s.end([("grpc-status", "0"), ("grpc-message", "fine")])
 
     def refuse(s):
-        s.conn.h2.send_headers(s.number, [(":status", "200"), ("content-type", "application/grpc"),
-                                          ("grpc-status", "5")], end_stream=True)
-        s.conn.flush()
+        with s.conn.lock:
+            s.conn.h2.send_headers(s.number, [(":status", "200"), ("content-type", "application/grpc"),
+                                              ("grpc-status", "5")], end_stream=True)
+            s.conn.flush()
     origin.routes.update({"/grpc.Echo/Say": unary, "/grpc.Echo/No": refuse})
     grpc = [("te", "trailers"), ("content-type", "application/grpc")]
     with Client(world, HOST) as c:
@@ -155,6 +156,8 @@ def test_grpc_streams_both_ways_at_once(world, origin):
                 s.write(b"%d" % told)
                 told += 1
             time.sleep(0.005)
+        # An answer that ends before its request has the gateway reset the stream.
+        assert s.is_whole.wait(DEADLINE_S)
         s.end([("grpc-status", "0")])
     chat.early = True
     origin.routes["/grpc.Echo/Chat"] = chat
