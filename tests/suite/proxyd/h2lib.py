@@ -81,7 +81,7 @@ class Client:
         while body:
             room = min(self.h2.local_flow_control_window(n), self.h2.max_outbound_frame_size)
             if not room:
-                self.step()
+                assert self.step(), "connection over: goaway=%r" % self.goaway
                 continue
             self.h2.send_data(n, body[:room])
             body = body[room:]

@@ -86,8 +86,10 @@ def test_end_of_the_client_is_one_at_the_server(world, client):
 
     def wait(r):
         echo_once = echo()
-        echo_once(r)
-        gone.set()
+        try:
+            echo_once(r)
+        finally:  # by an end or by a reset
+            gone.set()
         return False
     world.secure.routes["/wait"] = wait
     n = open_socket(client, "/wait")
