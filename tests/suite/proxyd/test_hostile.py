@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from proxylib import SITE
 from support import DEADLINE_S
 from support.wait import wait_until
 
@@ -172,11 +173,15 @@ def test_half_closed_client_gets_its_answer(world):
 
 
 def test_idle_origin_connection_that_was_closed_is_replaced(world):
-    """A request that meets the end of a kept connection is sent again; one that may not be is new."""
+    """A request that meets the end of a kept connection is sent again; one that may not be is new, once the end has
+    come to the gateway."""
+    def has_ended():
+        return not world.gw.run("ss", "-Htn", "state", "established", "dst", SITE + ":443")
     with world.secure_to("allowed.example") as c:
-        for i in range(10):
+        for _ in range(10):
             assert c.ask("GET", "/echo", "allowed.example").status == 200
             world.secure.hang_up()
+            wait_until(has_ended, "no connection left")
             assert c.ask("POST", "/echo", "allowed.example", body=b"x").status == 200
             world.secure.hang_up()
 
