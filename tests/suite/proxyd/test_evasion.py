@@ -15,8 +15,7 @@ ENGINE = "duckduckgo.com"
 @pytest.fixture(scope="module", name="net")
 def _net(world):
     world.dns.names[ENGINE] = [SITE]
-    world.publish("words", [{"id": "w1", "term": "forbiddenword", "match": "contains"}])
-    world.publish("search_words", [{"id": "s1", "term": "forbidden word"}])
+    world.wait_applied("words", world.publish("words", [{"id": "w1", "term": "forbiddenword", "match": "contains"}]))
     world.change("devices", world.device("full", images="hide"))
     world.change("websites", world.website(ENGINE, "education"))
     world.wait_applied("search_words", world.publish("search_words", [{"id": "s1", "term": "forbidden word"}]))
