@@ -42,7 +42,7 @@ def fill(gateway, count=30):
 
 
 def a_pass(gateway):
-    """A full pass that began after this call."""
+    """A full pass that began after this call; gateway.a_pass() waits for its end, with Redis."""
     gateway.run("ip", "link", "set", "wgt0", "mtu", "1300")
     wait_until(lambda: "mtu 1380" in gateway.run("ip", "link", "show", "wgt0"), "a pass")
 

@@ -10,9 +10,11 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 import pytest
 
+from support import DEADLINE_S
 from support.bus import Owner
 from support.net import Host
 from support.process import Daemon
@@ -93,8 +95,16 @@ class Apid(Owner):
                        "wgd listens")
             return json.loads(ear.read()[2])
 
-    def applied(self, name, gen, **args):
+    def applied_once(self, name, gen, **args):
         return self.request("peer_applied", id=name, gen=gen, **args)
+
+    def applied(self, name, gen, **args):
+        """Asked again as long as the answer is that the 2 s of a request were too few."""
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            answer = self.applied_once(name, gen, **args)
+            if answer.get("ok") or answer["error"]["code"] != "timeout" or time.monotonic() > until:
+                return answer
 
 
 class Gateway:
@@ -132,12 +142,13 @@ class Gateway:
         self.more_wireguards += [self._start_wireguard(name) for name in more]
 
     def _start_wireguard(self, name):
-        """Starts it again when it ends at once, as its unit would: the former one's device may be busy."""
-        for _ in range(5):
+        """Until it answers; starts it again when it ends, as its unit would: the former one's device may be busy."""
+        until = time.monotonic() + DEADLINE_S
+        while time.monotonic() < until:
             program = self._start_wireguard_once(name)
-            try:
-                program.wait(0.2)
-            except subprocess.TimeoutExpired:
+            wait_until(lambda: program.poll() is not None or self.run("wg", "show", name, check=False),
+                       "wireguard-go for " + name)
+            if program.poll() is None:
                 return program
         raise AssertionError("wireguard-go does not start for " + name)
 
@@ -153,6 +164,12 @@ class Gateway:
             return
         self.wireguard.kill()
         self.wireguard.wait()
+
+    def a_pass(self):
+        """A full one that began after this call and is through: the interface was read."""
+        self.run("ip", "link", "set", "wgt0", "mtu", "1300")
+        wait_until(lambda: "mtu 1380" in self.run("ip", "link", "show", "wgt0"), "a pass")
+        assert self.bus.applied("nobody", 0)["ok"]
 
     def peers(self, name="wgt0"):
         """Public key -> sorted allowed prefixes, as `wg show` says; none without interface."""
