@@ -264,7 +264,7 @@ def test_random_changes_end_in_exact_agreement():
 # Echo requests at a steady pace until stdin ends; how many were sent, how many answered.
 FLOOD = r"""
 import select, socket, struct, sys, time
-PER_SECOND = 800
+PER_SECOND, IN_FLIGHT = 800, 100  # no queue on the way overflows when somebody has to wait
 def message(number):
     body = struct.pack("!BBHHHI", 8, 0, 0, 77, 0, number)
     total = sum(struct.unpack("!6H", body))
@@ -289,7 +289,8 @@ while not seen and time.monotonic() < end:
 print("answered", flush=True)
 start, sent = time.monotonic(), 0
 while not select.select([sys.stdin], [], [], .001)[0]:
-    for _ in range(min(16, int((time.monotonic() - start) * PER_SECOND) - sent)):
+    due = int((time.monotonic() - start) * PER_SECOND) - sent
+    for _ in range(min(16, due, IN_FLIGHT - (sent + 1 - len(seen)))):
         sent += 1
         s.send(message(sent))
     read()
