@@ -6,6 +6,7 @@ import struct
 from proxylib import SITE, Conn
 from support import DEADLINE_S
 from support.bus import Probe
+from support.wait import wait_until
 
 RULES = """
 table inet intercept {
@@ -32,6 +33,7 @@ def firewall(world):
     world.probes.append(probe)
     probe.do("serve", op="fwd.reach", result={"allowed": False})
     probe.drain()
+    wait_until(lambda: world.redis("PUBSUB", "NUMSUB", "culvert:req:fwd:proxyd")[1], "somebody who is asked")
     return probe
 
 
@@ -150,6 +152,11 @@ class Raw:
         world.dns.names[RAW_NAME] = [address]
         self.listener = world.inet_place.listen(address, 443)
         self.listener.settimeout(DEADLINE_S)
+
+    def forget_who_came(self):
+        """Connections that nobody has accepted yet: whoever made them may be gone."""
+        while not self.nobody_came():
+            pass
 
     def nobody_came(self):
         self.listener.settimeout(0)

@@ -439,7 +439,8 @@ appeals_per_hour = 1000
         self.start_proxyd()
 
     def status(self):
-        return self.redis.status("proxyd")
+        """The last one told, which may be a beat old; the first one is waited for."""
+        return wait_until(lambda: self.redis.status("proxyd"), "a status")
 
     def wait_applied(self, topic, gen, owner="apid"):
         if topic == "websites":  # come compiled

@@ -105,8 +105,9 @@ def test_an_unblocking_that_ends_cuts(net, raw):
     net.change("devices", net.device("internet", site_scope="all"))
     net.change("websites", net.website(RAW_NAME, "gambling"))
     try:
-        net.change("site_overrides", override("allow", until=int(time.time() * 1000) + 1500))
+        net.change("site_overrides", override("allow", until=int(time.time() * 1000) + 600000))
         c, server = lib.open_raw(net, raw)
+        net.change("site_overrides", override("allow", until=int(time.time() * 1000) + 1500))
         assert is_cut(c.socket)
         c.close()
         server.close()

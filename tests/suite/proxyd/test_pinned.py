@@ -8,6 +8,7 @@ import time
 
 import pytest
 from proxylib import BUILDS, SITE, World
+from support.clock import Clock
 from support.process import Daemon
 from support.wait import wait_until
 
@@ -74,11 +75,15 @@ class PinnedWorld(World):
                    json.dumps({"v": 1, "id": "1", "op": op, "args": args, "reply": reply}))
             return json.loads(listener.read()[2])
 
-    def configure(self, *lines):
+    def configure(self, *lines, env=None):
         """From the next start on."""
         self.proxyd.stop()
         self.conf.write_text(self.conf.read_text() + "\n".join(lines) + "\n")
-        self.start_proxyd()
+        self.start_proxyd(env=env)
+
+    def wait_followed(self):
+        """Until proxyd has heard from Redis what it has published, and writes that to its disk when it ends."""
+        self.wait_applied("pinned", json.loads(self.redis("HGET", "culvert:gens:proxyd", "pinned"))["gen"], "proxyd")
 
 
 def _world():
@@ -350,11 +355,13 @@ def test_a_device_has_no_more_than_64(world):
 
 def test_a_pass_through_ends_by_itself(new_world):
     w = new_world
-    w.configure("pinned_s = 3")
+    clock = Clock(w.dir)
+    w.configure("pinned_s = 600", env=clock.options["env"])
     w.refuse(times=3)
     w.wait_pin()
     with w.secure_to("s1.test.example", ca=w.dir / "internet.pem") as c:
         assert c.ask("GET", "/", "s1.test.example").status == 200
+        clock.set(601)
         assert c.is_closed()  # what is open ends with it
     wait_until(lambda: not w.pins(), "none left")
     assert not w.passes()
@@ -365,6 +372,7 @@ def test_pass_throughs_outlive_a_restart_and_redis(new_world):
     w.refuse(times=3)
     w.wait_pin()
     record = w.pins()
+    w.wait_followed()
     w.proxyd.stop()
     w.start_proxyd()
     assert w.passes() and w.pins() == record
@@ -379,8 +387,7 @@ def test_what_redis_lost_is_published_again(new_world):
     w.refuse(times=3)
     w.wait_pin()
     record = w.pins()
-    gen = json.loads(w.redis("HGET", "culvert:gens:proxyd", "pinned"))["gen"]
-    w.wait_applied("pinned", gen, "proxyd")  # and is on its way to the disk
+    w.wait_followed()
     w.proxyd.stop()
     w.redis("FLUSHALL")
     w.start_proxyd()
