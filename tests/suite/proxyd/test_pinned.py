@@ -80,6 +80,8 @@ class PinnedWorld(World):
         self.proxyd.stop()
         self.conf.write_text(self.conf.read_text() + "\n".join(lines) + "\n")
         self.start_proxyd(env=env)
+        # It has a policy before it hears anybody, itself too.
+        wait_until(lambda: self.redis("PUBSUB", "NUMSUB", "culvert:event:proxyd:refusal")[1], "proxyd on the bus")
 
     def wait_followed(self):
         """Until proxyd has heard from Redis what it has published, and writes that to its disk when it ends."""
