@@ -81,7 +81,7 @@ function detail(row) {
 export function liveView(page, { device = "", compact = false } = {}) {
 	const rows = new Rows();
 	const drawn = new Map();
-	let isPaused = false, dropped = 0, isDirty = true, tell = null, at = 0, perSecond = 0;
+	let isPaused = false, dropped = 0, isDirty = true, tell = null, unanswered = 0, at = 0, perSecond = 0;
 	const filter = { host: "", verdict: "" };
 	const lamp = el("span", { class: "mark", role: "status" }, t("live.connecting"));
 	const rate = el("span", { class: "tally" });
@@ -118,6 +118,7 @@ export function liveView(page, { device = "", compact = false } = {}) {
 	function ask() {
 		rows.clear();
 		isDirty = true;
+		unanswered++;
 		tell?.({ type: "filter", ...(device ? { devices: [device] } : {}), ...(filter.host ? { host: filter.host } : {}), ...(filter.verdict ? { verdicts: [filter.verdict] } : {}) });
 		draw();
 	}
@@ -200,17 +201,21 @@ export function liveView(page, { device = "", compact = false } = {}) {
 	const take = {
 		rows(message) {
 			perSecond += message.rows.length;
-			if (isPaused) return;
+			if (isPaused || unanswered > 0) return; // what comes before the answer is of the filter before
 			for (const event of message.rows) rows.add(event);
 			isDirty = true;
 		},
 		dropped(message) { dropped = message.dropped; },
-		error(message) { toast(message.reason, { kind: "bad" }); },
+		filter() { unanswered--; },
+		error(message) {
+			unanswered--;
+			toast(message.reason, { kind: "bad" });
+		},
 	};
 	connect("/ws/live", {
 		signal: page.signal,
 		onmessage: message => take[message.type]?.(message),
-		onopen: send => { tell = send; if (device || filter.host || filter.verdict) ask(); },
+		onopen: send => { tell = send; unanswered = 0; if (device || filter.host || filter.verdict) ask(); },
 		onstate(now) {
 			lamp.className = "mark " + (now === "open" ? "good" : "warn");
 			lamp.textContent = t("live." + now);
