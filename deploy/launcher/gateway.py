@@ -197,7 +197,7 @@ def stop_daemons(places, host, seconds=5):
 
 
 def _post(where, key, document):
-    client = http.client.HTTPConnection(*where, timeout=5)
+    client = http.client.HTTPConnection(*where, timeout=10)
     client.request("POST", "/", json.dumps(document),
                    {"x-api-key": key, "Content-Type": "application/json"})
     answer = client.getresponse()

@@ -92,7 +92,7 @@ class Process:
             except ProcessLookupError:
                 pass
 
-    def stop(self, number=signal.SIGTERM, seconds=10):
+    def stop(self, number=signal.SIGTERM, seconds=30):
         """Ends it and gives the exit status; None when it was not running."""
         if self.pid() is None:
             return None

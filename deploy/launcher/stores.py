@@ -154,7 +154,7 @@ def launch_mariadb(process):
 def mariadb_ready(process):
     places = process.places
     process.await_ready(lambda: sql(places, process.host, "SELECT 1 FROM information_schema."
-                                    "schemata WHERE schema_name='culvert'") == "1", 20)
+                                    "schemata WHERE schema_name='culvert'") == "1", 60)
 
 
 def sql(places, host, statement):

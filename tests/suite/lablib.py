@@ -191,7 +191,7 @@ class Lab:
         lines = self.redis("HGETALL", "culvert:state:%s:%s" % (topic, owner)).split("\n")
         return {name: json.loads(text) for name, text in zip(lines[::2], lines[1::2])}
 
-    def settle(self, seconds=15):
+    def settle(self, seconds=60):
         """Waits until every running daemon's status says that it enforces what is published."""
         gateway.await_policy(self.places, self.hosts["gw"], seconds)
 

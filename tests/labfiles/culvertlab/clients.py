@@ -90,7 +90,7 @@ def connect_clients(places, hosts, session):
     """Makes the gateway the clients' peer; with a session, of apid's owner, also the clients the
     gateway's: the phone by its enrolment link, the laptop by an app's call."""
     log = places.log("wgd")
-    key = wait_until("wg0: a public key", lambda: gateway_key(hosts["gw"]), 10, log)
+    key = wait_until("wg0: a public key", lambda: gateway_key(hosts["gw"]), 30, log)
     # The laptop first: its call waits for wgd, and a link is good once.
     for client in reversed(CLIENTS):
         if session and client == "phone" and _enrol(places, hosts, session, client):
@@ -101,7 +101,7 @@ def connect_clients(places, hosts, session):
     if not session:
         return
     for client in CLIENTS:
-        wait_until("handshake of " + client, lambda c=client: has_handshake(hosts[c]), 15, log)
+        wait_until("handshake of " + client, lambda c=client: has_handshake(hosts[c]), 60, log)
 
 
 def has_handshake(host):

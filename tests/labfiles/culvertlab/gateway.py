@@ -98,13 +98,13 @@ def await_service(places, hosts, names):
     phone = hosts["phone"]
     if "dnsd" in names:
         wait_until("phone: DNS answers", lambda: _resolves(
-            phone, "allowed.example", site_addresses("allowed.example")[0]), 10,
+            phone, "allowed.example", site_addresses("allowed.example")[0]), 30,
             places.log("dnsd"))
         if "syncd" in names:
             wait_until("phone: list adblock in force", lambda: _resolves(
-                phone, "ads.listed.example", "0.0.0.0"), 10, places.log("dnsd"))
+                phone, "ads.listed.example", "0.0.0.0"), 30, places.log("dnsd"))
     if "proxyd" in names:
-        wait_until("phone: proxy accepts", lambda: phone.call(_connects, GATEWAY[0], 8080), 10,
+        wait_until("phone: proxy accepts", lambda: phone.call(_connects, GATEWAY[0], 8080), 30,
                    places.log("proxyd"))
     if Daemon(hosts["gw"], PATH).pid() is not None and _is_inline(places):
-        wait_until("HTTPS judged in the path", lambda: _judges_inline(hosts["gw"]), 10, places.log(PATH))
+        wait_until("HTTPS judged in the path", lambda: _judges_inline(hosts["gw"]), 30, places.log(PATH))
