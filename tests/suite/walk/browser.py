@@ -8,6 +8,8 @@ import select
 import subprocess
 import time
 
+from support.wait import wait_until
+
 SIZES = {390: 844, 1280: 800}  # a phone's and a desktop's viewport
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -47,9 +49,12 @@ class Browser:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         os.close(to_read)
         os.close(to_write)
-        pages = [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+        pages = wait_until(self._pages, "Chromium's first page", DEADLINE_S)
         self.session = self.call("Target.attachToTarget", targetId=pages[0]["targetId"],
                                  flatten=True)["sessionId"]
+
+    def _pages(self):
+        return [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
 
     def _trust(self, ca):
         store = os.path.join(self.home, ".pki", "nssdb")

@@ -153,7 +153,7 @@ def _by_itself(scheme, host, path, address):
         conn = http.client.HTTPConnection(address, 80, timeout=PATIENCE_S)
         try:
             return _ask(conn, host, path)
-        except (ConnectionResetError, ConnectionRefusedError, PermissionError, http.client.RemoteDisconnected):
+        except (ConnectionError, PermissionError, http.client.RemoteDisconnected):
             return "block"
         finally:
             conn.close()
@@ -161,7 +161,7 @@ def _by_itself(scheme, host, path, address):
         with socket.create_connection((address, 443), timeout=PATIENCE_S) as plain:
             with _blind().wrap_socket(plain, server_hostname=host):
                 return "allow"
-    except (ConnectionResetError, ConnectionRefusedError, PermissionError, ssl.SSLEOFError):
+    except (ConnectionError, PermissionError, ssl.SSLEOFError):
         return "block"
     except OSError as exc:
         return "block" if exc.errno in (111, 113, 101, 13) else "error: %s" % exc

@@ -11,6 +11,7 @@ import pytest
 
 import walklib
 from lablib import DAEMONS
+from launcher.process import Process
 from support.wait import wait_until
 from walklib import API, CORE
 
@@ -55,6 +56,8 @@ class Watch:
         found = []
         with open(self.paths[0], encoding="ascii") as src:
             for line in src:
+                if not line.endswith("\n"):
+                    break  # it is being written
                 rows = [row.split("\t") for row in line.rstrip("\n").split("|")[1:] if row]
                 if rows or "|" in line:
                     found.append({r[0]: (r[3], int(r[4]), int(r[5])) for r in rows})
@@ -90,7 +93,7 @@ class Watch:
 def watch(lab, tmp_path):
     keys = {walklib.key_of(lab, name) for name in ("phone", "laptop")}
     for name in ("phone", "laptop"):
-        assert walklib.answers_ping(lab, name)
+        walklib.await_ping(lab, name)
     one = Watch(lab, tmp_path)
     one.keys = keys
     yield one
@@ -117,8 +120,7 @@ def empty_redis(lab):
 
 
 def test_everything_works_before(lab):
-    for name, check in EVERYTHING.items():
-        assert check(lab), name
+    walklib.holds(lab, EVERYTHING)
 
 
 @pytest.mark.parametrize("name", DAEMONS)
@@ -127,7 +129,7 @@ def test_one_daemon_killed_and_restarted(lab, watch, evidence, name):
     lab.daemon(name, "kill")
     lab.daemon(name, "start")
     note(evidence, name + " killed", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
-    lab.settle()
+    lab.settle(LIMIT_S)
     watch.check(watch.keys)
 
 
@@ -136,12 +138,11 @@ def test_while_a_daemon_is_away_filtering_goes_on(lab, watch, name):
     """F8, D8: what the others need is in force without it."""
     lab.daemon(name, "kill")
     try:
-        for what, check in CORE.items():
-            assert check(lab), what
+        walklib.holds(lab, CORE)
         watch.check(watch.keys)
     finally:
         lab.daemon(name, "start")
-    lab.settle()
+    lab.settle(LIMIT_S)
 
 
 def test_all_daemons_killed_and_restarted_at_once(lab, watch, evidence):
@@ -150,15 +151,14 @@ def test_all_daemons_killed_and_restarted_at_once(lab, watch, evidence):
         lab.daemon(name, "kill")
     start_all(lab, DAEMONS)
     note(evidence, "all daemons killed", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
-    lab.settle()
+    lab.settle(LIMIT_S)
     watch.check(watch.keys)
 
 
 def test_without_redis_filtering_goes_on_and_empty_it_comes_back(lab, watch, evidence):
     """DESIGN 2.3, 4: last good; owners fill a new epoch."""
     empty_redis(lab)
-    for what, check in CORE.items():
-        assert check(lab), what
+    walklib.holds(lab, CORE)
     start = time.monotonic()
     lab.daemon("redis", "start")
     wait_until(lambda: lab.topic("devices", "apid") and lab.topic("domainset", "syncd"),
@@ -229,14 +229,13 @@ def test_a_download_survives_every_daemon_but_proxyd(lab, tmp_path):
     curl = lab.popen("phone", "curl", "-sS", "--cacert", lab.file("culvert-ca.pem"), "--proxy",
                      "http://10.9.0.1:8080", "--limit-rate", "1M", "-o", str(out),
                      "https://big.example/10m", stdin=subprocess.DEVNULL)
-    wait_until(lambda: out.exists() and out.stat().st_size > 100000, "download begun", 10)
-    for name in DAEMONS:
-        if name != "proxyd":
-            lab.daemon(name, "kill")
-    lab.daemon("redis", "kill")
+    wait_until(lambda: out.exists() and out.stat().st_size > 100000, "download begun")
+    # By itself: a command of the lab each may take as long as the download.
+    for name in ("redis",) + tuple(n for n in DAEMONS if n != "proxyd"):
+        Process(lab.hosts["gw"], name).stop(signal.SIGKILL)
     assert curl.poll() is None
     start_all(lab, ("redis",) + tuple(n for n in DAEMONS if n != "proxyd"))
-    assert curl.wait(60) == 0
+    assert curl.wait(120) == 0
     assert out.stat().st_size == 10 * 1024 * 1024
     walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
     lab.settle(LIMIT_S)
@@ -258,7 +257,7 @@ def test_without_the_internet_what_is_blocked_is_blocked_and_it_comes_back(lab, 
         start = time.monotonic()
     note(evidence, "Internet back", walklib.recovery(lab, start, EVERYTHING, LIMIT_S))
     for family in (0, 1):
-        assert walklib.answers_ping(lab, "phone", walklib.SITE[family])
+        walklib.await_ping(lab, "phone", walklib.SITE[family])
 
 
 def test_wireguard_killed_and_restarted_is_configured_again(lab, evidence):
@@ -273,7 +272,7 @@ def test_wireguard_killed_and_restarted_is_configured_again(lab, evidence):
         walklib.shake_hands(lab, name)
     walklib.recovery(lab, time.monotonic(), EVERYTHING, LIMIT_S)
     for address in ("fd09::1",) + walklib.SITE:
-        assert walklib.answers_ping(lab, "phone", address), address
+        walklib.await_ping(lab, "phone", address)
 
 
 def test_everything_killed_and_redis_empty_at_once(lab, watch, evidence):
@@ -291,8 +290,7 @@ def test_everything_killed_and_redis_empty_at_once(lab, watch, evidence):
 def test_without_mariadb_filtering_goes_on_and_post_answers_503(lab, watch, evidence):
     lab.daemon("mariadb", "kill")
     try:
-        for what, check in CORE.items():
-            assert check(lab), what
+        walklib.holds(lab, CORE)
         start = time.monotonic()
         status, body = lab.provision("wg_upsert", "phone", publicKey=walklib.key_of(lab, "phone"),
                                      address="10.9.0.2/32")

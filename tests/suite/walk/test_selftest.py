@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway's test of itself (SPEC O5): a device of its own tries a blocked name through every layer."""
-import json
 import os
 import re
 import subprocess
@@ -8,7 +7,7 @@ import subprocess
 import pytest
 
 import walklib
-from launcher import gateway
+from explainlib import Admin
 from lablib import TOP
 from support.wait import wait_until
 
@@ -37,16 +36,22 @@ def selftest(lab, tmp_path):
     lab.settle()
 
 
-def alarms(lab):
-    """Of the self-test, as the administration shows them."""
+def _await_alarm(lab_dir, what, detail):
+    """On the gateway. By one session, which waits where the administration is asked too often."""
+    admin = Admin(lab_dir)
+    status, who = admin.ask("POST", "/auth/login", {"user": admin.env["ADMIN_USER"], "password": admin.env["ADMIN_PASSWORD"]})
+    assert status == 200, who
 
-    env = dict(line.rstrip("\n").split("=", 1) for line in open(lab.file("env"), encoding="utf-8"))
-    status, text, cookies = gateway.administer(lab.places, lab.hosts["gw"], "POST", "/auth/login", {
-        "user": env["ADMIN_USER"], "password": env["ADMIN_PASSWORD"]})
-    assert status == 200, text
-    headers = {"Cookie": "; ".join(cookie.split(";")[0] for cookie in cookies)}
-    _, text, _ = gateway.administer(lab.places, lab.hosts["gw"], "GET", "/api/v1/health", session=headers)
-    return [a for a in json.loads(text)["alarms"] if a["what"].startswith("selftest")]
+    def is_raised():
+        status, health = admin.ask("GET", "/api/v1/health")
+        assert status == 200, health
+        return any(a["what"] == what and detail in a["detail"] for a in health["alarms"])
+    return wait_until(is_raised, "the alarm " + what, 60)
+
+
+def await_alarm(lab, what, detail=""):
+    """As the administration shows it."""
+    lab.hosts["gw"].call(_await_alarm, lab.dir, what, detail)
 
 
 def test_all_layers_block_and_nothing_is_left_behind(lab, selftest):
@@ -64,8 +69,7 @@ def test_a_list_that_is_off_is_found_in_every_layer(lab, seeded, selftest):
     assert status == 1, text
     # The proxy does not let unknown sites pass here, so that nothing loads there all the same.
     assert {w for w, verdict in ways.items() if verdict == "blocked"} == {"proxy", "proxy-tls"}, text
-    wait_until(lambda: [a for a in alarms(lab) if a["what"] == "selftest_leak" and "ads.listed.example" in a["detail"]],
-               "the alarm")
+    await_alarm(lab, "selftest_leak", "ads.listed.example")
 
 
 def test_one_layer_that_is_open_is_named(lab, selftest):
@@ -95,7 +99,7 @@ def test_what_cannot_be_told_is_an_alarm_too(lab, selftest):
         lab.daemon("dnsd", "start")
         lab.settle()
     assert status == 2 and "does not resolve" in text
-    wait_until(lambda: [a for a in alarms(lab) if a["what"] == "selftest_failed"], "the alarm")
+    await_alarm(lab, "selftest_failed")
 
 
 def test_a_name_that_loads_is_never_taken_for_blocked(lab, selftest):

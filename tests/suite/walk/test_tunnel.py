@@ -12,15 +12,9 @@ import pytest
 import walklib
 from launcher.stores import read_secret
 from support.wait import wait_until
-from walklib import AT_ONCE_S, LAN, SITE, probe
+from walklib import AT_ONCE_S, LAN, SITE, probe, refused_at_once
 
 FAMILIES = pytest.mark.parametrize("family", (0, 1), ids=("v4", "v6"))
-
-
-def refused_at_once(results):
-    for one, (verdict, seconds) in results.items():
-        assert verdict == "refused", one
-        assert seconds < AT_ONCE_S, one
 
 
 # ---- provisioning ----
@@ -32,13 +26,13 @@ def test_remove_kills_the_tunnel_and_upsert_brings_it_back(lab):
     try:
         wait_until(lambda: key not in walklib.peers(lab), "peer gone", 10)
         assert not walklib.answers_ping(lab, "phone", seconds=1)
-        assert walklib.answers_ping(lab, "laptop")
+        walklib.await_ping(lab, "laptop")
     finally:
         status, body = lab.provision("wg_upsert", "phone", publicKey=key, address="10.9.0.2/32")
         walklib.shake_hands(lab, "phone")
     assert (status, body) == (200, {"status": "success"})
     for address in ("10.9.0.1", "fd09::1") + SITE:
-        assert walklib.answers_ping(lab, "phone", address), address
+        walklib.await_ping(lab, "phone", address)
     # wg_remove took the record, the seed's policy with it.
     walklib.put_seed(lab, walklib.read_seed(lab))
     assert lab.topic("devices", "apid")["phone"] == before
@@ -73,8 +67,11 @@ def _requests(rows):
     """In the gateway: [[method, path, headers, body]…] → [[status, body]…]."""
     answers = []
     for method, path, headers, body in rows:
-        client = http.client.HTTPConnection("127.0.0.1", 8000, timeout=10)
-        client.request(method, path, body, headers)
+        client = http.client.HTTPConnection("127.0.0.1", 8000, timeout=60)
+        try:
+            client.request(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has been answered before all of it was sent
         answer = client.getresponse()
         answers.append([answer.status, answer.read().decode()])
     return answers
@@ -116,18 +113,17 @@ def test_a_health_check_needs_no_key(lab):
 @pytest.mark.parametrize("host", ("phone", "laptop"))
 def test_encrypted_dns_and_quic_are_refused_at_once(lab, host, family):
     resolver = ("1.1.1.1", "2606:4700:4700::1111")[family]
-    refused_at_once(probe(lab, host, *[
+    refused_at_once(lab, host, *[
         (kind, address, port) for address in (resolver, SITE[family])
-        for kind, port in (("tcp", 853), ("udp", 853), ("udp", 443))]))
+        for kind, port in (("tcp", 853), ("udp", 853), ("udp", 443))])
 
 
 @FAMILIES
 def test_profile_internet_cannot_reach_the_lan(lab, family):
     target = LAN[family]
-    results = probe(lab, "phone", ("tcp", target, 80), ("tcp", target, 22), ("udp", target, 1234))
-    refused_at_once(results)
+    refused_at_once(lab, "phone", ("tcp", target, 80), ("tcp", target, 22), ("udp", target, 1234))
     assert not walklib.answers_ping(lab, "phone", target, seconds=1)
-    assert walklib.answers_ping(lab, "phone", SITE[family])
+    walklib.await_ping(lab, "phone", SITE[family])
 
 
 @FAMILIES
@@ -141,7 +137,7 @@ def test_profile_intranet_reaches_the_lan_only(lab, seeded):
         walklib.device(document, "laptop")["profile"] = "intranet"
 
     seeded(change)
-    refused_at_once(probe(lab, "laptop", *[("tcp", a, p) for a in SITE for p in (80, 443)]))
+    refused_at_once(lab, "laptop", *[("tcp", a, p) for a in SITE for p in (80, 443)])
     lan = probe(lab, "laptop", *[("tcp", a, 80) for a in LAN])
     assert {v for v, _ in lan.values()} == {"open"}
     page = lab.curl("laptop", "http://allowed.example/", proxy=True)
@@ -159,7 +155,7 @@ try:
     while part := s.recv(10240):
         got += len(part)
         time.sleep(0.1)
-except ConnectionResetError:
+except OSError:
     pass
 print(got, flush=True)
 """
@@ -177,9 +173,9 @@ def test_a_suspended_device_is_walled_at_once_live_flows_included(lab, seeded):
             assert time.monotonic() - start < 10 * AT_ONCE_S
         finally:
             reader.kill()
-    refused_at_once(probe(lab, "phone", *[("tcp", a, 80) for a in SITE + LAN]))
+    refused_at_once(lab, "phone", *[("tcp", a, 80) for a in SITE + LAN])
     assert walklib.key_of(lab, "phone") in walklib.peers(lab)
-    assert walklib.answers_ping(lab, "laptop", SITE[0])
+    walklib.await_ping(lab, "laptop", SITE[0])
     # The proxy is no way out either.
     page = lab.curl("phone", "http://allowed.example/", proxy=True)
     assert page.status not in (0, 200) and "<h1>allowed.example</h1>" not in page.text
@@ -196,7 +192,7 @@ def test_devices_do_not_reach_each_other(lab):
         assert listener.stdout.readline() == b"ready\n"
         targets = [("tcp", a, 7777) for a in ("10.9.0.3", "fd09::3")]
         assert {v for v, _ in probe(lab, "laptop", *targets).values()} == {"open"}
-        refused_at_once(probe(lab, "phone", *targets))
+        refused_at_once(lab, "phone", *targets)
         for address in ("10.9.0.3", "fd09::3"):
             assert not walklib.answers_ping(lab, "phone", address, seconds=1)
     finally:
