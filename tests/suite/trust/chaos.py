@@ -178,8 +178,7 @@ class Chaos:
             found = collections.Counter(self.found(statement))
             twice = [w for w in wanted if sum(n for k, n in found.items() if w in k) != 1]
             assert not twice, (what, twice)
-        have = set(self.lab.topic("devices", "apid"))
-        assert set(self.devices) <= have, set(self.devices) - have
+        wait_until(lambda: set(self.devices) <= set(self.lab.topic("devices", "apid") or ()), "devices there", 60)
         wait_until(lambda: set(self.devices.values()) <= set(walklib.peers(self.lab)), "peers", 60)
         seen = self.many.seen()
         assert seen["leaks"] == 0, seen

@@ -12,11 +12,12 @@ from support.wait import wait_until
 @contextlib.contextmanager
 def _directus(lab):
     gw = place(lab, "gw")
+    # It asks for what there is as soon as it begins; one that had begun before would be gone with what it listens to.
+    lab.daemon("syncd", "stop")
     one = gw.call(Directus, latencylib.DIRECTUS_PORT)
     try:
-        # It asks for what there is as soon as it is asked to.
-        lab.daemon("syncd", "restart")
-        wait_until(lambda: one.sockets and one.sockets[0].subscribed >= {"mitm_block_domains", "vpn_site_overrides"},
+        lab.daemon("syncd", "start")
+        wait_until(lambda: any(s.subscribed >= {"mitm_block_domains", "vpn_site_overrides"} for s in list(one.sockets)),
                    "syncd listens to Directus", 60)
         yield one
     finally:

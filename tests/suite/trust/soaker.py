@@ -32,16 +32,21 @@ def _read_all(s):
     return data
 
 
+def _ask(name):
+    """As a device's own resolver: again, where a datagram was lost or nobody answers in time."""
+    return walklib.ask_once("10.9.0.1", name, 5) or walklib.ask_once("10.9.0.1", name, 5)
+
+
 def ask_listed(_):
-    return walklib.ask_once("10.9.0.1", "s%d.listed.example" % random.getrandbits(40)) == ["0.0.0.0"]
+    return _ask("s%d.listed.example" % random.getrandbits(40)) == ["0.0.0.0"]
 
 
 def ask_fresh(_):
-    return walklib.ask_once("10.9.0.1", "s%d.fresh.example" % random.getrandbits(40), 3) == [walklib.SITE[0]]
+    return _ask("s%d.fresh.example" % random.getrandbits(40)) == [walklib.SITE[0]]
 
 
 def ask_known(_):
-    return walklib.ask_once("10.9.0.1", "allowed.example") == [walklib.SITE[0]]
+    return _ask("allowed.example") == [walklib.SITE[0]]
 
 
 def load_page(_):

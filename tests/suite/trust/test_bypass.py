@@ -25,8 +25,7 @@ OPEN = "<h1>%s</h1>"
 
 
 def refused(lab, *probes, host="phone"):
-    for one, (verdict, seconds) in probe(lab, host, *probes).items():
-        assert verdict == "refused" and seconds < walklib.AT_ONCE_S, (one, verdict, seconds)
+    walklib.refused_at_once(lab, host, *probes)
 
 
 # ---- DNS ----
@@ -258,7 +257,7 @@ def test_a_listed_site_s_address_without_a_name(lab, seeded):
     seeded(_by_address)
     for family, address in enumerate(addresses):
         lab.dig("phone", "listed.example", ("A", "AAAA")[family])
-        wait_until(lambda a=address: not reached(lab, "phone", hello(), a), "in force", 15)
+        wait_until(lambda a=address: not reached(lab, "phone", hello(), a), "in force")
         host = "[%s]" % address if family else address
         _, got = talk(lab, "phone", address, 80, _request("GET / HTTP/1.1", "Host: " + host))
         assert b" 200 " not in got[:20]
@@ -516,14 +515,14 @@ def test_ipv6_without_an_uplink(lab):
     """No address is told; what is tried all the same is refused at once, or served over IPv4."""
     lab.run("gw", "ip", "-6", "route", "del", "default")
     try:
-        wait_until(lambda: lab.dig("phone", fresh("fresh.example"), "AAAA").addresses == [], "none told", 15)
+        wait_until(lambda: lab.dig("phone", fresh("fresh.example"), "AAAA").addresses == [], "none told")
         assert lab.dig("phone", fresh("fresh.example")).addresses == [SITE[0]]
         refused(lab, ("tcp", SITE[1], 8443), ("udp", SITE[1], 4433))
         assert _curl_at(lab, "allowed.example", SITE[1]).status == 200
         assert not reached(lab, "phone", hello(sni(LISTED)), site(LISTED, 1))
     finally:
         lab.run("gw", "ip", "-6", "route", "add", "default", "via", "2001:db8:1::1")
-    wait_until(lambda: lab.dig("phone", fresh("fresh.example"), "AAAA").addresses == [SITE[1]], "told again", 15)
+    wait_until(lambda: lab.dig("phone", fresh("fresh.example"), "AAAA").addresses == [SITE[1]], "told again")
 
 
 def test_a_stranger_s_use_of_dns_and_proxy(lab):
@@ -540,6 +539,6 @@ def test_a_live_connection_after_a_new_block(lab, seeded):
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
         out = folder + "/10m"
         running = pool.submit(lab.curl, "phone", "https://big.example/10m", "--limit-rate", "200k", "-o", out, proxy=True)
-        wait_until(lambda: os.path.exists(out), "begun", 10)
+        wait_until(lambda: os.path.exists(out), "begun")
         seeded(lambda document: document.setdefault("sni_block", []).append({"id": "cut", "domain": "big.example"}))
         assert running.result(20).exit in (18, 35, 55, 56, 92)
