@@ -16,6 +16,7 @@ from .net import free_port
 from .wait import wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+NOT_YET = ("stale element reference", "element click intercepted", "element not interactable")
 PREFS = {"marionette.port": None, "browser.shell.checkDefaultBrowser": False, "app.update.enabled": False,
          "datareporting.policy.dataSubmissionEnabled": False, "toolkit.telemetry.reportingpolicy.firstRun": False,
          "browser.aboutwelcome.enabled": False, "network.captive-portal-service.enabled": False,
@@ -62,11 +63,14 @@ class Firefox:
         assert data, "Firefox has ended"
         self.pending += data
 
-    def call(self, command, **params):
+    def _say(self, command, **params):
         self.serial += 1
         text = json.dumps([0, self.serial, command, params]).encode()
         self.socket.sendall(b"%d:%s" % (len(text), text))
-        _, _, error, result = self._read()
+        return self._read()[2:]
+
+    def call(self, command, **params):
+        error, result = self._say(command, **params)
         assert not error, (command, error)
         return result
 
@@ -84,12 +88,20 @@ class Firefox:
         self.wait("!!document.querySelector(%s)" % json.dumps(selector))
         return self.call("WebDriver:FindElement", using="css selector", value=selector)["value"][ELEMENT]
 
+    def _do(self, command, selector, **params):
+        """To the element, as soon as it can be done: a page may draw it anew after it was found."""
+        def is_done():
+            error, _ = self._say(command, id=self._find(selector), **params)
+            assert not error or error["error"] in NOT_YET, (command, error)
+            return not error
+        wait_until(is_done, "%s %s" % (command, selector))
+
     def click(self, selector):
-        self.call("WebDriver:ElementClick", id=self._find(selector))
+        self._do("WebDriver:ElementClick", selector)
 
     def type(self, selector, text):
         """"\\ue007" is Enter."""
-        self.call("WebDriver:ElementSendKeys", id=self._find(selector), text=text)
+        self._do("WebDriver:ElementSendKeys", selector, text=text)
 
     def close(self):
         self.socket.close()

@@ -41,7 +41,7 @@ def test_key_rejects_and_the_next_one_is_chosen(world, open_page):
     page.keyboard_press("r")
     page.see("%s is rejected" % one["host"])
     assert of(world, one)["status"] == "rejected"
-    assert page.evaluate("document.activeElement.dataset.uuid")
+    page.wait("(document.activeElement.dataset.uuid ?? '%s') !== '%s'" % (one["uuid"], one["uuid"]))
 
 
 def test_review_is_approved_into_a_category_with_a_word(world, open_page):

@@ -31,6 +31,7 @@ def test_device_is_added_in_one_step(world, open_page, width, tmp_path):
     assert public_half(private) == record["public_key"]
     assert re.search(r"^Address = %s" % re.escape(record["addresses"][0]), config, re.M)
     assert "Endpoint = gw.example:51820" in config
+    page.wait("document.querySelector('dialog .qr').complete && document.querySelector('dialog .qr').naturalWidth > 0")
     page.evaluate("document.querySelector('dialog .qr').scrollIntoView()")
     page.screenshot({"path": str(tmp_path / "qr.png")})
     seen = subprocess.run(["zbarimg", "-q", "--raw", str(tmp_path / "qr.png")], capture_output=True, text=True, check=True)

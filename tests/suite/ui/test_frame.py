@@ -76,7 +76,7 @@ def test_session_that_ends_is_asked_for_again_and_the_page_stays(world, open_pag
     for session in sessions:
         if session["admin"] == "sam":
             assert world.owner.delete("/api/v1/sessions/" + session["id"])[0] == 204
-    page.click("a[data-page=overview]")
+    page.evaluate("document.querySelector('a[data-page=overview]').click()")  # the question may be there before
     page.see("Log in again")
     page.fill("dialog input[name=user]", "sam")
     page.fill("dialog input[name=password]", "another long password")
@@ -89,13 +89,16 @@ def test_session_that_ends_is_asked_for_again_and_the_page_stays(world, open_pag
 
 def test_everything_is_reached_by_keyboard(open_page):
     page = open_page("/overview")
+    page.wait("!document.querySelector('main .ghost')")
     page.keyboard_press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard_press("g")
     page.keyboard_press("d")
     page.waitForSelector("h1 >> text=Devices")
+    page.wait("document.activeElement === document.querySelector('main h1') && !document.querySelector('main .ghost')")
     page.keyboard_press("/")
-    assert page.evaluate("document.activeElement.type") == "search"
+    page.wait("document.activeElement.type === 'search'")
+    page.waitForSelector("main .t-row")
     page.keyboard_press("ArrowDown")
     page.wait("document.activeElement.matches('a.open')")
     page.keyboard_press("Enter")

@@ -46,7 +46,7 @@ def test_menu_of_phones_is_closed_by_escape(open_page):
     page.wait(WHERE + " === 'dialog'")
     page.keyboard_press("Escape")
     page.waitForSelector("dialog", {"state": "detached"})
-    assert page.evaluate("document.activeElement.ariaLabel") == "Open the menu"
+    page.wait("document.activeElement.ariaLabel === 'Open the menu'")
 
 
 def test_pages_are_gone_through_by_keyboard_alone(go):
@@ -55,7 +55,7 @@ def test_pages_are_gone_through_by_keyboard_alone(go):
     page.keyboard_press("g")
     page.keyboard_press("u")
     page.waitForSelector("h1 >> text=Users")
-    assert page.evaluate("document.activeElement.tagName") == "H1"
+    page.wait("document.activeElement.tagName === 'H1'")
     page.waitForSelector("main .t-row >> text=Anna Berger")
     page.keyboard_press("/")
     page.keyboard_press("ArrowDown")
@@ -77,7 +77,7 @@ def test_sorting_keeps_the_focus_on_what_sorts(go):
     page.wait("document.querySelector('main [aria-sort]')?.getAttribute('aria-sort') === 'ascending'")
     page.keyboard_press("Enter")
     page.wait("document.querySelector('main [aria-sort]').getAttribute('aria-sort') === 'descending'")
-    assert page.evaluate("document.activeElement.textContent") == "Name"
+    page.wait("document.activeElement.textContent === 'Name'")
 
 
 def test_focus_goes_to_what_follows_a_removed_row(full, go):

@@ -2,6 +2,7 @@
 """The live view and the overview's numbers, with events as the daemons send them (SPEC A5, A11)."""
 from livelib import access, query, tell
 from support.trace import traced
+from support.wait import wait_until
 from uilib import Sender, key
 
 LONG_MS = 50
@@ -48,13 +49,11 @@ def test_filter_is_the_gateways(world, open_page):
     page.call("waitForLoadState", "networkidle")
     query(world.redis, "other.example", device="annas-phone", verdict="blocked")
     query(world.redis, "wanted.example", device="annas-phone", verdict="allowed")
-    page.wait("""(() => { document.querySelector("main .table-tools"); return true; })()""")
 
     def shown():
         query(world.redis, "wanted.example", device="annas-phone", verdict="blocked")
         return page.evaluate("document.querySelectorAll('main .t-row').length")
-    while not shown():
-        pass
+    wait_until(shown, "what is looked for")
     assert all("wanted.example" in r and "Blocked" in r for r in rows(page))
 
 
@@ -84,8 +83,12 @@ def test_connection_that_ends_is_made_again(world, open_page):
     page.waitForSelector(".banner:visible")
     world.apid.start()
     page.waitForSelector("main .mark.good >> text=Live")
-    query(world.redis, "back.example", device="annas-phone", verdict="allowed")
-    page.waitForSelector("main .t-row >> text=back.example")
+
+    def is_back():
+        # Until apid hears the bus again, too.
+        query(world.redis, "back.example", device="annas-phone", verdict="allowed")
+        return any("back.example" in r for r in rows(page))
+    wait_until(is_back, "what happens is seen again")
     page.waitForSelector(".banner", {"state": "hidden"})
 
 

@@ -54,7 +54,7 @@ def test_logging_out_of_a_session_that_has_ended_leads_to_the_login(open_page, a
     adam.end()
     page.click("role=button[name='Log out']")
     page.waitForSelector("h1 >> text=Log in")
-    assert page.evaluate("location.hash") == ""
+    page.wait("location.hash === ''")
 
 
 def test_form_outlives_its_session(open_page, adam):

@@ -31,6 +31,7 @@ def test_first_view_is_small(world, open_page):
     page.context_addCookies([world.cookie(OWNER)])
     page.goto(world.url + "/")
     page.waitForSelector("h1")
+    page.wait("performance.getEntriesByType('resource').some(e => e.name.includes('/vendor/'))")
     page.call("waitForLoadState", "networkidle")
     loaded = page.evaluate("""[performance.getEntriesByType("navigation")[0], ...performance.getEntriesByType("resource")].map(
         e => [new URL(e.name).pathname, e.transferSize])""")
