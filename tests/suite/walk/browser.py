@@ -113,8 +113,9 @@ class Browser:
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         error = self.page("Page.navigate", url=url).get("errorText")
         deadline = time.monotonic() + DEADLINE_S
-        while self.value("document.readyState") != "complete":
+        while not self._is_true("document.readyState === 'complete'"):
             assert time.monotonic() < deadline, url
+            time.sleep(0.01)
         return error
 
     def key(self, key, text="", **more):
