@@ -11,12 +11,14 @@ import socket
 import ssl
 import time
 
+from .hosts import start_time
 from .places import DAEMONS, PATH, TOP, UIDS, LaunchError, make_dir, write_file
 from .process import PATIENCE, Process, wait_until
 from .stores import as_uid, read_secret, redis_command
 
 KEEP_ENV = ("ASAN_", "UBSAN_", "LSAN_", "TSAN_", "GCOV_", "LLVM_PROFILE_")
 READY_S = 15
+CLOCK_SLACK_MS = 20  # the kernel tells of a start in hundredths of a second
 POLICY_OWNERS = ("apid", "syncd")
 
 
@@ -288,17 +290,26 @@ def _generations(places, host, owner):
     return {lines[i]: json.loads(lines[i + 1])["gen"] for i in range(0, len(lines) - 1, 2)}
 
 
+def _began_ms(pid):
+    """When the process began, as its clock says."""
+    ago = time.clock_gettime(time.CLOCK_BOOTTIME) - (start_time(pid) or 0) / os.sysconf("SC_CLK_TCK")
+    return (time.time() - ago) * 1000
+
+
 def lagging(places, host):
     """Which running daemon has not yet in force what is published, as its status says: texts."""
-    running = [name for name in (*DAEMONS, PATH) if Process(host, name).pid() is not None]
+    running = {name: pid for name in (*DAEMONS, PATH) if (pid := Process(host, name).pid()) is not None}
     published = {owner: _generations(places, host, owner) for owner in DAEMONS}
     late = []
-    for name in running:
+    for name, pid in running.items():
         text = redis_command(places, host, "GET", "culvert:status:" + ("proxyd:path1" if name == PATH else name + ":1"))
         if not text:
             late.append(name + " has no status")
             continue
         status = json.loads(text)
+        if status.get("at", _began_ms(pid)) < _began_ms(pid) - CLOCK_SLACK_MS:
+            late.append(name + " has said nothing since it began")
+            continue
         applied = status.get("applied", {})
         for key, mirror in status.get("topics", {}).items():
             topic, owner = key.split(":")
