@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import collections
 import pathlib
 import random
 import socket
@@ -7,18 +8,23 @@ import subprocess
 from .wait import wait_until
 
 PORTS = range(10000, 32000)  # below those that outgoing connections get
+given = collections.deque(maxlen=2000)
 
 
 def free_port():
-    """A port of loopback that nobody has, UDP and TCP, and hardly anybody gets before the caller."""
+    """A port of loopback that nobody has, UDP and TCP, and hardly anybody gets before the caller: none of those that it gave
+    last, whose owner may not have come yet."""
     while True:
         port = random.SystemRandom().choice(PORTS)
+        if port in given:
+            continue
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        given.append(port)
         return port
 
 
