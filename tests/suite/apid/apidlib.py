@@ -282,11 +282,19 @@ db_password_file = {self.dir}/db-password
     def launch(self):
         return super().start()
 
+    def _ears(self):
+        """The channels on which apid processes get answers; None where Redis is not this one, or not there."""
+        if f"redis = unix:{self.redis.socket}\n" not in self.conf.read_text() or self.redis.process.poll() is not None:
+            return None
+        return set(self.redis("PUBSUB", "CHANNELS", "culvert:reply:apid:*"))
+
     def start(self):
-        before = self.log().count("database ready")
+        """Until it has read its database, and hears what it is told: events before that are lost, requests refused."""
+        before, ears = self.log().count("database ready"), self._ears()
         self.launch()
         wait_until(lambda: not self.is_running() or self.log().count("database ready") > before, "apid is ready")
         assert self.is_running(), self.log()
+        wait_until(lambda: ears is None or self._ears() - ears, "apid has subscribed")
         return self
 
     def reload(self):
