@@ -167,7 +167,7 @@ def test_rejection_has_no_effect_but_its_word(apid, proxyd):
     owner = apid.owner()
     posted(apid, proxyd, appeal(1))
     assert owner.post(f"/api/v1/appeals/{number(1)}/reject", {"answer": "No."})[1]["status"] == "rejected"
-    wait_until(lambda: apid.state("appeal_answers")[number(1)].get("answer") == "No.", "answer")
+    apid.await_state("appeal_answers", lambda told: told.get(number(1), {}).get("answer") == "No.")
     assert apid.state("site_overrides") == {} and apid.state("websites") == {}
     assert owner.post(f"/api/v1/appeals/{number(9)}/reject", {})[0] == 404
 
@@ -254,7 +254,7 @@ def test_decision_of_directus_has_its_effect_once(apid, proxyd, syncd):
     assert ask_status(syncd, 3, "approved")["result"] == {"status": "rejected", "decided": False}
     assert ask_status(syncd, 2, "approved", category_id="none")["result"]["code"] == "invalid"
     assert ask_status(syncd, 2, "approved")["result"]["decided"]
-    wait_until(lambda: apid.state("websites")[f"appeal-{number(2)}"]["category"] == "games", "website")
+    apid.await_state("websites", lambda sites: sites.get(f"appeal-{number(2)}", {}).get("category") == "games")
     assert ask_status(syncd, 9, "rejected")["result"]["code"] == "not_found"
     assert ask_status(syncd, 2, "pending")["result"]["code"] == "invalid"
 
@@ -264,7 +264,7 @@ def test_category_of_directus_is_a_category_too(apid, proxyd, syncd):
     syncd.replace("categories", {"7": {"id": "7", "name": "From Directus"}})
     posted(apid, proxyd, appeal(1, "review", category_id="7"))
     wait_until(lambda: owner.post(f"/api/v1/appeals/{number(1)}/approve", {})[0] == 200, "approved")
-    wait_until(lambda: apid.state("websites")[f"appeal-{number(1)}"]["category"] == "7", "website")
+    apid.await_state("websites", lambda sites: sites.get(f"appeal-{number(1)}", {}).get("category") == "7")
 
 
 def test_old_decisions_go_with_their_answers(make_apid, wgd, proxyd):

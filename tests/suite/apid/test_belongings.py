@@ -98,6 +98,6 @@ def test_pending_appeal_of_a_removed_device_is_none_of_the_next_one_s(apid, owne
         approval = {"effect": "override"}
         assert owner.post(f"/api/v1/appeals/{uuid}/approve", approval)[0] == 400
         assert owner.get(f"/api/v1/appeals/{uuid}")[1]["status"] == "pending"
-        assert apid.state("site_overrides").keys() == {"t"}
+        apid.await_state("site_overrides", lambda records: set(records) == {"t"})
     finally:
         proxyd.quit()

@@ -94,7 +94,7 @@ def test_what_wgd_refuses_is_taken_back(apid, redis, wgd):
     answer = upsert(redis, key=KEYS[1])
     assert answer["error"] == {"code": "refused", "detail": "refused: duplicate_key"}
     assert apid.rows() == before
-    assert apid.state("device_keys")["a"]["preshared_key"] == KEYS[2]
+    apid.await_state("device_keys", lambda keys: keys["a"] == {"id": "a", "public_key": KEYS[0], "preshared_key": KEYS[2]})
 
 
 def test_without_the_database_it_is_later(apid, redis, database):

@@ -23,7 +23,9 @@ def owner(apid):
     apid.redis("SET", "culvert:gen:wgd", "1")
     apid.redis("HSET", "culvert:gens:wgd", "tunnels", '{"gen":1,"wid":"w","full":1}')
     apid.stop()
-    return apid.start().owner()
+    one = apid.start().owner()
+    wait_until(lambda: one.get(f"{DEVICES}/phone/config")[0] == 200, "the tunnel is known")
+    return one
 
 
 def test_a_new_device_gets_free_addresses_of_both_families(owner, apid):
@@ -257,9 +259,10 @@ def test_a_change_through_either_apid_is_in_force(owner, apid, place, redis, dat
     own(directory / "state/apid", 0o700)
     owned_file(directory / "state/apid/secret", text)
     other.write_conf("instance = 2")
+    wait_until(lambda: "this process publishes" in apid.log().rsplit("stopping", 1)[1], "the first publishes after its restart")
     other.start()
     try:
-        assert "this process publishes" in apid.log() and "this process publishes" not in other.log()
+        assert "this process publishes" not in other.log()
         second = other.client(ca=directory / "state/apid/admin-ca.pem")
         second.cookie, second.csrf = owner.cookie, owner.csrf
         assert second.put(f"{DEVICES}/two", {"name": "through the second"})[0] == 201
@@ -271,7 +274,7 @@ def test_a_change_through_either_apid_is_in_force(owner, apid, place, redis, dat
         wait_until(lambda: second.get(f"{DEVICES}/one")[0] == 200, "the second knows")
         owner.post("/auth/logout")
         wait_until(lambda: second.get("/auth/me")[0] == 401, "a revoked session ends everywhere")
-        assert gens != apid.gens()
+        wait_until(lambda: gens != apid.gens(), "the first has published")
         apid.kill()
         wait_until(lambda: "this process publishes" in other.log(), "the other takes over")
         assert other.upsert("four", KEYS[1], "10.9.0.78") == (200, {"status": "success"})

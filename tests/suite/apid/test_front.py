@@ -8,6 +8,8 @@ import ssl
 import statistics
 import time
 
+import pytest
+
 from apidlib import OWNER, PASSWORD, SEED, owned_file, started, wait_until
 
 
@@ -54,30 +56,31 @@ def test_the_name_of_an_account_is_not_told_by_time(make_apid, wgd):
     assert .1 < statistics.median(known) / statistics.median(unknown) < 10
 
 
+def asked_until_another(status, client):
+    """The first answer that is not that; one may ask again with time, so the next may be another again."""
+    assert client.get("/auth/me")[0] == status
+    return next(s for s in (client.get("/auth/me")[0] for _ in range(200)) if s != status)
+
+
 def test_an_account_that_asks_too_often_waits(make_apid, wgd):
     apid = started(make_apid, "rate_account = 2\n")
     owner = apid.owner()
-    statuses = [owner.get("/auth/me")[0] for _ in range(20)]
-    assert statuses[0] == 200 and 429 in statuses and set(statuses) == {200, 429}
+    assert asked_until_another(200, owner) == 429
     assert int(owner.headers["Retry-After"]) >= 1
 
 
 def test_an_address_that_asks_too_often_waits_before_anything_else(make_apid, wgd):
     apid = started(make_apid, "rate_address = 2\n")
     one = apid.client()
-    statuses = [one.get("/auth/me")[0] for _ in range(20)]
-    assert statuses[0] == 401 and 429 in statuses and set(statuses) == {401, 429}
+    assert asked_until_another(401, one) == 429
     assert one.headers["Content-Type"] == "application/problem+json"
 
 
 def test_a_listener_that_is_not_wanted_is_not_there(make_apid, wgd):
     apid = started(make_apid, "admin =\n")
     assert apid.request("GET") == (200, {"status": "ok"})
-    try:
-        apid.client(ca=apid.conf).connect()
-        raise AssertionError("it answers")
-    except OSError:
-        pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", apid.admin_port), 20)
 
 
 def test_behind_a_proxy_that_speaks_tls(make_apid, wgd):

@@ -130,8 +130,11 @@ def test_promtool_finds_nothing(world):
 def test_metrics_are_of_all_daemons(world):
     report(world[2], "fwd", refused_packets={"lan": "7"}, failing=True)
     report(world[2], "dnsd", queries=12, applied={"devices:apid": 7}, topics={"devices:apid": {"gen": 9}})
-    lines = wait_until(lambda: 'culvert_fwd_failing{instance="1"} 1' in (t := metrics(world)[1]) and t,
-                       "fwd").splitlines()
+    def lines_of_both():
+        text = metrics(world)[1]
+        there = 'culvert_fwd_failing{instance="1"} 1' in text and 'culvert_lag_topics{daemon="dnsd",instance="1"} 1' in text
+        return there and text.splitlines()
+    lines = wait_until(lines_of_both, "fwd and dnsd")
     for line in ('culvert_up{daemon="fwd",instance="1"} 1', 'culvert_dnsd_queries_total{instance="1"} 12',
                  'culvert_version_info{daemon="dnsd",instance="1",version="1.2"} 1',
                  'culvert_lag_topics{daemon="dnsd",instance="1"} 1',

@@ -104,7 +104,7 @@ def test_webhook_is_told_of_a_new_appeal_signed(notified, proxyd, closing):
     post_appeal(proxyd, 2)
     wait_until(lambda: len(web.posts) == 2, "the second")
     assert json.loads(web.posts[1][1])["data"]["host"] == "a2.example"
-    assert owner.get("/api/v1/notifications")[1]["webhook"]["sent"] == 2
+    wait_until(lambda: owner.get("/api/v1/notifications")[1]["webhook"]["sent"] == 2, "both were answered")
 
 
 def test_webhook_that_fails_is_tried_again_and_redirects_are_not_followed(notified, proxyd, closing):
@@ -113,8 +113,8 @@ def test_webhook_that_fails_is_tried_again_and_redirects_are_not_followed(notifi
     web.statuses = [302]
     put(owner, webhook={"url": f"http://127.0.0.1:{web.port}/hook"})
     post_appeal(proxyd, 1)
-    wait_until(lambda: owner.get("/api/v1/notifications")[1]["webhook"].get("error") == "status 302", "it failed")
-    assert owner.get("/api/v1/notifications")[1]["webhook"]["waiting"] == 1
+    told = wait_until(lambda: "error" in (w := owner.get("/api/v1/notifications")[1]["webhook"]) and w, "it failed")
+    assert (told["error"], told["waiting"]) == ("status 302", 1)
     wait_until(lambda: len(web.posts) == 2, "once more")
     assert web.posts[0][1] == web.posts[1][1]
     wait_until(lambda: owner.get("/api/v1/notifications")[1]["webhook"]["waiting"] == 0, "taken")
@@ -166,6 +166,7 @@ def test_alarm_is_told_and_what_is_switched_off_is_not(notified, redis, place, p
     try:
         post_appeal(proxyd, 1)
         wait_until(lambda: owner.get("/api/v1/appeals")[1]["items"], "stored")
+        wait_until(lambda: dnsd.ask("stats", "stats")["connected"], "dnsd can tell")
         for _ in range(3):
             dnsd.do("event", event="dnsd.alarm", record={"what": "upstream", "detail": "all are down"})
         wait_until(lambda: web.posts, "a post")

@@ -21,7 +21,9 @@ def world(mariadb):
 
 @pytest.fixture(autouse=True)
 def empty(world):
-    sql(world, "DELETE FROM statistics; DELETE FROM statistics_lists; DELETE FROM statistics_domains")
+    """A write that is under way may make a deadlock of it."""
+    wait_until(lambda: world[0].database.sql("DELETE FROM statistics; DELETE FROM statistics_lists; "
+                                             "DELETE FROM statistics_domains", "culvert", check=False) is not None, "empty")
 
 
 def sql(world, statement):

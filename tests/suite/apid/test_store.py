@@ -43,7 +43,7 @@ def test_mariadb_killed_and_back(apid, database):
     assert apid.state("devices") == devices and apid.gens() == gens
     database.start()
     wait_until(lambda: apid.upsert("b", KEYS[1], "10.9.0.6") == SUCCESS, "upsert succeeds again")
-    assert set(apid.state("devices")) == {"phone", "a", "b"}
+    apid.await_state("devices", lambda devices: set(devices) == {"phone", "a", "b"})
 
 
 def test_started_without_mariadb_publishes_nothing(apid, database):
@@ -67,7 +67,7 @@ def test_a_change_beside_apid_is_published_after_a_reconnect(apid, database):
     database.sql("UPDATE devices SET record = JSON_SET(record, '$.name', 'Other') WHERE id = 'phone'", "culvert")
     database.kill()
     database.start()
-    wait_until(lambda: apid.state("devices")["phone"]["name"] == "Other", "the change is published")
+    apid.await_state("devices", lambda devices: devices.get("phone", {}).get("name") == "Other")
 
 
 def test_redis_emptied_is_filled_again(apid, redis):
