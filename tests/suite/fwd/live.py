@@ -50,9 +50,10 @@ RECEIVE = """
 import errno, json, socket, sys, time
 kind = socket.SOCK_STREAM if sys.argv[4] == 'tcp' else socket.SOCK_DGRAM
 s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, kind)
-s.settimeout(float(sys.argv[5]))
+s.settimeout(30)
 s.bind((sys.argv[1], 0))
 s.connect((sys.argv[2], int(sys.argv[3])))
+s.settimeout(float(sys.argv[5]))
 if sys.argv[4] == 'udp':
     s.send(b'?')
 got, last, said = 0, time.monotonic(), False

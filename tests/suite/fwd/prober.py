@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tries connections and reports: a JSON list of [source, destination, protocol, port] on stdin, a
-list of [verdict, seconds, detail] on stdout. Protocols: tcp, udp, icmp (echo; the port does not
+"""Tries connections and reports: a JSON list of [source, destination, protocol, port, seconds of
+patience] on stdin, a list of [verdict, seconds, detail] on stdout. Protocols: tcp, udp, icmp (echo; the port does not
 matter). Verdicts: answer, reset, prohibited, silence, error."""
 import collections
 import errno
@@ -12,7 +12,6 @@ import struct
 import sys
 import time
 
-PATIENCE_S = 2.5
 AGAIN_S = 0.2  # datagrams are sent again, as real clients do
 AT_A_TIME = 400
 
@@ -28,9 +27,10 @@ KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0)}
 class Probe:
     """One attempt; step() until it gives a verdict."""
 
-    def __init__(self, source, target, protocol, port):
+    def __init__(self, source, target, protocol, port, patience):
         self.family = socket.AF_INET6 if ":" in target else socket.AF_INET
         self.protocol, self.source, self.target = protocol, source, (target, port)
+        self.patience = patience
         self.result = None
         self.start = self.sent = 0.0
         self.sock = None
@@ -83,7 +83,7 @@ class Probe:
         return "echo" if self.protocol == "icmp" else data.decode()
 
     def on_time(self, now):
-        if now - self.start > PATIENCE_S:
+        if now - self.start > self.patience:
             self.finish("silence", "")
         elif self.protocol != "tcp" and now - self.sent > AGAIN_S:
             try:

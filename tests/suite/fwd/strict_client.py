@@ -15,7 +15,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(_
 from feed import Feed
 from support.redis import Client
 
-PATIENCE_S = 5
+PATIENCE_S = 30
 
 
 class Server:

@@ -145,5 +145,5 @@ def test_forwarding_comes_back(world, name):
         start = time.monotonic()
         wait_until(lambda: world.gw.read(path) == "1", "forwarding", HEAL_S)
         print("restored after %.3f s" % (time.monotonic() - start))
-        assert "forwarding" in listener.read()[2]
+        wait_until(lambda: "forwarding" in listener.read()[2], "alarm")
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"

@@ -59,6 +59,7 @@ def test_a_list_that_acts_no_more_acts_no_more_at_once(world, change):
         assert not reaches(world, "full", LISTED_TWICE[4])
         if not change:
             world.syncd.set("lists", {"news": {**before["ads"], "id": "news"}})
+            world.wait_applied("lists", owner=world.syncd)
             world.feed([{"kind": "listed", "address": "198.51.100.22", "list": "news"}])
             assert not reaches(world, "full", "198.51.100.22")
             assert reaches(world, "full", LISTED[4])
@@ -91,7 +92,7 @@ def test_a_newly_listed_address_ends_live_flows(world):
 def _connect_as(world, who, address):
     """Talks until it cannot."""
     code = ("import socket, time\n"
-            "s = socket.create_connection(('%s', 1234), 5, ('%s', 0))\n"
+            "s = socket.create_connection(('%s', 1234), 30, ('%s', 0))\n"
             "s.recv(100); print('open', flush=True)\n"
             "try:\n"
             "    while True:\n"
@@ -191,7 +192,7 @@ SIZE, KBIT = 1_500_000, 4000
 TAKE = """
 import socket, time
 start, n = time.monotonic(), 0
-s = socket.create_connection(("%s", 7777), 5, ("%s", 0))
+s = socket.create_connection(("%s", 7777), 60, ("%s", 0))
 while True:
     data = s.recv(65536)
     if not data: break
@@ -235,19 +236,22 @@ def test_a_device_has_its_rate(world, family):
 
 def test_status_tells_how_many_packets_and_bytes_each_reason_has_refused(world):
     """F12: what the API shows as the firewall's, against the kernel's own numbers."""
+    kinds = ("packets", "bytes")
+
     def kernel(what):
         objects = [o["counter"] for o in json.loads(world.nft("-j", "list", "counters", "table", "inet", "culvert"))["nftables"]
                    if "counter" in o]
         return {o["name"]: o[what] for o in objects}
 
-    def told(what):
-        return {name: int(n) for name, n in world.redis.status_now("fwd")["refused_" + what].items()}
-    before = {what: told(what) for what in ("packets", "bytes")}
+    def told():
+        status = world.redis.status_now("fwd")
+        return {what: {name: int(n) for name, n in status["refused_" + what].items()} for what in kinds}
+    before = told()
     for address in SITE.values():
         assert not reaches(world, "intranet", address)
-    for what in ("packets", "bytes"):
-        wait_until(lambda what=what: told(what) == kernel(what), what + " as the kernel has them")
-    more = {what: {name: n - before[what][name] for name, n in told(what).items()} for what in before}
+    # Of one status: a packet of somebody else may come at any moment.
+    after = wait_until(lambda: (t := told()) == {what: kernel(what) for what in kinds} and t, "the kernel's numbers", 60)
+    more = {what: {name: n - before[what][name] for name, n in after[what].items()} for what in kinds}
     acted = {name for name, n in more["packets"].items() if n}
     assert acted and {name for name, n in more["bytes"].items() if n} == acted, more
     # A first packet of TCP: an IP header, one of TCP, its options.

@@ -9,7 +9,7 @@ from faultlib import Faults
 import pytest
 from support.process import set_limit
 from support.wait import wait_until
-from world import UID, device, first_devices
+from world import QUIET_S, UID, device, first_devices
 
 # More with FAULT_POINTS.
 POINTS = int(os.environ.get("FAULT_POINTS", "3"))
@@ -29,7 +29,7 @@ def _changes(world):
 def _is_caught_up(world):
     world.owner.replace("devices", first_devices())
     world.wait_applied("devices")
-    return world.probe_one("internet", "93.184.216.34", "tcp", 80)
+    return world.probe_one("internet", "93.184.216.34", "tcp", 80, patience=QUIET_S)
 
 
 def test_no_memory_for_threads_or_rules_right_after_the_start(world):
@@ -56,8 +56,7 @@ def faulty(world):
     """fwd whose calls can be made to fail."""
     faults = Faults()
     world.fwd.stop()
-    world.fwd.start(env=faults.env)
-    world.wait_applied("devices")
+    world.start_fwd(env=faults.env)
     yield world, faults
     world.fwd.stop()
     faults.close()

@@ -3,7 +3,8 @@
 import pytest
 
 from support.network import GATEWAY, SITE, TUNNEL, UPLINK, UPLINK_PEER
-from table import REFUSED, SILENCE, WHO, cells
+from table import REFUSED, SILENCE, WHO, answer, cells
+from world import PATIENCE_S, QUIET_S
 
 AT_ONCE_S = 1.0
 
@@ -23,13 +24,22 @@ def fault(result, protocol, want):
     return None if protocol == "icmp" or detail.startswith(want + " ") else detail + ", wants " + want
 
 
+def probe(world, wanted):
+    """(cell, what is wrong with it, or None, is it but slow)"""
+    results = world.probe([one for one, _, _ in wanted],
+                          [QUIET_S if want == SILENCE else PATIENCE_S for _, want, _ in wanted])
+    return [(cell, fault(result, cell[0][2], cell[1]), fault((result[0], 0, result[2]), cell[0][2], cell[1]) is None)
+            for cell, result in zip(wanted, results)]
+
+
 def check(world, wanted):
-    results = world.probe([probe for probe, _, _ in wanted])
-    wrong = []
-    for (probe, want, name), result in zip(wanted, results):
-        what = fault(result, probe[2], want)
-        if what:
-            wrong.append("%s: %s" % (name, what))
+    """What was right but slow among hundreds is asked again alone: others compute here."""
+    found = probe(world, wanted)
+    slow = [cell for cell, what, is_slow in found if what and is_slow]
+    print("%d slow" % len(slow))
+    found = [one for one in found if one[0] not in slow] + [probe(world, [cell])[0] for cell in slow[:50]]
+    assert len(slow) <= 50, "slow: %s" % slow
+    wrong = ["%s: %s" % (name, what) for (_, _, name), what, _ in found if what]
     print("%d cells, %d wrong" % (len(wanted), len(wrong)))
     assert not wrong, "%d of %d:\n%s" % (len(wrong), len(wanted), "\n".join(wrong))
 
@@ -85,13 +95,10 @@ def test_v6_without_an_uplink_is_refused_at_once(world):
     """D13"""
     world.gw.run("ip", "-6", "route", "del", "default")
     try:
-        tcp, udp, local = world.probe([("full", SITE[6], "tcp", 1234), ("full", SITE[6], "udp", 1234),
-                                       ("full", SITE[6], "udp", 53)])
+        check(world, [(("full", SITE[6], "tcp", 1234), REFUSED, "tcp"), (("full", SITE[6], "udp", 1234), REFUSED, "udp"),
+                      (("full", SITE[6], "udp", 53), answer("gw", 53), "dns")])
     finally:
         world.gw.run("ip", "-6", "route", "add", "default", "via", UPLINK_PEER[6])
-    assert tcp[0] == "reset" and tcp[1] < AT_ONCE_S
-    assert udp[0] == "prohibited" and udp[1] < AT_ONCE_S
-    assert local[0] == "answer"
 
 
 def test_what_the_host_forwards_besides_is_not_ours(world):

@@ -49,7 +49,7 @@ def test_changes_beside_another_writer_are_all_in_force(world):
                                                              profile=("full", "intranet")[i % 2],
                                                              addresses=["10.9.1.%d" % (i + 1)])})
         world.wait_applied("devices")
-        assert writer.wait(60) == 0, writer.stderr.read()
+        assert writer.wait(300) == 0, writer.stderr.read()
     finally:
         writer.kill()
         writer.wait()
@@ -75,7 +75,7 @@ def test_a_killed_writer_leaves_whole_rules(world):
         world.start_fwd()
         # The status may still be the former process's.
         wait_until(lambda n=known: world.fwd.log().count("devices known") > n, "devices")
-    assert whole(world) == before
+    wait_until(lambda: whole(world) == before, "rules as before")
 
 
 def edit(world, old, new):

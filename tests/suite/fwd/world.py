@@ -19,6 +19,8 @@ UID, PROXYD_UID = 64102, 64104
 DEVICES = {name: who.number for name, who in WHO.items()}
 PORTS = ",".join(map(str, INET_PORTS))
 READY = "started version="
+# Seconds until a probe that nobody answers is believed, and those for one that somebody does.
+QUIET_S, PATIENCE_S = 2.5, 15
 
 
 def device(name, number=None, **fields):
@@ -143,11 +145,11 @@ class World(Network):
                             self.redis.password_file("fwd", UID), "yes" if intercept else "no", PROXYD_UID))
         self.fwd = Daemon("fwd", conf, self.dir / "fwd.log", self.gw)
 
-    def start_fwd(self):
+    def start_fwd(self, **options):
         """Until it enforces what there is; the status of a former run says nothing."""
         before = self.fwd.log().count(READY)
         self.redis("DEL", "culvert:status:fwd:1")
-        self.fwd.start()
+        self.fwd.start(**options)
         wait_until(lambda: self.fwd.log().count(READY) > before or not self.fwd.is_running(), "start")
         self.wait_applied("devices")
         self.wait_applied("profiles")
@@ -171,19 +173,20 @@ class World(Network):
             assert self.fwd.is_running(), self.fwd.log()
             return self.redis.applied("fwd", topic, owner.owner) >= gen
         try:
-            wait_until(applied, "generation %d of %s" % (gen, topic), 10)
+            wait_until(applied, "generation %d of %s" % (gen, topic))
         except AssertionError as late:
             raise AssertionError("%s\n%s\n%s" % (late, self.status(), self.fwd.log()[-1500:])) from None
 
-    def probe(self, probes):
-        """[(device, destination, protocol, port)] → [(verdict, seconds, detail)]"""
-        wire = [[TUNNEL[6 if ":" in to else 4] % DEVICES[who], to, protocol, port]
-                for who, to, protocol, port in probes]
+    def probe(self, probes, patience=PATIENCE_S):
+        """[(device, destination, protocol, port)] → [(verdict, seconds, detail)]; patience: for all, or one for each."""
+        each = patience if isinstance(patience, list) else [patience] * len(probes)
+        wire = [[TUNNEL[6 if ":" in to else 4] % DEVICES[who], to, protocol, port, seconds]
+                for (who, to, protocol, port), seconds in zip(probes, each)]
         out = self.client.run(PYTHON, os.path.join(HERE, "prober.py"), text=json.dumps(wire))
         return [tuple(one) for one in json.loads(out)]
 
-    def probe_one(self, *probe):
-        return self.probe([probe])[0]
+    def probe_one(self, *probe, patience=PATIENCE_S):
+        return self.probe([probe], patience)[0]
 
     def nft(self, *words):
         return self.gw.run("nft", *words)
