@@ -35,7 +35,7 @@ class Node:
                 "mariadbd", "--no-defaults", *user, f"--datadir={self.dir}/n{self.number}", f"--socket={self.socket}",
                 f"--pid-file={self.dir}/n{self.number}.pid", f"--bind-address={self.address}", f"--port={self.port}",
                 "--skip-name-resolve", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M",
-                "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--skip-innodb-doublewrite",
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
                 "--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-on=ON",
                 "--wsrep-provider=/usr/lib/galera/libgalera_smm.so", f"--wsrep-cluster-address=gcomm://{where}",
                 "--wsrep-cluster-name=culvert", f"--wsrep-node-name=n{self.number}",
