@@ -46,7 +46,7 @@ class Client:
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
             header_encoding="utf-8", validate_outbound_headers=checks, normalize_outbound_headers=checks))
         self.answers, self.goaway, self.pings = {}, None, 0
-        self.is_closed = False
+        self.is_closed, self.error = False, None
         self.h2.initiate_connection()
         self.flush()
 
@@ -94,22 +94,22 @@ class Client:
         """Takes what comes next; False when the connection is over."""
         try:
             data = self.socket.recv(65536)
-        except (ConnectionError, ssl.SSLError):
-            data = b""
+        except (ConnectionError, ssl.SSLError) as e:
+            self.error, data = e, b""
         if not data:
             self.is_closed = True
             return False
         try:
             events = self.h2.receive_data(data)
-        except h2.exceptions.ProtocolError:
-            self.is_closed = True
+        except h2.exceptions.ProtocolError as e:
+            self.error, self.is_closed = e, True
             return False
         for event in events:
             self._take(event)
         try:
             self.flush()
-        except (ConnectionError, ssl.SSLError):
-            self.is_closed = True
+        except (ConnectionError, ssl.SSLError) as e:
+            self.error, self.is_closed = e, True
         return not self.is_closed
 
     def _take(self, e):
@@ -136,7 +136,7 @@ class Client:
     def until(self, condition):
         self.socket.settimeout(DEADLINE_S)
         while not condition():
-            assert self.step(), "connection over: goaway=%r %r" % (self.goaway, self.answers)
+            assert self.step(), "connection over: goaway=%r error=%r %r" % (self.goaway, self.error, self.answers)
 
     def wait(self, n):
         """The whole answer, or its reset."""
