@@ -49,7 +49,7 @@ class Redis:
     def _answers(self):
         try:
             return self("PING") == "PONG"
-        except OSError:
+        except (OSError, RedisError):  # it may be loading its data
             return False
 
     def kill(self):

@@ -111,8 +111,7 @@ class StandIn:
         self.one.close()
 
     def start(self):
-        old, self.one = self.one, directuslib.Directus(self.one.port)
-        self.one.rows, self.one.next_id, self.one.clock = old.rows, old.next_id, old.clock
+        self.one = directuslib.Directus(self.one.port, self.one)
 
     @property
     def url(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for Directus that answers as a real one (11.3) was seen to: 100 rows by default, QUERY_LIMIT_MAX,
 403 for what is missing or forbidden, tokens and logins, unique values."""
+import contextlib
 import http.server
 import json
 import os
@@ -9,6 +10,7 @@ import time
 import urllib.parse
 
 from directussocket import Session
+from wsproto.utilities import LocalProtocolError
 
 from support.wait import wait_until
 from synclib import UID
@@ -51,7 +53,8 @@ class Refusal(Exception):
 class Directus(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, before=None):
+        """before: the one whose rows these are, as in a database."""
         super().__init__(("127.0.0.1", port), Handler)
         self.port = self.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -60,6 +63,8 @@ class Directus(http.server.ThreadingHTTPServer):
         self.groups = {}  # collection → group
         self.folders = {"apps"}
         self.next_id, self.clock = {}, 1_790_000_000_000
+        if before:
+            self.lock, self.rows, self.next_id, self.clock = before.lock, before.rows, before.next_id, before.clock
         self.tokens = {TOKEN}
         self.login, self.sessions, self.expires_ms = None, 0, 900_000
         self.refreshes = {}
@@ -91,7 +96,8 @@ class Directus(http.server.ThreadingHTTPServer):
     def _tell(self, collection, event, keys):
         for one in self.sockets:
             if collection in one.subscribed:
-                one.say(type="subscription", event=event, uid=collection, data=keys)
+                with contextlib.suppress(OSError, LocalProtocolError):  # its end is under way
+                    one.say(type="subscription", event=event, uid=collection, data=keys)
 
     # ---- as its administrators change it ----
 

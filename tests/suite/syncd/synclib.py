@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A syncd on a private bus: lists in a directory or on an HTTPS server of the test's own."""
 import email.utils
+import errno
 import http.server
 import json
 import pathlib
@@ -65,6 +66,7 @@ class Gateway:
         self.syncd = Syncd(place, redis, dns_port)
         self.apid, self.dnsd = [Probe(d, f"unix:{redis.socket}", place) for d in ("apid", "dnsd")]
         self.apid.do("listen", event="syncd.alarm")
+        wait_until(lambda: redis("PUBSUB", "NUMSUB", "culvert:event:syncd:alarm")[1], "apid hears alarms")
         self.acks = True  # dnsd puts in force what it sees
         self.acked = {}
         self.dnsd.subscribe("domainset", "syncd")
@@ -147,8 +149,12 @@ class Gateway:
         return self.apid.wait("event", event="syncd.alarm", **more)["rec"]
 
     def request(self, op, **args):
-        self.apid.do("request", op=op, args=args, tag=op)
-        return self.apid.wait("reply", tag=op)
+        """Once syncd, maybe just started, serves it."""
+        def ask():
+            self.apid.do("request", op=op, args=args, tag=op)
+            reply = self.apid.wait("reply", tag=op)
+            return reply if reply["status"] != -errno.ENOTCONN else None
+        return wait_until(ask, op)
 
 
 # ---- the outside world ----

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Directus' WebSocket is a hint that there is something to look at (SPEC S3)."""
+import contextlib
+
 import pytest
 from wsproto.events import TextMessage
 
@@ -17,8 +19,8 @@ def open_socket(policy, directus):
 def quiet(policy, directus):
     """Until the rounds that follow the start and the connection are through."""
     one = open_socket(policy, directus)
-    wait_until(lambda: len(directus.asked("/collections")) >= 2, "the round after the connection")
-    wait_until(lambda: directus.requests[-1][1].startswith("/items/website_appeals?aggregate"), "its end")
+    # Each of the two rounds ends with a look at appeals; the first one's may last until after the second.
+    wait_until(lambda: len(directus.asked("/items/website_appeals?aggregate")) >= 2, "the round after the connection")
     return one
 
 
@@ -76,7 +78,8 @@ def test_junk_harms_nothing(policy, directus, junk):
     """A message above 1 MiB ends the connection, which is made again."""
     policy.start(POLL)
     one = quiet(policy, directus)
-    one.transmit(TextMessage(junk))
+    with contextlib.suppress(OSError):  # it need not be read to its end
+        one.transmit(TextMessage(junk))
     if len(junk) > 1 << 20:
         wait_until(lambda: directus.sockets and directus.sockets[0] is not one, "another connection")
         open_socket(policy, directus)

@@ -29,6 +29,12 @@ class Through:
         self.policy.start(more)
         self.policy.known()
         self.settle()
+        topics = [f"{topic}:apid" for topic in LOCAL_TOPICS]
+
+        def look():
+            seen = self.policy.gateway.redis.status("syncd").get("topics", {})
+            return all(seen.get(t, {}).get("current") for t in topics)
+        wait_until(look, "what there is in apid is known: from now on all is a change")
 
     def settle(self):
         """What apid has published until now was looked at."""
@@ -169,6 +175,7 @@ def test_where_apids_word_counts_nothing_but_switches_is_written(through):
     assert not through.rows("bad_words") and not through.rows("vpn_squid_prefs")
     # What was there when it became Directus' does not move over, what is changed from then on does.
     through.source("directus")
+    through.settle()
     through.set("words", {"id": "x2", "term": "drat"})
     through.wait_rows("bad_words", {"word": "drat"})
 
@@ -178,6 +185,7 @@ def test_changed_while_directus_or_syncd_was_away_is_written_later(through, dire
     directus.failing += ["INTERNAL_SERVER_ERROR"] * 8
     through.set("words", {"id": "x1", "term": "darn"})
     through.wait_rows("bad_words", {"word": "darn"})
+    wait_until(lambda: through.policy.gateway.redis.status_now("syncd")["directus_writes"]["waiting"] == 0, "noted")
     through.policy.gateway.syncd.stop()
     through.set("words", {"id": "x1", "term": "drat"})
     through.set("words", {"id": "x2", "term": "damn"})

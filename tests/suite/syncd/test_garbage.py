@@ -191,7 +191,7 @@ def test_overdue_lists_are_fetched_spread_and_future_ones_wait(gateway, web, dns
     state.write_text(json.dumps(kept))
     del web.requests[:]
     gateway.syncd.start()
-    wait_until(lambda: gateway.syncd.log().count("list in use") == 40, "all from the cache")
+    wait_until(lambda: gateway.syncd.log().count("list in use") >= 40, "all from the cache")
     gateway.wait_blocked("n7.example", {"l7"})
     time.sleep(1)  # nothing to wait for: few may come
     assert len(web.requests) <= 3
@@ -261,8 +261,9 @@ def test_start_on_a_full_disk_goes_on_says_so_and_recovers(gateway, redis):
         s.stop()
         fillers = [fill(state), fill(cache)]
         s.write("a.txt", "a.example\nb.example\n" + "# long\n" * 2000)
+        refused = s.log().count("cannot keep a copy: No space left on device")
         s.start()
-        wait_until(lambda: s.log().count("cannot keep a copy: No space left on device") == 2, "refusal")
+        wait_until(lambda: s.log().count("cannot keep a copy: No space left on device") > refused, "refusal")
         assert gateway.domainset() == before and s.is_running()
         for f in fillers:
             f.unlink()

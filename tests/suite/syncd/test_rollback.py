@@ -49,7 +49,7 @@ def test_rollback_is_in_force_and_stays_until_released(gateway):
     gateway.request("syncd.list_release", list="a")
     gateway.wait_list("a", pinned_at=None)
     gateway.expect([set(), {"a", "b"}], "a.example", "d.example")
-    assert len(versions(gateway)) == 3 and versions(gateway)[1:] == [newest, before]
+    wait_until(lambda: len(versions(gateway)) == 3 and versions(gateway)[1:] == [newest, before], "versions")
 
 
 def test_rollback_survives_a_restart(gateway):
