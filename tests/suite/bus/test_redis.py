@@ -5,6 +5,7 @@ import threading
 
 import buslib
 
+from support.net import free_port
 from support.wait import wait_until
 
 
@@ -79,8 +80,9 @@ def test_partition_is_noticed_and_healed(redis, pair):
 
 
 def test_a_request_fails_at_once_without_redis(redis, probe):
-    apid = probe("apid")
     redis.kill()
+    apid = probe("apid")
+    apid.drain()  # it is up
     apid.do("request", op="syncd.sync_now", args={}, tag="r")
     assert apid.wait("reply", tag="r", timeout=2)["status"] == -107
     redis.start()
@@ -212,9 +214,7 @@ def test_flushall_under_a_live_connection_is_repaired(redis, pair):
 
 
 def test_over_tcp(redis, probe):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        redis.port = s.getsockname()[1]
+    redis.port = free_port()
     redis.kill()
     redis.start()
     apid, fwd = (probe(d, server=f"tcp:127.0.0.1:{redis.port}") for d in ("apid", "fwd"))

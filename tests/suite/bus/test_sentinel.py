@@ -46,7 +46,7 @@ def test_a_killed_master_is_left_for_the_next_and_its_lost_tail_is_published_aga
     old.kill()
     for one in replicated.servers[1:]:
         one.resume()
-    wait_until(lambda: replicated.master() is not old and replicated.master().role() == "master", "a new master")
+    wait_until(lambda: replicated.master() is not old and replicated.master().role() == "master", "a new master", 90)
     new = replicated.master()
     wait_until(lambda: new("HEXISTS", "culvert:state:devices:apid", "tail") == 1, "the tail is there again")
     fwd.wait_gen("devices", "apid", apid.flush("devices"))
