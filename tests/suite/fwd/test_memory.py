@@ -7,6 +7,7 @@ import resource
 
 from faultlib import Faults
 import pytest
+from support import BUILD
 from support.process import set_limit
 from support.wait import wait_until
 from world import QUIET_S, UID, device, first_devices
@@ -14,6 +15,7 @@ from world import QUIET_S, UID, device, first_devices
 # More with FAULT_POINTS.
 POINTS = int(os.environ.get("FAULT_POINTS", "3"))
 SHORT = "Cannot allocate memory"
+pytestmark = pytest.mark.skipif("asan" in BUILD.name, reason="the sanitizer's own allocator")
 
 
 def _others():
