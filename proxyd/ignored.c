@@ -164,7 +164,7 @@ static bool may_have(struct proxy *p, struct device_view *v, const struct ignore
 	struct decision d;
 
 	pins_decide(p, v, n->text, &d);
-	return judge_is_allowed(&d) && d.no_decrypt;
+	return judge_is_allowed(&d) && d.no_decrypt && !pins_hides_names(p, n->text, &d);
 }
 
 bool ignored_has(struct proxy *p, struct device_view *v, const char *host)

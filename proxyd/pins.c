@@ -61,9 +61,7 @@ static bool is_search(const struct device_view *device, const char *host)
 	       (want && safe_search_find(want, host, strlen(host)) != SAFE_FORMS);
 }
 
-/* Queries to a public resolver, or names within an encrypted hello, that nobody would see (SPEC P3,
- * P15). */
-static bool hides_names(const struct proxy *p, const char *host, const struct decision *d)
+bool pins_hides_names(const struct proxy *p, const char *host, const struct decision *d)
 {
 	return (d->reason != REASON_CONNECTIVITY && canary_find(&p->canary, host, strlen(host))) ||
 	       sni_is_ech_public(p, host);
@@ -73,7 +71,7 @@ bool pins_is_plain(const struct proxy *p, const struct device_view *v, const cha
 	const struct decision *d)
 {
 	return judge_is_allowed(d) && !gateway_is_host(p, host) && !is_search(v, host) &&
-	       !filter_is_on(p, host, d) && !hides_names(p, host, d);
+	       !filter_is_on(p, host, d) && !pins_hides_names(p, host, d);
 }
 
 /* The rules are asked again in each epoch alone, for their time. */
@@ -105,7 +103,8 @@ bool pins_is_blind(
 	struct proxy *p, struct device_view *v, const char *host, const struct decision *d)
 {
 	return judge_is_allowed(d) && !gateway_is_host(p, host) &&
-	       (d->no_decrypt || ignored_has(p, v, host) || pins_pass(p, v, host, d));
+	       (d->no_decrypt || ignored_has(p, v, host) || pins_pass(p, v, host, d)) &&
+	       !pins_hides_names(p, host, d);
 }
 
 void pins_decide(struct proxy *p, struct device_view *v, const char *host, struct decision *d)

@@ -27,6 +27,9 @@ int pins_put(struct pins *ps, struct pin *pin);
 /* None lasts longer than one that is made now would: a clock that was set back, or a shorter
  * pinned_s, prolongs nothing. */
 bool pin_is_over(const struct proxy *p, const struct pin *pin, int64_t now);
+/* Queries to a public resolver, or names within an encrypted hello, that nobody would see (SPEC P3,
+ * P15). */
+bool pins_hides_names(const struct proxy *p, const char *host, const struct decision *d);
 /* Is the name's own verdict all that there is to be said of what it has? */
 bool pins_is_plain(const struct proxy *p, const struct device_view *v, const char *host,
 	const struct decision *d);

@@ -176,6 +176,10 @@ static int judge_hello(struct tunnel *t)
 
 	if (err)
 		return err == -EAGAIN ? 0 : err;
+	if (client_hello_offers(&hello, "dot")) {
+		log_info("hello for encrypted dns refused");
+		return -EPROTO;
+	}
 	if (*hello.sni && strcmp(hello.sni, t->tls_host) != 0) {
 		log_info("hello for another name than its connection's refused");
 		return -EPROTO;

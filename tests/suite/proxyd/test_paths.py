@@ -297,6 +297,33 @@ def test_no_decrypt_is_for_the_name_of_its_connection(world):
                 into.write(c.socket.recv(65536))
 
 
+@pytest.mark.parametrize("name", ["mask.icloud.com", "mask-h2.icloud.com", "doh.dns.apple.com", "dns.google", "cloudflare-ech.com"])
+def test_a_resolver_or_relay_below_a_name_that_is_not_decrypted_is(world, name):
+    """P3: by the proxy, queries that nobody sees passed where all of a provider's names are not decrypted."""
+    world.dns.names[name] = [SITE]
+    ignored = [{"id": d, "domain": d} for d in ("icloud.com", "apple.com", "dns.google", "cloudflare-ech.com", "s9.test.example")]
+    world.wait_applied("mitm_ignore", world.publish("mitm_ignore", ignored))
+    try:
+        with world.secure_to("s9.test.example", "passing", ca=world.dir / "internet.pem"):
+            pass  # its own certificate
+        with world.secure_to(name, "passing"):
+            pass  # ours
+    finally:
+        world.wait_applied("mitm_ignore", world.publish("mitm_ignore", []))
+
+
+@pytest.mark.parametrize("offered", [("dot",), ("h2", "dot")])
+def test_dns_over_tls_passes_no_tunnel_that_is_not_decrypted(world, offered):
+    """P3: on 443 of apps it is reset whatever its name; in CONNECT it was not looked for."""
+    context = ssl.create_default_context(cafile=str(world.dir / "internet.pem"))
+    context.set_alpn_protocols(offered)
+    c, r = world.tunnel("bank.example:443")
+    with c:
+        assert r.status == 200
+        with pytest.raises(OSError):
+            context.wrap_socket(c.socket, server_hostname="bank.example")
+
+
 def test_root_certificate_is_served(world):
     """P2: PEM, DER and SHA-256 for devices."""
     with world.connect() as c:
