@@ -49,6 +49,57 @@ void exchange_fail(struct exchange *x, int status, const char *title, const char
 		http_response_abort(req);
 }
 
+/* ---- when policy changes (SPEC F9) ---- */
+
+static bool is_still_allowed(struct flow *f)
+{
+	struct exchange *x = container_of(f, struct exchange, flow);
+	struct stream *s = x->client ? http_client_stream(x->client) : x->relay;
+	struct proxy *p = x->p;
+	struct decision d;
+
+	judge_decide(x, x->is_connect, &d);
+	if (x->is_connect)
+		return pins_is_blind(p, proxy_device(p, &x->s->device), x->target.host, &d);
+	/* What is closing by itself leads nowhere any more. */
+	return judge_is_allowed(&d) &&
+	       (!s || !stream_is_open(s) || connect_may_reuse(p, &x->s->device, x->target.host, s));
+}
+
+/* Not even what waits in the kernel for a slow reader goes out any more. */
+static void abort_answer(struct http_request *req)
+{
+	struct stream *s = http_conn_stream(http_request_conn(req));
+
+	if (!http_request_is_http2(req))
+		stream_reset(s, -ECANCELED);
+	http_response_abort(req);
+}
+
+/* The block page, where nothing of the answer went out yet. */
+static void cut(struct flow *f)
+{
+	struct exchange *x = container_of(f, struct exchange, flow);
+	struct decision d;
+
+	flow_remove(f);
+	judge_decide(x, x->is_connect, &d);
+	upstream_stop(x, 0);
+	access_judge(&x->access, x->p, &d);
+	if (judge_is_allowed(&d)) {
+		access_refuse(&x->access, x->p, x->is_connect ? "policy changed" : "address");
+		exchange_fail(x, 403, "Connection Refused",
+			"This device may not connect there any more.");
+		return;
+	}
+	if (exchange_is_answered(x))
+		abort_answer(x->req);
+	else
+		own_send_blocked(x->p, x->req, &x->target, x->url, &d, NULL);
+}
+
+static const struct flow_ops flow_ops = { is_still_allowed, cut };
+
 /* ---- requests ---- */
 
 static bool is_port_among(const struct conf_ints *ports, uint16_t port)
@@ -115,6 +166,7 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	x->wants_tunnel = s->is_blind && x->target.is_https;
 	if (x->wants_tunnel) {
 		access_judge(&x->access, x->p, &d);
+		flow_add(&x->p->flows, &x->flow, &flow_ops);
 		upstream_start(x);
 		return;
 	}
@@ -171,55 +223,6 @@ static bool answer_method(struct exchange *x, const struct http_head *head)
 	http_head_fini(&allow);
 	return true;
 }
-
-/* ---- when policy changes (SPEC F9) ---- */
-
-static bool is_still_allowed(struct flow *f)
-{
-	struct exchange *x = container_of(f, struct exchange, flow);
-	struct stream *s = x->client ? http_client_stream(x->client) : x->relay;
-	struct decision d;
-
-	judge_decide(x, false, &d);
-	/* What is closing by itself leads nowhere any more. */
-	return judge_is_allowed(&d) &&
-	       (!s || !stream_is_open(s) ||
-		       connect_may_reuse(x->p, &x->s->device, x->target.host, s));
-}
-
-/* Not even what waits in the kernel for a slow reader goes out any more. */
-static void abort_answer(struct http_request *req)
-{
-	struct stream *s = http_conn_stream(http_request_conn(req));
-
-	if (!http_request_is_http2(req))
-		stream_reset(s, -ECANCELED);
-	http_response_abort(req);
-}
-
-/* The block page, where nothing of the answer went out yet. */
-static void cut(struct flow *f)
-{
-	struct exchange *x = container_of(f, struct exchange, flow);
-	struct decision d;
-
-	flow_remove(f);
-	judge_decide(x, false, &d);
-	upstream_stop(x, 0);
-	access_judge(&x->access, x->p, &d);
-	if (judge_is_allowed(&d)) {
-		access_refuse(&x->access, x->p, "address");
-		exchange_fail(x, 403, "Connection Refused",
-			"This device may not connect there any more.");
-		return;
-	}
-	if (exchange_is_answered(x))
-		abort_answer(x->req);
-	else
-		own_send_blocked(x->p, x->req, &x->target, x->url, &d, NULL);
-}
-
-static const struct flow_ops flow_ops = { is_still_allowed, cut };
 
 static void begin_request(struct exchange *x, const struct http_head *head)
 {

@@ -184,9 +184,16 @@ static void on_proof(void *arg, int status, const struct addr *addrs, size_t cou
 	struct path_reader *r = f->reader;
 	uint32_t held[PATH_HELD_MAX];
 	unsigned held_count = path_flows_take_held(&r->flows, f, held);
+	struct sni_question q = question_of(f);
+	unsigned outcome;
 
 	f->reading->asking = NULL;
-	answer_all(r, held, held_count, prove(r, f, status, addrs, count));
+	/* Policy may have changed since it was asked. */
+	if (sni_is_allowed(&r->p, &q))
+		outcome = prove(r, f, status, addrs, count);
+	else
+		outcome = deny(r, f, PATH_ANSWER_DENY);
+	answer_all(r, held, held_count, outcome);
 	path_queue_flush(r->queue);
 }
 

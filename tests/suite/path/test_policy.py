@@ -6,7 +6,7 @@ import interceptlib as lib
 import pytest
 from interceptlib import RAW, alpn
 from pathlab import get
-from proxylib import SITE
+from proxylib import SITE, Late
 from support.wait import wait_until
 
 
@@ -36,6 +36,21 @@ def test_a_new_block_ends_the_live_connections_of_its_name_and_no_others(world):
         assert is_cut(doomed, "s3.test.example")
         assert other.ask("GET", "/", "s4.test.example").status == 200
     assert lib.is_refused(world, "s3.test.example")
+
+
+def test_a_hello_whose_name_is_blocked_while_it_is_proven_is_reset(world):
+    """It was let through by the policy of when it came, until the next look at all connections."""
+    name = "late.test.example"
+    address = world.dns.names[name] = Late(SITE)
+    try:
+        with lib.connect(world) as c:
+            c.send(lib.hello(lib.sni(name)))
+            wait_until(lambda: name in world.dns.asked, "its address is asked for")
+            world.wait_path_applied("sni_block", world.set("sni_block", {"id": "late", "domain": name}))
+            address.told.set()
+            assert lib.is_reset(c)
+    finally:
+        address.told.set()
 
 
 def test_a_destination_that_is_no_answer_is_reset_and_its_retry_is_proxyd_s_to_prove(world):

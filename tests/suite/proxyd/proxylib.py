@@ -72,6 +72,18 @@ class Place:
         self.pool.shutdown()
 
 
+class Late(list):
+    """Addresses of a name that are not told before `told` is set."""
+
+    def __init__(self, *addresses):
+        super().__init__(addresses)
+        self.told = threading.Event()
+
+    def __iter__(self):
+        self.told.wait()
+        return super().__iter__()
+
+
 class Dns(threading.Thread):
     """proxyd's resolver: names → list of addresses, [] (no address) or None (silence)."""
 

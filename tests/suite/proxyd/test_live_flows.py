@@ -7,8 +7,8 @@ import time
 
 import interceptlib as lib
 import pytest
-from interceptlib import RAW_NAME
-from proxylib import DEVICES, SITE
+from interceptlib import RAW, RAW_NAME
+from proxylib import DEVICES, SITE, Late
 from support.wait import wait_until
 
 # The requirement; MARGIN is for a machine that has other things to do.
@@ -214,6 +214,24 @@ def test_a_tunnel_that_is_not_decrypted_is_cut(net, raw):
         c.close()
     finally:
         net.change("websites", net.website(RAW_NAME, "education"))
+
+
+def test_a_tunnel_that_is_blocked_while_it_is_connected_comes_to_nothing(net, raw):
+    """It was connected all the same, and had what it asked for until the next look at all flows."""
+    name = "late." + RAW_NAME
+    address = net.dns.names[name] = Late(RAW)
+    net.change("websites", net.website(name, "banking"))
+    try:
+        with net.connect() as c:
+            c.send("CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n" % (name, name))
+            wait_until(lambda: name in net.dns.asked, "its address is asked for")
+            net.change("sni_block", {"id": "x", "domain": name})
+            address.told.set()
+            assert c.read().status in (451, 504)  # or it had given up the name already
+        assert raw.nobody_came()
+    finally:
+        address.told.set()
+        net.wait_applied("sni_block", net.publish("sni_block", []))
 
 
 def test_many_flows_are_cut_and_the_rest_goes_on(net, raw):
