@@ -11,13 +11,13 @@ import time
 import dns.message
 import dns.query
 
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 
 def connect(source, to, port):
     family = socket.AF_INET6 if ":" in to else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_S)
         sock.bind((source, 0))
         try:
             sock.connect((to, port))
@@ -36,7 +36,7 @@ def main():
         attempt = 0
         # As a stub resolver does: SERVFAIL is no answer, and nothing is connected to without one.
         while True:
-            answer = dns.query.udp(query, resolver, source=v4, timeout=10)
+            answer = dns.query.udp(query, resolver, source=v4, timeout=PATIENCE_S)
             if answer.answer or time.monotonic() - begin > PATIENCE_S:
                 break
             attempt += 1

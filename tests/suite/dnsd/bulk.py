@@ -85,7 +85,7 @@ class Asker:
         self.socket.close()
 
 
-def run(askers, seconds=120, window=WINDOW):
+def run(askers, seconds=300, window=WINDOW):
     """Until every question of every asker is answered; closes them."""
     deadline = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:

@@ -82,7 +82,8 @@ def loops(liar, wire):
 def flood(liar, wire):
     """Thousands of guesses: ids from all over the range, none the right one."""
     number = struct.unpack("!H", wire[:2])[0]
-    return [forged(wire, number=n) for n in range(0, 65536, 23) if n != number][:2500]
+    answer = forged(wire)
+    return [struct.pack("!H", n) + answer[2:] for n in range(0, 65536, 23) if n != number][:2500]
 
 
 LIES = {f.__name__: f for f in (wrong_id, wrong_question, wrong_type, wrong_owner, no_answer_bit, cut_short, garbage,
@@ -94,10 +95,10 @@ class Liar(Upstream):
     right answer's rival comes from another port)."""
 
     def __init__(self, lie, kind="udp", directory=None, certificate="dot"):
-        self.lie, self.guard = lie, threading.Lock()
+        self.lie, self.guard, self.told = lie, threading.Lock(), []
         super().__init__(kind, directory, certificate)
         if lie == "dead":
-            self.close()
+            self.end(*[self.tcp, self.udp][:1 if kind == "tls" else 2])
         self.mute = lie == "mute"
 
     def _lies(self, wire):
@@ -125,6 +126,7 @@ class Liar(Upstream):
                     other.sendto(forged(wire), peer)
             for answer in self._lies(wire):
                 self.udp.sendto(answer, peer)
+                self.told.append(answer)
         except OSError:
             pass  # closed meanwhile, or the asker's port is gone
 

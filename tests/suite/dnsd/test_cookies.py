@@ -14,18 +14,21 @@ COOKIE = 10
 
 
 class Baker(Upstream):
-    """An upstream with cookies. theirs: its half; how: 'gives' it, 'demands' it, 'refuses' the option, 'spoiled': its
+    """An upstream with cookies; `cookies` has (over, cookie) of each question, but not of one that only says again what
+    had no answer in time. theirs: its half; how: 'gives' it, 'demands' it, 'refuses' the option, 'spoiled': its
     half has changed and nobody may know it, 'echoes' ours alone, or 'forged': what comes over UDP lacks ours and is
     a lie; 'rivalled': so does what comes before the honest answer."""
 
     def __init__(self, directory, how="gives"):
-        self.how, self.theirs, self.cookies = how, b"theirs-0", []
+        self.how, self.theirs, self.cookies, self.heard = how, b"theirs-0", [], set()
         super().__init__("udp", directory)
 
     def _answer(self, wire, over):
         query = dns.message.from_wire(wire)
         got = next((bytes(o.data) for o in query.options if int(o.otype) == COOKIE), None)
-        self.cookies.append((over, got))
+        if (query.question[0].name, over, got) not in self.heard:
+            self.heard.add((query.question[0].name, over, got))
+            self.cookies.append((over, got))
         if got and self.how == "refuses":
             response = dns.message.make_response(query)
             response.use_edns(False)

@@ -93,12 +93,12 @@ class Gateway(Network):
 
     def ask(self, number, name):
         """The first address, or ""."""
-        out = self.client.run("dig", "+short", "+tries=1", "+timeout=1", "-b", TUNNEL[4] % number, "@" + GATEWAY[4],
+        out = self.client.run("dig", "+short", "+tries=2", "+timeout=5", "-b", TUNNEL[4] % number, "@" + GATEWAY[4],
                               name, check=False).split()
         return out[0] if out and out[0][0].isdigit() else ""
 
     def connects(self, number, address):
-        code = ("import socket,sys\ns=socket.socket()\ns.settimeout(3)\ns.bind((%r,0))\ns.connect((%r,%d))\n"
+        code = ("import socket,sys\ns=socket.socket()\ns.settimeout(10)\ns.bind((%r,0))\ns.connect((%r,%d))\n"
                 "sys.exit(not s.recv(9))" % (TUNNEL[4] % number, address, PORT))
         return subprocess.run(self.client.argv(PYTHON, "-c", code), capture_output=True, check=False).returncode == 0
 

