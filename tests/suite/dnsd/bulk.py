@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many questions at once, without a parser in the way: for tests that ask tens of thousands."""
 import json
+import pathlib
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -141,9 +143,19 @@ class Steady:
         self.process = subprocess.Popen(
             [str(x) for x in (BUILD / "bin/dns-steady", address, world.port, source, rate, seconds, patience,
                               names_file)], stdout=subprocess.PIPE, text=True)
+        wait_until(self._can_be_stopped, "dns-steady")
+
+    def _can_be_stopped(self):
+        text = pathlib.Path("/proc/%d/status" % self.process.pid).read_text()
+        caught = next(int(line.split()[1], 16) for line in text.splitlines() if line.startswith("SigCgt:"))
+        return caught >> signal.SIGTERM - 1 & 1 or self.process.poll() is not None
+
+    def stop(self):
+        """It asks no more; what is missing may still come."""
+        self.process.terminate()
 
     def end(self):
-        self.process.terminate()
+        self.stop()
         return self.result()
 
     def result(self):

@@ -89,9 +89,11 @@ def test_changed_lists_lose_no_query_and_open_nothing(make_world, fast):
         steady = bulk.Steady(world, asked, 2000, seconds=600)
         put_list(world, [*names, "marker%d.example" % i])
         wait_until(lambda n=i: seen(world, "marker%d.example" % n) == BLOCKED, "the changed list", 60)
-        runs.append(steady.end())
+        steady.stop()
+        runs.append(steady)
+    runs = [steady.result() for steady in runs]
     print("normal %s\nwith a reload of %d names each %s" % (normal, RELOAD_NAMES, runs))
-    assert not any(got["lost"] or got["wrong"] for got in runs) and all(got["sent"] > 100 for got in runs), runs
+    assert not any(got["lost"] or got["wrong"] for got in runs) and sum(got["sent"] for got in runs) > 500, runs
     # The bench asks for 5 ms on a machine of its own; one that has others to serve too stands still for them now and
     # then, but not each time.
     stalls = sorted(got["stall_ms"] for got in runs)

@@ -45,9 +45,9 @@ def bind_both():
 
 
 class Upstream:
-    """kind: udp (with TCP on the same port) or tls (nobody reads what comes to the port over UDP). Records: zone[(name, type)] = [text …]; a name that is not
-    there gets 192.0.2.1 / 2001:db8::1, names below nx. NXDOMAIN, below servfail. SERVFAIL, below silent. nothing,
-    below cut. TC over UDP."""
+    """kind: udp (with TCP on the same port) or tls (nobody reads what comes to the port over UDP). Records:
+    zone[(name, type)] = [text …]; a name that is not there gets 192.0.2.1 / 2001:db8::1, names below nx. NXDOMAIN,
+    below servfail. SERVFAIL, below silent. nothing, below cut. TC over UDP."""
 
     def __init__(self, kind="udp", directory=None, certificate="dot"):
         self.kind = kind
