@@ -106,9 +106,7 @@ void judge_make_url(struct exchange *x)
 		v6 ? "[" : "", x->target.host, v6 ? "]" : "", port, x->path ? x->path : "/");
 }
 
-/* The page whose part the request is, as the browser says (P5, what sites need); false for what is
- * opened by itself. */
-static bool find_page(const struct http_head *head, struct target *out)
+bool judge_find_page(const struct http_head *head, struct target *out)
 {
 	const char *dest = http_head_get(head, "Sec-Fetch-Dest");
 	const char *page = http_head_get(head, "Referer");
@@ -132,7 +130,7 @@ void judge_decide(const struct exchange *x, bool host_only, struct decision *out
 		.rest = rest,
 		.rest_len = rest ? strlen(rest) : 0,
 	};
-	if (!host_only && find_page(http_request_head(x->req), &page)) {
+	if (!host_only && judge_find_page(http_request_head(x->req), &page)) {
 		q.page_host = page.host;
 		q.page_host_len = strlen(page.host);
 	}

@@ -10,6 +10,9 @@
 const char *judge_target(struct exchange *x, const struct http_head *head, int *status);
 /* Fills in url from target and path. */
 void judge_make_url(struct exchange *x);
+/* The page whose part the request is, as the browser says (P5, what sites need); false for what is
+ * opened by itself. */
+bool judge_find_page(const struct http_head *head, struct target *out);
 /* The policy's word on the target; host_only: the path is not known yet. */
 void judge_decide(const struct exchange *x, bool host_only, struct decision *out);
 bool judge_is_allowed(const struct decision *d);

@@ -87,6 +87,7 @@ static void free_tunnel(struct tunnel *t)
 	flow_remove(&t->flow);
 	free((char *)t->terms.host);
 	free((char *)t->terms.rest);
+	free((char *)t->terms.page);
 	free(t->tls_host);
 	free(t);
 }
@@ -112,6 +113,8 @@ static bool is_allowed(struct flow *f)
 		.host_len = strlen(terms->host),
 		.rest = terms->rest,
 		.rest_len = terms->rest ? strlen(terms->rest) : 0,
+		.page_host = terms->page,
+		.page_host_len = terms->page ? strlen(terms->page) : 0,
 	};
 	struct device_view *v = proxy_device(p, &terms->device);
 	struct decision d;
@@ -141,7 +144,8 @@ static int take_terms(struct tunnel *t, const struct tunnel_terms *terms)
 	t->terms = *terms;
 	t->terms.host = strdup(terms->host);
 	t->terms.rest = terms->rest ? strdup(terms->rest) : NULL;
-	if (!t->terms.host || (terms->rest && !t->terms.rest))
+	t->terms.page = terms->page ? strdup(terms->page) : NULL;
+	if (!t->terms.host || (terms->rest && !t->terms.rest) || (terms->page && !t->terms.page))
 		return -ENOMEM;
 	flow_add(&t->p->flows, &t->flow, &ops);
 	return 0;

@@ -13,6 +13,7 @@ struct tunnel_terms {
 	bool is_https;
 	struct access access; /* taken over */
 	const char *rest; /* path and query of an upgrade; NULL: CONNECT, which is not decrypted */
+	const char *page; /* host of the page whose part it is; NULL: none */
 };
 
 /* Two open streams joined byte for byte, each direction with back-pressure and half-close: CONNECT

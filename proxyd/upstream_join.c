@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "proxyd/judge.h"
 #include "proxyd/tunnel.h"
 #include "proxyd/upstream_impl.h"
 #include <errno.h>
@@ -29,9 +30,12 @@ static void join_upgrade_of(struct exchange *x, const char *path)
 	struct target target = x->target;
 	struct tunnel_terms terms = terms_of(x, &target, path);
 	struct stream *client, *server;
+	struct target page;
 	struct http_head head;
 	int err;
 
+	if (judge_find_page(http_request_head(x->req), &page))
+		terms.page = page.host;
 	http_head_init(&head);
 	err = http_head_copy(&head, http_client_head(x->client));
 	http_head_remove(&head, "Alt-Svc");
