@@ -4,7 +4,7 @@
  * bus. Reads commands as lines of JSON from stdin, writes what happens as lines of JSON to stdout.
  * The table at the end lists the commands. Ends with 1 when a handle is left open.
  */
-#include "common/bus.h"
+#include "common/bus_impl.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timer.h"
@@ -197,6 +197,7 @@ static void do_stats(struct probe *p, cJSON *cmd)
 	cJSON_AddNumberToObject(o, "batches", (double)p->batches);
 	cJSON_AddNumberToObject(o, "busy_max_ms", (double)p->busy_max / 1e6);
 	cJSON_AddBoolToObject(o, "connected", bus_is_connected(p->bus));
+	cJSON_AddNumberToObject(o, "events_dropped", (double)p->bus->counters.events_dropped);
 	p->records = p->removals = p->batches = p->busy_max = 0;
 	say(o);
 }

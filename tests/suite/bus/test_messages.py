@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import pathlib
-import time
 
 import buslib
 import pytest
@@ -36,12 +35,14 @@ def test_events_without_redis_are_counted_and_told_later(redis, probe):
     apid.do("watch")
     redis.kill()
     wgd.wait_log("connection lost")
-    wgd.do("event", event="wgd.peer", record={"device": "d", "edge": "online"})
-    time.sleep(0.5)  # a batch's 250 ms: nothing can be awaited for a message that is dropped
+
+    def drops():
+        """The first batch may still be written to the server that is gone."""
+        wgd.do("event", event="wgd.peer", record={"device": "d", "edge": "online"})
+        return wgd.ask("stats", "stats")["events_dropped"]
+    wait_until(drops, "counted")
     redis.start()
-    e = apid.wait("status", daemon="wgd")
-    while e["json"]["bus"]["events_dropped"] == 0:
-        e = apid.wait("status", daemon="wgd")
+    wait_until(lambda: apid.wait("status", daemon="wgd")["json"]["bus"]["events_dropped"], "told")
 
 
 @pytest.mark.parametrize("message", ["", "x", "{}", '{"v":1,"batch":7}', '{"v":1,"batch":[1,null,{"device":3}]}'])
