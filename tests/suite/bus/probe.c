@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LINE_MAX_BYTES (8u << 20)
 
@@ -26,7 +27,7 @@ struct probe {
 	struct bus *bus;
 	uv_pipe_t in;
 	uv_prepare_t prepare;
-	uint64_t turn, idle, busy_max; /* ns */
+	uint64_t turn, busy_max; /* ns of CPU */
 	char *line;
 	size_t len;
 	char chunk[65536];
@@ -597,17 +598,18 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	}
 }
 
-/* One turn of the loop, without the time it slept. */
+/* What one turn of the loop cost: the thread's own time, not what others took of the machine's. */
 static void on_prepare(uv_prepare_t *h)
 {
 	struct probe *p = h->data;
-	uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&p->loop);
-	uint64_t busy = (now - p->turn) - (idle - p->idle);
+	struct timespec t;
+	uint64_t now;
 
-	if (p->turn && busy > p->busy_max)
-		p->busy_max = busy;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	if (p->turn && now - p->turn > p->busy_max)
+		p->busy_max = now - p->turn;
 	p->turn = now;
-	p->idle = idle;
 }
 
 int main(int argc, char **argv)
@@ -632,7 +634,6 @@ int main(int argc, char **argv)
 			(struct conf_strings){ .v = argv + 7, .n = (size_t)argc - 7 };
 	p->line = malloc(LINE_MAX_BYTES);
 	uv_loop_init(&p->loop);
-	uv_loop_configure(&p->loop, UV_METRICS_IDLE_TIME);
 	p->in.data = p->prepare.data = p;
 	uv_pipe_init(&p->loop, &p->in, 0);
 	uv_pipe_open(&p->in, 0);
