@@ -33,13 +33,15 @@ class Redis:
             assert self._comes_up(), (self.dir / "redis.log").read_text()
         return self
 
+    def _command(self):
+        return ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket,
+                "--unixsocketperm", "777", "--dir", self.dir, "--save", "",
+                "--aclfile", self.acl, "--daemonize", "no", "--appendonly", "no", "--loglevel", "warning",
+                "--dbfilename", "dump.rdb"]
+
     def _comes_up(self):
-        command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket,
-                   "--unixsocketperm", "777", "--dir", self.dir, "--save", "",
-                   "--aclfile", self.acl, "--daemonize", "no", "--appendonly", "no", "--loglevel", "warning",
-                   "--dbfilename", "dump.rdb"]
         with (self.dir / "redis.log").open("a") as log:
-            self.process = subprocess.Popen([str(c) for c in command], stdout=log)
+            self.process = subprocess.Popen([str(c) for c in self._command()], stdout=log)
         try:
             wait_until(lambda: self.process.poll() is not None or self._answers(), "redis")
         except AssertionError:

@@ -42,11 +42,8 @@ class Server(Redis):
             f"repl-ping-replica-period 1\nrepl-diskless-sync-delay 0\n" +
             (f"replicaof {address} {master.port}\n" if master else ""))
 
-    def start(self):
-        with (self.dir / "redis.log").open("a") as log:
-            self.process = subprocess.Popen(["redis-server", str(self.conf)], stdout=log)
-        wait_until(self._answers, "redis")
-        return self
+    def _command(self):
+        return ["redis-server", self.conf]
 
     def role(self):
         return self("ROLE")[0]
