@@ -32,6 +32,7 @@ struct probe {
 	size_t len;
 	char chunk[65536];
 	bool quiet;
+	bool acks; /* what is seen of topics is applied at once */
 	uint64_t records, removals, batches;
 	bool hold; /* requests are answered by the command "answer" */
 	struct served served[BUS_OPS];
@@ -149,6 +150,8 @@ static void on_batch_end(void *arg, enum bus_topic t, enum bus_daemon d, uint64_
 	cJSON *o = event("batch");
 
 	p->batches++;
+	if (p->acks)
+		bus_topic_applied(p->bus, t, d, gen);
 	cJSON_AddStringToObject(o, "topic", bus_topic_name(t));
 	cJSON_AddStringToObject(o, "owner", bus_daemon_name(d));
 	cJSON_AddNumberToObject(o, "gen", (double)gen);
@@ -180,6 +183,16 @@ static void do_find(struct probe *p, cJSON *cmd)
 static void do_applied(struct probe *p, cJSON *cmd)
 {
 	bus_topic_applied(p->bus, topic(cmd), owner(cmd), (uint64_t)number(cmd, "gen"));
+}
+
+static void do_acks(struct probe *p, cJSON *cmd)
+{
+	p->acks = cJSON_IsTrue(json_get(cmd, "on"));
+	for (int t = 0; t < BUS_TOPICS && p->acks; t++) {
+		for (int d = 0; d < BUS_DAEMONS; d++)
+			bus_topic_applied(p->bus, (enum bus_topic)t, (enum bus_daemon)d,
+				bus_topic_gen(p->bus, (enum bus_topic)t, (enum bus_daemon)d));
+	}
 }
 
 static void do_quiet(struct probe *p, cJSON *cmd)
@@ -530,6 +543,7 @@ static const struct {
 	{ "subscribe", do_subscribe }, /* topic owner */
 	{ "find", do_find },	       /* topic owner id */
 	{ "applied", do_applied },     /* topic owner gen */
+	{ "acks", do_acks },	       /* on */
 	{ "quiet", do_quiet },
 	{ "stats", do_stats },
 	{ "set", do_set },	   /* topic id record */

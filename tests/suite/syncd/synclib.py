@@ -67,10 +67,14 @@ class Gateway:
         self.apid, self.dnsd = [Probe(d, f"unix:{redis.socket}", place) for d in ("apid", "dnsd")]
         self.apid.do("listen", event="syncd.alarm")
         wait_until(lambda: redis("PUBSUB", "NUMSUB", "culvert:event:syncd:alarm")[1], "apid hears alarms")
-        self.acks = True  # dnsd puts in force what it sees
-        self.acked = {}
         self.dnsd.subscribe("domainset", "syncd")
         self.dnsd.subscribe("lists", "syncd")
+        self.put_in_force(True)
+
+    def put_in_force(self, on):
+        """Whether dnsd puts in force what it sees, by itself and at once."""
+        self.dnsd.do("acks", on=on)
+        self.dnsd.drain()
 
     def close(self):
         self.syncd.stop()
@@ -86,21 +90,21 @@ class Gateway:
 
     def _records(self, topic):
         self.dnsd.drain()
-        self.acknowledge()
         return self.dnsd.records.get(f"{topic}:syncd", {})
-
-    def acknowledge(self):
-        """What dnsd has seen is in force there."""
-        for batch in (e for e in self.dnsd.seen if e["ev"] == "batch" and self.acks):
-            if self.acked.get(batch["topic"], 0) < batch["gen"]:
-                self.acked[batch["topic"]] = batch["gen"]
-                self.dnsd.do("applied", topic=batch["topic"], owner="syncd", gen=batch["gen"])
 
     def lists(self):
         return self._records("lists")
 
     def domainset(self):
         return self._records("domainset").get("main")
+
+    def wait_set_seen(self, is_it):
+        """A domain set that dnsd has seen, though it may have gone back since."""
+        def look():
+            self.domainset()
+            return next((e["rec"] for e in self.dnsd.seen if e["ev"] == "record"
+                         and e["topic"] == "domainset" and e["rec"] and is_it(e["rec"])), None)
+        return wait_until(look, "domain set")
 
     def wait_list(self, name, seconds=DEADLINE_S, **want):
         """Until the list's record has these members (None: absent); gives it."""

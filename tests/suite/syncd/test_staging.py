@@ -32,7 +32,7 @@ def status(redis):
 
 def test_list_is_in_force_once_all_daemons_have_applied_it(gateway, redis, place):
     """Also the web set counts, and a daemon that begins to run before the rest is through."""
-    gateway.acks = False
+    gateway.put_in_force(False)
     other = Probe("proxyd", f"unix:{redis.socket}", place)
     for topic in ("domainset", "webset"):
         other.subscribe(topic, "syncd")
@@ -44,8 +44,7 @@ def test_list_is_in_force_once_all_daemons_have_applied_it(gateway, redis, place
     try:
         gateway.wait_list("a", count=1, error=None)
         wait_until(lambda: len(status(redis).get("waiting_for", [])) == 2, "two to wait for")
-        gateway.acks = True
-        gateway.lists()
+        gateway.put_in_force(True)
         wait_until(lambda: status(redis)["waiting_for"] == ["proxyd/1"], "proxyd alone")
         assert "in_force_at" not in gateway.lists()["a"]
         gen = other.wait("batch", topic="domainset")["gen"]
@@ -71,14 +70,13 @@ def test_set_that_cannot_be_loaded_gives_way_to_the_last_good(staged, redis):
     """Rollback, alarm, another try later, and a changed list at once."""
     gateway, s = staged, staged.syncd
     good = gateway.domainset()
-    gateway.acks = False
+    gateway.put_in_force(False)
     s.write("a.txt", "a.example\nb.example\n")
-    wait_until(lambda: gateway.domainset()["blob"] != good["blob"], "new set")
-    refused = gateway.domainset()
+    refused = gateway.wait_set_seen(lambda r: r["count"] == 2)
     detail = gateway.alarm()["detail"]
     assert "not loaded by dnsd/1" in detail and "back to the last good one" in detail
     wait_until(lambda: gateway.domainset() == good, "the last good set")
-    gateway.acks = True
+    gateway.put_in_force(True)
     wait_until(lambda: gateway.lists() and status(redis).get("state") == "in force", "in force")
     assert status(redis)["in_force"] == good["blob"]
     gateway.expect([{"a"}, set()], "a.example", "b.example")
@@ -92,11 +90,11 @@ def test_set_that_cannot_be_loaded_gives_way_to_the_last_good(staged, redis):
 def test_changed_list_comes_at_once_after_a_refusal(staged):
     gateway, s = staged, staged.syncd
     good = gateway.domainset()
-    gateway.acks = False
+    gateway.put_in_force(False)
     s.write("a.txt", "a.example\nb.example\n")
-    wait_until(lambda: gateway.domainset() != good, "new set")
+    gateway.wait_set_seen(lambda r: r["count"] == 2)
     wait_until(lambda: gateway.domainset() == good, "the last good set")
-    gateway.acks = True
+    gateway.put_in_force(True)
     start = time.monotonic()
     s.write("a.txt", "a.example\nc.example\n")
     gateway.wait_blocked("c.example", {"a"})
@@ -108,16 +106,16 @@ def test_last_good_is_known_after_a_restart(staged, redis):
     gateway, s = staged, staged.syncd
     good = gateway.domainset()
     s.stop()
-    gateway.acks = False
+    gateway.put_in_force(False)
     s.write("a.txt", "a.example\nb.example\n")
     s.start()
-    wait_until(lambda: gateway.domainset()["count"] == 2, "new set")
+    gateway.wait_set_seen(lambda r: r["count"] == 2)
     wait_until(lambda: gateway.domainset() == good, "the last good set")
     gateway.expect([{"a"}, set()], "a.example", "b.example")
 
 
 def test_first_set_that_nobody_loads_stays_with_an_alarm(gateway):
-    gateway.acks = False
+    gateway.put_in_force(False)
     gateway.syncd.more = "ack_s = 1\n"
     gateway.syncd.write("a.txt", "a.example\n")
     gateway.sources(a="file:a.txt")
@@ -150,13 +148,13 @@ def test_number_of_a_list_is_given_anew_only_after_acknowledgement(gateway, redi
     s.start()
     wait_until(lambda: gateway.lists() and status(redis).get("state") == "in force", "in force")
     freed = gateway.bit("l0")
-    gateway.acks = False
+    gateway.put_in_force(False)
     del first["l0"]
     gateway.sources(**first)
     wait_until(lambda: "l0" not in gateway.domainset()["lists"], "set without l0")
     gateway.sources(l64="file:l64", **first)
     assert "more than 64" in gateway.alarm()["detail"]
-    gateway.acks = True
+    gateway.put_in_force(True)
     wait_until(lambda: status(redis).get("in_force") == gateway.domainset()["blob"], "in force")
     gateway.sources(**first)
     wait_until(lambda: "l64" not in gateway.lists(), "l64 gone")
