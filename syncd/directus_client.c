@@ -21,6 +21,7 @@ struct call {
 	struct directus_client *client;
 	enum call_state state;
 	bool is_login, again; /* again: a login was refused to it once */
+	unsigned login;	      /* the client's, when it was sent */
 	char *method, *target, *body;
 	struct addr addrs[RESOLVER_MAX_ADDRS];
 	size_t addr_count, addr_next;
@@ -91,8 +92,11 @@ static void retry_with_login(struct call *call)
 	call->again = true;
 	call->state = CALL_WAITS;
 	call->answer = (struct directus_answer){ 0 };
-	free_secret(c->access);
-	c->access = NULL;
+	/* Another one may have brought a new one meanwhile. */
+	if (call->login == c->login) {
+		free_secret(c->access);
+		c->access = NULL;
+	}
 	run(call);
 }
 
@@ -177,6 +181,7 @@ static void connect_next(struct call *call)
 	int err;
 
 	limits.header_ms = HEADER_MS;
+	call->login = c->login;
 	addr_to_sockaddr(&call->addrs[call->addr_next++], (uint16_t)c->at.port, &to);
 	err = make_head(call, &head);
 	if (!err)
@@ -306,6 +311,7 @@ static void on_login(void *arg, struct directus_answer *a)
 	bool refreshed = c->refresh != NULL;
 
 	c->logging_in = false;
+	c->login++;
 	set_secret(&c->access, json_get(data, "access_token"));
 	set_secret(&c->refresh, json_get(data, "refresh_token"));
 	json_get_int(json_get(data, "expires"), &expires_ms);
@@ -386,6 +392,7 @@ int directus_client_set_access(struct directus_client *c, const struct directus_
 	c->email = email;
 	c->password = password;
 	c->access = c->refresh = NULL;
+	c->login++;
 	return 0;
 }
 

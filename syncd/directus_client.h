@@ -28,6 +28,7 @@ struct directus_client {
 	char *email, *password;
 	char *access, *refresh; /* of the login; NULL = none */
 	uint64_t expires_at;	/* of access, monotonic ms */
+	unsigned login;		/* counts them: which one a request was sent with */
 	struct list calls;
 };
 

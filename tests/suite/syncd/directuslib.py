@@ -82,6 +82,7 @@ class Directus(http.server.ThreadingHTTPServer):
         self.hidden_columns = {}  # collection → columns that the token may not read
         self.tells_rights = True
         self.on_read = None  # called with (collection, query) before rows are given
+        self.on_answer = None  # called with (path, status) before an answer goes out, without the lock
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self):
@@ -92,6 +93,13 @@ class Directus(http.server.ThreadingHTTPServer):
     def hang_up(self):
         for one in list(self.sockets):
             one.close()
+
+    def wait_subscribed(self, collection):
+        """Until changes of it are told to somebody."""
+        def look():
+            with self.lock:
+                return any(collection in one.subscribed for one in self.sockets)
+        wait_until(look, f"subscription to {collection}")
 
     def _tell(self, collection, event, keys):
         for one in self.sockets:
@@ -298,6 +306,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answer = {"errors": [{"message": message, "extensions": {"code": e.code, **e.extensions}}]}
             if status in (429, 503):
                 extra["Retry-After"] = "1"
+        if self.server.on_answer:
+            self.server.on_answer(self.path, status)
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode() if answer else b""
         self.send_response(status)
         for name, value in extra.items():

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy from Directus: what is read, how often, and what happens when it cannot be (SPEC S1, S3, S6)."""
 import signal
+import threading
 
 import pytest
 from directuslib import TOKEN
 
+from support import DEADLINE_S
 from support.wait import wait_until
 
 
@@ -219,6 +221,33 @@ def test_login_is_refreshed_and_made_anew(policy, directus):
         directus.add("bad_words", {"word": "three"})
     wait_until(lambda: len(policy.records("words")) == 3, "third")
     assert len(directus.asked("/auth/login")) == 2
+
+
+def test_late_refusal_of_a_former_login_does_not_cost_the_new_one(policy, directus, gateway):
+    """Two requests with a login that holds no longer: the second answer comes when the first has brought another."""
+    directus.login = ("sync@example.com", "secret-1")
+    policy.start(f"directus_email = sync@example.com\ndirectus_password_file = {policy.secret('pw', 'secret-1')}\n"
+                 "directus_poll_s = 3600\ndirectus_push = no\n", token=False)
+    policy.known()
+    wait_until(lambda: directus.requests[-1][1].startswith("/items/website_appeals?fields"), "the first round")
+    refused, late = threading.Event(), threading.Event()
+
+    def on_answer(path, status):
+        if status == 401 and path.startswith("/items/vpn_appeals"):
+            refused.set()
+            assert late.wait(DEADLINE_S)
+    with directus.lock:
+        directus.on_answer = on_answer
+        directus.refreshes.clear()
+        directus.add("bad_words", {"word": "one"})
+    gateway.request("syncd.directus_changed", collection="vpn_appeals")
+    assert refused.wait(DEADLINE_S)
+    asked = len(directus.asked("/items/vpn_appeals"))
+    gateway.request("syncd.directus_changed", collection="bad_words")
+    policy.wait("words", {"1": {"id": "1", "term": "one"}})
+    late.set()
+    wait_until(lambda: len(directus.asked("/items/vpn_appeals")) > asked, "asked again, with the new login")
+    assert len(directus.asked("/auth/refresh")) == 1 and len(directus.asked("/auth/login")) == 1
 
 
 def test_names_are_changed_in_the_configuration(policy, directus):
