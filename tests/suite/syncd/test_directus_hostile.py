@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Directus that answers wrongly opens nothing that was blocked (SPEC S1, S3, S6)."""
+import time
+
 from directuslib import COLUMNS, Refusal
 
+from support import DEADLINE_S
 from support.wait import wait_until
 
 SIX = {str(n): {"id": str(n), "term": f"word{n}"} for n in range(1, 7)}
@@ -49,6 +52,7 @@ def test_a_row_removed_between_count_and_pages_is_no_fault(policy, directus, gat
         if collection == "bad_words" and 2 in directus.rows["bad_words"]:
             directus.remove("bad_words", 2)
     directus.on_read = on_read
+    directus.wait_subscribed("bad_words")
     directus.update("bad_words", 1, word="worse")
     wait_until(lambda: words(policy) == ["1", "3", "4", "5", "6"], "the rest")
     assert "fewer rows" not in gateway.syncd.log()
@@ -69,8 +73,9 @@ def test_hints_of_unknown_collections_do_not_break_the_back_off(policy, directus
     def fail(method, path, body):
         raise Refusal("INTERNAL_SERVER_ERROR")
     give_words(policy, directus, "directus_poll_s = 3600\n")
-    wait_until(lambda: directus.sockets, "socket")
+    directus.wait_subscribed("bad_words")
     directus.instead = fail
+    began = time.monotonic()
     directus.update("bad_words", 1, word="worse")
     wait_until(lambda: "INTERNAL_SERVER_ERROR" in gateway.alarm()["detail"], "alarm")
     before = len(directus.requests)
@@ -78,7 +83,9 @@ def test_hints_of_unknown_collections_do_not_break_the_back_off(policy, directus
         gateway.request("syncd.directus_changed", collection=f"nothing{n}")
     assert len(directus.requests) - before < 12
     directus.instead = None
-    wait_until(lambda: policy.records("words")["1"]["term"] == "worse", "the change")
+    # Each pause is as long as those before it together.
+    wait_until(lambda: policy.records("words")["1"]["term"] == "worse", "the change",
+               DEADLINE_S + 2 * (time.monotonic() - began))
 
 
 HOSTILE = [None, "", "7", 7, -1, 1e300, True, False, [], {}, ["a.example", {"x": 1}], {"id": {"id": 1}}, "x" * 70000,
