@@ -30,16 +30,23 @@ static int compile(struct list_compile *job)
 	return err;
 }
 
+int list_compile_save(const struct list_compile *job)
+{
+	int err = 0;
+
+	if (job->key_file)
+		err = file_write_atomic(job->key_file, job->key, sizeof(job->key), 0600);
+	if (!err)
+		err = file_write_atomic(job->state_file, job->state, strlen(job->state), 0600);
+	return err;
+}
+
 static void on_work(uv_work_t *work)
 {
 	struct list_compile *job = work->data;
 	uint64_t start = uv_hrtime();
 
-	if (job->key_file)
-		job->save_err = file_write_atomic(job->key_file, job->key, sizeof(job->key), 0600);
-	if (!job->save_err)
-		job->save_err =
-			file_write_atomic(job->state_file, job->state, strlen(job->state), 0600);
+	job->save_err = list_compile_save(job);
 	if (!job->save_err)
 		list_texts_sweep(job->texts_dir, (const char(*)[65])job->keep, job->keep_count);
 	if (job->wanted)

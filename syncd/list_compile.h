@@ -31,5 +31,7 @@ struct list_compile *list_compile_new(
 	const uint8_t key[static 16], const char *texts_dir, const char *state_file);
 /* For a job that was not started. NULL allowed. */
 void list_compile_free(struct list_compile *job);
+/* Writes the state file alone, at once: for the end, when no job runs any more. 0 or -errno. */
+int list_compile_save(const struct list_compile *job);
 void list_compile_start(
 	struct list_compile *job, uv_loop_t *loop, void (*on_done)(struct list_compile *job));

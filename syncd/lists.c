@@ -162,19 +162,32 @@ static void note_saved(struct lists *l, int err)
 	l->ops->on_alarm(l->arg, "state", detail);
 }
 
+/* The state as it was at the end. */
+static void save_last(struct lists *l)
+{
+	int err = l->last ? list_compile_save(l->last) : 0;
+
+	if (err)
+		log_error("state of lists cannot be written error=%s", strerror(-err));
+	list_compile_free(l->last);
+	l->last = NULL;
+}
+
 static void on_compiled(struct list_compile *job)
 {
 	struct lists *l = job->arg;
 
 	l->busy = false;
+	if (l->closing) {
+		save_last(l);
+		return;
+	}
 	note_saved(l, job->save_err);
 	if (job->err) {
 		if (!job->save_err)
 			log_error("lists cannot be compiled error=%s", strerror(-job->err));
 		l->compile_due = true;
 	}
-	if (l->closing)
-		return;
 	if (job->wanted && !job->err)
 		give_image(l, job);
 	else
@@ -210,6 +223,23 @@ static bool is_held(struct lists *l)
 	return true;
 }
 
+/* One that writes the state as it is now; NULL without memory. */
+static struct list_compile *new_job(const struct lists *l)
+{
+	struct list_compile *job =
+		list_compile_new(l->env.key, l->store.texts_dir, l->store.state_file);
+
+	if (job)
+		job->state = list_store_format(&l->store, encode_kept(l));
+	if (job && l->store.key_unsaved)
+		job->key_file = strdup(l->store.key_file);
+	if (job && (!job->state || (l->store.key_unsaved && !job->key_file))) {
+		list_compile_free(job);
+		job = NULL;
+	}
+	return job;
+}
+
 static void run(struct lists *l)
 {
 	bool compile =
@@ -218,12 +248,8 @@ static void run(struct lists *l)
 
 	if (l->busy || !l->known || (!compile && !l->save_due))
 		return;
-	job = list_compile_new(l->env.key, l->store.texts_dir, l->store.state_file);
-	if (job)
-		job->state = list_store_format(&l->store, encode_kept(l));
-	if (job && l->store.key_unsaved)
-		job->key_file = strdup(l->store.key_file);
-	if (!job || !job->state || add_digests(l, job)) {
+	job = new_job(l);
+	if (!job || add_digests(l, job)) {
 		list_compile_free(job);
 		lists_schedule(l, RETRY_MS);
 		return;
@@ -348,6 +374,10 @@ int lists_open(struct lists *l, const struct list_env *env, const char *state_di
 void lists_close(struct lists *l)
 {
 	l->closing = true;
+	if (l->known && (l->save_due || l->busy))
+		l->last = new_job(l);
+	if (!l->busy)
+		save_last(l);
 	hmap_foreach (&l->sources, it)
 		list_source_close(it.value);
 	hmap_clear(&l->sources);
@@ -359,6 +389,7 @@ void lists_close(struct lists *l)
 void lists_fini(struct lists *l)
 {
 	hmap_fini(&l->sources);
+	list_compile_free(l->last);
 	list_store_close(&l->store);
 	buf_fini(&l->image);
 }

@@ -41,13 +41,15 @@ struct lists {
 	uint64_t again_ms;	       /* first pause after a refusal */
 	uint64_t retry_ms;	       /* pause after what could not be written or published */
 	int save_err;		       /* of the state file, 0 = it is written */
+	struct list_compile *last;     /* what is to be written at the end; NULL = nothing */
 };
 
 /* again_ms: pause before a refused set is tried again, doubled each time. env: all but on_change,
  * on_alarm, arg, key and texts_dir filled. 0 or -errno (logged). */
 int lists_open(struct lists *l, const struct list_env *env, const char *state_dir,
 	const char *cache_dir, uint64_t again_ms, const struct lists_ops *ops, void *arg);
-/* Closes handles; the memory is the owner's until the loop has ended, then lists_fini. */
+/* Writes what is not written yet, after a job that runs, and closes handles; the memory is the
+ * owner's until the loop has ended, then lists_fini. */
 void lists_close(struct lists *l);
 void lists_fini(struct lists *l);
 

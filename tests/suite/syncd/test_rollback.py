@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A list goes back to a version that is kept, and stays there until it is released (SPEC S4, A6)."""
+import os
+
 from support.wait import wait_until
 
 
@@ -65,6 +67,27 @@ def test_rollback_survives_a_restart(gateway):
     gateway.expect([{"a"}, set()], "a.example", "b.example")
     gateway.request("syncd.list_release", list="a")
     gateway.expect([set(), {"a"}], "a.example", "b.example")
+
+
+def test_rollback_that_was_answered_is_kept_though_syncd_stops_before_it_could_save_it(gateway):
+    """It cannot write its state, and ends when it could, before it tries again."""
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    before = versions(gateway)[1]
+    state = gateway.syncd.dir / "state/syncd"
+    owner = state.stat()
+    os.chown(state, 0, 0)
+    state.chmod(0o555)
+    saved = (state / "lists.json").read_text()
+    answer = gateway.request("syncd.list_rollback", list="a")["result"]
+    assert answer["version"] == before
+    wait_until(lambda: "state of lists cannot be written" in gateway.syncd.log(), "refused by the disk")
+    assert (state / "lists.json").read_text() == saved
+    state.chmod(0o755)
+    os.chown(state, owner.st_uid, owner.st_gid)
+    gateway.syncd.stop()
+    gateway.syncd.start()
+    gateway.wait_list("a", version=before, pinned_at=answer["pinned_at"], count=1)
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
 
 
 def test_rollback_twice_goes_two_back_and_a_version_can_be_named(gateway):
