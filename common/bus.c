@@ -138,6 +138,7 @@ static void on_cmd_up(struct bus_conn *c)
 	bus_sync_check_all(b);
 	bus_queue_on_up(b);
 	bus_blob_on_up(b);
+	bus_event_on_up(b);
 	bus_status_publish(b);
 }
 

@@ -11,7 +11,7 @@
  * The bus between the daemons, over Redis (DESIGN 4): retained state with generations, events,
  * requests, durable queues, blobs, status. Two connections (commands, subscription), reconnecting
  * for ever; every call works while Redis is gone: state is kept and published later, requests fail
- * with -ENOTCONN, events are counted as dropped.
+ * with -ENOTCONN, events are counted as dropped; but alarms wait until somebody hears them.
  *
  * A consumer never sees Redis: each topic it subscribes is mirrored in memory and on disk
  * (<state_dir>/last-good, written debounced by the instance that holds the lock). The mirror tells

@@ -11,6 +11,7 @@
 #define BATCH_RECORDS 512
 #define MESSAGE_MAX   (256u << 10)
 #define BACKLOG_MAX   (4u << 20)
+#define UNHEARD_MS    1000 /* readers connect anew, too */
 
 static void channel_of(const struct bus *b, enum bus_event ev, char out[static BUS_NAME_MAX])
 {
@@ -18,19 +19,84 @@ static void channel_of(const struct bus *b, enum bus_event ev, char out[static B
 		bus_events[ev].kind);
 }
 
-/* ---- sending ---- */
-
 static void drop(struct bus *b, struct bus_events_out *o, size_t n)
 {
 	o->dropped += n;
 	b->counters.events_dropped += n;
 }
 
+/* ---- alarms that waited ---- */
+
+struct told {
+	struct bus *bus;
+	enum bus_event event;
+	cJSON *batch;
+	size_t bytes, count;
+};
+
+static void free_told(struct told *t)
+{
+	if (t)
+		cJSON_Delete(t->batch);
+	free(t);
+}
+
+/* Before what has come since. */
+static void put_back(struct bus *b, struct told *t)
+{
+	struct bus_events_out *o = &b->events.out[t->event];
+	cJSON *one;
+
+	while (o->batch && (one = cJSON_DetachItemFromArray(o->batch, 0)))
+		cJSON_AddItemToArray(t->batch, one);
+	cJSON_Delete(o->batch);
+	o->batch = t->batch;
+	t->batch = NULL;
+	o->bytes += t->bytes;
+	o->count += t->count;
+	o->waits = true;
+	if (!timer_is_active(&b->events.flush))
+		timer_start(&b->events.flush, UNHEARD_MS, 0);
+}
+
+/* By how many it was heard. What a lost connection took is told again, and may come twice. */
+static void on_told(void *arg, const redisReply *r)
+{
+	struct told *t = arg;
+	struct bus *b = t->bus;
+	struct bus_events_out *o = &b->events.out[t->event];
+	bool is_unheard = !r || (r->type == REDIS_REPLY_INTEGER && r->integer == 0);
+	bool fits = o->count + t->count <= BATCH_RECORDS && o->bytes + t->bytes <= BATCH_BYTES;
+
+	if (!b->closing && is_unheard && fits)
+		put_back(b, t);
+	else if (is_unheard || r->type == REDIS_REPLY_ERROR)
+		drop(b, o, t->count);
+	free_told(t);
+}
+
+static struct told *new_told(struct bus *b, enum bus_event ev)
+{
+	const struct bus_events_out *o = &b->events.out[ev];
+	struct told *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct told){ b, ev, cJSON_Duplicate(o->batch, true), o->bytes, o->count };
+	if (t->batch)
+		return t;
+	free(t);
+	return NULL;
+}
+
+/* ---- sending ---- */
+
 static void flush_one(struct bus *b, enum bus_event ev)
 {
 	struct bus_events_out *o = &b->events.out[ev];
 	cJSON *message = cJSON_CreateObject();
 	char channel[BUS_NAME_MAX], *text = NULL;
+	struct told *t = NULL;
 	bool sent = false;
 
 	channel_of(b, ev, channel);
@@ -38,15 +104,21 @@ static void flush_one(struct bus *b, enum bus_event ev)
 		cJSON_AddNumberToObject(message, "v", 1);
 		if (o->dropped)
 			cJSON_AddNumberToObject(message, "dropped", (double)o->dropped);
+		if (o->waits)
+			t = new_told(b, ev);
 		if (cJSON_AddItemToObject(message, "batch", o->batch))
 			o->batch = NULL;
 		text = json_format(message);
-		sent = text && !bus_conn_send(&b->cmd, NULL, NULL, "PUBLISH", channel, text, NULL);
+		sent = text && !bus_conn_send(&b->cmd, t ? on_told : NULL, t, "PUBLISH", channel,
+				       text, NULL);
+		if (!sent)
+			free_told(t);
 	}
 	if (sent)
 		o->dropped = 0;
 	else
 		drop(b, o, o->count);
+	o->waits = false;
 	free(text);
 	cJSON_Delete(message);
 	cJSON_Delete(o->batch);
@@ -59,9 +131,19 @@ static void on_flush(struct timer *t)
 	struct bus *b = t->data;
 
 	for (int ev = 0; ev < BUS_EVENTS; ev++) {
-		if (b->events.out[ev].batch)
+		struct bus_events_out *o = &b->events.out[ev];
+
+		if (!b->cmd.up && o->batch && bus_events[ev].record == REC_alarm)
+			o->waits = true;
+		else if (o->batch)
 			flush_one(b, (enum bus_event)ev);
 	}
+}
+
+void bus_event_on_up(struct bus *b)
+{
+	if (!timer_is_active(&b->events.flush))
+		timer_start(&b->events.flush, BATCH_MS, 0);
 }
 
 void bus_event_send(struct bus *b, enum bus_event ev, cJSON *record)

@@ -102,6 +102,7 @@ struct bus_events_out {
 	cJSON *batch;
 	size_t bytes, count;
 	uint64_t dropped; /* told with the next batch */
+	bool waits;	  /* an alarm that nobody could hear yet */
 };
 
 struct bus_events {
@@ -229,6 +230,7 @@ void bus_disk_changed(struct bus *b);
 
 /* bus_event.c */
 int bus_event_init(struct bus *b);
+void bus_event_on_up(struct bus *b);
 void bus_event_fini(struct bus *b);
 
 /* bus_request.c */

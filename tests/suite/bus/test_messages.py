@@ -30,19 +30,34 @@ def test_events_arrive_in_order(redis, probe):
     assert got == [f"d{i}" for i in range(100)]
 
 
+def dropped(wgd):
+    """How many events, with one more. The first batch may still be written to the server that is gone."""
+    wgd.do("event", event="wgd.peer", record={"device": "d", "edge": "online"})
+    return wgd.ask("stats", "stats")["events_dropped"]
+
+
 def test_events_without_redis_are_counted_and_told_later(redis, probe):
     wgd, apid = probe("wgd"), probe("apid")
     apid.do("watch")
     redis.kill()
     wgd.wait_log("connection lost")
 
-    def drops():
-        """The first batch may still be written to the server that is gone."""
-        wgd.do("event", event="wgd.peer", record={"device": "d", "edge": "online"})
-        return wgd.ask("stats", "stats")["events_dropped"]
-    wait_until(drops, "counted")
+    wait_until(lambda: dropped(wgd), "counted")
     redis.start()
     wait_until(lambda: apid.wait("status", daemon="wgd")["json"]["bus"]["events_dropped"], "told")
+
+
+def test_an_alarm_without_redis_waits_until_it_is_heard(redis, probe):
+    wgd, apid = probe("wgd"), probe("apid")
+    redis.kill()
+    wait_until(lambda: dropped(wgd), "nothing is sent")
+    wgd.do("event", event="wgd.alarm", record={"what": "disk", "detail": "full"})
+    before = wgd.ask("stats", "stats")["events_dropped"]
+    wait_until(lambda: dropped(wgd) > before, "what was to be sent with the alarm is dropped")
+    redis.start()
+    wait_until(lambda: wgd.ask("stats", "stats")["connected"])
+    apid.do("listen", event="wgd.alarm")
+    assert apid.wait("event", event="wgd.alarm")["rec"] == {"what": "disk", "detail": "full"}
 
 
 @pytest.mark.parametrize("message", ["", "x", "{}", '{"v":1,"batch":7}', '{"v":1,"batch":[1,null,{"device":3}]}'])
