@@ -31,6 +31,7 @@ void bulk_fini(struct bulk *b)
 	free(b->columns);
 	free(b->rows);
 	free(b->gone);
+	free(b->uses);
 	cJSON_Delete(b->errors);
 }
 
@@ -222,13 +223,10 @@ static int check_gone(struct bulk *b, const struct table *t, const struct hmap *
 	if (!b->gone)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n; i++) {
-		const char *id = t->sorted[i]->id, *why;
+		const char *id = t->sorted[i]->id;
 
 		if (hmap_find_str(ids, id))
 			continue;
-		why = b->r->needed ? b->r->needed(b->a, id) : NULL;
-		if (why)
-			bulk_note_error(b, 0, id, "", why);
 		b->gone[b->gone_count] = strdup(id);
 		if (!b->gone[b->gone_count++])
 			return -ENOMEM;
@@ -262,38 +260,57 @@ int bulk_check(struct bulk *b, bool replace)
 
 /* ---- writing ---- */
 
-/* Devices that another apid gave a group or user that is to go. */
-static bool needs_look(const struct bulk *b)
+/* Row i, when it is a new record of which something may be left. */
+static bool add_uses_of_row(struct bulk *b, struct db_batch *batch, size_t i)
 {
-	return b->gone_count && (b->r->table == TOPIC_groups || b->r->table == TABLE_users);
+	bool is_new = !table_find(store_table(b->a->store, b->r->table), b->rows[i].id);
+
+	return is_new &&
+	       store_uses_add(batch, b->r->table, b->rows[i].id, true, &b->uses[b->gone_count + i]);
 }
 
-static bool is_named(const struct bulk *b, const struct db_rows *rows)
+/* 1 when statements were added, 0, -ENOMEM. */
+static int add_uses(struct bulk *b, struct db_batch *batch)
 {
-	for (size_t i = 0; i < rows->n; i++) {
-		for (size_t k = 0; k < b->gone_count; k++) {
-			if (!strcmp(b->gone[k], db_cell(rows, i, 0)))
-				return true;
-		}
+	bool any = false;
+
+	b->uses = calloc(b->gone_count + b->n + 1, sizeof(*b->uses));
+	if (!b->uses)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->gone_count; i++)
+		any |= store_uses_add(batch, b->r->table, b->gone[i], false, &b->uses[i]);
+	for (size_t i = 0; i < b->n; i++)
+		any |= add_uses_of_row(b, batch, i);
+	return any;
+}
+
+/* What is used, each noted as an error. */
+static int take_uses(struct bulk *b, const struct db_batch *batch)
+{
+	for (size_t i = 0; i < b->gone_count + b->n; i++) {
+		const struct bulk_row *row = i < b->gone_count ? NULL : &b->rows[i - b->gone_count];
+		char *why = NULL;
+		int r = b->uses[i].count ? store_uses_take(batch, &b->uses[i], &why) : 0;
+
+		if (r == -EBUSY)
+			bulk_note_error(b, row ? row->number : 0, row ? row->id : b->gone[i],
+				row ? "/id" : "", why);
+		free(why);
+		if (r && r != -EBUSY)
+			return r;
 	}
-	return false;
+	return 0;
 }
 
 static int step(void *arg, struct store_work *w, struct db_batch *batch, unsigned number)
 {
 	struct bulk *b = arg;
-	int r = 0;
+	int r = number ? take_uses(b, batch) : add_uses(b, batch);
 
-	if (number == 0 && needs_look(b)) {
-		b->named = db_add(batch,
-			"SELECT DISTINCT JSON_VALUE(record, ?) AS named FROM devices HAVING named "
-			"IS NOT "
-			"NULL",
-			"s", b->r->table == TABLE_users ? "$.user" : "$.group");
-		return 1;
-	}
-	if (number == 1 && is_named(b, db_batch_rows(batch, b->named)))
-		return -ESTALE;
+	if (r)
+		return r;
+	if (b->is_dry || b->error_count)
+		return -EALREADY;
 	for (size_t i = 0; i < b->n && !r; i++)
 		r = store_work_set(w, b->r->table, b->rows[i].id, b->rows[i].text);
 	for (size_t i = 0; i < b->gone_count && !r; i++)
@@ -308,9 +325,10 @@ static void on_written(void *arg, int status)
 	b->on_done(b->arg, status);
 }
 
-void bulk_write(struct bulk *b, const struct store_actor *by,
+void bulk_write(struct bulk *b, bool is_dry, const struct store_actor *by,
 	void (*on_done)(void *arg, int status), void *arg)
 {
+	b->is_dry = is_dry;
 	b->on_done = on_done;
 	b->arg = arg;
 	store_work(b->a->store, by, WRITE_MS, step, on_written, b);

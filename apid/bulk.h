@@ -3,6 +3,7 @@
 
 #include "apid/api.h"
 #include "apid/resources.h"
+#include "apid/store_uses.h"
 
 /*
  * Many records of one resource at once: read, checked each as if it came alone, and written in one
@@ -23,13 +24,15 @@ struct bulk {
 	const struct resource *r;
 	struct bulk_row *rows;
 	size_t n, cap;
-	char **gone;		  /* ids that are to be removed */
-	size_t gone_count, named; /* named: a statement */
-	cJSON *errors;		  /* [{"row","id","pointer","reason"}], at most BULK_ERRORS_MAX */
+	char **gone; /* ids that are to be removed */
+	size_t gone_count;
+	struct store_uses *uses; /* of what is to go, then of rows that are new */
+	cJSON *errors;		 /* [{"row","id","pointer","reason"}], at most BULK_ERRORS_MAX */
 	size_t error_count;
 	size_t added, changed, unchanged;
 	char **columns; /* of a CSV file, from its first row */
 	size_t column_count;
+	bool is_dry;
 	void (*on_done)(void *arg, int status);
 	void *arg;
 };
@@ -45,6 +48,7 @@ int bulk_read_records(struct bulk *b, const cJSON *records);
 int bulk_read_csv(struct bulk *b, const char *text);
 /* Checks all; with replace, what the table has and the rows have not is to go. -ENOMEM. */
 int bulk_check(struct bulk *b, bool replace);
-/* Writes all; there must be no errors. b lasts until on_done, which is called once. */
-void bulk_write(struct bulk *b, const struct store_actor *by,
+/* Writes all; there must be no errors. b lasts until on_done, which is called once; -EALREADY:
+ * nothing was written, for is_dry or what has come to errors. */
+void bulk_write(struct bulk *b, bool is_dry, const struct store_actor *by,
 	void (*on_done)(void *arg, int status), void *arg);

@@ -253,6 +253,8 @@ static void add_operation(cJSON *paths, cJSON *schemas, const struct route *r)
 	operation = cJSON_AddObjectToObject(path, method);
 	add_operation_id(operation, r);
 	cJSON_AddStringToObject(operation, "summary", r->summary);
+	if (r->help)
+		cJSON_AddStringToObject(operation, "description", r->help);
 	cJSON_AddItemToArray(cJSON_AddArrayToObject(operation, "tags"), cJSON_CreateString(r->tag));
 	add_security(operation, r);
 	add_access(operation, r);

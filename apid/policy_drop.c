@@ -24,13 +24,6 @@ static bool is_shared(int table)
 	}
 }
 
-static int decide(void *arg, const char *old, char **out)
-{
-	(void)arg, (void)old;
-	*out = NULL;
-	return 0;
-}
-
 static void on_dropped(void *arg, int status, const char *text)
 {
 	struct bus_call *call = arg;
@@ -57,7 +50,7 @@ static void on_call(void *arg, struct bus_call *call, enum bus_daemon caller, co
 	} else {
 		log_info("record removed, as its row in Directus was topic=%s id=%s", in->topic,
 			in->id);
-		store_edit(s, table, in->id, &by, decide, on_dropped, call);
+		store_drop(s, table, in->id, &by, on_dropped, call);
 	}
 }
 

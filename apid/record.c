@@ -2,6 +2,7 @@
 #include "apid/record.h"
 #include "apid/page.h"
 #include "apid/precondition.h"
+#include "apid/store_uses.h"
 #include "common/random.h"
 
 #include <errno.h>
@@ -151,7 +152,6 @@ struct change {
 	enum { CHANGE_PUT, CHANGE_POST, CHANGE_PATCH, CHANGE_DELETE } kind;
 	bool existed;
 	bool is_wrong; /* err says what */
-	const char *conflict;
 	struct body_error err;
 };
 
@@ -225,8 +225,6 @@ static int decide(void *arg, const char *old_text, char **out)
 		r = -ENOENT;
 	if (!r && ch->kind != CHANGE_DELETE)
 		r = decide_new(ch, old, out);
-	else if (!r && ch->r->needed && (ch->conflict = ch->r->needed(ch->c->api, ch->id)))
-		r = -EEXIST;
 	cJSON_Delete(old);
 	return r;
 }
@@ -255,11 +253,8 @@ static void on_changed(void *arg, int status, const char *text)
 	if (ch->is_wrong)
 		call_invalid(c, ch->err.pointer, ch->err.reason);
 	else if (status)
-		call_failed(c, status,
-			status != -EEXIST	    ? NULL
-			: ch->conflict		    ? ch->conflict
-			: ch->kind == CHANGE_DELETE ? "a device needs it: change or remove it first"
-						    : "there is one with this id");
+		call_failed(c, status == -EBUSY ? -EEXIST : status,
+			status == -EEXIST ? "there is one with this id" : text);
 	else if (text)
 		answer_new(ch, text);
 	else
@@ -398,6 +393,8 @@ static const struct {
 	{ "DELETE", "Remove a ", .is_one = true, .status = 204, .handle = handle_delete },
 };
 
+static const char used_help[] = "409 while something uses it; `detail` says what, and how many.";
+
 int record_make_routes(const struct resource *r, struct route out[static 6])
 {
 	const char *key = r->schema->is_record ? rec_key(r->schema->record) : "id";
@@ -424,6 +421,9 @@ int record_make_routes(const struct resource *r, struct route out[static 6])
 			.params = kinds[i].is_page ? page_params : NULL,
 			.status = kinds[i].status,
 			.tag = r->tag,
+			.help = kinds[i].handle == handle_delete && store_uses_exist(r->table)
+					? used_help
+					: NULL,
 			.summary = text(kinds[i].summary, kinds[i].is_page ? r->many : r->one),
 			.data = r,
 			.handle = kinds[i].handle,

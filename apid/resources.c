@@ -77,31 +77,6 @@ static const char *check_setting(const struct api *a, const cJSON *record, const
 	return settings_check(id, value) ? "is not what this setting takes" : NULL;
 }
 
-/* ---- what must stay ---- */
-
-/* Without its user a device would be suspended no more, without its group less restricted. */
-static const char *user_needed(const struct api *a, const char *id)
-{
-	const struct table *devices = store_table(a->store, TOPIC_devices);
-
-	for (size_t i = 0; i < devices->n; i++) {
-		if (devices->sorted[i]->user && !strcmp(devices->sorted[i]->user, id))
-			return "a device is this user's: change or remove it first";
-	}
-	return NULL;
-}
-
-static const char *group_needed(const struct api *a, const char *id)
-{
-	const struct table *devices = store_table(a->store, TOPIC_devices);
-
-	for (size_t i = 0; i < devices->n; i++) {
-		if (devices->sorted[i]->group && !strcmp(devices->sorted[i]->group, id))
-			return "a device is in this group: change or remove it first";
-	}
-	return NULL;
-}
-
 /* ---- schemas ---- */
 
 static const struct body_field user_fields[] = {
@@ -156,44 +131,43 @@ RECORD("Setting", setting, "{\"id\":\"endpoint\",\"value\":\"vpn.example.org\"}"
 
 static const struct resource resources[] = {
 	{ "/api/v1/users", TABLE_users, &user_schema, RESOURCE_USER, BY_ADMINS, SCOPE_DEVICES,
-		"users", "user", "users", NULL, user_needed },
+		"users", "user", "users", NULL },
 	{ "/api/v1/groups", TOPIC_groups, &group_schema, RESOURCE_GROUP, BY_ADMINS, SCOPE_DEVICES,
-		"groups", "group", "groups", NULL, group_needed },
+		"groups", "group", "groups", NULL },
 	{ "/api/v1/device-prefs", TOPIC_device_prefs, &device_pref_schema, RESOURCE_TARGET,
-		BY_ADMINS, SCOPE_DEVICES, "policy", "preference", "preferences", check_pref, NULL },
+		BY_ADMINS, SCOPE_DEVICES, "policy", "preference", "preferences", check_pref },
 	{ "/api/v1/category-prefs", TOPIC_category_prefs, &category_pref_schema, RESOURCE_TARGET,
 		BY_ADMINS, SCOPE_POLICY, "policy", "preference for a category",
-		"preferences for categories", check_category, NULL },
+		"preferences for categories", check_category },
 	{ "/api/v1/site-overrides", TOPIC_site_overrides, &site_override_schema, RESOURCE_TARGET,
-		BY_HELPERS, SCOPE_POLICY, "policy", "override", "overrides", check_target, NULL },
+		BY_HELPERS, SCOPE_POLICY, "policy", "override", "overrides", check_target },
 	{ "/api/v1/categories", TOPIC_categories, &category_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_POLICY, "policy", "category", "categories", NULL, NULL },
+		SCOPE_POLICY, "policy", "category", "categories", NULL },
 	{ "/api/v1/websites", TOPIC_websites, &website_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_POLICY, "policy", "website", "websites", check_category, NULL },
+		SCOPE_POLICY, "policy", "website", "websites", check_category },
 	{ "/api/v1/words", TOPIC_words, &word_schema, RESOURCE_GLOBAL, BY_ADMINS, SCOPE_POLICY,
-		"policy", "word", "words", NULL, NULL },
+		"policy", "word", "words", NULL },
 	{ "/api/v1/search-words", TOPIC_search_words, &search_word_schema, RESOURCE_GLOBAL,
-		BY_ADMINS, SCOPE_POLICY, "policy", "search word", "search words", NULL, NULL },
+		BY_ADMINS, SCOPE_POLICY, "policy", "search word", "search words", NULL },
 	{ "/api/v1/sni-block", TOPIC_sni_block, &domain_entry_schema, RESOURCE_GLOBAL, BY_ADMINS,
 		SCOPE_POLICY, "policy", "domain that is blocked at once", "domains blocked at once",
-		NULL, NULL },
+		NULL },
 	{ "/api/v1/mitm-ignore", TOPIC_mitm_ignore, &domain_entry_schema, RESOURCE_GLOBAL,
 		BY_ADMINS, SCOPE_POLICY, "policy", "domain that is not decrypted",
-		"domains not decrypted", NULL, NULL },
+		"domains not decrypted", NULL },
 	{ "/api/v1/image-ignore", TOPIC_image_ignore, &domain_entry_schema, RESOURCE_GLOBAL,
 		BY_ADMINS, SCOPE_POLICY, "policy", "domain whose images are shown",
-		"domains whose images are shown", NULL, NULL },
+		"domains whose images are shown", NULL },
 	{ "/api/v1/dns-rules", TOPIC_dns_rules, &dns_rule_schema, RESOURCE_TARGET, BY_ADMINS,
-		SCOPE_POLICY, "dns", "DNS rule", "DNS rules", check_dns_rule, NULL },
+		SCOPE_POLICY, "dns", "DNS rule", "DNS rules", check_dns_rule },
 	{ "/api/v1/dns-records", TOPIC_dns_records, &dns_record_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_POLICY, "dns", "DNS record", "DNS records", NULL, NULL },
+		SCOPE_POLICY, "dns", "DNS record", "DNS records", NULL },
 	{ "/api/v1/profiles", TOPIC_profiles, &profile_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_POLICY, "firewall", "profile", "profiles", NULL, NULL },
+		SCOPE_POLICY, "firewall", "profile", "profiles", NULL },
 	{ "/api/v1/list-sources", TOPIC_list_sources, &list_source_schema, RESOURCE_GLOBAL,
-		BY_ADMINS, SCOPE_POLICY, "lists", "source of a list", "sources of lists", NULL,
-		NULL },
+		BY_ADMINS, SCOPE_POLICY, "lists", "source of a list", "sources of lists", NULL },
 	{ "/api/v1/settings", TOPIC_settings, &setting_schema, RESOURCE_GLOBAL, BY_ADMINS,
-		SCOPE_SYSTEM, "settings", "setting", "settings", check_setting, NULL },
+		SCOPE_SYSTEM, "settings", "setting", "settings", check_setting },
 };
 enum { RESOURCES = sizeof(resources) / sizeof(resources[0]), PER_RESOURCE = 6 };
 

@@ -27,8 +27,6 @@ struct resource {
 	/* What body and tables together must be; NULL, or what is wrong with which field. May be
 	 * NULL. */
 	const char *(*check)(const struct api *a, const cJSON *record, const char **pointer);
-	/* NULL, or why the record cannot go. May be NULL. */
-	const char *(*needed)(const struct api *a, const char *id);
 };
 
 /* By the last part of its path ("websites"); NULL = none. */

@@ -71,6 +71,7 @@ struct route {
 	const struct route_param *params; /* of the query; others are refused */
 	size_t body_max;		  /* bytes, 0 = 64 KiB */
 	const char *tag, *summary;
+	const char *help; /* more than the summary; NULL = nothing */
 	const void *data; /* the handler's */
 	void (*handle)(struct call *c);
 };

@@ -129,14 +129,14 @@ static void handle_import(struct call *c)
 	call_by(c, &by);
 	if (err) {
 		call_failed(c, err, NULL);
-	} else if (i->bulk.error_count || (is_dry && r->table != TOPIC_devices)) {
+	} else if (i->bulk.error_count) {
 		answer(i, false);
 	} else {
 		exchange_begin_work(&c->x);
 		if (r->table == TOPIC_devices)
 			bulk_devices_write(&i->bulk, is_dry, &by, on_written, i);
 		else
-			bulk_write(&i->bulk, &by, on_written, i);
+			bulk_write(&i->bulk, is_dry, &by, on_written, i);
 	}
 }
 

@@ -20,6 +20,7 @@ SCHEMA_FILE(schema_003_publisher, "003_publisher.sql");
 SCHEMA_FILE(schema_004_appeals, "004_appeals.sql");
 SCHEMA_FILE(schema_005_statistics, "005_statistics.sql");
 SCHEMA_FILE(schema_006_belongings, "006_belongings.sql");
+SCHEMA_FILE(schema_007_references, "007_references.sql");
 
 static const struct migration {
 	int version;
@@ -31,6 +32,7 @@ static const struct migration {
 	{ 4, schema_004_appeals },
 	{ 5, schema_005_statistics },
 	{ 6, schema_006_belongings },
+	{ 7, schema_007_references },
 };
 static const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);
 

@@ -93,7 +93,7 @@ struct device_state {
 struct store_result {
 	int status; /* 0; -EEXIST: why says whose; what decide returned; others: try again later */
 	const char *why;
-	bool changed;			   /* something was written */
+	bool changed; /* something was written */
 	int64_t seq;			   /* its number, when changed */
 	const struct device_state *before; /* status 0 */
 	enum entitlement entitlement;	   /* status 0, the device exists now */
@@ -115,18 +115,26 @@ cJSON *store_device_json(const char *id, const struct device_state *d);
 /*
  * Changes one record of another table in one transaction. decide sees it (old: JSON, NULL = none)
  * and gives what it shall be (*out: malloc'ed JSON, NULL = removed); a status other than 0 ends
- * all. on_done: 0 with the text in force (NULL = removed), what decide returned, or -errno.
+ * all. on_done: 0 with the text in force (NULL = removed), what decide returned, or -errno: -EBUSY
+ * with what uses the record that was to go (or the one of that id before it, store_uses.h); -EINVAL
+ * with what it names and there is no more, or NULL.
  */
 typedef int (*store_decide)(void *arg, const char *old, char **out);
 void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,
 	store_decide decide, void (*on_done)(void *arg, int status, const char *text), void *arg);
+/* Removes it, whatever uses it: that is closed (a website without its category is blocked) until
+ * it is changed, and no record of that id is made before. */
+void store_drop(struct store *s, int table, const char *id, const struct store_actor *by,
+	void (*on_done)(void *arg, int status, const char *text), void *arg);
 
 /*
  * One transaction that changes any number of records of other tables than the devices', and what
  * else the database holds. step is called after the lock is had, with number 0, 1 …: it adds
  * statements to b and returns 1 to be called again once they are through, 0 when all is added. What
  * it gave to store_work_set is then written, noted and audited. A negative status ends all, nothing
- * is changed. on_done: 0 or the status; -EINVAL, -EEXIST and the like also from the database.
+ * is changed. on_done: 0 or the status; -EINVAL, -EEXIST and the like also from the database;
+ * -ESTALE: what a record names was removed a moment ago. What uses a record that is to go is the
+ * step's to look for (store_uses.h).
  */
 struct store_work;
 typedef int (*store_work_step)(

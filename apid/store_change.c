@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/store_impl.h"
+#include "apid/store_names.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@ struct change {
 	struct store_actor by;
 	struct device_state wanted, before;
 	enum { CHANGE_LOOK, CHANGE_CHECK, CHANGE_WRITE } turn;
-	size_t device, addresses, key_owner, address_owner, group, user, number; /* statements */
+	size_t device, addresses, key_owner, address_owner, number; /* statements */
+	struct store_names names;
 	store_decide_device decide;
 	void (*on_done)(void *arg, const struct store_result *result);
 	void *arg;
@@ -26,6 +28,7 @@ static void tell(struct change *c, const struct store_result *result)
 
 	r.before = &c->before;
 	c->on_done(c->arg, &r);
+	store_names_fini(&c->names);
 	store_device_fini(&c->wanted);
 	store_device_fini(&c->before);
 	free(c);
@@ -127,7 +130,7 @@ void store_device_write(struct db_batch *b, const char *id, const struct store_a
 
 	if (!wanted->exists) {
 		accounts_device_end_add(b, id);
-		store_belongings_remove(b, id, by);
+		store_belongings_remove(b, TOPIC_devices, id, by);
 		db_add(b, "DELETE FROM devices WHERE id = ?", "s", id);
 	} else {
 		add_upsert(b, id, wanted);
@@ -169,7 +172,7 @@ int store_device_apply(struct store *s, const char *id, const struct device_stat
 	if (!r)
 		r = store_apply(s, TOPIC_device_keys, id, key_text);
 	if (!r && !d->exists)
-		r = store_belongings_apply(s, id);
+		r = store_belongings_apply(s, TOPIC_devices, id);
 	if (key_text)
 		explicit_bzero(key_text, strlen(key_text));
 	cJSON_Delete(key);
@@ -214,42 +217,6 @@ static void add_owners(struct change *c, struct db_batch *b)
 		"sss", texts[0], texts[1], c->id);
 }
 
-static bool names_another(
-	const cJSON *before, const cJSON *wanted, const char *field, const char **id)
-{
-	const char *old = cJSON_GetStringValue(json_get(before, field));
-
-	*id = cJSON_GetStringValue(json_get(wanted, field));
-	return *id && (!old || strcmp(old, *id) != 0);
-}
-
-/* The group and the user that it is given: another apid may have removed them a moment ago. What it
- * has already is left alone. */
-static void add_named(struct change *c, struct db_batch *b)
-{
-	static const char sql[] =
-		"SELECT ? IS NOT NULL AND NOT EXISTS (SELECT 1 FROM records WHERE "
-		"topic = ? AND id = ?)";
-	const char *before_text = c->before.record, *text = c->wanted.record;
-	cJSON *before = before_text ? json_parse(before_text, strlen(before_text)) : NULL;
-	cJSON *wanted = text ? json_parse(text, strlen(text)) : NULL;
-	const char *id;
-
-	if (!names_another(before, wanted, "group", &id))
-		id = NULL;
-	c->group = db_add(b, sql, "sss", id, "groups", id);
-	if (!names_another(before, wanted, "user", &id))
-		id = NULL;
-	c->user = db_add(b, sql, "sss", id, "users", id);
-	cJSON_Delete(before);
-	cJSON_Delete(wanted);
-}
-
-static bool is_gone(const struct db_batch *b, size_t statement)
-{
-	return atoi(db_cell(db_batch_rows(b, statement), 0, 0));
-}
-
 static void decide(struct change *c, struct db_batch *b)
 {
 	int r = take_before(c, b);
@@ -263,7 +230,13 @@ static void decide(struct change *c, struct db_batch *b)
 	} else {
 		c->turn = CHANGE_CHECK;
 		add_owners(c, b);
-		add_named(c, b);
+		r = c->wanted.exists && c->wanted.record
+			    ? store_names_add(&c->names, c->s, b, TOPIC_devices, c->wanted.record)
+			    : 0;
+		if (r) {
+			db_reset(c->s->db); /* statements were added */
+			tell_failure(c, r, NULL);
+		}
 	}
 }
 
@@ -287,10 +260,8 @@ static void on_change(void *arg, struct db_batch *b, int status)
 			tell_failure(c, -EEXIST, "publicKey: another device's");
 		} else if (c->wanted.exists && db_batch_rows(b, c->address_owner)->n) {
 			tell_failure(c, -EEXIST, "address: another device's");
-		} else if (c->wanted.exists && is_gone(b, c->group)) {
-			tell_failure(c, -EINVAL, "group: is no group");
-		} else if (c->wanted.exists && is_gone(b, c->user)) {
-			tell_failure(c, -EINVAL, "user: is no user");
+		} else if (store_names_gone(&c->names, b)) {
+			tell_failure(c, -EINVAL, store_names_gone(&c->names, b));
 		} else {
 			c->turn = CHANGE_WRITE;
 			add_writes(c, b);
@@ -309,6 +280,8 @@ static void on_restart(void *arg)
 	store_device_fini(&c->wanted);
 	store_device_fini(&c->before);
 	c->wanted = c->before = (struct device_state){ 0 };
+	store_names_fini(&c->names);
+	store_names_init(&c->names);
 	c->turn = CHANGE_LOOK;
 }
 
@@ -331,6 +304,7 @@ void store_change(struct store *s, const char *id, const struct store_actor *by,
 	c->decide = decide_device;
 	c->on_done = on_done;
 	c->arg = arg;
+	store_names_init(&c->names);
 	copy_text(c->id, sizeof(c->id), id);
 	write_begin(b);
 	c->device = db_add(b,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/store_impl.h"
+#include "apid/store_names.h"
+#include "apid/store_uses.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -14,7 +16,12 @@ struct edit {
 	struct store_actor by;
 	char *text; /* what it shall be; NULL = removed */
 	enum { EDIT_LOOK, EDIT_CHECK, EDIT_WRITE } turn;
-	size_t old, devices, number; /* statements */
+	bool is_forced; /* whatever uses it */
+	bool has_uses;
+	struct store_uses uses;
+	struct store_names names;
+	char *why;
+	size_t old, number; /* statements */
 	store_decide decide;
 	void (*on_done)(void *arg, int status, const char *text);
 	void *arg;
@@ -22,7 +29,9 @@ struct edit {
 
 static void tell(struct edit *e, int status)
 {
-	e->on_done(e->arg, status, status ? NULL : e->text);
+	e->on_done(e->arg, status, status ? e->why : e->text);
+	store_names_fini(&e->names);
+	free(e->why);
 	free(e->text);
 	free(e);
 }
@@ -38,7 +47,7 @@ static void add_writes(struct edit *e, struct db_batch *b, const char *old)
 			"UPDATE record = VALUES(record)",
 			"sss", topic, e->id, e->text);
 	else
-		db_add(b, "DELETE FROM records WHERE topic = ? AND id = ?", "ss", topic, e->id);
+		store_record_remove(b, e->table, e->id, &e->by);
 	snprintf(action, sizeof(action), "%s_%s", topic,
 		!e->text ? "remove"
 		: old	 ? "change"
@@ -48,15 +57,14 @@ static void add_writes(struct edit *e, struct db_batch *b, const char *old)
 	e->number = write_commit(b);
 }
 
-bool store_devices_named_add(struct db_batch *b, int table, const char *id, size_t *statement)
+/* What must be known before it is written; 0 when that is nothing, 1, or -ENOMEM. */
+static int add_checks(struct edit *e, struct db_batch *b, const char *old)
 {
-	if (table != TOPIC_groups && table != TABLE_users)
-		return false;
-	*statement = db_add(b,
-		"SELECT 1 FROM devices WHERE JSON_VALUE(record, ?) COLLATE utf8mb4_nopad_bin = ? "
-		"LIMIT 1",
-		"ss", table == TABLE_users ? "$.user" : "$.group", id);
-	return true;
+	int r = e->text ? store_names_add(&e->names, e->s, b, e->table, e->text) : 0;
+
+	if (!e->is_forced && (!old || !e->text))
+		e->has_uses = store_uses_add(b, e->table, e->id, !old, &e->uses);
+	return r ? r : e->has_uses || e->names.n;
 }
 
 static void look(struct edit *e, struct db_batch *b)
@@ -69,19 +77,29 @@ static void look(struct edit *e, struct db_batch *b)
 		tell(e, r);
 		return;
 	}
-	if (!e->text && store_devices_named_add(b, e->table, e->id, &e->devices)) {
-		e->turn = EDIT_CHECK;
+	r = add_checks(e, b, old);
+	if (r < 0) {
+		db_reset(e->s->db); /* statements were added */
+		tell(e, r);
 		return;
 	}
-	e->turn = EDIT_WRITE;
-	add_writes(e, b, old);
+	e->turn = r ? EDIT_CHECK : EDIT_WRITE;
+	if (!r)
+		add_writes(e, b, old);
 }
 
-/* A device of a group or user that is to go may be known to another apid alone. */
+/* What it names, and what uses it, may be known to another apid alone. */
 static void check(struct edit *e, struct db_batch *b)
 {
-	if (db_batch_rows(b, e->devices)->n) {
-		tell(e, -EEXIST);
+	const char *gone = store_names_gone(&e->names, b);
+	int r = e->has_uses ? store_uses_take(b, &e->uses, &e->why) : 0;
+
+	if (!r && gone) {
+		e->why = strdup(gone);
+		r = -EINVAL;
+	}
+	if (r) {
+		tell(e, r);
 		return;
 	}
 	e->turn = EDIT_WRITE;
@@ -102,7 +120,7 @@ static void on_edit(void *arg, struct db_batch *b, int status)
 	} else if (e->turn == EDIT_CHECK) {
 		check(e, b);
 	} else {
-		if (store_apply(e->s, e->table, e->id, e->text)) {
+		if (store_record_apply(e->s, e->table, e->id, e->text)) {
 			log_error("record could not be published topic=%s id=%s",
 				store_table_name(e->table), e->id);
 			db_reset(e->s->db);
@@ -118,12 +136,17 @@ static void on_restart(void *arg)
 	struct edit *e = arg;
 
 	free(e->text);
-	e->text = NULL;
+	free(e->why);
+	e->text = e->why = NULL;
+	store_names_fini(&e->names);
+	store_names_init(&e->names);
+	e->has_uses = false;
 	e->turn = EDIT_LOOK;
 }
 
-void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,
-	store_decide decide, void (*on_done)(void *arg, int status, const char *text), void *arg)
+static void start(struct store *s, int table, const char *id, const struct store_actor *by,
+	bool is_forced, store_decide decide,
+	void (*on_done)(void *arg, int status, const char *text), void *arg)
 {
 	struct edit *e = calloc(1, sizeof(*e));
 	struct db_batch *b = e ? db_batch_new() : NULL;
@@ -136,13 +159,35 @@ void store_edit(struct store *s, int table, const char *id, const struct store_a
 	e->s = s;
 	e->table = table;
 	e->by = *by;
+	e->is_forced = is_forced;
 	e->decide = decide;
 	e->on_done = on_done;
 	e->arg = arg;
+	store_names_init(&e->names);
 	snprintf(e->id, sizeof(e->id), "%s", id);
 	write_begin(b);
 	e->old = db_add(b, "SELECT record FROM records WHERE topic = ? AND id = ?", "ss",
 		store_table_name(table), e->id);
 	db_batch_set_restart(b, on_restart);
 	store_submit(s, b, on_edit, e);
+}
+
+void store_edit(struct store *s, int table, const char *id, const struct store_actor *by,
+	store_decide decide, void (*on_done)(void *arg, int status, const char *text), void *arg)
+{
+	start(s, table, id, by, false, decide, on_done, arg);
+}
+
+static int remove_it(void *arg, const char *old, char **out)
+{
+	(void)arg;
+	(void)old;
+	*out = NULL;
+	return 0;
+}
+
+void store_drop(struct store *s, int table, const char *id, const struct store_actor *by,
+	void (*on_done)(void *arg, int status, const char *text), void *arg)
+{
+	start(s, table, id, by, true, remove_it, on_done, arg);
 }

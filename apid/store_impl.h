@@ -59,15 +59,16 @@ void store_device_write(struct db_batch *b, const char *id, const struct store_a
 	const struct device_state *before, const struct device_state *wanted);
 int store_device_apply(struct store *s, const char *id, const struct device_state *wanted);
 
-/* What is about a device alone (overrides, preferences, its own DNS rules, answers) goes with it,
- * so that the next device of that id inherits nothing: statements, with note and audit, and the
- * same for the tables, once that is committed. */
-void store_belongings_remove(struct db_batch *b, const char *device, const struct store_actor *by);
-int store_belongings_apply(struct store *s, const char *device);
-
-/* Adds a statement that gives a row when a device names the group or user that is to go; false:
- * other tables' records are named by none. */
-bool store_devices_named_add(struct db_batch *b, int table, const char *id, size_t *statement);
+/* What is about a device or a group alone (overrides, preferences, its own DNS rules, answers) goes
+ * with it, so that the next one of that id inherits nothing: statements, with note and audit, and
+ * the same for the tables, once that is committed. table: TOPIC_devices or TOPIC_groups. */
+void store_belongings_remove(
+	struct db_batch *b, int table, const char *id, const struct store_actor *by);
+int store_belongings_apply(struct store *s, int table, const char *id);
+/* A record of another table than the devices', with its belongings; and once that is committed. */
+void store_record_remove(
+	struct db_batch *b, int table, const char *id, const struct store_actor *by);
+int store_record_apply(struct store *s, int table, const char *id, const char *text);
 
 /* A record is that now (text NULL: gone): into the table, and published if that is ours to do. */
 int store_apply(struct store *s, int table, const char *id, const char *text);

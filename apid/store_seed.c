@@ -137,6 +137,11 @@ static void add_topic(struct db_batch *b, const char *topic, const cJSON *record
 		free(text);
 	}
 	db_label(b, topic);
+	if (topic_find(topic) == TOPIC_groups)
+		db_add(b,
+			"DELETE r FROM records r JOIN records g ON g.topic = 'groups' AND g.id = "
+			"r.of_group WHERE g.origin = 'stale'",
+			"");
 	db_add(b, "DELETE FROM records WHERE topic = ? AND origin = 'stale'", "s", topic);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/store_impl.h"
+#include "apid/store_names.h"
 #include "common/log.h"
 
 #include <assert.h>
@@ -29,6 +30,7 @@ struct store_work {
 	size_t n, cap;
 	struct work_device *devices;
 	size_t device_count, device_cap;
+	struct store_names names;
 	const char *note; /* NULL = none */
 	char note_id[331];
 	size_t number; /* statement */
@@ -45,6 +47,7 @@ bool store_is_untabled(const char *topic)
 static void tell(struct store_work *w, int status)
 {
 	w->on_done(w->arg, status);
+	store_names_fini(&w->names);
 	for (size_t i = 0; i < w->n; i++) {
 		free(w->v[i].id);
 		free(w->v[i].text);
@@ -106,11 +109,25 @@ void store_work_note(struct store_work *w, const char *topic, const char *id)
 	snprintf(w->note_id, sizeof(w->note_id), "%s", id);
 }
 
-static void add_looks(struct store_work *w, struct db_batch *b)
+static int add_looks(struct store_work *w, struct db_batch *b)
 {
-	for (size_t i = 0; i < w->n; i++)
-		w->v[i].old = db_add(b, "SELECT record FROM records WHERE topic = ? AND id = ?",
-			"ss", store_table_name(w->v[i].table), w->v[i].id);
+	int r = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct work_record *v = &w->v[i];
+
+		v->old = db_add(b, "SELECT record FROM records WHERE topic = ? AND id = ?", "ss",
+			store_table_name(v->table), v->id);
+		if (!r && v->text)
+			r = store_names_add(&w->names, w->s, b, v->table, v->text);
+	}
+	for (size_t i = 0; i < w->device_count && !r; i++) {
+		const struct device_state *d = &w->devices[i].wanted;
+
+		if (d->exists && d->record)
+			r = store_names_add(&w->names, w->s, b, TOPIC_devices, d->record);
+	}
+	return r;
 }
 
 static void add_write(struct store_work *w, struct db_batch *b, struct work_record *r)
@@ -129,7 +146,7 @@ static void add_write(struct store_work *w, struct db_batch *b, struct work_reco
 			"UPDATE record = VALUES(record)",
 			"sss", topic, r->id, r->text);
 	else
-		db_add(b, "DELETE FROM records WHERE topic = ? AND id = ?", "ss", topic, r->id);
+		store_record_remove(b, r->table, r->id, &w->by);
 	snprintf(action, sizeof(action), "%s_%s", topic,
 		!r->text ? "remove"
 		: old	 ? "change"
@@ -169,7 +186,7 @@ static void settle(struct store_work *w, const struct db_batch *b)
 
 	for (size_t i = 0; i < w->n && !r; i++) {
 		if (w->v[i].is_changed)
-			r = store_apply(s, w->v[i].table, w->v[i].id, w->v[i].text);
+			r = store_record_apply(s, w->v[i].table, w->v[i].id, w->v[i].text);
 	}
 	for (size_t i = 0; i < w->device_count && !r; i++)
 		r = store_device_apply(s, w->devices[i].id, &w->devices[i].wanted);
@@ -182,6 +199,21 @@ static void settle(struct store_work *w, const struct db_batch *b)
 	if (w->note && s->on_change)
 		s->on_change(s->arg, w->note, w->note_id);
 	tell(w, 0);
+}
+
+static void on_batch(void *arg, struct db_batch *b, int status);
+
+static void look(struct store_work *w, struct db_batch *b)
+{
+	int r = add_looks(w, b);
+
+	w->turn = WORK_LOOK;
+	if (r) {
+		db_reset(w->s->db); /* statements were added */
+		tell(w, r);
+	} else if (!w->n && !w->names.n) {
+		on_batch(w, b, 0); /* what step added is enough */
+	}
 }
 
 static void on_batch(void *arg, struct db_batch *b, int status)
@@ -200,15 +232,14 @@ static void on_batch(void *arg, struct db_batch *b, int status)
 		if (r < 0) {
 			tell(w, r); /* nothing is added: rolled back */
 		} else if (r == 0) {
-			w->turn = WORK_LOOK;
-			add_looks(w, b);
-			if (!w->n)
-				on_batch(w, b, 0); /* what step added is enough */
+			look(w, b);
 		}
 		break;
 	case WORK_LOOK:
 		w->turn = WORK_WRITE;
-		if (!add_writes(w, b))
+		if (store_names_gone(&w->names, b))
+			tell(w, -ESTALE);
+		else if (!add_writes(w, b))
 			tell(w, 0);
 		break;
 	case WORK_WRITE:
@@ -232,6 +263,7 @@ void store_work(struct store *s, const struct store_actor *by, uint32_t deadline
 	}
 	w->s = s;
 	w->by = *by;
+	store_names_init(&w->names);
 	w->step = step;
 	w->on_done = on_done;
 	w->arg = arg;

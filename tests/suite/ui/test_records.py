@@ -143,3 +143,23 @@ def test_change_shows_when_it_is_in_force(world, open_page):
     page.click("dialog >> role=button[name='Save']")
     page.wait("told.some(([state, text]) => state === 'done' && text === 'In force')")
     assert page.evaluate("told[0][0]") == "waiting"
+
+
+@pytest.mark.parametrize("address, api, user, told", [
+    ("/websites/categories", ("categories", "Held", {"name": "Held"}),
+     ("websites/w-held", {"pattern": "held.example", "match": "exact", "category": "Held"}), "It is used by website w-held"),
+    ("/firewall", ("profiles", "Held", {"rules": []}), ("groups/g-held", {"profile": "Held"}), "It is used by group g-held"),
+], ids=["category", "profile"])
+def test_what_uses_a_record_is_told_where_it_is_not_removed(world, open_page, address, api, user, told):
+    resource, name, record = api
+    assert world.owner.put("/api/v1/%s/%s" % (resource, name), record)[0] == 201
+    assert world.owner.put("/api/v1/%s" % user[0], user[1])[0] == 201
+    page = open_page(address)
+    open_page.expected.append("status of 409")
+    page.click("main >> role=row >> role=button[name=/^Remove %s/]" % name)
+    if resource == "categories":
+        page.click("dialog >> role=button[name='Remove']")
+    page.see(told)
+    assert world.owner.get("/api/v1/%s/%s" % (resource, name))[0] == 200
+    assert world.owner.delete("/api/v1/%s" % user[0])[0] == 204
+    assert world.owner.delete("/api/v1/%s/%s" % (resource, name))[0] == 204
