@@ -190,6 +190,7 @@ void publisher_yield(struct publisher *p)
 		return;
 	log_notice("this process publishes no more");
 	p->is_holder = false;
+	p->reached_seq = 0; /* what it had not published then it will when it does again */
 	bus_state_release(p->bus);
 }
 
@@ -207,14 +208,24 @@ struct reached {
 	int64_t seq;
 };
 
+/* Redis may not have it: who reaches that change again tries again. */
+static void fail_reached(struct reached *r)
+{
+	if (r->p->reached_seq == r->seq)
+		r->p->reached_seq = r->p->published_seq;
+	free(r);
+}
+
 static void on_reached(void *arg, int status, uint64_t gen)
 {
 	struct reached *r = arg;
 
-	if (!status && r->p->is_holder) {
-		tell_published(r->p, r->seq, gen);
-		bus_status_changed(r->p->bus);
+	if (status || !r->p->is_holder) {
+		fail_reached(r);
+		return;
 	}
+	tell_published(r->p, r->seq, gen);
+	bus_status_changed(r->p->bus);
 	free(r);
 }
 
@@ -224,7 +235,7 @@ static void on_keys_reached(void *arg, int status, uint64_t gen)
 
 	(void)gen;
 	if (status || bus_state_flush(r->p->bus, TOPIC_devices, on_reached, r))
-		free(r);
+		fail_reached(r);
 }
 
 void publisher_reached(struct publisher *p, int64_t seq)
@@ -239,7 +250,7 @@ void publisher_reached(struct publisher *p, int64_t seq)
 	*r = (struct reached){ p, seq };
 	p->reached_seq = seq;
 	if (bus_state_flush(p->bus, TOPIC_device_keys, on_keys_reached, r))
-		free(r);
+		fail_reached(r);
 }
 
 void publisher_fill_status(const struct publisher *p, cJSON *status)

@@ -7,7 +7,8 @@
 
 /*
  * What a checked request does, whoever made it: the device is written and published, and the answer
- * comes once wgd has it in force. A device that wgd refuses is taken back.
+ * comes once wgd has it in force, also of a request that changes nothing: who asks again asks for
+ * the same thing. A device that wgd refuses is taken back.
  */
 enum provision_status {
 	PROVISION_DONE,

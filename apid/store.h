@@ -94,7 +94,9 @@ struct store_result {
 	int status; /* 0; -EEXIST: why says whose; what decide returned; others: try again later */
 	const char *why;
 	bool changed; /* something was written */
-	int64_t seq;			   /* its number, when changed */
+	/* Status 0: its number; when nothing changed that of the last change before, which may be
+	 * on its way to the bus. */
+	int64_t seq;
 	const struct device_state *before; /* status 0 */
 	enum entitlement entitlement;	   /* status 0, the device exists now */
 };

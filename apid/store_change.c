@@ -186,8 +186,8 @@ static void settle(struct change *c, const struct db_batch *b, bool changed)
 {
 	struct store_result result = { .changed = changed, .entitlement = NOT_ENTITLED_INVALID };
 
-	if (changed)
-		result.seq = write_number(b, c->number);
+	/* What is the same was written by some change before this one, which is none. */
+	result.seq = write_number(b, c->number) - !changed;
 	if (changed)
 		result.status = store_device_apply(c->s, c->id, &c->wanted);
 	if (result.status) {
@@ -314,6 +314,7 @@ void store_change(struct store *s, const char *id, const struct store_actor *by,
 	c->addresses =
 		db_add(b, "SELECT address FROM device_addresses WHERE device = ? ORDER BY position",
 			"s", c->id);
+	c->number = db_add(b, "SELECT seq FROM change_seq", "");
 	db_batch_set_restart(b, on_restart);
 	store_submit(s, b, on_change, c);
 }

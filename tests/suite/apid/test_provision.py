@@ -233,3 +233,28 @@ def test_api_key_of_the_environment_goes_first(make_apid, wgd, monkeypatch, key)
     apid = make_apid(SEED).start()
     assert apid.request(body={"task": "wg_remove", "id": "x"}, key=key) == SUCCESS
     failed(apid.request(body={"task": "wg_remove", "id": "x"}), 401)
+
+
+def test_an_upsert_that_changes_nothing_is_confirmed_when_the_one_before_it_is_published(apid, database):
+    """The database has it, as by another apid that could not answer; the bus has not."""
+    assert apid.upsert("a", KEYS[0], "10.9.0.5")[0] == 200
+    # apid learns of changes by their notes: without one it does not know, as when it is slow.
+    database.sql("START TRANSACTION; UPDATE change_seq SET seq = seq + 1; "
+                 "UPDATE device_addresses SET address = '10.9.0.6' WHERE address = '10.9.0.5'; COMMIT", "culvert")
+    def is_moved():
+        return "10.9.0.6" in apid.state("devices")["a"]["addresses"]
+    assert not is_moved()
+    # One that lost its connection meanwhile has read all again.
+    assert apid.upsert("a", KEYS[0], ["10.9.0.6", "fd09::5"])[0] == 503 or is_moved()
+    database.sql("INSERT INTO changes (seq, topic, id, at) SELECT seq, 'devices', 'a', 1 FROM change_seq", "culvert")
+    wait_until(lambda: apid.upsert("a", KEYS[0], ["10.9.0.6", "fd09::5"])[0] == 200, "confirmed")
+    assert is_moved()
+
+
+def test_a_removal_that_changes_nothing_is_confirmed_when_the_one_before_it_is_published(apid, database):
+    assert apid.upsert("a", KEYS[0], "10.9.0.5")[0] == 200
+    database.sql("START TRANSACTION; UPDATE change_seq SET seq = seq + 1; DELETE FROM devices WHERE id = 'a'; COMMIT", "culvert")
+    assert apid.remove("a")[0] == 503 or "a" not in apid.state("devices")
+    database.sql("INSERT INTO changes (seq, topic, id, at) SELECT seq, 'devices', 'a', 1 FROM change_seq", "culvert")
+    wait_until(lambda: apid.remove("a")[0] == 200, "confirmed")
+    assert "a" not in apid.state("devices")
