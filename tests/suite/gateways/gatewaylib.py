@@ -106,6 +106,9 @@ class Gateway:
     def status(self, daemon):
         return json.loads(self.world.redis("GET", "culvert:status:%s@%s:1" % (daemon, self.name)) or "{}")
 
+    def has_applied(self, daemon, gen):
+        return self.status(daemon).get("applied", {}).get("devices:apid", 0) >= gen
+
     def peers(self):
         """Public key -> its addresses, as WireGuard has it."""
         text = self.run("wg", "show", self.interface, "allowed-ips", check=False)

@@ -4,6 +4,7 @@
 Everything else is as proxylib has it. A device's https_path may be given to `device`.
 """
 import json
+import time
 
 import interceptlib as lib
 from proxylib import DEVICES, SITE, SITE6, World
@@ -130,6 +131,19 @@ class PathWorld(World):
     def spliced(self):
         """Connections that proxyd has taken over."""
         return [line for line in self.gw.run("ss", "-Htn", "sport", "=", ":3129").splitlines() if "ESTAB" in line]
+
+    def await_judged(self):
+        """Until the reader's successor can know under which policy it judged: what that does not know it cuts."""
+        files = ["judged", "last-good"]
+
+        def is_written():
+            found = [p for p in self.dir.rglob("*") if p.name in files and p.parent.name == "path"]
+            return len(found) == len(files) and all(time.time() - p.stat().st_mtime > 1.5 for p in found)
+        wait_until(is_written, "%s of the reader" % files)
+
+    def await_nothing_spliced(self):
+        """Nothing that is open is, and what was may be over in a moment."""
+        wait_until(lambda: not self.spliced(), "nothing that proxyd has")
 
 
 def get(world, name, who="internet", to=SITE, path="/"):

@@ -2,6 +2,7 @@
 """QUIC Initial packets made by hand (RFC 9000, RFC 9001, RFC 9369), and a place where they arrive."""
 import errno
 import hmac
+import itertools
 import os
 import select
 import socket
@@ -11,10 +12,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from interceptlib import message, sni
 from support import DEADLINE_S
+from support.wait import wait_until
 
 V1, V2, GREASE, DRAFT29 = 1, 0x6B3343CF, 0x1A2A3A4A, 0xFF00001D
 SALTS = {V1: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a", V2: "0dede3def700a6db819381be6e269dcbf9bd2ed9"}
-UDP_SEGMENT = 103
+UDP_SEGMENT, SO_RCVBUFFORCE = 103, 33
 REFUSED = (errno.EACCES, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPERM)
 
 
@@ -75,6 +77,8 @@ class Place:
     def __init__(self, world, address):
         self.socket = world.inet_place.call(lambda: socket.socket(
             socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM))
+        # What nobody reads for a while is not to get lost.
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.socket.bind((address, 443))
         self.peer = None
 
@@ -85,9 +89,22 @@ class Place:
         data, self.peer = self.socket.recvfrom(65536)
         return data
 
-    def all(self):
-        """What comes until nothing has come for a moment."""
-        return list(iter(lambda: self.take(0.3), None))
+    def all(self, count=0):
+        """What comes until nothing has come for a moment; so many are awaited."""
+        came = []
+        while (one := self.take(DEADLINE_S if len(came) < count else 0.3)) is not None:
+            came.append(one)
+        return came
+
+    def clear(self, client):
+        """Takes all that the client has sent: until what it sends behind it comes."""
+        marks = itertools.count()
+
+        def has_come():
+            mark = b"\x40 mark %d" % next(marks)
+            client.send(mark)
+            return mark in self.all()
+        wait_until(has_come, "what was sent last")
 
     def answer(self, data):
         self.socket.sendto(data, self.peer)

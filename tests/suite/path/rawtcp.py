@@ -12,6 +12,7 @@ import time
 
 import interceptlib as lib
 from interceptlib import RETRY, record, server_hello
+from quiclib import SO_RCVBUFFORCE
 from support import DEADLINE_S
 from support.wait import wait_until
 
@@ -57,6 +58,8 @@ class Wire:
 
         def make():
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            # What nobody reads for a while is not to get lost: a reset comes once.
+            s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
             s.bind(("wg0", 0))
             return s
         self.socket = world.client_place.call(make)
@@ -147,17 +150,18 @@ class Tcp:
 
     # ---- a life ----
 
-    def connect(self, flags=SYN, payload=b"", extra=b""):
+    def connect(self, flags=SYN, payload=b"", extra=b"", seconds=DEADLINE_S):
         options = struct.pack(">BBH", 2, 4, self.mss) + extra
         if self.timestamps:
             options += b"\x01\x01\x08\x0a" + struct.pack(">II", self.now, 0)
         self.wire.send(self.packet(self.segment(-1, payload, flags, 0, options=options)))
-        return self.await_answer()
+        return self.await_answer(seconds)
 
-    def await_answer(self):
+    def await_answer(self, seconds):
         """Whether the first packet is answered, and not by a reset; the answer is acknowledged."""
+        deadline = time.monotonic() + seconds
         while True:
-            got = self.wire.take(self.port, self.v6, time.monotonic() + 3)
+            got = self.wire.take(self.port, self.v6, deadline)
             if got is None:
                 return False
             head, _ = got
@@ -182,7 +186,7 @@ class Tcp:
                 self.peer_ts = struct.unpack(">I", head[at + 2:at + 6])[0]
             at += head[at + 1]
 
-    def read(self, until, seconds=2.0, offset=0):
+    def read(self, until, seconds, offset=0):
         """Takes what comes and acknowledges it, until the bytes are there, or a reset, or the time is over."""
         deadline = time.monotonic() + seconds
         while until not in self.received and not self.is_reset:
@@ -268,9 +272,9 @@ def hello(name):
     return lib.hello(lib.sni(name))
 
 
-def outcome(c, offset=0):
-    """Did the server's answer to a whole hello come?"""
-    return c.read(SECRET, offset=offset)
+def outcome(c, offset=0, seconds=DEADLINE_S):
+    """Did the server's answer to a whole hello come? A reset says at once that it does not."""
+    return c.read(SECRET, seconds, offset)
 
 
 @contextlib.contextmanager

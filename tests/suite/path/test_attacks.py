@@ -13,6 +13,7 @@ from interceptlib import extension, sni
 from quiclib import crypto, initial, long_packet, padded
 from rawtcp import (ACK, EVIL, GOOD, RETRIES, RETRY, RST, SECRET, SITES, SYN, Tcp, hello, outcome, raw_net,
                     server_hello)
+from support import DEADLINE_S
 from support.wait import wait_until
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
@@ -71,7 +72,7 @@ def test_a_connection_that_passed_and_was_lost_is_not_taken_up_again(net, family
     heard = net.servers[SITES[family]].heard[-1]
     lose(net, c)
     c.send(at, hello(EVIL))
-    assert not c.read(b"never", 1, at) and c.is_reset
+    assert not c.read(b"never", DEADLINE_S, at) and c.is_reset
     assert bytes(heard) == hello(GOOD)
 
 
@@ -103,7 +104,7 @@ def test_two_devices_with_the_same_port_to_the_same_site_are_two_connections(net
 
     def connect():
         address = "fd09::3" if family == 6 else "10.9.0.3"
-        return socket.create_connection((SITES[family], 443), 5, (address, c.port))
+        return socket.create_connection((SITES[family], 443), DEADLINE_S, (address, c.port))
     with net.client_place.call(connect) as s:
         c.send(0, hello(first))
         assert outcome(c, len(hello(first))) == (first == GOOD)
@@ -129,7 +130,8 @@ def test_both_stacks_are_judged_apart(net, family, name):
     d.send(60, hello(other)[60:])
     c.send(60, hello(name)[60:])
     assert outcome(d, len(hello(other))) == (other == GOOD)
-    assert outcome(c, len(hello(name))) == (name == GOOD)
+    # Its reset may have come before the other's answer, and was not looked at.
+    assert outcome(c, len(hello(name)), DEADLINE_S if name == GOOD else 2) == (name == GOOD)
 
 
 @FAMILIES
@@ -141,7 +143,7 @@ def test_a_device_that_answers_itself_begins_nothing(net, family, name):
     net.wire.send(c.packet(c.segment(-1, b"", SYN, 0, options=options)))
     for lead, ttl in ((0, 64), (1000, 2)):
         net.wire.send(c.packet(c.segment(-1 + lead, b"", SYN | ACK, 1, options=options), ttl=ttl))
-    if not c.await_answer():
+    if not c.await_answer(3):
         assert passes(net, family, name) == (name == GOOD)
         return
     c.send(1000, hello(GOOD), ttl=2)
@@ -181,7 +183,7 @@ def test_a_full_connection_table_lets_nothing_through_and_what_passed_goes_on(ne
                 net.wire.send(c.packet(c.segment(-1, b"", SYN, 0, options=MSS)))
                 if i % 10 == 0:
                     evil = Tcp(net.wire, SITES[4])
-                    if evil.connect():
+                    if evil.connect(seconds=3):
                         evil.send(0, hello(EVIL))
                         assert not outcome(evil, len(hello(EVIL)))
             assert live.ask("GET", "/", "s1.test.example").status == 200
@@ -264,7 +266,7 @@ def test_a_second_hello_without_the_ticket_has_the_same_name(net, family, name):
     c = Tcp(net.wire, RETRIES[family])
     assert c.connect()
     c.send(0, first)
-    assert c.read(server_hello(RETRY), 5, len(first))
+    assert c.read(server_hello(RETRY), DEADLINE_S, len(first))
     c.send(len(first), second)
     assert outcome(c, len(first) + len(second)) == (name == GOOD)
 
@@ -309,7 +311,7 @@ def test_very_many_ids_of_one_socket_hold_no_more_than_one_connection(net, name)
                 c.send(half())
             last = initial(name)
             c.send(last)
-            assert place.all() == ([last] if name == GOOD else [])
+            assert place.all(int(name == GOOD)) == ([last] if name == GOOD else [])
             assert name == GOOD or c.is_refused()
     finally:
         place.close()

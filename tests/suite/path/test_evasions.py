@@ -9,6 +9,7 @@ import pytest
 from interceptlib import record
 from rawtcp import (ACK, EVIL, FIN, GOOD, PSH, RETRIES, RETRY, RST, SITES, SYN, URG, Tcp, hello, outcome, raw_net,
                     server_hello)
+from support import DEADLINE_S
 from support.wait import wait_until
 
 UNHEARD = """
@@ -239,7 +240,7 @@ def test_an_urgent_byte(net, family):
     c = Tcp(net.wire, SITES[family])
     assert c.connect()
     c.send(0, h[:at + 1] + b"x" + h[at + 1:], flags=ACK | PSH | URG, urgent=at + 1)
-    assert not outcome(c)
+    assert not outcome(c, seconds=2)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -247,7 +248,7 @@ def test_data_in_the_first_packet(net, family):
     """TCP fast open: nothing of it passes before it was read; without data the option alone does no harm."""
     c = Tcp(net.wire, SITES[family])
     before = len(net.servers[SITES[family]].heard)
-    assert not c.connect(payload=hello(EVIL), extra=b"\x22\x0a" + bytes(8))
+    assert not c.connect(payload=hello(EVIL), extra=b"\x22\x0a" + bytes(8), seconds=3)
     assert len(net.servers[SITES[family]].heard) == before
     c = Tcp(net.wire, SITES[family])
     assert c.connect(extra=b"\x22\x02\x01\x01")
@@ -268,7 +269,7 @@ def test_a_port_used_again(net, family, ending):
         c.send(len(hello(GOOD)) + 1, flags=RST)
     again = Tcp(net.wire, SITES[family], port=c.port)
     again.isn = (c.isn + 1000000) & 0xFFFFFFFF
-    if again.connect():
+    if again.connect(seconds=3):
         again.send(0, hello(EVIL))
         assert not outcome(again, len(hello(EVIL)))
 
@@ -281,7 +282,7 @@ def test_a_port_used_again_while_its_hello_was_read(net, family):
     c.send(50, flags=RST)
     for name, passes in ((EVIL, False), (GOOD, True)):
         again = Tcp(net.wire, SITES[family], port=c.port if not passes else None)
-        if again.connect():
+        if again.connect(seconds=3):
             again.send(0, hello(name))
             assert outcome(again, len(hello(name))) == passes
 
@@ -317,7 +318,7 @@ def test_a_second_first_packet_of_another_number(net, family, lead):
     options = b"\x02\x04\x05\x78"
     net.wire.send(c.packet(c.segment(-1, b"", SYN, 0, options=options)))
     net.wire.send(c.packet(c.segment(-1 + lead, b"", SYN, 0, options=options), ttl=2))
-    if not c.await_answer():
+    if not c.await_answer(3):
         return
     c.send(lead, hello(GOOD), ttl=2)
     c.send(0, hello(EVIL))
@@ -336,7 +337,7 @@ def test_a_second_hello(net, family, window, name):
     first, second = hello(GOOD), hello(name)
     c.send(0, first)
     wanted = server_hello(RETRY)
-    assert c.read(wanted, 10, len(first))
+    assert c.read(wanted, DEADLINE_S, len(first))
     c.window = 60000
     c.send(len(first), second)
     assert outcome(c, len(first) + len(second)) == (name == GOOD)
@@ -348,7 +349,7 @@ def test_a_decoy_before_the_second_hello(net, family):
     assert c.connect()
     first = hello(GOOD)
     c.send(0, first)
-    assert c.read(server_hello(RETRY), 5, len(first))
+    assert c.read(server_hello(RETRY), DEADLINE_S, len(first))
     c.send(len(first), hello(GOOD), ttl=2)
     c.send(len(first), hello(EVIL))
     assert not outcome(c, len(first) * 2)
@@ -369,16 +370,17 @@ def test_what_is_no_tls_is_refused(net, family, data):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_denied_name_fails_in_a_moment(net, family):
-    """Measured 1 to 2 ms; ten times that and more is left for a loaded machine."""
+    """Measured 1 to 2 ms; ten times that and more is left for a loaded machine, and one that stands still for it again
+    and again is asked often: what waits for something does so each time."""
     times = []
-    for _ in range(5):
+    while len(times) < 100 and min(times, default=1) >= 0.1:
         c = Tcp(net.wire, SITES[family])
         assert c.connect()
         began = time.monotonic()
         c.send(0, hello(EVIL))
-        assert not outcome(c)
+        assert not outcome(c) and c.is_reset
         times.append(time.monotonic() - began)
-    assert c.is_reset and min(times) < 0.1, times
+    assert min(times) < 0.1, times
 
 
 def test_a_device_that_begins_very_many_connections_stands_in_its_own_way_alone(net):
@@ -391,7 +393,7 @@ def test_a_device_that_begins_very_many_connections_stands_in_its_own_way_alone(
     late = Tcp(wire, SITES[4])
     assert not late.connect() and late.is_reset
     assert lib.get(net, "s1.test.example").status == 200
-    wait_until(lambda: wire.drain() or Tcp(wire, SITES[4]).connect(), "the device's turn")
+    wait_until(lambda: wire.drain() or Tcp(wire, SITES[4]).connect(seconds=3), "the device's turn")
 
 
 def test_a_full_queue_drops_what_is_new_and_recovers_without_help(net):
@@ -403,7 +405,7 @@ def test_a_full_queue_drops_what_is_new_and_recovers_without_help(net):
             for _ in range(9000):
                 one = Tcp(net.wire, SITES[4])
                 net.wire.send(one.packet(one.segment(-1, b"", SYN, 0, options=b"\x02\x04\x05\x78")))
-            assert not Tcp(net.wire, SITES[4]).connect()
+            assert not Tcp(net.wire, SITES[4]).connect(seconds=3)
             assert c.ask("GET", "/", "s1.test.example").status == 200
         finally:
             net.reader.send(signal.SIGCONT)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import interceptlib as lib
 import pytest
@@ -13,6 +14,7 @@ from support import DEADLINE_S
 from support.wait import wait_until
 
 PASSED = 0x10000000
+READER_GRACE_S = 2  # of 3, in which it was seen last up to half a second ago
 
 
 @pytest.mark.parametrize("to", [SITE, SITE6])
@@ -22,7 +24,7 @@ def test_an_allowed_name_passes_in_the_path(world, to):
     with lib.tls(world, "allowed.example", to=to) as c:
         assert c.ask("GET", "/", "allowed.example").status == 200
         assert any(mark & PASSED for mark in world.marks(to)), world.marks(to)
-        assert not world.spliced()
+        world.await_nothing_spliced()
     world.wait_path_status(lambda s: s.get("allowed", 0) > before)
 
 
@@ -43,14 +45,26 @@ def test_the_kernel_s_own_queue_is_used_where_there_is_one(world):
     assert ("queue flags bypass to 3129" in rules) == has_native
 
 
+def is_refused_without_reader(world):
+    """Of a reader that was killed; it comes back if the machine stood still, so that nothing was seen of the time that it has."""
+    killed = time.monotonic()
+    world.reader.kill()
+    try:
+        lib.connect(world).close()
+    except ConnectionRefusedError:
+        return True
+    assert time.monotonic() - killed > READER_GRACE_S, "it was connected"
+    world.start_reader()
+    return False
+
+
 def test_a_dead_reader_closes_at_once_and_established_connections_go_on(world):
     """P20: fails closed; then proxyd takes over, and a new reader comes back by itself."""
     with lib.tls(world, "allowed.example") as c:
         assert c.ask("GET", "/", "allowed.example").status == 200
-        world.reader.kill()
+        world.await_judged()
         # Within the time that a reader has to come back nothing goes the other way.
-        with pytest.raises(ConnectionRefusedError):
-            lib.connect(world)
+        wait_until(lambda: is_refused_without_reader(world), "a look in time")
         assert c.ask("GET", "/", "allowed.example").status == 200
         world.wait_inline(False)
         assert get(world, "allowed.example").status == 200
@@ -100,6 +114,7 @@ def test_a_reader_that_hangs_is_noticed_ended_and_replaced(world, tmp_path):
         for parent in (tmp_path, *tmp_path.parents[:3]):
             parent.chmod(parent.stat().st_mode | 0o011)
         told.settimeout(DEADLINE_S)
+        world.await_judged()
         world.reader.stop()
         world.start_reader(env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"})
         while b"WATCHDOG=1" not in told.recv(4096):
@@ -130,7 +145,7 @@ def test_a_restart_of_fwd_leaves_connections_and_judging_alone(world):
         assert c.ask("GET", "/", "allowed.example").status == 200
         with lib.tls(world, "allowed.example") as other:
             assert other.ask("GET", "/", "allowed.example").status == 200
-            assert not world.spliced()
+            world.await_nothing_spliced()
     world.wait_inline()
 
 
@@ -160,6 +175,7 @@ def test_names_of_chosen_clients_are_logged(world):
     world.start_reader()
     assert get(world, "allowed.example").status == 200
     assert lib.is_refused(world, "ads.listed.example")
-    wait_until(lambda: "name=ads.listed.example alpn= ech=0 verdict=block" in world.reader.log(), "the line")
-    assert "name=allowed.example alpn=http/1.1, ech=0 verdict=allow" in world.reader.log()
+    for line in ("name=ads.listed.example alpn= ech=0 verdict=block",
+                 "name=allowed.example alpn=http/1.1, ech=0 verdict=allow"):
+        wait_until(lambda line=line: line in world.reader.log(), line)
     world.conf.write_text(text)

@@ -14,7 +14,8 @@ DENIED = 4
 
 
 def is_denied(world, c):
-    return [mark >> 29 for mark in world.marks(SITE, source=c.socket.getsockname()[1])] == [DENIED]
+    """An earlier connection's entry of the same port may still be there."""
+    return DENIED in [mark >> 29 for mark in world.marks(SITE, source=c.socket.getsockname()[1])]
 
 
 def is_cut(c, name):
@@ -69,7 +70,7 @@ def test_a_destination_that_is_no_answer_is_reset_and_its_retry_is_proxyd_s_to_p
     # Elsewhere the same device is judged in the path.
     with lib.tls(world, "s5.test.example") as c:
         assert c.ask("GET", "/", "s5.test.example").status == 200
-        assert not world.spliced()
+        world.await_nothing_spliced()
 
 
 def test_a_hello_without_a_name_is_proxyd_s(world):
@@ -95,7 +96,6 @@ def test_a_hidden_name_is_reset(world):
 def test_an_extension_that_looks_like_a_hidden_name_is_judged_by_the_name(world):
     with lib.connect(world) as c:
         c.send(lib.hello(lib.sni("allowed.example"), lib.ECH))
-        c.socket.settimeout(5)
         assert c.socket.recv(1) in (b"\x15", b"\x16")
 
 
@@ -107,12 +107,13 @@ def test_a_device_with_splice_goes_through_proxyd(world):
     world.owner_device("full")
     with lib.tls(world, "allowed.example", "full") as c:
         assert c.ask("GET", "/", "allowed.example").status == 200
-        assert not world.spliced()
+        world.await_nothing_spliced()
 
 
 def test_a_restart_of_the_reader_leaves_connections_alone(world):
     with lib.tls(world, "allowed.example") as c:
         assert c.ask("GET", "/", "allowed.example").status == 200
+        world.await_judged()
         world.reader.stop()
         world.start_reader()
         assert c.ask("GET", "/", "allowed.example").status == 200
