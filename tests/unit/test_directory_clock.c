@@ -107,7 +107,7 @@ static void test_clock_set_back_does_not_extend_an_entitlement(void)
 	char json[200];
 	struct world w;
 
-	format_expiring(json, sizeof(json), 5);
+	format_expiring(json, sizeof(json), LOOK_S - 1);
 	world_init(&w, json);
 	INT_IS(directory_find_id(w.dir, "d")->entitlement, ENTITLED);
 	INT_IS(set_clock(&w, -DAY_S)->entitlement, NOT_ENTITLED_EXPIRED);

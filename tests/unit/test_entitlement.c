@@ -21,6 +21,24 @@ static void on_device(void *arg, struct device_view *v)
 
 static const struct directory_ops ops = { .on_device = on_device };
 
+/* What all clocks show: no time passes but what a test lets pass. */
+static int64_t now_ms = 1700000000000;
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	(void)id;
+	out->tv_sec = now_ms / 1000;
+	out->tv_nsec = now_ms % 1000 * 1000000;
+	return 0;
+}
+
+static void pass(struct world *w, int64_t ms)
+{
+	now_ms += ms;
+	uv_update_time(&w->loop);
+	uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
 static void world_init(struct world *w)
 {
 	*w = (struct world){ 0 };
@@ -65,15 +83,15 @@ static void test_device_is_walled_at_the_second_it_expires(void)
 	struct world w;
 	char field[64];
 	world_init(&w);
-	int64_t end = clock_wall_ms() + 1000;
+	int64_t end = now_ms + 5000;
 	snprintf(field, sizeof(field), ",\"expires_at\":%lld", (long long)end);
 	put_phone(&w, field);
 	STR_IS(entitlement(&w), "entitled");
-	while (!w.walled_at && clock_wall_ms() < end + 5000)
-		uv_run(&w.loop, UV_RUN_ONCE);
+	pass(&w, 4999);
+	STR_IS(entitlement(&w), "entitled");
+	pass(&w, 1);
 	STR_IS(entitlement(&w), "expired");
-	OK(w.walled_at >= end);
-	OK(w.walled_at < end + 500);
+	INT_IS(w.walled_at, end);
 	world_fini(&w);
 }
 

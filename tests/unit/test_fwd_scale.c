@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* 50,000 devices and 1 M addresses in the kernel, in a network namespace of the test's own (F12,
- * MEASURED figures are printed; limits are ten times what is expected). */
+ * figures are printed, in time of the processor; limits are ten times what is expected). */
 #include "fwd/firewall.h"
 #include "fwd/marks.h"
 #include "tests/unit/tap.h"
 #include <arpa/inet.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <uv.h>
 
 enum { FEW = 100, DEVICES = 50000, CHANGES = 100, ADDRESSES = 1000000 };
 
-static double now_ms(void)
+/* Of the processor, the kernel's and that of programs that were run in it: what others have of it
+ * meanwhile is not ours. */
+static double spent_ms(void)
 {
-	return (double)uv_hrtime() / 1e6;
+	struct timespec own;
+	struct rusage r;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+	getrusage(RUSAGE_CHILDREN, &r);
+	return (double)own.tv_sec * 1e3 + (double)own.tv_nsec / 1e6 +
+	       (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e3 +
+	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e3;
 }
 
 static struct addr make_addr(uint32_t base, uint32_t i)
@@ -43,13 +54,13 @@ static void open_firewall(struct firewall *f)
 
 static double add_devices(struct firewall *f, unsigned from, unsigned to)
 {
-	double start = now_ms();
+	double start = spent_ms();
 	for (unsigned i = from; i < to; i++) {
 		struct addr a = make_addr(0x0a090002, i);
 		firewall_set_device(f, "wgT", &a, PROFILE_FULL);
 	}
 	INT_IS(firewall_apply(f), 0);
-	return now_ms() - start;
+	return spent_ms() - start;
 }
 
 static int compare(const void *a, const void *b)
@@ -64,10 +75,10 @@ static double change(struct firewall *f, uint32_t profile)
 	double took[CHANGES];
 	for (unsigned i = 0; i < CHANGES; i++) {
 		struct addr a = make_addr(0x0a090002, i % FEW);
-		double start = now_ms();
+		double start = spent_ms();
 		firewall_set_device(f, "wgT", &a, profile);
 		INT_IS(firewall_apply(f), 0);
-		took[i] = now_ms() - start;
+		took[i] = spent_ms() - start;
 	}
 	qsort(took, CHANGES, sizeof(*took), compare);
 	return took[CHANGES / 2];
@@ -78,11 +89,11 @@ static double change_by_nft(void)
 {
 	double best = 1e9;
 	for (unsigned i = 0; i < 5; i++) {
-		double start = now_ms();
+		double start = spent_ms();
 		INT_IS(system("nft 'delete element inet culvert devices4 { wgT . 10.9.0.3 }; add "
 			      "element inet culvert devices4 { wgT . 10.9.0.3 : 2 }'"),
 			0);
-		double took = now_ms() - start;
+		double took = spent_ms() - start;
 		best = took < best ? took : best;
 	}
 	return best;
@@ -138,9 +149,9 @@ static void test_loads_a_million_addresses(void)
 	OK(fd >= 0);
 	write_nft_file(path);
 	snprintf(command, sizeof(command), "nft -f %s", path);
-	double start = now_ms();
+	double start = spent_ms();
 	INT_IS(system(command), 0);
-	double nft = now_ms() - start;
+	double nft = spent_ms() - start;
 	INT_IS(system("nft delete table inet other"), 0);
 	unlink(path);
 
@@ -148,37 +159,37 @@ static void test_loads_a_million_addresses(void)
 	feed_set_clock(&f.feed, uv_hrtime() / 1000000);
 	size_t before = resident_kib();
 	double longest = 0;
-	start = now_ms();
+	start = spent_ms();
 	for (unsigned i = 0; i < ADDRESSES; i++) {
 		struct addr a = make_addr(0x40000000, i * 7);
 		feed_list(&f.feed, &a, 1, 86400, NULL);
 		if (i % 1000 != 999)
 			continue;
-		double begin = now_ms();
+		double begin = spent_ms();
 		INT_IS(firewall_apply(&f), 0);
-		double took = now_ms() - begin;
+		double took = spent_ms() - begin;
 		longest = took > longest ? took : longest;
 	}
-	double ours = now_ms() - start;
+	double ours = spent_ms() - start;
 	printf("# %d addresses: %.0f ms (longest transaction %.1f ms), by nft -f %.0f ms, ratio "
 	       "%.2f; %zu MiB more resident\n",
 		ADDRESSES, ours, longest, nft, ours / nft, (resident_kib() - before) / 1024);
 	OK(ours < nft * 5);
 	INT_IS(system("nft delete table inet culvert"), 0);
-	start = now_ms();
+	start = spent_ms();
 	firewall_distrust(&f);
 	INT_IS(firewall_apply(&f), 0);
-	double first = now_ms() - start;
+	double first = spent_ms() - start;
 	longest = 0;
 	while (firewall_has_more(&f)) {
-		double begin = now_ms();
+		double begin = spent_ms();
 		INT_IS(firewall_apply(&f), 0);
-		double took = now_ms() - begin;
+		double took = spent_ms() - begin;
 		longest = took > longest ? took : longest;
 	}
 	printf("# rules again in force in %.0f ms, all addresses in %.0f ms, no step longer than "
 	       "%.1f ms\n",
-		first, now_ms() - start, longest);
+		first, spent_ms() - start, longest);
 	OK(first < 10000);
 	firewall_fini(&f);
 }

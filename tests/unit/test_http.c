@@ -781,15 +781,25 @@ static void test_says_continue_once(void)
 	close_bench(&b);
 }
 
+/* Until something is heard: where the machine stands still, the server's time may be over before
+ * the text comes. */
+static void say_in_time(struct bench *b, const char *text)
+{
+	for (int i = 0; i < 20 && !b->got_len; i++) {
+		raw_connect(b);
+		if (b->raw)
+			send_text(b, text);
+		wait_closed(b);
+	}
+}
+
 static void test_slow_head_is_408(void)
 {
 	struct bench b;
 
 	open_bench(&b, false);
 	b.limits.header_ms = 50;
-	raw_connect(&b);
-	send_text(&b, "GET / HT");
-	wait_closed(&b);
+	say_in_time(&b, "GET / HT");
 	OK(contains(&b, "HTTP/1.1 408 "));
 	/* Nothing sent at all: no answer. */
 	raw_connect(&b);
@@ -804,10 +814,8 @@ static void test_idle_connection_is_closed_silently(void)
 
 	open_bench(&b, false);
 	b.limits.idle_ms = 50;
-	raw_connect(&b);
-	send_text(&b, "GET /now HTTP/1.1\r\n" H "\r\n");
-	wait_closed(&b);
-	OK(!strncmp(b.got + b.got_len - 3, "now", 3));
+	say_in_time(&b, "GET /now HTTP/1.1\r\n" H "\r\n");
+	OK(b.got_len > 3 && !strncmp(b.got + b.got_len - 3, "now", 3));
 	close_bench(&b);
 }
 
@@ -854,6 +862,8 @@ static void test_big_response_is_bounded_by_the_reader(void)
 	raw_connect(&b);
 	send_text(&b, "GET /big HTTP/1.1\r\n" H "\r\n");
 	stream_pause(b.raw);
+	while (!b.requests)
+		uv_run(&b.loop, UV_RUN_ONCE);
 	for (int i = 0; i < 200; i++)
 		uv_run(&b.loop, UV_RUN_NOWAIT);
 	/* The server stopped: most is yet to be made. */

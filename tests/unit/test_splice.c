@@ -211,8 +211,8 @@ static void test_who_takes_nothing_has_an_end(void)
 	up(&w, SPLICE_IDLE);
 	w.splicer.limits_ms[SPLICE_STALLED] = 1;
 	splice_start(&w.splice);
-	for (int i = 0; i < 1000; i++) {
-		send(w.server, block, sizeof(block), 0);
+	for (int i = 0; i < 1000 && w.splice.wait != SPLICE_STALLED; i++) {
+		send(w.server, block, sizeof(block), MSG_NOSIGNAL);
 		uv_run(&w.loop, UV_RUN_NOWAIT);
 	}
 	INT_IS(w.splice.wait, SPLICE_STALLED);
