@@ -48,6 +48,7 @@ static int take_first_devices(struct fwd *f)
 
 static void allow_forwarding(struct fwd *f)
 {
+	routing_guard(&f->routing);
 	int err = routing_allow_forwarding(&f->routing);
 	if (err)
 		log_error("forwarding not switched on error=%s", strerror(-err));
@@ -285,6 +286,9 @@ static int start_parts(struct fwd *f)
 		err = counts_open(&f->counts, loop, f->conf->mark_shift, on_refusal, f);
 	if (!err)
 		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, on_routing, f);
+	/* Rules of an earlier version give no mark. */
+	if (!err && !f->keep_until_ms)
+		routing_guard(&f->routing);
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);
 	if (!err)

@@ -24,6 +24,10 @@
  *   0x10000000  its QUIC is judged in the path, not refused
  *   0xe0000000  room for the shift
  *
+ * MARK_ROUTED, never shifted and with every shift one of the bits of MARK_REASON, which say nothing
+ * yet where a packet is routed: chain `route_in` saw it. What comes from a tunnel without it is
+ * routed nowhere (route_guard.h).
+ *
  * Conntrack mark, set when a flow of a device is approved (never shifted):
  *
  *   0x00ffffff  policy epoch under which it was approved; 0 = never. Sets epoch_ok (of valid
@@ -54,6 +58,7 @@ enum {
 	MARK_QUIC = 0x10000000,
 	MARK_ALL = 0x1fffffff,
 	MARK_SHIFT_MAX = 3,
+	MARK_ROUTED = 0x04000000,
 
 	CT_MARK_EPOCH = 0x00ffffff,
 	CT_MARK_LIMITED = 0x01000000,

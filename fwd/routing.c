@@ -9,9 +9,8 @@
 
 enum { SETTLE_MS = 10, RETRY_MS = 1000 };
 
-static void on_settle(struct timer *t)
+static void restore_forwarding(struct routing *r)
 {
-	struct routing *r = t->data;
 	if (!r->forwarding || sysctl_forwards(r->sysctl_dir, r->conf))
 		return;
 	int err = sysctl_allow_forwarding(r->sysctl_dir, r->conf);
@@ -23,6 +22,32 @@ static void on_settle(struct timer *t)
 	}
 }
 
+/* How many rules were missing. A reply that rp_filter drops is worse than no guard. */
+static unsigned restore_guard(struct routing *r)
+{
+	unsigned added = 0;
+	const char *what = "net.ipv4.conf.all.src_valid_mark";
+	int err = sysctl_heed_marks(r->sysctl_dir);
+	if (!err) {
+		what = "rules";
+		err = route_guard_restore(&r->guard, &added);
+	}
+	if (err && err != r->guard_error)
+		log_error("routing is not guarded what=%s error=%s", what, strerror(-err));
+	if (err)
+		timer_start(&r->settle, RETRY_MS, 0);
+	r->guard_error = err;
+	return added;
+}
+
+static void on_settle(struct timer *t)
+{
+	struct routing *r = t->data;
+	restore_forwarding(r);
+	if (r->guarding && restore_guard(r))
+		r->on_healed(r->arg, "rule");
+}
+
 static void schedule(struct nl *nl)
 {
 	struct routing *r = nl->data;
@@ -32,7 +57,8 @@ static void schedule(struct nl *nl)
 
 static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 {
-	if (msg->nlmsg_type == RTM_NEWNETCONF)
+	if (msg->nlmsg_type == RTM_NEWNETCONF || msg->nlmsg_type == RTM_NEWRULE ||
+		msg->nlmsg_type == RTM_DELRULE)
 		schedule(nl);
 }
 
@@ -40,12 +66,15 @@ int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *c
 	const char *sysctl_dir, void (*on_healed)(void *arg, const char *what), void *arg)
 {
 	static const struct nl_events handlers = { on_event, schedule, NULL };
-	static const unsigned groups[] = { RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF };
+	static const unsigned groups[] = { RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
 	*r = (struct routing){
 		.conf = conf, .sysctl_dir = sysctl_dir, .on_healed = on_healed, .arg = arg
 	};
 	r->events.data = r;
 	int err = timer_init(loop, &r->settle, on_settle, r);
+	if (!err)
+		err = route_guard_open(&r->guard, conf);
 	if (!err)
 		err = nl_open(&r->events, NETLINK_ROUTE);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups) && !err; i++)
@@ -53,6 +82,12 @@ int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *c
 	if (!err)
 		err = nl_listen(&r->events, loop, &handlers);
 	return err;
+}
+
+void routing_guard(struct routing *r)
+{
+	r->guarding = true;
+	restore_guard(r);
 }
 
 void routing_hold_forwarding(struct routing *r)
@@ -70,6 +105,7 @@ int routing_allow_forwarding(struct routing *r)
 void routing_close(struct routing *r)
 {
 	nl_close_events(&r->events);
+	route_guard_close(&r->guard);
 	if (r->settle.on_fire)
 		timer_close(&r->settle, NULL);
 }

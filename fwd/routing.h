@@ -4,17 +4,22 @@
 #include "common/conf.h"
 #include "common/netlink.h"
 #include "common/timer.h"
+#include "fwd/route_guard.h"
 
 /*
  * Forwarding, as the kernel has it: off until the first rules are in force and while they are not
- * whole, else on; watched, and restored where another program changed it.
+ * whole, else on. And the guard, which lets nothing be routed that no rule has seen: from the first
+ * rules on, and for good. Both are watched, and restored where another program changed them.
  */
 struct routing {
 	struct nl events;
+	struct route_guard guard;
 	struct timer settle;
 	const struct conf_shared *conf; /* its tunnels */
 	const char *sysctl_dir;
 	bool forwarding; /* is to be on */
+	bool guarding;	 /* is to be there */
+	int guard_error; /* why it is not; said once */
 	/* Something was as it should not be and is restored now; what names it. */
 	void (*on_healed)(void *arg, const char *what);
 	void *arg;
@@ -23,6 +28,10 @@ struct routing {
 /* Watches. */
 int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf,
 	const char *sysctl_dir, void (*on_healed)(void *arg, const char *what), void *arg);
+/* Nothing is routed from a tunnel but what the rules see, from now on; also when fwd has ended. To
+ * be called where there are no rules, or such as give it the mark. What fails is logged and tried
+ * again. */
+void routing_guard(struct routing *r);
 /* Allows forwarding and keeps it so. -errno as sysctl_allow_forwarding. */
 int routing_allow_forwarding(struct routing *r);
 /* Nothing of a device is forwarded, until it is allowed again. */

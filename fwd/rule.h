@@ -69,6 +69,8 @@ void match_flow_daddr(struct rule_writer *r, uint8_t family, const uint8_t *addr
 void match_no_route(struct rule_writer *r);
 /* The way back to the packet's source leaves by one of the interfaces in the set. */
 void match_source_route_in(struct rule_writer *r, const char *set);
+/* The packet leaves by one of the interfaces in the set. */
+void match_route_in(struct rule_writer *r, const char *set);
 /* The packet's destination is no address of this host (for such, match_no_route holds too). */
 void match_not_local(struct rule_writer *r);
 

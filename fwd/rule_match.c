@@ -212,6 +212,12 @@ void match_source_route_in(struct rule_writer *r, const char *set)
 	part_name(r, set, true);
 }
 
+void match_route_in(struct rule_writer *r, const char *set)
+{
+	part_fib(r, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_DADDR);
+	part_name(r, set, true);
+}
+
 void match_not_local(struct rule_writer *r)
 {
 	const uint32_t local = RTN_LOCAL;

@@ -206,9 +206,9 @@ void do_zero_mark(struct rule_writer *r)
 	part_store_meta(r, NFT_META_MARK, NFT_REG_1);
 }
 
-void do_change_mark(struct rule_writer *r, uint32_t bits, uint32_t value)
+static void replace_mark_bits(struct rule_writer *r, uint32_t bits, uint32_t set)
 {
-	uint32_t keep = ~(bits << r->mark_shift), set = value << r->mark_shift;
+	uint32_t keep = ~bits;
 	part_meta(r, NFT_META_MARK, NFT_REG_1);
 	struct nftnl_expr *e = part_add(r, "bitwise");
 	if (!e)
@@ -220,4 +220,14 @@ void do_change_mark(struct rule_writer *r, uint32_t bits, uint32_t value)
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &keep, sizeof(keep));
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &set, sizeof(set));
 	part_store_meta(r, NFT_META_MARK, NFT_REG_1);
+}
+
+void do_change_mark(struct rule_writer *r, uint32_t bits, uint32_t value)
+{
+	replace_mark_bits(r, bits << r->mark_shift, value << r->mark_shift);
+}
+
+void do_add_mark(struct rule_writer *r, uint32_t bits)
+{
+	replace_mark_bits(r, bits, bits);
 }

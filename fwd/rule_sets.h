@@ -39,3 +39,5 @@ void do_tally_reason(struct rule_writer *r, uint8_t family, const char *set, uin
 void do_zero_mark(struct rule_writer *r);
 /* mark = mark with these bits set to value; the others stay. */
 void do_change_mark(struct rule_writer *r, uint32_t bits, uint32_t value);
+/* mark = mark with these bits set, as they are: not shifted. */
+void do_add_mark(struct rule_writer *r, uint32_t bits);

@@ -58,6 +58,8 @@ void rule_begin_path_again(struct rule_writer *r, const char *chain);
 /* ---- chains ---- */
 /* Packets from a tunnel get the mark of their source, or are dropped (rules_gate.c). */
 void write_gate(struct rule_writer *r);
+/* What was seen gets the mark that lets it be routed (rules_gate.c). */
+void write_route_in(struct rule_writer *r);
 void write_redirect(struct rule_writer *r, const struct ruleset_options *o); /* rules_nat.c */
 void write_masquerade(struct rule_writer *r);				     /* rules_nat.c */
 void write_input(struct rule_writer *r, const struct ruleset_options *o);    /* rules_input.c */

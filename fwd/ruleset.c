@@ -16,10 +16,12 @@ enum {
 	PRIORITY_PATH = 10,
 	PRIORITY_PATH_END = 11,
 	PRIORITY_SRCNAT = 100,
+	PRIORITY_ROUTE = 300, /* the last word on the mark that a packet is routed by */
 };
 
 static const struct chain chains[] = {
 	{ "nat_in", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, NF_ACCEPT },
+	{ "route_in", "filter", NF_INET_PRE_ROUTING, PRIORITY_ROUTE, NF_ACCEPT },
 	{ "input", "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER, NF_ACCEPT },
 	{ "output", "filter", NF_INET_LOCAL_OUT, PRIORITY_FILTER, NF_ACCEPT },
 	{ "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER, NF_DROP },
@@ -97,6 +99,7 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 		.batch = b, .mark_shift = o->mark_shift, .tunnel = *o->tunnel ? o->tunnel : NULL
 	};
 	write_gate(&r);
+	write_route_in(&r);
 	write_redirect(&r, o);
 	write_input(&r, o);
 	write_output(&r, o);

@@ -77,6 +77,31 @@ void sysctl_answer_refusals(const char *dir)
 	}
 }
 
+static bool has_rp_filter(const char *dir)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/ipv4/conf", dir);
+	DIR *d = opendir(path);
+	bool has = false;
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] == '.' || !strcmp(e->d_name, "default"))
+			continue;
+		snprintf(path, sizeof(path), "%s/ipv4/conf/%s/rp_filter", dir, e->d_name);
+		has = has || read_number(path) > 0;
+	}
+	if (d)
+		closedir(d);
+	return has;
+}
+
+int sysctl_heed_marks(const char *dir)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/ipv4/conf/all/src_valid_mark", dir);
+	int err = write_number(path, 1);
+	return err && has_rp_filter(dir) ? err : 0;
+}
+
 /* accept_ra 1 means "unless forwarding": 2 keeps the uplink's route. */
 static void keep_router_advertisements(const char *dir)
 {

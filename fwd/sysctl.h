@@ -12,6 +12,10 @@ void sysctl_stop_forwarding(const char *dir, const struct conf_shared *conf);
 /* The kernel sends one destination a refusal per icmp_ratelimit (1 s) only: too few for refusals to
  * be felt at once. Lowered to 10 ms where it is longer; the limit of the whole host stays. */
 void sysctl_answer_refusals(const char *dir);
+/* The mark of a packet holds, too, where rp_filter asks for the way to its source: there the guard
+ * (route_guard.h) stands in the way of each reply to a device. -errno of what could not be set;
+ * 0 also where it need not be, since no interface has rp_filter. */
+int sysctl_heed_marks(const char *dir);
 /* The rules are in force: IPv4 and IPv6 are forwarded. An interface that takes its IPv6 route from
  * router advertisements keeps doing so. -errno of what could not be set and is not set already. */
 int sysctl_allow_forwarding(const char *dir, const struct conf_shared *conf);

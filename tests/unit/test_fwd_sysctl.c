@@ -2,6 +2,7 @@
 /* F8: forwarding below a directory that looks like /proc/sys/net. */
 #include "fwd/sysctl.h"
 #include "tests/unit/tap.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -117,6 +118,20 @@ static void test_lowers_the_rate_limit_of_refusals_only(void)
 	is("ipv6/icmp/ratelimit", 5);
 }
 
+/* Before the file is there: as where it may not be written. */
+static void test_marks_are_heeded_or_need_not_be(void)
+{
+	set("ipv4/conf/all/rp_filter", "0");
+	set("ipv4/conf/default/rp_filter", "2");
+	set("ipv4/conf/eth0/rp_filter", "0");
+	INT_IS(sysctl_heed_marks(top), 0);
+	set("ipv4/conf/eth0/rp_filter", "2");
+	INT_IS(sysctl_heed_marks(top), -ENOENT);
+	set("ipv4/conf/all/src_valid_mark", "0");
+	INT_IS(sysctl_heed_marks(top), 0);
+	is("ipv4/conf/all/src_valid_mark", 1);
+}
+
 int main(void)
 {
 	char command[sizeof(top) + 16];
@@ -127,6 +142,7 @@ int main(void)
 	TAP_RUN(test_stops_the_tunnels_and_ipv6);
 	TAP_RUN(test_tells_whether_all_is_forwarded);
 	TAP_RUN(test_lowers_the_rate_limit_of_refusals_only);
+	TAP_RUN(test_marks_are_heeded_or_need_not_be);
 	snprintf(command, sizeof(command), "rm -r '%s'", top);
 	return tap_done() | (system(command) != 0);
 }
