@@ -9,7 +9,7 @@ import pytest
 
 from support.network import GATEWAY, LAN, SITE, TUNNEL
 from support.wait import wait_until
-from world import DEVICES, PYTHON
+from world import DEVICES, PYTHON, QUIET_S
 
 HEAL_S = 1.0 * 10  # F11
 FAMILIES = (4, 6)
@@ -126,12 +126,12 @@ def test_nothing_leaks_while_fwd_is_dead_and_its_rules_are_gone(world, flood):
     world.fwd.kill()
     try:
         world.nft("flush ruleset")
-        through(world, 20000)
+        through(world, 10000)
         assert flood() - before <= UNDER_WAY
         assert forwards(world)  # it is not that which holds them back
         for family in FAMILIES:
             assert world.probe_one("full", GATEWAY[family], "tcp", 53)[0] == "answer"
-            assert world.probe_one("full", SITE[family], "tcp", 1234)[0] != "answer"
+            assert world.probe_one("full", SITE[family], "tcp", 1234, patience=QUIET_S)[0] != "answer"
     finally:
         world.start_fwd()
     for family in FAMILIES:
@@ -229,7 +229,7 @@ def test_the_guard_holds_before_another_s_rule_that_routes_all(world, flood):
         before = flood()
         world.fwd.kill()
         world.nft("flush ruleset")
-        through(world, 20000)
+        through(world, 10000)
         assert flood() - before <= UNDER_WAY
     finally:
         world.gw.run("ip", "rule", "del", "priority", "100")
