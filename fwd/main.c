@@ -182,6 +182,11 @@ static void on_routing(void *arg, const char *what)
 	fwd_alarm(f, "routing_changed", what);
 }
 
+static void on_unguarded(void *arg, const char *what)
+{
+	fwd_alarm(arg, "routing_unguarded", what);
+}
+
 /* Text: byte counters pass 2^53. */
 static void on_refusal(void *arg, const struct refusal *r)
 {
@@ -280,12 +285,14 @@ static int prepare(struct fwd *f)
 static int start_parts(struct fwd *f)
 {
 	static const struct drift_ops drift_ops = { on_loss, on_drift };
+	static const struct routing_ops routing_ops = { on_routing, on_unguarded };
 	uv_loop_t *loop = &f->daemon->loop;
 	int err = cut_open(&f->cut, loop);
 	if (!err)
 		err = counts_open(&f->counts, loop, f->conf->mark_shift, on_refusal, f);
 	if (!err)
-		err = routing_open(&f->routing, loop, &f->conf->shared, SYSCTL_DIR, on_routing, f);
+		err = routing_open(
+			&f->routing, loop, &f->conf->shared, SYSCTL_DIR, &routing_ops, f);
 	/* Rules of an earlier version give no mark. */
 	if (!err && !f->keep_until_ms)
 		routing_guard(&f->routing);

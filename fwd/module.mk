@@ -8,7 +8,7 @@ FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/egress.c fwd/elements.c fwd/feed.c fwd/
 fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/devices.c fwd/drift.c fwd/dump.c fwd/lists.c \
 	fwd/main.c fwd/networks.c fwd/path.c fwd/reach.c fwd/route_guard.c fwd/routing.c fwd/serve.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
-UNITS += fwd_conntrack fwd_counts fwd_egress fwd_feed fwd_firewall fwd_lists fwd_masks fwd_profile fwd_range fwd_sysctl fwd_timed
+UNITS += fwd_conntrack fwd_counts fwd_egress fwd_feed fwd_firewall fwd_lists fwd_masks fwd_profile fwd_range fwd_routing fwd_sysctl fwd_timed
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c
 UNIT_LIBS_fwd_conntrack = -lmnl
 UNIT_SRCS_fwd_counts = $(FWD_SRCS) fwd/counts.c
@@ -19,6 +19,8 @@ UNIT_SRCS_fwd_profile = fwd/nft.c fwd/profile.c fwd/range.c fwd/reason.c fwd/rul
 	fwd/special.c
 UNIT_LIBS_fwd_profile = -lnftnl -lmnl
 UNIT_SRCS_fwd_range = fwd/range.c
+UNIT_SRCS_fwd_routing = fwd/route_guard.c fwd/routing.c fwd/sysctl.c
+UNIT_LIBS_fwd_routing = -lmnl
 UNIT_SRCS_fwd_sysctl = fwd/sysctl.c
 UNIT_SRCS_fwd_feed = $(FWD_SRCS)
 UNIT_LIBS_fwd_feed = -lnftnl -lmnl

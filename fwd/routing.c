@@ -18,7 +18,7 @@ static void restore_forwarding(struct routing *r)
 		log_error("forwarding not restored error=%s", strerror(-err));
 		timer_start(&r->settle, RETRY_MS, 0);
 	} else {
-		r->on_healed(r->arg, "forwarding");
+		r->ops->on_healed(r->arg, "forwarding");
 	}
 }
 
@@ -32,11 +32,15 @@ static unsigned restore_guard(struct routing *r)
 		what = "rules";
 		err = route_guard_restore(&r->guard, &added);
 	}
-	if (err && err != r->guard_error)
-		log_error("routing is not guarded what=%s error=%s", what, strerror(-err));
-	if (err)
-		timer_start(&r->settle, RETRY_MS, 0);
+	bool is_news = err != r->guard_error;
 	r->guard_error = err;
+	if (!err)
+		return added;
+	timer_start(&r->settle, RETRY_MS, 0);
+	if (is_news) {
+		log_error("routing is not guarded what=%s error=%s", what, strerror(-err));
+		r->ops->on_unguarded(r->arg, what);
+	}
 	return added;
 }
 
@@ -45,7 +49,7 @@ static void on_settle(struct timer *t)
 	struct routing *r = t->data;
 	restore_forwarding(r);
 	if (r->guarding && restore_guard(r))
-		r->on_healed(r->arg, "rule");
+		r->ops->on_healed(r->arg, "rule");
 }
 
 static void schedule(struct nl *nl)
@@ -63,14 +67,12 @@ static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 }
 
 int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf,
-	const char *sysctl_dir, void (*on_healed)(void *arg, const char *what), void *arg)
+	const char *sysctl_dir, const struct routing_ops *ops, void *arg)
 {
 	static const struct nl_events handlers = { on_event, schedule, NULL };
 	static const unsigned groups[] = { RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
 		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
-	*r = (struct routing){
-		.conf = conf, .sysctl_dir = sysctl_dir, .on_healed = on_healed, .arg = arg
-	};
+	*r = (struct routing){ .conf = conf, .sysctl_dir = sysctl_dir, .ops = ops, .arg = arg };
 	r->events.data = r;
 	int err = timer_init(loop, &r->settle, on_settle, r);
 	if (!err)

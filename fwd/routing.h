@@ -6,6 +6,13 @@
 #include "common/timer.h"
 #include "fwd/route_guard.h"
 
+struct routing_ops {
+	/* Something was as it should not be and is restored now; what names it. */
+	void (*on_healed)(void *arg, const char *what);
+	/* The guard cannot be; what names that which the kernel refuses. Said once, tried again. */
+	void (*on_unguarded)(void *arg, const char *what);
+};
+
 /*
  * Forwarding, as the kernel has it: off until the first rules are in force and while they are not
  * whole, else on. And the guard, which lets nothing be routed that no rule has seen: from the first
@@ -19,15 +26,14 @@ struct routing {
 	const char *sysctl_dir;
 	bool forwarding; /* is to be on */
 	bool guarding;	 /* is to be there */
-	int guard_error; /* why it is not; said once */
-	/* Something was as it should not be and is restored now; what names it. */
-	void (*on_healed)(void *arg, const char *what);
+	int guard_error; /* of the last try, 0: it is there */
+	const struct routing_ops *ops;
 	void *arg;
 };
 
 /* Watches. */
 int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf,
-	const char *sysctl_dir, void (*on_healed)(void *arg, const char *what), void *arg);
+	const char *sysctl_dir, const struct routing_ops *ops, void *arg);
 /* Nothing is routed from a tunnel but what the rules see, from now on; also when fwd has ended. To
  * be called where there are no rules, or such as give it the mark. What fails is logged and tried
  * again. */

@@ -194,6 +194,7 @@ def test_the_guard_comes_back(world, family, command):
         finally:
             for rule in kept if command == "flush" else ():
                 world.gw.run(*ip, "add", "priority", rule["priority"], "lookup", rule["table"])
+    assert world.redis.status_now("fwd")["guarded"] is True
     assert world.probe_one("full", SITE[family], "tcp", 1234)[0] == "answer"
 
 
