@@ -149,6 +149,16 @@ def test_approved_review_is_a_website_in_the_category_that_was_chosen(apid, prox
     assert status == 400 and wrong["errors"] == [{"pointer": "/category", "reason": "is missing"}]
     status, wrong = owner.post(f"/api/v1/appeals/{number(2)}/approve", {"category": "none"})
     assert status == 400 and wrong["errors"] == [{"pointer": "/category", "reason": "is no category"}]
+
+
+def test_an_approval_does_not_name_what_another_apid_removed_a_moment_ago(apid, proxyd, database):
+    owner = apid.owner()
+    posted(apid, proxyd, appeal(1, "review", category_id="games"), appeal(2))
+    database.sql("DELETE FROM records WHERE topic = 'categories'; DELETE FROM devices WHERE id = 'phone'", "culvert")
+    for n in (1, 2):
+        assert owner.post(f"/api/v1/appeals/{number(n)}/approve", {})[0] == 412
+        assert owner.get(f"/api/v1/appeals/{number(n)}")[1]["status"] == "pending"
+    assert database.sql("SELECT * FROM records WHERE topic IN ('websites', 'site_overrides')", "culvert") == []
     assert owner.get(f"/api/v1/appeals/{number(2)}")[1]["status"] == "pending"
 
 

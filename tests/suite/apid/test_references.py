@@ -175,11 +175,25 @@ def test_what_another_apid_removed_a_moment_ago_is_not_named(owner, database, re
     assert (status, said["detail"]) == (400, told)
 
 
-def test_an_import_does_not_name_what_another_apid_removed_a_moment_ago(owner, database):
-    database.sql("DELETE FROM records WHERE topic = 'categories' AND id = 'games'", "culvert")
-    record = {"id": "w", "pattern": "a.example", "match": "exact", "category": "games"}
-    assert owner.post("/api/v1/import/websites", {"records": [record]})[0] == 412
-    assert database.sql("SELECT * FROM records WHERE topic = 'websites'", "culvert") == []
+@pytest.mark.parametrize("path, body", [
+    ("site-overrides/o", {"device": "phone", "pattern": "a.example", "match": "exact", "action": "allow"}),
+    ("dns-rules/r", {"scope": "device:phone", "pattern": "a.example", "match": "exact", "action": "allow"}),
+    ("device-prefs/device:phone", {"lists_off": ["ads"]})], ids=["override", "rule", "switches"])
+def test_nothing_is_left_for_the_next_device_by_whom_another_apid_removed_a_moment_ago(owner, database, path, body):
+    database.sql("DELETE FROM devices WHERE id = 'phone'", "culvert")
+    status, said = owner.put(f"/api/v1/{path}", body)
+    assert (status, said["detail"]) == (400, "device: is no device")
+
+
+@pytest.mark.parametrize("resource, record, gone", [
+    ("websites", {"id": "w", "pattern": "a.example", "match": "exact", "category": "games"}, ("categories", "games")),
+    ("devices", {"id": "d", "group": "kids"}, ("groups", "kids"))], ids=["websites", "devices"])
+def test_an_import_does_not_name_what_another_apid_removed_a_moment_ago(owner, database, resource, record, gone):
+    put(owner, "groups/kids", {})
+    database.sql("DELETE FROM records WHERE topic = '%s' AND id = '%s'" % gone, "culvert")
+    assert owner.post(f"/api/v1/import/{resource}", {"records": [record]})[0] == 412
+    assert database.sql("SELECT id FROM records WHERE topic = 'websites' UNION SELECT id FROM devices WHERE id = 'd'",
+                        "culvert") == []
 
 
 def test_of_a_removal_and_a_use_at_once_by_two_apids_one_is_made(owner, second):
