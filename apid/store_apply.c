@@ -100,7 +100,9 @@ static cJSON *make_record(void *arg, enum bus_topic topic, const struct table_ro
 enum entitlement store_entitlement(const struct store *s, const char *id)
 {
 	const struct table_row *row = table_find(&s->tables[TOPIC_devices], id);
-	cJSON *record = row ? record_of(s, TOPIC_devices, row) : NULL;
+	/* One of a group that is not there is closed, as daemons see it. */
+	bool is_good = row && (!row->group || table_find(&s->tables[TOPIC_groups], row->group));
+	cJSON *record = is_good ? record_of(s, TOPIC_devices, row) : NULL;
 	enum entitlement e =
 		record ? publisher_entitlement(s->publisher, record) : NOT_ENTITLED_INVALID;
 
