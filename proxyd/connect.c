@@ -3,6 +3,7 @@
 #include "common/timer.h"
 #include "proxyd/pool.h"
 #include "proxyd/reach.h"
+#include "proxyd/stand_in.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@ struct connect {
 	struct addr device, original; /* original.family 0 = none */
 	char host[256];
 	uint16_t port;
+	struct stand_in stand_in; /* whose addresses are the host's */
 	connect_on_done on_done;
 	void *arg;
 	struct names_query *query; /* while resolving */
@@ -384,7 +386,10 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 		fail(c);
 		return;
 	}
-	order_addresses(c, addrs, n);
+	if (c->stand_in.count)
+		order_addresses(c, c->stand_in.addrs, c->stand_in.count);
+	else
+		order_addresses(c, addrs, n);
 	if (!connect_needs_reach(c->p, &c->device, c->host)) {
 		start_first(c);
 		return;
@@ -410,7 +415,12 @@ struct connect *connect_start(
 	c->arg = arg;
 	snprintf(c->host, sizeof(c->host), "%s", t->host);
 	set_refused(c, "it is not known here");
-	c->query = names_start(p->names, c->host, on_resolved, c);
+	stand_in_find(
+		p, t->is_undecrypted ? proxy_device(p, t->device) : NULL, c->host, &c->stand_in);
+	/* Where the addresses are known nothing is to be asked, but on_done comes from the loop. */
+	if (c->stand_in.count)
+		addr_format(&c->stand_in.addrs[0], c->stand_in.name);
+	c->query = names_start(p->names, c->stand_in.name, on_resolved, c);
 	if (!c->query) {
 		free(c);
 		return NULL;

@@ -43,6 +43,10 @@ struct connect_target {
 	/* Of an intercepted flow: where the client wanted to go. Tried first if it is among the
 	 * name's answers, never otherwise. NULL for the explicit proxy. */
 	const struct addr *original;
+	/* Nobody looks into it: it leads to what the device's own DNS has for the name
+	 * (stand_in.h).
+	 */
+	bool is_undecrypted;
 };
 
 /* Either a connected, non-blocking socket with TCP_NODELAY, the callee's, and its address; or fd -1

@@ -8,6 +8,7 @@
 #include "proxyd/own.h"
 #include "proxyd/page.h"
 #include "proxyd/search.h"
+#include "proxyd/stand_in.h"
 #include "proxyd/upstream.h"
 #include <errno.h>
 #include <stdio.h>
@@ -51,6 +52,11 @@ void exchange_fail(struct exchange *x, int status, const char *title, const char
 
 /* ---- when policy changes (SPEC F9) ---- */
 
+static uint64_t tag_of(const struct exchange *x)
+{
+	return stand_in_tag(x->p, proxy_device(x->p, &x->s->device), x->target.host);
+}
+
 static bool is_still_allowed(struct flow *f)
 {
 	struct exchange *x = container_of(f, struct exchange, flow);
@@ -60,7 +66,8 @@ static bool is_still_allowed(struct flow *f)
 
 	judge_decide(x, x->is_connect, &d);
 	if (x->is_connect)
-		return pins_is_blind(p, proxy_device(p, &x->s->device), x->target.host, &d);
+		return pins_is_blind(p, proxy_device(p, &x->s->device), x->target.host, &d) &&
+		       x->leads_to == tag_of(x);
 	/* What is closing by itself leads nowhere any more. */
 	return judge_is_allowed(&d) &&
 	       (!s || !stream_is_open(s) || connect_may_reuse(p, &x->s->device, x->target.host, s));
@@ -166,6 +173,7 @@ static void begin_connect(struct exchange *x, const struct http_head *head)
 	x->wants_tunnel = s->is_blind && x->target.is_https;
 	if (x->wants_tunnel) {
 		access_judge(&x->access, x->p, &d);
+		x->leads_to = tag_of(x);
 		flow_add(&x->p->flows, &x->flow, &flow_ops);
 		upstream_start(x);
 		return;

@@ -38,6 +38,7 @@ struct exchange {
 	char url[EXCHANGE_URL_LEN]; /* for pages, cut */
 	bool is_connect;
 	bool wants_tunnel; /* CONNECT that is passed through undecrypted */
+	uint64_t leads_to; /* its stand_in_tag */
 	bool is_upgrade;   /* to WebSocket, the one protocol that may follow HTTP */
 	char websocket_key[WEBSOCKET_KEY_LEN]; /* ours, for a client of HTTP/2 */
 	bool request_sent;		       /* the head went to the server */

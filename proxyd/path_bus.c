@@ -45,6 +45,7 @@ int path_bus_open(struct path_reader *r)
 {
 	static const struct directory_ops ops = { .on_batch_end = on_devices };
 	struct proxy *p = &r->p;
+	int err;
 
 	p->dir = directory_open(&p->d->loop, p->d->bus, &ops, r);
 	if (!p->dir)
@@ -54,7 +55,8 @@ int path_bus_open(struct path_reader *r)
 		return -ENOMEM;
 	directory_applied(p->dir);
 	bus_set_status_source(p->d->bus, on_status, r);
-	return accesses_open(p);
+	err = own_names_subscribe(&p->guard.names, p->d->bus);
+	return err ? err : accesses_open(p);
 }
 
 void path_bus_close(struct path_reader *r)

@@ -56,6 +56,7 @@ struct path_flow {
 	bool is_allowed, is_denied;
 	bool has_ech, has_dot;
 	uint64_t began_ms; /* loop time */
+	uint64_t leads_to; /* stand_in_tag of the host */
 	char *host;	   /* of the hello; NULL = none yet */
 	struct path_reading *reading;
 	struct path_reader *reader;

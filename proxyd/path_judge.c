@@ -2,6 +2,7 @@
 #include "fwd/marks.h"
 #include "proxyd/path_reader.h"
 #include "proxyd/sni_log.h"
+#include "proxyd/stand_in.h"
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,12 +123,19 @@ static void tell(struct path_reader *r, const struct path_flow *f, struct access
 	access_end(access, &r->p, &facts);
 }
 
+static uint64_t tag_of(const struct path_flow *f)
+{
+	struct addr device = device_of(f);
+
+	return stand_in_tag(&f->reader->p, proxy_device(&f->reader->p, &device), f->host);
+}
+
 static bool is_live_allowed(struct flow *live)
 {
 	struct path_flow *f = container_of(live, struct path_flow, live);
 	struct sni_question q = question_of(f);
 
-	return sni_is_allowed(&f->reader->p, &q);
+	return sni_is_allowed(&f->reader->p, &q) && f->leads_to == tag_of(f);
 }
 
 static void cut(struct flow *live)
@@ -184,12 +192,11 @@ static void on_proof(void *arg, int status, const struct addr *addrs, size_t cou
 	struct path_reader *r = f->reader;
 	uint32_t held[PATH_HELD_MAX];
 	unsigned held_count = path_flows_take_held(&r->flows, f, held);
-	struct sni_question q = question_of(f);
 	unsigned outcome;
 
 	f->reading->asking = NULL;
 	/* Policy may have changed since it was asked. */
-	if (sni_is_allowed(&r->p, &q))
+	if (is_live_allowed(&f->live))
 		outcome = prove(r, f, status, addrs, count);
 	else
 		outcome = deny(r, f, PATH_ANSWER_DENY);
@@ -204,13 +211,19 @@ static unsigned hold(struct path_reader *r, struct path_flow *f, uint32_t id)
 
 static unsigned ask(struct path_reader *r, struct path_flow *f, uint32_t id)
 {
+	struct addr device = device_of(f);
 	const struct addr *addrs;
+	struct stand_in s;
 	size_t count;
 	int status;
 
-	if (names_get(r->p.names, f->host, &status, &addrs, &count))
+	stand_in_find(&r->p, proxy_device(&r->p, &device), f->host, &s);
+	f->leads_to = tag_of(f);
+	if (s.count)
+		return prove(r, f, 0, s.addrs, s.count);
+	if (names_get(r->p.names, s.name, &status, &addrs, &count))
 		return prove(r, f, status, addrs, count);
-	f->reading->asking = names_start(r->p.names, f->host, on_proof, f);
+	f->reading->asking = names_start(r->p.names, s.name, on_proof, f);
 	return f->reading->asking ? hold(r, f, id) : deny(r, f, PATH_ANSWER_DENY);
 }
 

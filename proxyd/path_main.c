@@ -73,6 +73,7 @@ static int on_start(struct daemon *d)
 	p->d = d;
 	p->conf = d->conf;
 	r->began_ms = uv_now(&d->loop);
+	guard_init(&p->guard);
 	flows_init(&p->flows, &d->loop);
 	path_tidy_init(r);
 	path_judged_init(&r->judged, &d->loop, p->conf->shared.state_dir);
@@ -131,6 +132,7 @@ static void on_fini(struct daemon *d)
 	canary_fini(&r->p.canary);
 	sni_log_free(r->p.sni_log);
 	accesses_fini(&r->p);
+	guard_fini(&r->p.guard);
 	free(r);
 }
 

@@ -8,6 +8,7 @@
 #include "proxyd/reach.h"
 #include "proxyd/server_hello.h"
 #include "proxyd/sni_log.h"
+#include "proxyd/stand_in.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct peek {
 	enum peek_state state;
 	struct reach *reach; /* of a live connection without a name */
 	struct connect *connect;
+	uint64_t leads_to;  /* stand_in_tag of the name */
 	struct endpoint to; /* where it is connected, family 0 = nowhere yet */
 	/* What the client sent right behind its hello, until it may go on. */
 	uint8_t *held;
@@ -124,12 +126,17 @@ static bool ask_again(struct peek *k)
 	return k->reach;
 }
 
+static uint64_t tag_of(const struct peek *k)
+{
+	return stand_in_tag(k->p, proxy_device(k->p, &k->question.device), k->question.host);
+}
+
 static bool is_allowed(struct flow *f)
 {
 	struct peek *k = container_of(f, struct peek, flow);
 	struct proxy *p = k->p;
 
-	if (!sni_is_allowed(p, &k->question) || !ask_again(k))
+	if (!sni_is_allowed(p, &k->question) || !ask_again(k) || k->leads_to != tag_of(k))
 		return false;
 	/* Before it is connected that is looked at then. */
 	return !k->to.addr.family ||
@@ -257,6 +264,7 @@ static int start_connect(struct peek *k)
 		.host = k->question.host,
 		.port = k->original.port,
 		.original = &k->original.addr,
+		.is_undecrypted = k->has_name,
 	};
 
 	k->state = PEEK_CONNECT;
@@ -288,6 +296,7 @@ static int on_hello(struct peek *k)
 		return -EACCES;
 	}
 	p->allowed++;
+	k->leads_to = tag_of(k);
 	flow_add(&p->flows, &k->flow, &ops);
 	return start_connect(k);
 }

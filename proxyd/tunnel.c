@@ -7,6 +7,7 @@
 #include "proxyd/connect.h"
 #include "proxyd/judge.h"
 #include "proxyd/server_hello.h"
+#include "proxyd/stand_in.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,8 @@ static bool is_allowed(struct flow *f)
 
 	policy_decide(p->policy, v, &q, clock_wall_ms(), &d);
 	if (terms->rest ? !judge_is_allowed(&d) : !pins_is_blind(p, v, terms->host, &d))
+		return false;
+	if (!terms->rest && terms->leads_to != stand_in_tag(p, v, terms->host))
 		return false;
 	return !t->server.stream ||
 	       connect_may_reuse(p, &terms->device, terms->host, t->server.stream);

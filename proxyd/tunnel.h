@@ -12,8 +12,9 @@ struct tunnel_terms {
 	uint16_t port;
 	bool is_https;
 	struct access access; /* taken over */
-	const char *rest; /* path and query of an upgrade; NULL: CONNECT, which is not decrypted */
-	const char *page; /* host of the page whose part it is; NULL: none */
+	const char *rest;  /* path and query of an upgrade; NULL: CONNECT, which is not decrypted */
+	uint64_t leads_to; /* stand_in_tag of the host of CONNECT */
+	const char *page;  /* host of the page whose part it is; NULL: none */
 };
 
 /* Two open streams joined byte for byte, each direction with back-pressure and half-close: CONNECT

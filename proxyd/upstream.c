@@ -277,6 +277,7 @@ static void start_dial(struct exchange *x)
 		.host = x->target.host,
 		.port = x->target.port,
 		.original = session_is_intercepted(s) ? &s->original.addr : NULL,
+		.is_undecrypted = x->wants_tunnel,
 	};
 
 	if (may_share(x) && scouts_wait(x))

@@ -19,6 +19,7 @@ static struct tunnel_terms terms_of(
 		.is_https = t->is_https,
 		.access = x->access,
 		.rest = path,
+		.leads_to = x->leads_to,
 	};
 }
 

@@ -98,3 +98,16 @@ enum safe_form safe_search_find(const struct rec_safe_search *want, const char *
 		return SAFE_YOUTUBE_MODERATE;
 	return form;
 }
+
+const char *safe_search_target(enum safe_form form)
+{
+	static const char *const targets[SAFE_FORMS] = {
+		[SAFE_GOOGLE] = "forcesafesearch.google.com",
+		[SAFE_BING] = "strict.bing.com",
+		[SAFE_DUCKDUCKGO] = "safe.duckduckgo.com",
+		[SAFE_YOUTUBE] = "restrict.youtube.com",
+		[SAFE_YOUTUBE_MODERATE] = "restrictmoderate.youtube.com",
+	};
+
+	return targets[form];
+}

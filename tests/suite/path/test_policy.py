@@ -54,6 +54,26 @@ def test_a_hello_whose_name_is_blocked_while_it_is_proven_is_reset(world):
         address.told.set()
 
 
+def test_a_restricted_search_is_proven_by_the_restricted_form_alone(world):
+    """D5: its own addresses proved it, and the restricted form's did not, so that it was led to its own."""
+    name = "www.google.com"
+    sent = lib.hello(lib.sni(name))
+    with lib.Raw(world) as raw:
+        world.dns.names.update({name: [SITE], "forcesafesearch.google.com": [RAW]})
+        restricted = world.set("devices", world.device("internet", safe_search={"google": True}))
+        try:
+            world.wait_path_applied("devices", restricted)
+            with lib.connect(world, to=RAW) as c:
+                c.send(sent)
+                with raw.accept() as server:
+                    assert lib.read_exactly(server, len(sent)) == sent
+                assert not world.spliced()
+            assert lib.is_refused(world, name)
+        finally:
+            world.owner_device("internet")
+            world.nft("flush", "set", "inet", "culvert", "prove4")
+
+
 def test_a_destination_that_is_no_answer_is_reset_and_its_retry_is_proxyd_s_to_prove(world):
     """P20: the retry reaches the name's own address."""
     with lib.Raw(world) as raw:
