@@ -4,13 +4,16 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include <ares.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRY_MS 2500
-#define TRIES  2
+#define TRY_MS	    2500
+#define TRIES	    2
+#define ALIASES_LEN 2048
 /* How often c-ares looks for queries whose time is up. */
 #define TICK_MS 500
 
@@ -34,6 +37,7 @@ struct resolver_query {
 	uint32_t ttl_s;
 	struct addr addrs[RESOLVER_MAX_ADDRS];
 	size_t n;
+	char aliases[ALIASES_LEN];
 };
 
 /* One socket of c-ares. */
@@ -173,6 +177,25 @@ static int errno_of(int ares_status)
 	}
 }
 
+/* IPv4 and IPv6 come by the same ones. False: they are more than anybody has. */
+static bool add_alias(struct resolver_query *q, const char *name)
+{
+	char line[260];
+	size_t used = strlen(q->aliases);
+	int len = snprintf(line, sizeof(line), "%s\n", name);
+
+	if (len < 0 || (size_t)len >= sizeof(line))
+		return false;
+	for (char *c = line; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (strstr(q->aliases, line))
+		return true;
+	if (used + (size_t)len >= sizeof(q->aliases))
+		return false;
+	memcpy(q->aliases + used, line, (size_t)len + 1);
+	return true;
+}
+
 static void on_ares(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct resolver_query *q = arg;
@@ -185,6 +208,10 @@ static void on_ares(void *arg, int status, int timeouts, struct ares_addrinfo *i
 			q->ttl_s = ttl_s;
 		if (a.family && q->n < RESOLVER_MAX_ADDRS)
 			q->addrs[q->n++] = a;
+	}
+	for (struct ares_addrinfo_cname *c = info ? info->cnames : NULL; c; c = c->next) {
+		if (c->name && c->alias && !add_alias(q, c->name))
+			status = ARES_EBADRESP;
 	}
 	if (info)
 		ares_freeaddrinfo(info);
@@ -291,6 +318,11 @@ struct resolver_query *resolver_start(
 uint32_t resolver_ttl_s(const struct resolver_query *q)
 {
 	return q->ttl_s;
+}
+
+const char *resolver_aliases(const struct resolver_query *q)
+{
+	return q->aliases;
 }
 
 void resolver_cancel(struct resolver_query *q)

@@ -28,5 +28,8 @@ struct resolver_query *resolver_start(
 	struct resolver *r, const char *name, resolver_on_done on_done, void *arg);
 /* Of a query whose on_done is being called with status 0: seconds for which its answer holds. */
 uint32_t resolver_ttl_s(const struct resolver_query *q);
+/* Of such a query, too: the names that its name is an alias of, lower-case, each followed by a
+ * newline; "" where there is none. The query's. */
+const char *resolver_aliases(const struct resolver_query *q);
 /* on_done will not be called. Not after it was. */
 void resolver_cancel(struct resolver_query *q);

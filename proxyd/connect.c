@@ -115,6 +115,33 @@ static bool is_let_by_dns(struct proxy *p, struct device_view *dev, const char *
 		       d.reason == REASON_SWITCH);
 }
 
+bool connect_is_cloaked(struct proxy *p, struct device_view *dev, const char *host)
+{
+	struct policy_query q = {
+		.path = POLICY_PATH_PROXY,
+		.host = host,
+		.host_len = strlen(host),
+	};
+	const char *at = names_aliases(p->names, host);
+	char alias[256];
+	struct decision d;
+
+	if (!*at || is_let_by_dns(p, dev, host) || own_names_has_address(&p->guard.names, host))
+		return false;
+	policy_decide(p->policy, dev, &q, clock_wall_ms(), &d);
+	if (d.reason == REASON_OVERRIDE)
+		return false;
+	q = (struct policy_query){ .path = POLICY_PATH_DNS, .host = alias };
+	for (; *at; at += strcspn(at, "\n") + 1) {
+		snprintf(alias, sizeof(alias), "%.*s", (int)strcspn(at, "\n"), at);
+		q.host_len = strlen(alias);
+		policy_decide(p->policy, dev, &q, clock_wall_ms(), &d);
+		if (d.verdict == VERDICT_BLOCK && d.reason == REASON_LIST)
+			return true;
+	}
+	return false;
+}
+
 const char *connect_check_view(
 	struct proxy *p, struct device_view *dev, const char *host, const struct endpoint *to)
 {
@@ -123,6 +150,8 @@ const char *connect_check_view(
 
 	if (why)
 		return why;
+	if (connect_is_cloaked(p, dev, host))
+		return "its name is an alias of one that is on a list";
 	why = guard_check_name(&p->guard, settings, host, &to->addr);
 	return why && !is_let_by_dns(p, dev, host) ? why : NULL;
 }

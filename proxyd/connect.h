@@ -20,6 +20,11 @@ const char *connect_check(
 const char *connect_check_view(
 	struct proxy *p, struct device_view *dev, const char *host, const struct endpoint *to);
 
+/* Is one of the names that the host is an alias of, as far as it has been asked, on a list of the
+ * device (D7)? As in DNS, which who uses the proxy does not ask; an admin's word on the name itself
+ * stands above lists. */
+bool connect_is_cloaked(struct proxy *p, struct device_view *dev, const char *host);
+
 /* Is the host an address of which the firewall must be asked (reach.h), each time? */
 bool connect_needs_reach(struct proxy *p, const struct addr *device, const char *host);
 

@@ -29,6 +29,7 @@ struct name {
 	int status;
 	size_t count;
 	struct addr addrs[RESOLVER_MAX_ADDRS];
+	char *aliases; /* NULL: none */
 	char text[];
 };
 
@@ -45,6 +46,7 @@ static void forget(struct name *e)
 {
 	list_remove(&e->node);
 	hmap_take_str(&e->names->map, e->text);
+	free(e->aliases);
 	free(e);
 }
 
@@ -86,14 +88,24 @@ static uint64_t lifetime_ms(const struct name *e)
 	return ms < TTL_MAX_MS ? ms : TTL_MAX_MS;
 }
 
+/* What is not known of it lets nothing pass. */
+static int take_aliases(struct name *e, int status)
+{
+	const char *aliases = status ? "" : resolver_aliases(e->query);
+
+	free(e->aliases);
+	e->aliases = *aliases ? strdup(aliases) : NULL;
+	return *aliases && !e->aliases ? -ENOMEM : status;
+}
+
 static void on_resolved(void *arg, int status, const struct addr *addrs, size_t count)
 {
 	struct name *e = arg;
 	struct names *n = e->names;
 
-	e->status = status;
-	e->count = count;
-	memcpy(e->addrs, addrs, count * sizeof(*addrs));
+	e->status = take_aliases(e, status);
+	e->count = e->status ? 0 : count;
+	memcpy(e->addrs, addrs, e->count * sizeof(*addrs));
 	e->until = clock_mono_ms() + lifetime_ms(e);
 	e->query = NULL;
 	while (!list_is_empty(&e->waiting))
@@ -185,6 +197,13 @@ bool names_get(
 	*addrs = e->addrs;
 	*count = e->count;
 	return true;
+}
+
+const char *names_aliases(const struct names *n, const char *name)
+{
+	const struct name *e = hmap_find_str(&n->map, name);
+
+	return e && e->aliases ? e->aliases : "";
 }
 
 void names_cancel(struct names_query *q)

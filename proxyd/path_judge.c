@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/marks.h"
+#include "proxyd/connect.h"
 #include "proxyd/path_reader.h"
 #include "proxyd/sni_log.h"
 #include "proxyd/stand_in.h"
@@ -130,12 +131,20 @@ static uint64_t tag_of(const struct path_flow *f)
 	return stand_in_tag(&f->reader->p, proxy_device(&f->reader->p, &device), f->host);
 }
 
+static bool is_cloaked(const struct path_flow *f)
+{
+	struct addr device = device_of(f);
+	struct device_view *v = proxy_device(&f->reader->p, &device);
+
+	return !v || connect_is_cloaked(&f->reader->p, v, f->host);
+}
+
 static bool is_live_allowed(struct flow *live)
 {
 	struct path_flow *f = container_of(live, struct path_flow, live);
 	struct sni_question q = question_of(f);
 
-	return sni_is_allowed(&f->reader->p, &q) && f->leads_to == tag_of(f);
+	return sni_is_allowed(&f->reader->p, &q) && f->leads_to == tag_of(f) && !is_cloaked(f);
 }
 
 static void cut(struct flow *live)
@@ -176,6 +185,8 @@ static unsigned prove(struct path_reader *r, struct path_flow *f, int status,
 {
 	struct addr site = site_of(f);
 
+	if (!status && is_cloaked(f))
+		return deny(r, f, PATH_ANSWER_DENY);
 	for (size_t i = 0; !status && i < count; i++) {
 		if (addr_equal(&addrs[i], &site))
 			return allow(r, f);

@@ -74,6 +74,16 @@ def test_a_restricted_search_is_proven_by_the_restricted_form_alone(world):
             world.nft("flush", "set", "inet", "culvert", "prove4")
 
 
+def test_a_hello_for_an_alias_of_a_listed_name_is_reset(world):
+    """D7: by an address that the app has without DNS."""
+    world.dns.names["s12.test.example"] = world.dns.names["s13.test.example"] = [SITE]
+    world.dns.aliases.update({"s12.test.example": ["ads.listed.example."], "s13.test.example": ["s14.test.example."]})
+    assert lib.is_refused(world, "s12.test.example")
+    with lib.tls(world, "s13.test.example") as c:
+        assert c.ask("GET", "/", "s13.test.example").status == 200
+        assert not world.spliced()
+
+
 def test_a_destination_that_is_no_answer_is_reset_and_its_retry_is_proxyd_s_to_prove(world):
     """P20: the retry reaches the name's own address."""
     with lib.Raw(world) as raw:

@@ -104,6 +104,17 @@ def is_reset(c):
         return True
 
 
+def is_over(sock):
+    """Reset or ended, after what was still on its way (a socket)."""
+    sock.settimeout(DEADLINE_S)
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
 def is_turned_away(world, who, to, port):
     """Reset as soon as it came, or before."""
     try:

@@ -90,6 +90,7 @@ class Dns(threading.Thread):
     def __init__(self, place):
         super().__init__(daemon=True)
         self.names = {}
+        self.aliases = {}
         self.asked = []
         self.ttl = 0  # seconds; names change from test to test
         self.socket = place.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -116,9 +117,13 @@ class Dns(threading.Thread):
             else:
                 kind = {1: ".", 28: ":"}.get(question.rdtype, "?")
                 found = [a for a in addresses if kind in a and (kind == ":" or ":" not in a)]
+                owner = question.name
+                for alias in self.aliases.get(name, ()):
+                    alias = dns.name.from_text(alias)
+                    answer.answer.append(dns.rrset.from_text(owner, self.ttl, "IN", "CNAME", alias.to_text()))
+                    owner = alias
                 if found:
-                    answer.answer.append(dns.rrset.from_text(
-                        question.name, self.ttl, "IN", question.rdtype, *found))
+                    answer.answer.append(dns.rrset.from_text(owner, self.ttl, "IN", question.rdtype, *found))
             self.socket.sendto(answer.to_wire(), peer)
 
 

@@ -5,7 +5,6 @@ import interceptlib as lib
 import pytest
 from interceptlib import RAW
 from proxylib import SITE
-from support import DEADLINE_S
 
 SEARCH = "www.google.com"
 RESTRICTED = "forcesafesearch.google.com"
@@ -24,16 +23,6 @@ def _raw(net):
     with lib.Raw(net) as raw:
         net.dns.names.update({SEARCH: [SITE], RESTRICTED: [RAW]})
         yield raw
-
-
-def is_cut(server):
-    server.settimeout(DEADLINE_S)
-    try:
-        while server.recv(65536):
-            pass
-    except ConnectionResetError:
-        pass
-    return True
 
 
 def arrives(c, raw, name):
@@ -91,7 +80,7 @@ def test_what_is_open_ends_when_it_would_lead_elsewhere(net, raw, how):
             with raw.accept() as server:
                 assert server.recv(5)
                 net.change("devices", net.device("internet", safe_search={"google": True}))
-                assert is_cut(server)
+                assert lib.is_over(server)
     finally:
         net.dns.names[SEARCH] = [SITE]
         net.change("devices", net.device("internet", safe_search={"google": True}))
