@@ -49,8 +49,8 @@ def _works():
 
 
 class Chaos:
-    def __init__(self, lab, owner, many, clock, seed):
-        self.lab, self.owner, self.many, self.clock = lab, owner, many, clock
+    def __init__(self, lab, owner, many, clock, relays, seed):
+        self.lab, self.owner, self.many, self.clock, self.relays = lab, owner, many, clock, relays
         self.rng = random.Random(seed)
         self.watched, self.leaks, self.died = 0, [], collections.Counter()
         self.recoveries = []  # (fault, seconds)
@@ -203,6 +203,7 @@ class Chaos:
         for name in sorted({n for n, _ in self.recoveries}):
             mine = [s for n, s in self.recoveries if n == name]
             yield "  %-18s %3d times, p50 %.2f s, slowest %.2f s" % (name, len(mine), statistics.median(mine), max(mine))
+        yield "packets of the tunnels: " + ", ".join("%s %d" % p for p in self.relays.straighten().items())
         yield "traffic of the crowd: " + ", ".join("%s %s" % p for p in self.many.seen().items())
 
     def close(self):

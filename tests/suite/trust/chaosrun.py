@@ -6,6 +6,7 @@ import faults
 import latencylib
 from chaos import Chaos
 from crowdlib import Many, Owner, new_lab
+from relaylib import relayed
 from support.wait import wait_until
 
 
@@ -27,9 +28,10 @@ def torment(lab, folder, seconds, seed, devices, tell):
         stack.callback(many.close)
         shim, clock = faults.prepare(lab, folder)
         stack.callback(shim.close)
-        many.start(50, churn=max(1, devices // 100))
+        relays = stack.enter_context(relayed(lab, seed))
+        many.start(50, churn=max(1, devices // 100), endpoint=relays.endpoint("laptop"))
         wait_until(lambda: many.seen()["up"] > devices // 2, "traffic", 300)
-        one = Chaos(lab, owner, many, clock, seed)
+        one = Chaos(lab, owner, many, clock, relays, seed)
         stack.callback(one.close)
         try:
             one.run(seconds, tell)

@@ -64,6 +64,7 @@ class Device:
         self.private = X25519PrivateKey.from_private_bytes(base64.b64decode(private))
         self.public = _raw(self.private.public_key())
         self.address = socket.inet_aton(address)
+        self.ephemeral = None  # of the handshake that waits for its answer
         self.session = None  # (peer's index, key to send, key to receive)
         self.counter = 0
         self.began = self.made = -1e9
@@ -88,7 +89,9 @@ class Device:
         return message + mac + bytes(16)
 
     def take_response(self, message, now):
-        """5.4.3; an InvalidTag when it is not for what was begun."""
+        """5.4.3; an InvalidTag when it is not for what was begun. One that comes twice would begin the session anew."""
+        if not self.ephemeral:
+            return False
         peer, = struct.unpack("<I", message[4:8])
         public = message[12:44]
         theirs = X25519PublicKey.from_public_bytes(public)
@@ -99,7 +102,8 @@ class Device:
         h = digest(h, more)
         unseal(key, 0, message[44:60], h)
         send, receive = derive(2, chain, b"")
-        self.session, self.counter, self.made = (peer, send, receive), 0, now
+        self.session, self.counter, self.made, self.ephemeral = (peer, send, receive), 0, now, None
+        return True
 
     def data(self, packet):
         peer, key, _ = self.session
@@ -178,8 +182,7 @@ class Crowd:
             device = self.devices[number]
             try:
                 if kind == RESPONSE:
-                    device.take_response(message, now)
-                    self.seen["handshakes"] += 1
+                    self.seen["handshakes"] += device.take_response(message, now)
                 elif kind == DATA and device.session:
                     counter, = struct.unpack("<Q", message[8:16])
                     self.answer(device, unseal(device.session[2], counter, message[16:], b""), now)

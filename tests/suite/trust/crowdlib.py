@@ -60,9 +60,9 @@ class Many:
         wait_until(lambda: len(lab.run("gw", "wg", "show", "wg0", "peers").stdout.split()) >= count + 2, "peers", 60)
         lab.settle(60)
 
-    def start(self, rate, churn=0):
+    def start(self, rate, churn=0, endpoint=(UPLINK[0], WG_PORT)):
         key = self.lab.run("gw", "wg", "show", "wg0", "public-key").stdout.strip()
-        task = {"server": key, "endpoint": [UPLINK[0], WG_PORT], "devices": self.devices, "rate": rate, "churn": churn,
+        task = {"server": key, "endpoint": endpoint, "devices": self.devices, "rate": rate, "churn": churn,
                 "listed": "listed.example", "allowed": "fresh.example", "real": site_addresses("allowed.example")[0]}
         self.process = self.lab.popen("laptop", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "crowd.py"),
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -154,8 +154,14 @@ def tunnel_loses(chaos):
     return lambda: [chaos.lab.run(host, "nft", "delete", "table", "inet", "loss") for host in ("phone", "laptop")]
 
 
+def tunnel_reorders(chaos):
+    """Packets of all tunnels are overtaken by later ones, and some come twice."""
+    chaos.relays.disturb(chaos.rng.choice([0.1, 0.3, 0.6]), 0.1)
+    return chaos.relays.straighten
+
+
 FAULTS = [kill_one, kill_all, stop_one, slow_one, redis_gone, redis_emptied, redis_stopped, mariadb_gone, internet_gone,
-          resolver_stopped, disk_full, no_descriptors, no_memory, clock_jumps, tunnel_loses]
+          resolver_stopped, disk_full, no_descriptors, no_memory, clock_jumps, tunnel_loses, tunnel_reorders]
 
 
 # ---- what they need of a lab ----
