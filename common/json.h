@@ -11,8 +11,8 @@
  * cJSON_Delete. */
 cJSON *json_parse(const char *text, size_t len);
 /* Compact text, free with free(). NULL without memory. It is UTF-8 even if a string is not, as one
- * that was cut within a character: each wrong byte becomes U+FFFD, since json_parse would refuse all
- * that stands around it. */
+ * that was cut within a character: each wrong byte becomes U+FFFD, since json_parse would refuse
+ * all that stands around it. */
 char *json_format(const cJSON *value);
 /* Member of an object, exact name; NULL when absent. */
 const cJSON *json_get(const cJSON *object, const char *name);
