@@ -72,6 +72,7 @@ struct bus_channel {
 	void (*on_ready)(void *arg); /* subscribed, on every new connection; may be NULL */
 	void *arg;
 	bool pattern, ready;
+	bool asked; /* for it, on this connection */
 };
 /* -EEXIST when it is listened to already. */
 int bus_channel_add(struct bus *b, const char *name, const struct bus_channel *channel);
@@ -123,6 +124,7 @@ struct bus_disk {
 	uv_work_t work;
 	struct buf image; /* being written by the worker */
 	bool dirty, busy;
+	uint64_t retry_ms; /* after a failure */
 	int error;
 };
 
@@ -167,6 +169,7 @@ struct bus {
 	void *fenced_arg;
 
 	struct mirror *mirrors[BUS_TOPICS][BUS_DAEMONS];
+	bool record_lost;	 /* by who is told of a record now */
 	struct mirror *reader;	 /* the one that reads or applies now */
 	struct timer work;	 /* slices of the reader */
 	int last_read;		 /* index of the mirror that was read last */
@@ -188,6 +191,8 @@ struct bus {
 
 /* Work for the end of this turn. */
 void bus_soon(struct bus *b);
+/* Something could not be done for want of memory: the next beat, which does it, comes soon. */
+void bus_beat_soon(struct bus *b);
 /* A handle or job that keeps the bus alive. */
 void bus_ref(struct bus *b);
 void bus_unref(struct bus *b);

@@ -8,10 +8,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define DEBOUNCE_MS 1000
-#define FILE_MAX    (512u << 20)
-#define HEAD	    "culvert-last-good 1\n"
-#define SUM_LEN	    64 /* hex digits of the last line */
+#define DEBOUNCE_MS  1000
+#define RETRY_MAX_MS 30000
+#define FILE_MAX     (512u << 20)
+#define HEAD	     "culvert-last-good 1\n"
+#define SUM_LEN	     64 /* hex digits of the last line */
 
 /*
  * The file: HEAD; per topic a line of JSON {"topic","owner","epoch","gen","wid","full","n"}, then n
@@ -78,15 +79,19 @@ static int write_image(struct buf *image, const char *path)
 {
 	uint8_t sum[32];
 	char hex[SUM_LEN + 1];
-	int err;
+	int err = image->failed;
 
-	bus_sha256(image->data, image->len, sum);
-	bus_hex(sum, sizeof(sum), hex);
-	buf_append_str(image, hex);
-	buf_append_str(image, "\n");
-	err = image->failed ? image->failed
-			    : file_write_atomic(path, image->data, image->len, 0600);
-	explicit_bzero(image->data, image->len);
+	if (!err) {
+		bus_sha256(image->data, image->len, sum);
+		bus_hex(sum, sizeof(sum), hex);
+		buf_append_str(image, hex);
+		buf_append_str(image, "\n");
+		err = image->failed;
+	}
+	if (!err)
+		err = file_write_atomic(path, image->data, image->len, 0600);
+	if (image->data)
+		explicit_bzero(image->data, image->len);
 	buf_fini(image);
 	return err;
 }
@@ -127,6 +132,13 @@ static void report(const struct bus_disk *d)
 			strerror(-d->error));
 }
 
+/* What could not be written, for want of room or memory, is tried again ever less often. */
+static void write_again(struct bus_disk *d)
+{
+	timer_start(&d->debounce, d->retry_ms, 0);
+	d->retry_ms = d->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : d->retry_ms * 2;
+}
+
 static void on_written(uv_work_t *work, int status)
 {
 	struct bus_disk *d = container_of(work, struct bus_disk, work);
@@ -135,8 +147,14 @@ static void on_written(uv_work_t *work, int status)
 	(void)status;
 	d->busy = false;
 	report(d);
+	if (!d->error)
+		d->retry_ms = DEBOUNCE_MS;
+	else
+		d->dirty = true;
 	if (b->closing)
 		bus_disk_close(b);
+	else if (d->error)
+		write_again(d);
 	else if (d->dirty)
 		timer_start(&d->debounce, DEBOUNCE_MS, 0);
 	bus_unref(b);
@@ -157,11 +175,7 @@ static void on_debounce(struct timer *t)
 	make_image(b, &d->image);
 	d->busy = true;
 	bus_ref(b);
-	if (uv_queue_work(b->loop, &d->work, on_work, on_written)) {
-		d->busy = false;
-		buf_fini(&d->image);
-		bus_unref(b);
-	}
+	uv_queue_work(b->loop, &d->work, on_work, on_written); /* fails only without a callback */
 }
 
 void bus_disk_changed(struct bus *b)
@@ -310,6 +324,7 @@ int bus_disk_open(struct bus *b)
 	snprintf(d->path, sizeof(d->path), "%s/last-good%s%s", b->state_dir, at, gateway);
 	snprintf(d->lock_path, sizeof(d->lock_path), "%s/last-good%s%s.lock", b->state_dir, at,
 		gateway);
+	d->retry_ms = DEBOUNCE_MS;
 	take_lock(d);
 	read_file(b);
 	return bus_timer_init(b, &d->debounce, on_debounce);

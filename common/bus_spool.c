@@ -110,11 +110,10 @@ int spool_add(struct spool *s, const char *uuid, const char *text)
 		return -ENOSPC;
 	path_of(s, uuid, path, sizeof(path));
 	err = file_write_atomic(path, text, len, 0600);
+	if (!err)
+		err = remember(s, uuid, text, len);
 	if (err)
-		return err;
-	err = remember(s, uuid, text, len);
-	if (err)
-		unlink(path);
+		unlink(path); /* it may be there although its directory could not be synced */
 	return err;
 }
 
