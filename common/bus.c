@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEAT_MS 5000
+#define BEAT_MS	     5000
+#define BEAT_SOON_MS 500
 
 static void free_bus(struct bus *b)
 {
@@ -57,9 +58,24 @@ void bus_timer_close(struct timer *t)
 
 /* ---- channels ---- */
 
-static void subscribe(struct bus *b, const char *name, const struct bus_channel *ch)
+static void subscribe(struct bus *b, const char *name, struct bus_channel *ch)
 {
-	bus_conn_send(&b->sub, NULL, NULL, ch->pattern ? "PSUBSCRIBE" : "SUBSCRIBE", name, NULL);
+	ch->ready = false;
+	ch->asked = !bus_conn_send(
+		&b->sub, NULL, NULL, ch->pattern ? "PSUBSCRIBE" : "SUBSCRIBE", name, NULL);
+	if (!ch->asked)
+		bus_beat_soon(b);
+}
+
+/* Those that there was no memory to ask for. */
+static void subscribe_missing(struct bus *b)
+{
+	hmap_foreach (&b->channels, it) {
+		struct bus_channel *ch = it.value;
+
+		if (b->sub.up && !ch->asked)
+			subscribe(b, it.key, ch);
+	}
 }
 
 int bus_channel_add(struct bus *b, const char *name, const struct bus_channel *channel)
@@ -72,7 +88,7 @@ int bus_channel_add(struct bus *b, const char *name, const struct bus_channel *c
 	if (!ch)
 		return -ENOMEM;
 	*ch = *channel;
-	ch->ready = false;
+	ch->ready = ch->asked = false;
 	if (hmap_set_str(&b->channels, name, ch)) {
 		free(ch);
 		return -ENOMEM;
@@ -86,12 +102,8 @@ static void on_sub_up(struct bus_conn *c)
 {
 	struct bus *b = c->data;
 
-	hmap_foreach (&b->channels, it) {
-		struct bus_channel *ch = it.value;
-
-		ch->ready = false;
-		subscribe(b, it.key, ch);
-	}
+	hmap_foreach (&b->channels, it)
+		subscribe(b, it.key, it.value);
 }
 
 static void on_push(struct bus_conn *c, const redisReply *r)
@@ -175,6 +187,12 @@ void bus_soon(struct bus *b)
 		timer_start(&b->soon, 0, 0);
 }
 
+void bus_beat_soon(struct bus *b)
+{
+	if (!b->closing)
+		timer_start(&b->beat, BEAT_SOON_MS, BEAT_MS);
+}
+
 static void on_soon(struct timer *t)
 {
 	struct bus *b = t->data;
@@ -189,6 +207,7 @@ static void on_beat(struct timer *t)
 {
 	struct bus *b = t->data;
 
+	subscribe_missing(b);
 	bus_state_check(b);
 	bus_sync_check_all(b);
 	bus_queue_on_beat(b);

@@ -105,6 +105,9 @@ struct bus_topic_ops {
 	 * the state on disk turns out to be what Redis has. May be NULL. */
 	void (*on_batch_end)(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 };
+/* Called in on_record by who has no memory for the record: it comes again within a second, and the
+ * generation is not reached before. */
+void bus_record_lost(struct bus *b);
 
 /* Mirrors the topic of that owner. In the call itself the last good state on disk, if any, is
  * delivered. Before the first delivery a topic is unknown. Several subscribers may share a topic;

@@ -15,11 +15,12 @@
 
 /* ---- the cache ---- */
 
-static void sum_begin(mbedtls_md_context_t *sum)
+static int sum_begin(mbedtls_md_context_t *sum)
 {
 	mbedtls_md_init(sum);
-	mbedtls_md_setup(sum, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 0);
-	mbedtls_md_starts(sum);
+	if (mbedtls_md_setup(sum, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 0))
+		return -ENOMEM;
+	return mbedtls_md_starts(sum) ? -EIO : 0;
 }
 
 static bool sum_is(mbedtls_md_context_t *sum, const char *digest)
@@ -36,12 +37,11 @@ static bool cache_is_good(const char *path, const char *digest)
 {
 	static const size_t step = 65536;
 	uint8_t *chunk = malloc(step);
-	FILE *f = chunk ? fopen(path, "rbe") : NULL;
 	mbedtls_md_context_t sum;
+	FILE *f = !sum_begin(&sum) && chunk ? fopen(path, "rbe") : NULL;
 	bool good = false;
 	size_t n;
 
-	sum_begin(&sum);
 	while (f && (n = fread(chunk, 1, step, f)) > 0)
 		mbedtls_md_update(&sum, chunk, n);
 	if (f) {
@@ -157,8 +157,7 @@ static int begin_tmp(struct blob_get *g)
 	g->fd = mkostemp(g->tmp, O_CLOEXEC);
 	if (g->fd < 0)
 		return -errno;
-	sum_begin(&g->sum);
-	return 0;
+	return sum_begin(&g->sum);
 }
 
 static int append_tmp(struct blob_get *g)

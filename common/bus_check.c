@@ -13,6 +13,7 @@ struct check {
 	struct bus *bus;
 	enum bus_daemon owner;
 	char epoch[33];
+	bool has_no_second; /* question: there was no memory for it */
 };
 
 static const redisReply *find_field(const redisReply *r, const char *name)
@@ -38,7 +39,7 @@ static void compare(struct mirror *m, const char *epoch, const redisReply *field
 	}
 	if (!strcmp(epoch, m->refused_epoch) && stamp_equal(&s, &m->refused))
 		return;
-	if (!same_state(m, epoch, &s))
+	if (!same_state(m, epoch, &s) || m->lost)
 		sync_want(m);
 	else if (!m->current)
 		mirror_finish(m, epoch, &s);
@@ -62,12 +63,20 @@ static void on_check_gens(void *arg, const redisReply *r)
 	free(c);
 }
 
+static void end_check(struct check *c)
+{
+	c->bus->checking[c->owner] = false;
+	free(c);
+}
+
 static void on_check_epoch(void *arg, const redisReply *r)
 {
 	struct check *c = arg;
 
 	if (r && r->type == REDIS_REPLY_STRING && r->len < sizeof(c->epoch))
 		memcpy(c->epoch, r->str, r->len + 1);
+	if (c->has_no_second)
+		end_check(c);
 }
 
 static void check_owner(struct bus *b, enum bus_daemon owner)
@@ -75,8 +84,10 @@ static void check_owner(struct bus *b, enum bus_daemon owner)
 	struct check *c = calloc(1, sizeof(*c));
 	char key[BUS_NAME_MAX];
 
-	if (!c)
+	if (!c) {
+		bus_beat_soon(b);
 		return;
+	}
 	c->bus = b;
 	c->owner = owner;
 	b->check[owner] = false;
@@ -86,13 +97,11 @@ static void check_owner(struct bus *b, enum bus_daemon owner)
 		snprintf(key, sizeof(key), "culvert:gens:%s", bus_name(b, owner));
 		if (!bus_conn_send(&b->cmd, on_check_gens, c, "HGETALL", key, NULL))
 			return;
-		/* The first reply still refers to c; it is kept until the bus ends the connection.
-		 */
-		log_error("bus: out of memory");
-		return;
+		c->has_no_second = true; /* the first answer still refers to c */
+	} else {
+		end_check(c);
 	}
-	b->checking[owner] = false;
-	free(c);
+	bus_beat_soon(b);
 }
 
 void bus_sync_on_soon(struct bus *b)

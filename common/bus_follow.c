@@ -121,6 +121,7 @@ static void apply_announced(struct mirror *m, const struct announcement *a)
 
 		if (text)
 			mirror_set(m, v->string, text);
+		m->lost |= !text;
 		cJSON_free(text);
 	}
 	cJSON_ArrayForEach (v, json_get(a->json, "del"))

@@ -57,21 +57,25 @@ struct mirror *bus_mirror_get(struct bus *b, enum bus_topic topic, enum bus_daem
 
 /* ---- delivery ---- */
 
-/* Decodes a record; a record that claims another id than its field is unusable. */
+/* Decodes a record; a record that claims another id than its field is unusable. -ENOMEM, or -EINVAL
+ * and why. */
 static int decode(const struct mirror *m, const char *id, const char *text, void **out, char *err,
 	size_t err_len)
 {
 	enum rec_type type = bus_topics[m->topic].record;
-	cJSON *json = json_parse(text, strlen(text));
+	cJSON *json;
+	int ret = json_read(text, strlen(text), &json);
 	const cJSON *own_id = json_get(json, "id");
 	void *rec = calloc(1, rec_size(type));
-	int ret = -EINVAL;
 
-	if (!json || !rec)
-		snprintf(err, err_len, "not JSON");
-	else if (cJSON_IsString(own_id) && strcmp(own_id->valuestring, id))
+	snprintf(err, err_len, "not JSON");
+	if (!rec)
+		ret = -ENOMEM;
+	if (!ret && cJSON_IsString(own_id) && strcmp(own_id->valuestring, id)) {
 		snprintf(err, err_len, "another id than its key");
-	else
+		ret = -EINVAL;
+	}
+	if (!ret)
 		ret = codec_decode(type, CODEC_LENIENT, json, rec, err, err_len);
 	cJSON_Delete(json);
 	if (ret) {
@@ -82,13 +86,21 @@ static int decode(const struct mirror *m, const char *id, const char *text, void
 	return ret;
 }
 
-static void deliver(const struct mirror *m, const char *id, const void *rec)
+/* Have all taken it? */
+static bool deliver(const struct mirror *m, const char *id, const void *rec)
 {
+	m->bus->record_lost = false;
 	list_foreach_safe (&((struct mirror *)(uintptr_t)m)->subscribers, it) {
 		const struct subscriber *s = container_of(it, struct subscriber, node);
 
 		s->ops->on_record(s->arg, m->topic, m->owner, id, rec);
 	}
+	return !m->bus->record_lost;
+}
+
+void bus_record_lost(struct bus *b)
+{
+	b->record_lost = true;
 }
 
 static void free_decoded(const struct mirror *m, void *rec)
@@ -100,10 +112,16 @@ static void free_decoded(const struct mirror *m, void *rec)
 static void set_unusable(
 	struct mirror *m, struct mirror_rec *r, const char *id, const char *text, const char *why)
 {
+	char *copy = strdup(text);
+
+	if (!copy) {
+		m->lost = true;
+		return;
+	}
 	m->bus->counters.unusable++;
 	m->unusable += !r->bad;
 	free_text(r->bad);
-	r->bad = strdup(text);
+	r->bad = copy;
 	log_warning("bus: record unusable, %s topic=%s owner=%s id=%s why=%s",
 		r->text ? "keeping the last good one" : "left out", bus_topics[m->topic].name,
 		bus_daemon_name(m->owner), id, why);
@@ -130,32 +148,45 @@ static void clear_bad(struct mirror *m, struct mirror_rec *r)
 	r->bad = NULL;
 }
 
+/* A version that is usable and new. Takes over text. */
+static void take(struct mirror *m, struct mirror_rec *r, const char *id, char *text, void *rec)
+{
+	const struct rec_head *head = rec;
+
+	free_text(r->text);
+	r->text = text;
+	clear_bad(m, r);
+	m->changed = true;
+	m->bus->counters.ignored_fields += head->ignored;
+	m->bus->counters.closed += head->closed;
+	r->lost = !deliver(m, id, rec);
+	m->lost |= r->lost;
+}
+
 void mirror_set(struct mirror *m, const char *id, const char *text)
 {
 	struct mirror_rec *r = get_rec(m, id);
 	char why[160], *copy;
 	void *rec;
+	int err;
 
-	if (!r || (r->bad && !strcmp(r->bad, text)))
+	if (r && r->bad && !strcmp(r->bad, text))
 		return;
-	if (r->text && !strcmp(r->text, text)) {
+	if (r && r->text && !r->lost && !strcmp(r->text, text)) {
 		clear_bad(m, r);
 		return;
 	}
-	if (decode(m, id, text, &rec, why, sizeof(why))) {
-		set_unusable(m, r, id, text, why);
+	copy = r ? strdup(text) : NULL;
+	err = copy ? decode(m, id, text, &rec, why, sizeof(why)) : -ENOMEM;
+	if (err) {
+		free_text(copy);
+		if (err == -ENOMEM)
+			m->lost = true;
+		else
+			set_unusable(m, r, id, text, why);
 		return;
 	}
-	copy = strdup(text);
-	if (copy) {
-		free_text(r->text);
-		r->text = copy;
-		clear_bad(m, r);
-	}
-	m->changed = true;
-	m->bus->counters.ignored_fields += ((struct rec_head *)rec)->ignored;
-	m->bus->counters.closed += ((struct rec_head *)rec)->closed;
-	deliver(m, id, rec);
+	take(m, r, id, copy, rec);
 	free_decoded(m, rec);
 }
 
@@ -164,6 +195,7 @@ void mirror_remove(struct mirror *m, const char *id)
 	char *copy = strdup(id); /* id may be the map's own key */
 	struct mirror_rec *r = copy ? hmap_take_str(&m->records, id) : NULL;
 
+	m->lost |= !copy;
 	if (r) {
 		clear_bad(m, r);
 		if (r->text) {
@@ -194,6 +226,15 @@ void mirror_finish(struct mirror *m, const char *epoch, const struct stamp *stam
 {
 	bool tell = m->changed || !m->known || !m->current || !stamp_equal(&m->stamp, stamp);
 
+	if (m->lost) {
+		if (!m->failed)
+			log_error("bus: no memory for a change, it is read again topic=%s owner=%s",
+				bus_topics[m->topic].name, bus_daemon_name(m->owner));
+		m->failed = true;
+		m->current = false;
+		bus_beat_soon(m->bus);
+		return;
+	}
 	if (m->changed || !m->known || strcmp(m->epoch, epoch) || !stamp_equal(&m->stamp, stamp))
 		bus_disk_changed(m->bus);
 	snprintf(m->epoch, sizeof(m->epoch), "%s", epoch);
@@ -262,8 +303,11 @@ static void on_message(void *arg, const char *channel, const char *text, size_t 
 	struct announcement *a = calloc(1, sizeof(*a));
 
 	(void)channel;
-	if (!a)
+	if (!a) {
+		m->bus->check[m->owner] = true;
+		bus_soon(m->bus);
 		return;
+	}
 	a->size = len;
 	a->json = len <= ANNOUNCEMENT_MAX ? json_parse(text, len) : NULL;
 	if (!a->json || !read_announcement(a)) {
@@ -292,17 +336,25 @@ static void replay(struct mirror *m, const struct subscriber *s)
 	void *rec;
 
 	hmap_foreach (&m->records, it) {
-		const struct mirror_rec *r = it.value;
+		struct mirror_rec *r = it.value;
+		int err = r->text ? decode(m, it.key, r->text, &rec, why, sizeof(why)) : 0;
 
 		if (!r->text)
 			continue;
-		if (decode(m, it.key, r->text, &rec, why, sizeof(why))) {
+		if (err == -ENOMEM) {
+			m->lost = r->lost = true;
+			continue;
+		}
+		if (err) {
 			m->bus->counters.unusable++;
 			log_warning("bus: kept record unusable topic=%s owner=%s id=%s why=%s",
 				bus_topics[m->topic].name, bus_daemon_name(m->owner), it.key, why);
 			continue;
 		}
+		m->bus->record_lost = false;
 		s->ops->on_record(s->arg, m->topic, m->owner, it.key, rec);
+		r->lost |= m->bus->record_lost;
+		m->lost |= r->lost;
 		free_decoded(m, rec);
 	}
 	if (s->ops->on_batch_end)
@@ -387,7 +439,7 @@ static void report_one(const struct mirror *m, cJSON *applied, cJSON *mirrors)
 	cJSON_AddBoolToObject(one, "current", m->current);
 	if (m->unusable)
 		cJSON_AddNumberToObject(one, "unusable", (double)m->unusable);
-	cJSON_AddItemToObject(mirrors, name, one);
+	json_add(mirrors, name, one);
 }
 
 void bus_mirror_report(const struct bus *b, cJSON *status)

@@ -7,6 +7,7 @@
 struct mirror_rec {
 	char *text; /* last usable version; NULL when there was none */
 	char *bad;  /* the version in Redis when it is unusable, else NULL */
+	bool lost;  /* a subscriber had no memory for it */
 };
 
 /* A change that was announced while a read was under way. */
@@ -39,6 +40,7 @@ struct mirror {
 	uint64_t applied;	   /* reported by the daemon */
 	bool known, live, current; /* live: its channel is subscribed */
 	bool failed;		   /* the last read failed: logged once */
+	bool lost;		   /* a change was not taken for want of memory: read again */
 	bool wanted;		   /* to be read when the reader is free */
 	uint64_t unusable;	   /* records without a usable current version */
 

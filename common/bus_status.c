@@ -41,6 +41,8 @@ static char *make_status(const struct bus *b)
 	int64_t now = clock_wall_ms(), uptime_s = (now - b->started_at) / 1000;
 	char *text;
 
+	if (!s)
+		return NULL;
 	cJSON_AddNumberToObject(s, "v", 1);
 	cJSON_AddStringToObject(s, "daemon", bus_daemon_name(b->self));
 	if (*b->gateway)

@@ -211,6 +211,7 @@ void sync_apply(struct mirror *m)
 		return;
 	}
 	m->phase = MIRROR_SETTING;
+	m->lost = false;
 	m->cursor = (struct hmap_iter){ 0 };
 	timer_start(&m->bus->work, TURN_MS, 0);
 }

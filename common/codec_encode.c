@@ -9,11 +9,7 @@ static cJSON *encode_record(enum rec_type type, const void *rec)
 {
 	cJSON *out = cJSON_CreateObject();
 
-	if (out && !encode_fields(type, rec, out)) {
-		cJSON_Delete(out);
-		out = NULL;
-	}
-	return out;
+	return json_whole(out, out && encode_fields(type, rec, out));
 }
 
 static cJSON *encode_strs(const struct rec_strs *strs)
@@ -21,13 +17,7 @@ static cJSON *encode_strs(const struct rec_strs *strs)
 	cJSON *out = cJSON_CreateArray();
 
 	for (size_t i = 0; out && i < strs->n; i++) {
-		cJSON *item = cJSON_CreateString(strs->v[i]);
-
-		if (!item || !cJSON_AddItemToArray(out, item)) {
-			cJSON_Delete(item);
-			cJSON_Delete(out);
-			out = NULL;
-		}
+		out = json_whole(out, json_push(out, cJSON_CreateString(strs->v[i])));
 	}
 	return out;
 }
@@ -37,13 +27,9 @@ static cJSON *encode_objs(enum rec_type type, const struct codec_objs *objs)
 	cJSON *out = cJSON_CreateArray();
 
 	for (size_t i = 0; out && i < objs->n; i++) {
-		cJSON *item = encode_record(type, (const char *)objs->v + i * rec_size(type));
+		const void *rec = (const char *)objs->v + i * rec_size(type);
 
-		if (!item || !cJSON_AddItemToArray(out, item)) {
-			cJSON_Delete(item);
-			cJSON_Delete(out);
-			out = NULL;
-		}
+		out = json_whole(out, json_push(out, encode_record(type, rec)));
 	}
 	return out;
 }
@@ -105,14 +91,6 @@ static cJSON *encode_value(const struct codec_field *f, const void *at)
 	return NULL;
 }
 
-static bool add(cJSON *out, const char *name, cJSON *value)
-{
-	if (value && cJSON_AddItemToObject(out, name, value))
-		return true;
-	cJSON_Delete(value);
-	return false;
-}
-
 static bool encode_fields(enum rec_type type, const void *rec, cJSON *out)
 {
 	const struct codec_field *fields = codec_record(type)->fields;
@@ -129,12 +107,12 @@ static bool encode_fields(enum rec_type type, const void *rec, cJSON *out)
 			continue;
 		}
 		if (is_there(f, at, (head->present >> i) & 1)) {
-			if (!add(out, f->name, encode_value(f, at)))
+			if (!json_add(out, f->name, encode_value(f, at)))
 				return false;
 		} else if (closed && (f->flags & F_RESTRICT) && f->type != CODEC_TYPE_JSON) {
 			/* A closed record must read as a closed one again; null is wrong anywhere.
 			 */
-			if (!add(out, f->name, cJSON_CreateNull()))
+			if (!json_add(out, f->name, cJSON_CreateNull()))
 				return false;
 			closed = false;
 		}

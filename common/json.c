@@ -221,7 +221,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* Sorted, so that an object of many keys is not quadratic. */
-static bool has_duplicates_sorted(const cJSON *object, size_t n)
+static int check_names_sorted(const cJSON *object, size_t n)
 {
 	const char **names = malloc(n * sizeof(*names));
 	const cJSON *item;
@@ -229,66 +229,87 @@ static bool has_duplicates_sorted(const cJSON *object, size_t n)
 	size_t i = 0;
 
 	if (!names)
-		return true;
+		return -ENOMEM;
 	cJSON_ArrayForEach (item, object)
 		names[i++] = item->string;
 	qsort(names, n, sizeof(*names), compare_names);
 	for (i = 1; i < n && !found; i++)
 		found = !strcmp(names[i - 1], names[i]);
 	free(names);
-	return found;
+	return found ? -EINVAL : 0;
 }
 
-static bool has_duplicates(const cJSON *object)
+/* No name is there twice. */
+static int check_names(const cJSON *object)
 {
 	size_t n = (size_t)cJSON_GetArraySize(object);
 	const cJSON *a, *b;
 
 	if (n > FEW_KEYS)
-		return has_duplicates_sorted(object, n);
+		return check_names_sorted(object, n);
 	for (a = object->child; a; a = a->next) {
 		for (b = a->next; b; b = b->next) {
 			if (!strcmp(a->string, b->string))
-				return true;
+				return -EINVAL;
 		}
 	}
-	return false;
+	return 0;
 }
 
 /* What the text alone does not show: equal keys once unescaped, numbers beyond a double. */
-static bool check_tree(const cJSON *value)
+static int check_tree(const cJSON *value)
 {
 	const cJSON *item;
+	int err = 0;
 
 	if (cJSON_IsNumber(value))
-		return isfinite(value->valuedouble);
-	if (cJSON_IsObject(value) && has_duplicates(value))
-		return false;
+		return isfinite(value->valuedouble) ? 0 : -EINVAL;
+	if (cJSON_IsObject(value))
+		err = check_names(value);
 	cJSON_ArrayForEach (item, value) {
-		if (!check_tree(item))
-			return false;
+		if (err)
+			break;
+		err = check_tree(item);
 	}
-	return true;
+	return err;
+}
+
+static bool check_text(const char *text, size_t len)
+{
+	struct checker c = { .p = (const unsigned char *)text };
+
+	if (!len)
+		return false;
+	c.end = c.p + len;
+	if (!check_value(&c))
+		return false;
+	skip_blanks(&c);
+	return c.p == c.end;
+}
+
+int json_read(const char *text, size_t len, cJSON **out)
+{
+	int err;
+
+	*out = NULL;
+	if (!check_text(text, len))
+		return -EINVAL;
+	*out = cJSON_ParseWithLength(text, len);
+	if (!*out)
+		return -ENOMEM;
+	err = check_tree(*out);
+	if (err) {
+		cJSON_Delete(*out);
+		*out = NULL;
+	}
+	return err;
 }
 
 cJSON *json_parse(const char *text, size_t len)
 {
-	struct checker c = { .p = (const unsigned char *)text };
 	cJSON *value;
 
-	if (!len)
-		return NULL;
-	c.end = c.p + len;
-	if (!check_value(&c))
-		return NULL;
-	skip_blanks(&c);
-	if (c.p != c.end)
-		return NULL;
-	value = cJSON_ParseWithLength(text, len);
-	if (value && !check_tree(value)) {
-		cJSON_Delete(value);
-		value = NULL;
-	}
+	json_read(text, len, &value);
 	return value;
 }
 
@@ -380,6 +401,32 @@ char *json_format(const cJSON *value)
 		return NULL;
 	}
 	return (char *)buf_release(&out, &len);
+}
+
+bool json_add(cJSON *object, const char *name, cJSON *item)
+{
+	bool is_added = item && cJSON_AddItemToObject(object, name, item);
+
+	if (!is_added)
+		cJSON_Delete(item);
+	return is_added;
+}
+
+bool json_push(cJSON *array, cJSON *item)
+{
+	bool is_added = item && cJSON_AddItemToArray(array, item);
+
+	if (!is_added)
+		cJSON_Delete(item);
+	return is_added;
+}
+
+cJSON *json_whole(cJSON *value, bool is_whole)
+{
+	if (value && is_whole)
+		return value;
+	cJSON_Delete(value);
+	return NULL;
 }
 
 const cJSON *json_get(const cJSON *object, const char *name)

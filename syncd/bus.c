@@ -58,7 +58,8 @@ static void on_setting(
 	struct syncd *s = arg;
 
 	(void)topic, (void)owner;
-	settings_apply(&s->settings, id, rec);
+	if (settings_apply(&s->settings, id, rec) == -ENOMEM)
+		bus_record_lost(s->daemon->bus);
 }
 
 static void on_settings_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

@@ -93,23 +93,30 @@ static void free_retired(struct directory *d)
 	}
 }
 
-/* Replaces the record of that id (rec NULL: takes it out). */
-static int store(
+/* Replaces the record of that id (rec NULL: takes it out). Without memory the old one stays until
+ * the bus brings the new one again. */
+static void store(
 	struct directory *d, struct hmap *map, enum rec_type type, const char *id, const void *rec)
 {
-	void *copy = NULL, *old = hmap_take_str(map, id);
-	int err = 0;
+	void *old = hmap_find_str(map, id), *copy;
 
-	retire(d, type, old);
-	if (!rec)
-		return 0;
+	if (!rec) {
+		retire(d, type, hmap_take_str(map, id));
+		return;
+	}
 	copy = calloc(1, rec_size(type));
-	err = copy ? rec_copy(type, rec, copy) : -ENOMEM;
-	if (!err)
-		err = hmap_set_str(map, id, copy);
-	if (err)
+	if (!copy || rec_copy(type, rec, copy)) {
 		free(copy);
-	return err;
+		bus_record_lost(d->bus);
+		return;
+	}
+	if (hmap_set_str(map, id, copy)) {
+		rec_fini(type, copy);
+		free(copy);
+		bus_record_lost(d->bus);
+		return;
+	}
+	retire(d, type, old);
 }
 
 static void unindex(struct directory *d, struct entry *e)
@@ -131,8 +138,10 @@ static void index_addresses(struct directory *d, struct entry *e)
 		bool is_mine = !other || other == e || strcmp(e->rec.id, other->rec.id) < 0;
 		char text[ADDR_STRLEN];
 
-		if (is_mine)
-			hmap_set(&d->by_addr, a, sizeof(*a), e);
+		if (is_mine && hmap_set(&d->by_addr, a, sizeof(*a), e)) {
+			d->has_conflicts = true; /* so that it is indexed with what comes next */
+			bus_record_lost(d->bus);
+		}
 		if (!other || other == e)
 			continue;
 		d->has_conflicts = true;
@@ -314,7 +323,7 @@ static void add_device(struct directory *d, const char *id, const struct rec_dev
 	struct entry *e = calloc(1, sizeof(*e));
 
 	if (!e || rec_copy(REC_device, rec, &e->rec) || hmap_set_str(&d->by_id, id, e)) {
-		log_error("no memory for a device device=%s", id);
+		bus_record_lost(d->bus);
 		if (e)
 			free_entry(e);
 		return;
@@ -338,7 +347,7 @@ static void set_device(struct directory *d, const char *id, const struct rec_dev
 	}
 	old = e->rec;
 	if (rec_copy(REC_device, rec, &e->rec)) {
-		log_error("no memory for a device device=%s", id);
+		bus_record_lost(d->bus);
 		e->rec = old;
 		return;
 	}
@@ -374,8 +383,7 @@ static void on_group_record(
 	struct directory *d = arg;
 
 	(void)owner;
-	if (store(d, &d->groups, bus_topic_record(topic), id, rec))
-		log_error("no memory for a record topic=groups");
+	store(d, &d->groups, bus_topic_record(topic), id, rec);
 	touch_group(d, id);
 }
 
@@ -386,8 +394,7 @@ static void on_pref_record(
 	struct directory *d = arg;
 	struct entry *e;
 
-	if (store(d, &d->prefs[owner == BUS_SYNCD], bus_topic_record(topic), id, rec))
-		log_error("no memory for a record topic=device_prefs");
+	store(d, &d->prefs[owner == BUS_SYNCD], bus_topic_record(topic), id, rec);
 	if (!strncmp(id, "group:", 6)) {
 		touch_group(d, id + 6);
 	} else if (!strncmp(id, "device:", 7)) {
@@ -405,8 +412,7 @@ static void on_usage_record(
 
 	(void)topic;
 	(void)owner;
-	if (store(d, &d->usage, REC_usage, id, rec))
-		log_error("no memory for a record topic=usage");
+	store(d, &d->usage, REC_usage, id, rec);
 	if (e)
 		resolve(d, e);
 }
@@ -415,10 +421,13 @@ static void on_setting_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
+	int err = settings_apply(&d->settings, id, rec);
 
 	(void)topic;
 	(void)owner;
-	if (settings_apply(&d->settings, id, rec))
+	if (err == -ENOMEM)
+		bus_record_lost(d->bus);
+	if (err != -ENOENT)
 		d->all_dirty = d->settings_dirty = true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "common/log.h"
 #include "common/policy/store.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,16 +46,17 @@ static void on_category(
 	struct rec_category *copy;
 
 	(void)topic;
-	hmap_remove_str(map, id);
-	if (!rec)
+	if (!rec) {
+		hmap_remove_str(map, id);
 		return;
+	}
 	copy = calloc(1, sizeof(*copy));
 	if (!copy || rec_copy(REC_category, rec, copy)) {
-		log_error("no memory for a record topic=categories");
 		free(copy);
+		bus_record_lost(p->bus);
 	} else if (hmap_set_str(map, id, copy)) {
-		log_error("no memory for a record topic=categories");
 		free_category(copy);
+		bus_record_lost(p->bus);
 	}
 }
 
@@ -88,29 +89,8 @@ static struct list *make_chain(struct hmap *index, const char *key)
 	return chain;
 }
 
-static int add_pref(struct policy *p, int o, const char *id, const struct rec_category_pref *rec)
+static void unlink_pref(struct policy *p, int o, struct category_pref *pref)
 {
-	struct category_pref *pref = calloc(1, sizeof(*pref));
-	char key[KEY_LEN];
-	struct list *chain;
-
-	if (!pref || rec_copy(REC_category_pref, rec, &pref->rec)) {
-		free(pref);
-		return -1;
-	}
-	pref_key(rec, key);
-	chain = make_chain(&p->pref_index[o], key);
-	if (!chain || hmap_set_str(&p->category_prefs[o], id, pref)) {
-		free_pref(pref);
-		return -1;
-	}
-	list_add(chain, &pref->node);
-	return 0;
-}
-
-static void remove_pref(struct policy *p, int o, const char *id)
-{
-	struct category_pref *pref = hmap_take_str(&p->category_prefs[o], id);
 	const struct list *chain;
 	char key[KEY_LEN];
 
@@ -121,7 +101,37 @@ static void remove_pref(struct policy *p, int o, const char *id)
 	chain = hmap_find_str(&p->pref_index[o], key);
 	if (chain && list_is_empty(chain))
 		hmap_remove_str(&p->pref_index[o], key);
-	free_pref(pref);
+}
+
+/* Without memory the old one stays. */
+static int set_pref(struct policy *p, int o, const char *id, const struct rec_category_pref *rec)
+{
+	struct category_pref *pref = calloc(1, sizeof(*pref));
+	struct category_pref *old = hmap_find_str(&p->category_prefs[o], id);
+	char key[KEY_LEN];
+	struct list *chain;
+
+	if (!pref || rec_copy(REC_category_pref, rec, &pref->rec)) {
+		free(pref);
+		return -ENOMEM;
+	}
+	pref_key(rec, key);
+	chain = make_chain(&p->pref_index[o], key);
+	if (!chain) {
+		free_pref(pref);
+		return -ENOMEM;
+	}
+	list_add(chain, &pref->node);
+	if (!old && hmap_set_str(&p->category_prefs[o], id, pref)) {
+		unlink_pref(p, o, pref);
+		free_pref(pref);
+		return -ENOMEM;
+	}
+	if (old) {
+		unlink_pref(p, o, old);
+		hmap_set_str(&p->category_prefs[o], id, pref); /* in its place: takes no memory */
+	}
+	return 0;
 }
 
 static void on_pref(
@@ -131,9 +141,13 @@ static void on_pref(
 	int o = owner == BUS_SYNCD;
 
 	(void)topic;
-	remove_pref(p, o, id);
-	if (rec && add_pref(p, o, id, rec))
-		log_error("no memory for a record topic=category_prefs");
+	if (rec) {
+		if (set_pref(p, o, id, rec))
+			bus_record_lost(p->bus);
+		return;
+	}
+	unlink_pref(p, o, hmap_find_str(&p->category_prefs[o], id));
+	hmap_remove_str(&p->category_prefs[o], id);
 }
 
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

@@ -82,17 +82,27 @@ void policy_prefetch(const struct policy *p, const char *host, size_t host_len)
 		domainset_prefetch(&p->set, host, host_len);
 }
 
-static void take_list_ids(struct policy *p, const struct rec_domainset *rec)
+/* Without memory the old ones stay. */
+static int take_list_ids(struct policy *p, const struct rec_domainset *rec)
 {
-	free_lists(p->lists);
-	p->lists_used = 0;
+	char *fresh[64] = { NULL };
+	uint64_t used = 0;
+
 	for (size_t i = 0; i < rec->lists.n && i < 64; i++) {
 		if (!*rec->lists.v[i])
 			continue;
-		p->lists[i] = strdup(rec->lists.v[i]);
-		p->lists_used |= 1ULL << i;
+		fresh[i] = strdup(rec->lists.v[i]);
+		if (!fresh[i]) {
+			free_lists(fresh);
+			return -ENOMEM;
+		}
+		used |= 1ULL << i;
 	}
+	free_lists(p->lists);
+	memcpy(p->lists, fresh, sizeof(fresh));
+	p->lists_used = used;
 	recompute_default_off(p);
+	return 0;
 }
 
 static void on_domainset(
@@ -105,8 +115,10 @@ static void on_domainset(
 	(void)owner;
 	if (strcmp(id, "main") || !d)
 		return; /* a set that is gone leaves the last good in force */
-	take_list_ids(p, d);
-	policy_image_want(&p->set_image, d->blob);
+	if (take_list_ids(p, d))
+		bus_record_lost(p->bus);
+	else
+		policy_image_want(&p->set_image, d->blob);
 }
 
 static void on_domainset_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -146,12 +158,13 @@ static void on_list(
 	      : !f)
 		return;
 	p->lists_changed = true;
-	hmap_remove_str(&p->list_facts, id);
-	if (!l)
+	if (!l) {
+		hmap_remove_str(&p->list_facts, id);
 		return;
+	}
 	f = calloc(1, sizeof(*f) + strlen(title) + 1);
 	if (!f || hmap_set_str(&p->list_facts, id, f)) {
-		log_error("no memory for a list list=%s", id);
+		bus_record_lost(p->bus);
 		free(f);
 		return;
 	}

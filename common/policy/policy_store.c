@@ -132,9 +132,9 @@ static struct rule_index *make_index(struct rule_set *s, const char *scope)
 	return x;
 }
 
-static void remove_rule(struct rule_set *s, int owner, const char *id)
+/* One that no record map has any more. */
+static void drop_rule(struct rule_set *s, struct ruled *r)
 {
-	struct ruled *r = hmap_take_str(&s->records[owner], id);
 	char scope[SCOPE_LEN];
 	struct rule_index *x;
 
@@ -148,12 +148,15 @@ static void remove_rule(struct rule_set *s, int owner, const char *id)
 	free_ruled(r);
 }
 
-static struct ruled *new_rule(enum rule_kind kind, int owner, enum rec_type type, const void *rec)
+/* -EINVAL: its pattern matches nothing. */
+static int new_rule(
+	enum rule_kind kind, int owner, enum rec_type type, const void *rec, struct ruled **out)
 {
 	struct ruled *r = calloc(1, sizeof(*r));
+	int err;
 
 	if (!r)
-		return NULL;
+		return -ENOMEM;
 	r->type = type;
 	r->kind = kind;
 	r->owner = owner;
@@ -162,13 +165,35 @@ static struct ruled *new_rule(enum rule_kind kind, int owner, enum rec_type type
 	if (!r->rec || rec_copy(type, rec, r->rec)) {
 		free(r->rec);
 		free(r);
-		return NULL;
+		return -ENOMEM;
 	}
-	if (parse_pattern(r)) {
+	err = parse_pattern(r);
+	if (err)
 		free_ruled(r);
-		return NULL;
-	}
-	return r;
+	else
+		*out = r;
+	return err;
+}
+
+/* In the place of the one of that id, which stays without memory. */
+static int put_rule(struct rule_set *s, const char *id, struct ruled *r)
+{
+	struct ruled *old = hmap_find_str(&s->records[r->owner], id);
+	char scope[SCOPE_LEN];
+	struct rule_index *x;
+	int err;
+
+	scope_of(r, scope);
+	x = make_index(s, scope);
+	err = x ? rule_index_add(x, &r->rule) : -ENOMEM;
+	if (err)
+		return err;
+	err = hmap_set_str(&s->records[r->owner], id, r);
+	if (err)
+		rule_index_remove(x, &r->rule);
+	else
+		drop_rule(s, old);
+	return err;
 }
 
 static void on_rule(
@@ -178,29 +203,19 @@ static void on_rule(
 	enum rule_kind kind = kind_of(topic);
 	struct rule_set *s = &p->rules[kind];
 	int o = owner == BUS_SYNCD;
-	char scope[SCOPE_LEN];
-	struct rule_index *x;
-	struct ruled *r;
+	struct ruled *r = NULL;
+	int err = rec ? new_rule(kind, o, bus_topic_record(topic), rec, &r) : 0;
 
-	remove_rule(s, o, id);
-	if (!rec)
-		return;
-	r = new_rule(kind, o, bus_topic_record(topic), rec);
-	if (!r) {
+	if (r)
+		err = put_rule(s, id, r);
+	else if (err != -ENOMEM)
+		drop_rule(s, hmap_take_str(&s->records[o], id));
+	if (err == -ENOMEM) {
+		free_ruled(r);
+		bus_record_lost(p->bus);
+	} else if (err) {
 		log_warning("rule ignored, its pattern matches nothing topic=%s id=%s",
 			bus_topic_name(topic), id);
-		return;
-	}
-	scope_of(r, scope);
-	x = make_index(s, scope);
-	if (!x || hmap_set_str(&s->records[o], id, r)) {
-		log_error("no memory for a rule topic=%s", bus_topic_name(topic));
-		free_ruled(r);
-		return;
-	}
-	if (rule_index_add(x, &r->rule)) {
-		log_error("no memory for a rule topic=%s", bus_topic_name(topic));
-		free_ruled(hmap_take_str(&s->records[o], id));
 	}
 }
 

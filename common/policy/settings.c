@@ -195,8 +195,13 @@ static int set_device_defaults(struct settings *s, const cJSON *value)
 	struct rec_policy_fields fresh = { 0 };
 	char why[160];
 
-	if (value &&
-		codec_decode(REC_policy_fields, CODEC_LENIENT, value, &fresh, why, sizeof(why))) {
+	int err = value ? codec_decode(
+				  REC_policy_fields, CODEC_LENIENT, value, &fresh, why, sizeof(why))
+			: 0;
+
+	if (err == -ENOMEM)
+		return err;
+	if (err) {
 		log_warning("setting refused key=device_defaults error=%s", why);
 		s->device_defaults.head.closed = true;
 		return -EINVAL;
@@ -414,7 +419,7 @@ int settings_check(const char *id, const cJSON *value)
 	return err;
 }
 
-bool settings_apply(struct settings *s, const char *id, const struct rec_setting *rec)
+int settings_apply(struct settings *s, const char *id, const struct rec_setting *rec)
 {
 	for (size_t i = 0; i < sizeof(setters) / sizeof(*setters); i++) {
 		if (strcmp(setters[i].key, id))
@@ -423,9 +428,9 @@ bool settings_apply(struct settings *s, const char *id, const struct rec_setting
 		static const cJSON none = { .type = cJSON_NULL };
 		const cJSON *value = !rec ? NULL : rec->value ? rec->value : &none;
 		int err = setters[i].set(s, value);
-		if (err)
+		if (err && err != -ENOMEM)
 			log_warning("setting wrong, the stricter reading is in force key=%s", id);
-		return true;
+		return err == -ENOMEM ? err : 0;
 	}
-	return false; /* a setting of another daemon or another version */
+	return -ENOENT; /* a setting of another daemon or another version */
 }

@@ -54,5 +54,6 @@ void settings_fini(struct settings *s);
 /* Has value the form that the key asks for? 0, also for a key of another version; -EINVAL, -ENOMEM.
  */
 int settings_check(const char *id, const cJSON *value);
-/* One record of the topic; rec NULL = back to the default. Returns true when something changed. */
-bool settings_apply(struct settings *s, const char *id, const struct rec_setting *rec);
+/* One record of the topic; rec NULL = back to the default. -ENOENT: a key that nobody here knows;
+ * -ENOMEM: the value there was, or the default, until it is said again. */
+int settings_apply(struct settings *s, const char *id, const struct rec_setting *rec);

@@ -20,16 +20,20 @@ static void on_record(
 
 	(void)topic;
 	(void)owner;
-	hmap_remove_str(&w->records, id);
-	if (!rec)
+	if (!rec) {
+		hmap_remove_str(&w->records, id);
 		return;
+	}
 	copy = calloc(1, sizeof(*copy));
 	if (!copy || rec_copy(REC_watch, rec, copy)) {
 		free(copy);
+		bus_record_lost(w->bus);
 		return;
 	}
-	if (hmap_set_str(&w->records, id, copy))
+	if (hmap_set_str(&w->records, id, copy)) {
 		free_watch(copy);
+		bus_record_lost(w->bus);
+	}
 }
 
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

@@ -131,6 +131,12 @@ void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owne
 	b->topics[topic][owner].applied = gen;
 }
 
+void bus_record_lost(struct bus *b)
+{
+	(void)b;
+	abort(); /* the tests here have memory */
+}
+
 const char *bus_topic_name(enum bus_topic topic)
 {
 	(void)topic;
