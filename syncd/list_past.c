@@ -46,16 +46,17 @@ struct list_past_text *list_past_find_before(struct list_past *p, const char *di
 cJSON *list_past_encode(const struct list_past *p)
 {
 	cJSON *json = cJSON_CreateArray();
+	bool ok = true;
 
 	for (size_t i = 0; i < p->n; i++) {
 		cJSON *one = cJSON_CreateObject();
 
-		cJSON_AddStringToObject(one, "digest", p->v[i].digest);
-		cJSON_AddNumberToObject(one, "since", (double)p->v[i].since);
-		cJSON_AddNumberToObject(one, "count", (double)p->v[i].count);
-		cJSON_AddItemToArray(json, one);
+		ok = ok && cJSON_AddStringToObject(one, "digest", p->v[i].digest) &&
+		     cJSON_AddNumberToObject(one, "since", (double)p->v[i].since) &&
+		     cJSON_AddNumberToObject(one, "count", (double)p->v[i].count);
+		ok = json_push(json, one) && ok;
 	}
-	return json;
+	return json_whole(json, ok);
 }
 
 void list_past_decode(const cJSON *json, struct list_past *out)

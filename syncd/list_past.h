@@ -28,6 +28,7 @@ struct list_past_text *list_past_find(struct list_past *p, const char *digest);
 void list_past_remove(struct list_past *p, const char *digest);
 /* The one that came before it; NULL = none, or it is not kept itself. */
 struct list_past_text *list_past_find_before(struct list_past *p, const char *digest);
+/* NULL without memory. */
 cJSON *list_past_encode(const struct list_past *p);
 /* What is wrong is left out. */
 void list_past_decode(const cJSON *json, struct list_past *out);

@@ -79,26 +79,24 @@ void list_kept_fini(struct list_kept *k)
 cJSON *list_kept_encode(const struct list_kept *k)
 {
 	cJSON *json = cJSON_CreateObject();
+	bool ok = cJSON_AddStringToObject(json, "digest", k->digest);
 
-	cJSON_AddStringToObject(json, "digest", k->digest);
 	if (k->source)
-		cJSON_AddStringToObject(json, "source", k->source);
+		ok = ok && cJSON_AddStringToObject(json, "source", k->source);
 	if (k->etag)
-		cJSON_AddStringToObject(json, "etag", k->etag);
+		ok = ok && cJSON_AddStringToObject(json, "etag", k->etag);
 	if (k->last_modified)
-		cJSON_AddStringToObject(json, "last_modified", k->last_modified);
-	cJSON_AddNumberToObject(json, "fetched_at", (double)k->fetched_at);
-	cJSON_AddNumberToObject(json, "changed_at", (double)k->changed_at);
-	if (k->in_force_at) {
-		cJSON_AddStringToObject(json, "in_force", k->in_force);
-		cJSON_AddNumberToObject(json, "in_force_at", (double)k->in_force_at);
-	}
-	cJSON_AddItemToObject(json, "past", list_past_encode(&k->past));
-	if (*k->pin) {
-		cJSON_AddStringToObject(json, "pin", k->pin);
-		cJSON_AddNumberToObject(json, "pinned_at", (double)k->pinned_at);
-	}
-	return json;
+		ok = ok && cJSON_AddStringToObject(json, "last_modified", k->last_modified);
+	ok = ok && cJSON_AddNumberToObject(json, "fetched_at", (double)k->fetched_at) &&
+	     cJSON_AddNumberToObject(json, "changed_at", (double)k->changed_at);
+	if (k->in_force_at)
+		ok = ok && cJSON_AddStringToObject(json, "in_force", k->in_force) &&
+		     cJSON_AddNumberToObject(json, "in_force_at", (double)k->in_force_at);
+	ok = ok && json_add(json, "past", list_past_encode(&k->past));
+	if (*k->pin)
+		ok = ok && cJSON_AddStringToObject(json, "pin", k->pin) &&
+		     cJSON_AddNumberToObject(json, "pinned_at", (double)k->pinned_at);
+	return json_whole(json, ok);
 }
 
 static char *take_string(const cJSON *json, const char *name)
@@ -172,12 +170,12 @@ static cJSON *encode_version(const struct list_version *v)
 {
 	cJSON *json = cJSON_CreateObject();
 	cJSON *ids = cJSON_AddArrayToObject(json, "lists");
+	bool ok = cJSON_AddStringToObject(json, "digest", v->digest) &&
+		  cJSON_AddNumberToObject(json, "count", (double)v->count);
 
-	cJSON_AddStringToObject(json, "digest", v->digest);
-	cJSON_AddNumberToObject(json, "count", (double)v->count);
 	for (int i = 0; i < LIST_BITS; i++)
-		cJSON_AddItemToArray(ids, cJSON_CreateString(v->ids[i]));
-	return json;
+		ok = ok && json_push(ids, cJSON_CreateString(v->ids[i]));
+	return json_whole(json, ok);
 }
 
 static void read_state(struct list_store *s)
@@ -259,19 +257,21 @@ char *list_store_format(const struct list_store *s, cJSON *lists)
 {
 	cJSON *json = cJSON_CreateObject();
 	cJSON *bits = cJSON_AddArrayToObject(json, "bits");
+	bool ok = json_add(json, "lists", lists) &&
+		  json_add(json, "in_force", encode_version(&s->good));
 	char *text;
 
 	for (int i = 0; i < LIST_BITS; i++) {
 		cJSON *row = cJSON_CreateObject();
 
-		cJSON_AddStringToObject(row, "id", s->bits.bit[i].id);
-		cJSON_AddNumberToObject(row, "freed_at", (double)s->bits.bit[i].freed_at);
-		cJSON_AddBoolToObject(row, "cleared", s->bits.bit[i].cleared);
-		cJSON_AddItemToArray(bits, row);
+		ok = ok && cJSON_AddStringToObject(row, "id", s->bits.bit[i].id) &&
+		     cJSON_AddNumberToObject(row, "freed_at", (double)s->bits.bit[i].freed_at) &&
+		     cJSON_AddBoolToObject(row, "cleared", s->bits.bit[i].cleared);
+		ok = json_push(bits, row) && ok;
 	}
-	cJSON_AddItemToObject(json, "lists", lists);
-	cJSON_AddItemToObject(json, "in_force", encode_version(&s->good));
-	text = json_format(json);
+	/* Half of it on the disk would be taken for all of it. */
+	json = json_whole(json, ok);
+	text = json ? json_format(json) : NULL;
 	cJSON_Delete(json);
 	return text;
 }

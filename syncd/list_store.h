@@ -53,6 +53,7 @@ struct list_kept {
 	int64_t pinned_at;
 };
 void list_kept_fini(struct list_kept *k);
+/* NULL without memory. */
 cJSON *list_kept_encode(const struct list_kept *k);
 /* Wrong members are left empty. */
 void list_kept_decode(const cJSON *json, struct list_kept *out);

@@ -55,13 +55,14 @@ static bool is_settled(const struct lists *l)
 static cJSON *encode_kept(const struct lists *l)
 {
 	cJSON *json = cJSON_CreateObject();
+	bool ok = true;
 
 	hmap_foreach (&l->sources, it) {
 		const struct list_source *s = it.value;
 
-		cJSON_AddItemToObject(json, it.key, list_kept_encode(&s->kept));
+		ok = ok && json_add(json, it.key, list_kept_encode(&s->kept));
 	}
-	return json;
+	return json_whole(json, ok);
 }
 
 static int add_digests(const struct lists *l, struct list_compile *job)
