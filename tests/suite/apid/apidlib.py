@@ -238,6 +238,7 @@ class Apid(Daemon):
         self.port = free_port()
         self.admin_port = free_port()
         self.has_owner = False
+        self.options = {}  # of Popen
         for name in ("state", "cache"):
             own(directory / name, None) if (directory / name).exists() else own_dir(directory / name)
         owned_file(directory / "api-key", API_KEY + "\n")
@@ -280,7 +281,7 @@ db_password_file = {self.dir}/db-password
         owned_file(self.seed_file, text, 0o444)
 
     def launch(self):
-        return super().start()
+        return super().start(**self.options)
 
     def _ears(self):
         """The channels on which apid processes get answers; None where Redis is not this one, or not there."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fwd where memory is short (SPEC F8): it lives, what is in force stays, and it catches up."""
-import os
 import pathlib
-import random
 import resource
 
 from faultlib import Faults
@@ -12,10 +10,7 @@ from support.process import set_limit
 from support.wait import wait_until
 from world import QUIET_S, UID, device, first_devices
 
-# More with FAULT_POINTS.
-POINTS = int(os.environ.get("FAULT_POINTS", "3"))
 SHORT = "Cannot allocate memory"
-pytestmark = pytest.mark.skipif("asan" in BUILD.name, reason="the sanitizer's own allocator")
 
 
 def _others():
@@ -34,6 +29,7 @@ def _is_caught_up(world):
     return world.probe_one("internet", "93.184.216.34", "tcp", 80, patience=QUIET_S)
 
 
+@pytest.mark.skipif("asan" in BUILD.name, reason="the sanitizer's own allocator")
 def test_no_memory_for_threads_or_rules_right_after_the_start(world):
     """What it was when it was found: libuv's threads were made with the first work, which ended the program."""
     world.fwd.stop()
@@ -69,15 +65,8 @@ def faulty(world):
 def test_an_allocation_that_fails_anywhere_ends_nothing(faulty, count):
     """Of those that changes need, some by a seed, one alone and all from there on."""
     world, faults = faulty
-    before = faults.seen("memory")
-    _changes(world)
-    _is_caught_up(world)
-    needed, rng = faults.seen("memory") - before, random.Random(17)
-    for first in sorted(rng.randrange(1, needed) for _ in range(POINTS)):
-        before = faults.seen("memory")
-        with faults.failing("memory", first, count):
-            gen = _changes(world)
-            wait_until(lambda: faults.seen("memory") >= before + first or not world.fwd.is_running() or
-                       world.redis.applied("fwd", "devices") >= gen, "call %d" % first)
-        assert world.fwd.is_running(), "%d: %s" % (first, world.fwd.log()[-2000:])
-        _is_caught_up(world)
+
+    def work():
+        gen = _changes(world)
+        return lambda: world.redis.applied("fwd", "devices") >= gen
+    faults.each("memory", count, world.fwd, work, lambda: _is_caught_up(world))

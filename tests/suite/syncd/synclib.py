@@ -47,9 +47,9 @@ resolver = 127.0.0.1:{dns_port}
         self.private = True
         self.more = ""  # further lines of [syncd]
 
-    def start(self):
+    def start(self, **options):
         self.conf.write_text(self.text + ("allow_private = yes\n" if self.private else "") + self.more)
-        return super().start()
+        return super().start(**options)
 
     def write(self, name, text):
         """Replaces a list file at one stroke."""
