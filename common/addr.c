@@ -42,6 +42,25 @@ int addr_parse(const char *text, struct addr *out)
 	return 0;
 }
 
+size_t addr_parse_list(const char *text, struct addr *out, size_t max)
+{
+	static const char between[] = ", ";
+	char one[ADDR_STRLEN];
+	size_t n = 0;
+
+	for (text += strspn(text, between); *text; text += strspn(text, between)) {
+		size_t len = strcspn(text, between);
+
+		if (len >= sizeof(one) || n == max)
+			return 0;
+		snprintf(one, sizeof(one), "%.*s", (int)len, text);
+		if (addr_parse(one, &out[n++]))
+			return 0;
+		text += len;
+	}
+	return n;
+}
+
 void addr_format(const struct addr *a, char out[static ADDR_STRLEN])
 {
 	if (!addr_len(a) || !inet_ntop(a->family, a->bytes, out, ADDR_STRLEN))

@@ -29,6 +29,10 @@ struct endpoint {
 
 /* Strict text forms: no port, no zone, no leading or trailing blanks. -EINVAL else. */
 int addr_parse(const char *text, struct addr *out);
+/* Of addresses as a rule names them, separated by commas or blanks: how many, 0 when one of them is
+ * none or there are more than max. */
+#define ADDR_LIST_MAX 8
+size_t addr_parse_list(const char *text, struct addr *out, size_t max);
 void addr_format(const struct addr *a, char out[static ADDR_STRLEN]);
 /* "a.b.c.d/24", "fd09::/64"; without a slash the whole address (/32, /128). */
 int prefix_parse(const char *text, struct prefix *out);

@@ -26,7 +26,7 @@ size_t edit_answer(
 /* What is answered from here alone: records of the name, or addresses. */
 struct own_answer {
 	const struct record *records; /* NULL = none */
-	struct addr addresses[8];
+	struct addr addresses[ADDR_LIST_MAX];
 	size_t address_count;
 	uint32_t ttl_s; /* of the addresses */
 };

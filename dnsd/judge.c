@@ -66,24 +66,6 @@ static void block_by_canary(const struct judge *j, enum canary_kind kind, struct
 	}
 }
 
-/* Addresses, separated by commas or blanks. */
-static size_t parse_addresses(const char *text, struct addr out[static 8])
-{
-	char one[ADDR_STRLEN];
-	size_t n = 0;
-
-	while (*text) {
-		size_t len = strcspn(text, ", ");
-		if (len && (len >= sizeof(one) || n == 8))
-			return 0;
-		snprintf(one, sizeof(one), "%.*s", (int)len, text);
-		if (len && addr_parse(one, &out[n++]))
-			return 0;
-		text += len + strspn(text + len, ", ");
-	}
-	return n;
-}
-
 static bool parse_mode(const char *text, enum block_mode *out)
 {
 	static const char *const texts[] = {
@@ -106,7 +88,7 @@ static bool parse_mode(const char *text, enum block_mode *out)
 /* A DNS rule that names its answer: a block's mode or addresses; else addresses or an alias. */
 static void answer_by_rule(const struct judge *j, const char *answer, struct judgement *out)
 {
-	size_t n = parse_addresses(answer, out->own.addresses), len;
+	size_t n = addr_parse_list(answer, out->own.addresses, ADDR_LIST_MAX), len;
 	char text[NAME_TEXT_MAX];
 
 	if (out->judged == JUDGED_BLOCK) {

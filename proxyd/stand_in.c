@@ -6,25 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As dnsd reads a rule's answer: addresses, separated by commas or blanks; none when one is not. */
-static size_t parse_addresses(const char *text, struct addr out[static STAND_IN_MAX])
-{
-	char one[ADDR_STRLEN];
-	size_t n = 0;
-
-	for (text += strspn(text, ", "); *text; text += strspn(text, ", ")) {
-		size_t len = strcspn(text, ", ");
-
-		if (len >= sizeof(one) || n == STAND_IN_MAX)
-			return 0;
-		snprintf(one, sizeof(one), "%.*s", (int)len, text);
-		if (addr_parse(one, &out[n++]))
-			return 0;
-		text += len;
-	}
-	return n;
-}
-
 static bool find_by_rule(
 	struct proxy *p, struct device_view *dev, const char *host, struct stand_in *out)
 {
@@ -39,7 +20,7 @@ static bool find_by_rule(
 	policy_decide(p->policy, dev, &q, clock_wall_ms(), &d);
 	if (!judge_is_allowed(&d) || d.reason != REASON_DNS_RULE || !d.answer)
 		return false;
-	out->count = parse_addresses(d.answer, out->addrs);
+	out->count = addr_parse_list(d.answer, out->addrs, ADDR_LIST_MAX);
 	if (!out->count && !target_parse_host(d.answer, 443, &alias))
 		memcpy(out->name, alias.host, sizeof(out->name));
 	return true;

@@ -4,12 +4,10 @@
 #include "proxyd/proxy.h"
 #include "proxyd/target.h"
 
-#define STAND_IN_MAX 8
-
 /* What a device's own DNS has in a name's place. */
 struct stand_in {
 	char name[TARGET_HOST_LEN]; /* whose addresses are the name's */
-	struct addr addrs[STAND_IN_MAX];
+	struct addr addrs[ADDR_LIST_MAX];
 	size_t count; /* of addrs, which are the name's then; 0: ask for `name` */
 };
 

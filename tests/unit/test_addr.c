@@ -111,6 +111,17 @@ static void test_sockaddr_round_trip(void)
 	INT_IS(sockaddr_port((const struct sockaddr *)&ss), 4711);
 }
 
+static void test_list_is_all_addresses_or_none(void)
+{
+	struct addr a[2];
+
+	INT_IS(addr_parse_list("", a, 2), 0);
+	INT_IS(addr_parse_list(" 10.9.0.1, fd09::1 ", a, 2), 2);
+	OK(a[0].family == AF_INET && a[1].family == AF_INET6);
+	INT_IS(addr_parse_list("10.9.0.1 10.9.0.2,10.9.0.3", a, 2), 0);
+	INT_IS(addr_parse_list("10.9.0.1,name.example", a, 2), 0);
+}
+
 int main(void)
 {
 	TAP_RUN(test_formats_what_it_parses);
@@ -122,5 +133,6 @@ int main(void)
 	TAP_RUN(test_endpoint_round_trip);
 	TAP_RUN(test_endpoint_rejects_missing_or_wrong_port);
 	TAP_RUN(test_sockaddr_round_trip);
+	TAP_RUN(test_list_is_all_addresses_or_none);
 	return tap_done();
 }
