@@ -154,7 +154,7 @@ static void fill_status(void *arg, cJSON *status)
 	struct fwd *f = arg;
 	cJSON_AddBoolToObject(status, "known", f->known);
 	cJSON_AddBoolToObject(status, "failing", f->failing);
-	cJSON_AddBoolToObject(status, "guarded", f->routing.guarding && !f->routing.guard_error);
+	cJSON_AddBoolToObject(status, "guarded", routing_is_guarded(&f->routing));
 	cJSON_AddNumberToObject(status, "rewrites", (double)f->firewall.rewrites);
 	cJSON_AddNumberToObject(status, "updates", (double)f->firewall.updates);
 	cJSON_AddNumberToObject(status, "heals", (double)f->heals);

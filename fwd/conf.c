@@ -23,6 +23,14 @@ int fwd_find_uid(const char *user, uint32_t *uid)
 	return number ? 0 : -EPERM;
 }
 
+bool fwd_conf_guards_routing(const struct fwd_conf *conf)
+{
+	return conf->route_guard == ROUTE_GUARD_AUTO ? !conf->masquerade
+						     : conf->route_guard == ROUTE_GUARD_YES;
+}
+
+static const char *const guard_values[] = { "auto", "yes", "no", NULL };
+
 static int check_user(const void *value, char *why, size_t why_len)
 {
 	const char *user = *(char *const *)value;
@@ -45,6 +53,9 @@ const struct conf_row fwd_conf_rows[] = {
 		.help = "Port of proxyd on the tunnel addresses for the devices' port 443." },
 	{ "fwd", "masquerade", CONF_BOOL, AT(masquerade), "yes",
 		.help = "Give what devices send out of other interfaces the gateway's own address." },
+	{ "fwd", "route_guard", CONF_ENUM, AT(route_guard), "auto", .values = guard_values,
+		.help = "Route nothing of a device while the rules are gone (nft flush ruleset), for a tenth of the rate: "
+			"auto where masquerade is off, for else no answer finds the way back. Taken at a start." },
 	{ "fwd", "dns_port", CONF_INT, AT(dns_port), "53", .min = 1, .max = 65535,
 		.help = "Port of dnsd on the tunnel addresses, where every DNS query is redirected." },
 	{ "fwd", "proxy_port", CONF_INT, AT(proxy_port), "8080", .min = 1, .max = 65535,

@@ -214,6 +214,7 @@ static struct ruleset_options make_options(const struct fwd *f, const struct fwd
 {
 	struct ruleset_options o = { .intercept = conf->intercept,
 		.masquerade = conf->masquerade,
+		.guards_routing = fwd_conf_guards_routing(f->conf),
 		.dns_port = (uint16_t)conf->dns_port,
 		.proxy_port = (uint16_t)conf->proxy_port,
 		.http_port = (uint16_t)conf->http_port,
@@ -287,14 +288,16 @@ static int start_parts(struct fwd *f)
 	static const struct drift_ops drift_ops = { on_loss, on_drift };
 	static const struct routing_ops routing_ops = { on_routing, on_unguarded };
 	uv_loop_t *loop = &f->daemon->loop;
+	bool guards = fwd_conf_guards_routing(f->conf);
 	int err = cut_open(&f->cut, loop);
 	if (!err)
 		err = counts_open(&f->counts, loop, f->conf->mark_shift, on_refusal, f);
 	if (!err)
 		err = routing_open(
-			&f->routing, loop, &f->conf->shared, SYSCTL_DIR, &routing_ops, f);
-	/* Rules of an earlier version give no mark. */
-	if (!err && !f->keep_until_ms)
+			&f->routing, loop, &f->conf->shared, guards, SYSCTL_DIR, &routing_ops, f);
+	/* Rules that are there may give no mark: of an earlier version, or with another
+	 * configuration. */
+	if (!err && (!f->keep_until_ms || !guards))
 		routing_guard(&f->routing);
 	if (!err)
 		err = networks_open(&f->networks, loop, &f->conf->shared, on_networks, f);

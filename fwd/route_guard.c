@@ -186,7 +186,7 @@ static int restore_family(struct route_guard *g, uint8_t family, unsigned *added
 {
 	struct reading r;
 	int err = read_rules(g, family, &r);
-	for (size_t i = 0; i < g->conf->tunnel_count && !err; i++) {
+	for (size_t i = 0; g->wanted && i < g->conf->tunnel_count && !err; i++) {
 		bool there;
 		if (is_guarded(&r, (int)i, &there))
 			continue;
@@ -194,16 +194,16 @@ static int restore_family(struct route_guard *g, uint8_t family, unsigned *added
 		*added += !there && !err;
 	}
 	for (size_t i = 0; i < r.n && !err; i++)
-		if (r.own[i].len &&
-			(r.own[i].tunnel == NO_TUNNEL || r.own[i].priority >= r.first_foreign))
+		if (r.own[i].len && (!g->wanted || r.own[i].tunnel == NO_TUNNEL ||
+					    r.own[i].priority >= r.first_foreign))
 			err = delete_rule(g, &r.own[i]);
 	free(r.own);
 	return err;
 }
 
-int route_guard_open(struct route_guard *g, const struct conf_shared *conf)
+int route_guard_open(struct route_guard *g, const struct conf_shared *conf, bool wanted)
 {
-	*g = (struct route_guard){ .conf = conf };
+	*g = (struct route_guard){ .conf = conf, .wanted = wanted };
 	return nl_open(&g->nl, NETLINK_ROUTE);
 }
 

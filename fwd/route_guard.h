@@ -21,10 +21,11 @@ enum {
 struct route_guard {
 	struct nl nl;
 	const struct conf_shared *conf; /* its tunnels */
+	bool wanted;			/* else there are to be no such rules */
 };
 
-int route_guard_open(struct route_guard *g, const struct conf_shared *conf);
+int route_guard_open(struct route_guard *g, const struct conf_shared *conf, bool wanted);
 void route_guard_close(struct route_guard *g);
-/* Puts in what is missing or behind another's, and takes out what is of a former configuration.
+/* Puts in what is missing or behind another's, and takes out what the configuration does not want.
  * Then *added says how many were missing. A family that the kernel lacks has none. -errno. */
 int route_guard_restore(struct route_guard *g, unsigned *added);

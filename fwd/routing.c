@@ -27,7 +27,7 @@ static unsigned restore_guard(struct routing *r)
 {
 	unsigned added = 0;
 	const char *what = "net.ipv4.conf.all.src_valid_mark";
-	int err = sysctl_heed_marks(r->sysctl_dir);
+	int err = r->guard.wanted ? sysctl_heed_marks(r->sysctl_dir) : 0;
 	if (!err) {
 		what = "rules";
 		err = route_guard_restore(&r->guard, &added);
@@ -66,7 +66,7 @@ static void on_event(struct nl *nl, const struct nlmsghdr *msg)
 		schedule(nl);
 }
 
-int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf,
+int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf, bool guards,
 	const char *sysctl_dir, const struct routing_ops *ops, void *arg)
 {
 	static const struct nl_events handlers = { on_event, schedule, NULL };
@@ -76,7 +76,7 @@ int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *c
 	r->events.data = r;
 	int err = timer_init(loop, &r->settle, on_settle, r);
 	if (!err)
-		err = route_guard_open(&r->guard, conf);
+		err = route_guard_open(&r->guard, conf, guards);
 	if (!err)
 		err = nl_open(&r->events, NETLINK_ROUTE);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups) && !err; i++)
@@ -90,6 +90,11 @@ void routing_guard(struct routing *r)
 {
 	r->guarding = true;
 	restore_guard(r);
+}
+
+bool routing_is_guarded(const struct routing *r)
+{
+	return r->guard.wanted && r->guarding && !r->guard_error;
 }
 
 void routing_hold_forwarding(struct routing *r)

@@ -31,13 +31,15 @@ struct routing {
 	void *arg;
 };
 
-/* Watches. */
-int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf,
+/* Watches. guards: whether routing_guard shall guard. */
+int routing_open(struct routing *r, uv_loop_t *loop, const struct conf_shared *conf, bool guards,
 	const char *sysctl_dir, const struct routing_ops *ops, void *arg);
 /* Nothing is routed from a tunnel but what the rules see, from now on; also when fwd has ended. To
  * be called where there are no rules, or such as give it the mark. What fails is logged and tried
- * again. */
+ * again. Without guards the rules of a former run go. */
 void routing_guard(struct routing *r);
+/* Is nothing routed from a tunnel but what the rules see? */
+bool routing_is_guarded(const struct routing *r);
 /* Allows forwarding and keeps it so. -errno as sysctl_allow_forwarding. */
 int routing_allow_forwarding(struct routing *r);
 /* Nothing of a device is forwarded, until it is allowed again. */

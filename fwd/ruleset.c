@@ -99,7 +99,8 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 		.batch = b, .mark_shift = o->mark_shift, .tunnel = *o->tunnel ? o->tunnel : NULL
 	};
 	write_gate(&r);
-	write_route_in(&r);
+	if (o->guards_routing)
+		write_route_in(&r);
 	write_redirect(&r, o);
 	write_input(&r, o);
 	write_output(&r, o);

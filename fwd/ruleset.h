@@ -24,6 +24,7 @@ enum path_queue_kind {
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
+	bool guards_routing;	      /* route_guard.h: what comes from a tunnel gets MARK_ROUTED */
 	uint16_t dns_port;	      /* of dnsd on the tunnel address */
 	uint16_t proxy_port;	      /* of the explicit proxy */
 	uint16_t http_port, tls_port; /* of proxyd, where intercepted connections go */

@@ -68,7 +68,7 @@ static void test_every_tunnel_is_guarded_in_both_families_and_stays_so(void)
 	uv_loop_t loop;
 	run("ip rule flush protocol 67; ip -6 rule flush protocol 67");
 	INT_IS(uv_loop_init(&loop), 0);
-	INT_IS(routing_open(&r, &loop, &conf, top, &ops, &said), 0);
+	INT_IS(routing_open(&r, &loop, &conf, true, top, &ops, &said), 0);
 	INT_IS(count_rules(), 0);
 	routing_guard(&r);
 	INT_IS(count_rules(), 4);
@@ -93,7 +93,7 @@ static void test_a_guard_that_would_drop_replies_is_not_set_and_told_of_once(voi
 	run("ip rule flush protocol 67; ip -6 rule flush protocol 67");
 	run("mkdir -p $TOP/ipv4/conf/eth0 && echo 2 >$TOP/ipv4/conf/eth0/rp_filter");
 	INT_IS(uv_loop_init(&loop), 0);
-	INT_IS(routing_open(&r, &loop, &conf, top, &ops, &said), 0);
+	INT_IS(routing_open(&r, &loop, &conf, true, top, &ops, &said), 0);
 	routing_guard(&r);
 	routing_guard(&r);
 	INT_IS(said.unguarded, 1);

@@ -33,6 +33,13 @@ WATCH = ("add table inet watch; add chain inet watch c { type filter hook prerou
          "add rule inet watch c ip6 saddr fd09::/64 counter;")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def guarded(world):
+    world.fwd.stop()
+    world.configure(world.intercept, "route_guard = yes\n")
+    world.start_fwd()
+
+
 @pytest.fixture
 def flood(world):
     """Devices send; flood() is how many packets arrived that must not."""
@@ -260,6 +267,20 @@ def test_a_rule_of_a_tunnel_that_is_no_more_goes(world):
     wait_until(lambda: [r["priority"] for r in rules(world, 4) if r.get("protocol") == PROTOCOL] == guards(world, 4) and
                len(guards(world, 4)) == 1, "gone", HEAL_S)
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+@pytest.mark.parametrize("masquerade, is_guarded", [("yes", False), ("no", True)])
+def test_the_guard_is_there_where_answers_find_the_way_back(world, masquerade, is_guarded):
+    """route_guard = auto: and the rules of a former configuration go."""
+    world.fwd.stop()
+    world.configure(world.intercept, "masquerade = %s\n" % masquerade)
+    world.start_fwd()
+    wait_until(lambda: world.redis.status_now("fwd")["guarded"] is is_guarded, "status")
+    assert [len(guards(world, family)) for family in FAMILIES] == [int(is_guarded)] * 2
+    assert ("mark set" in world.nft("list", "chain", "inet", "culvert", "route_in")) is is_guarded
+    world.fwd.stop()
+    world.configure(world.intercept, "route_guard = yes\n")
+    world.start_fwd()
 
 
 @pytest.mark.parametrize("name", ["ipv4/ip_forward", "ipv6/conf/all/forwarding",
