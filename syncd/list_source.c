@@ -208,6 +208,8 @@ static void on_taken(struct list_take *t)
 			take_given(s);
 		else if (again)
 			list_source_schedule(s, 0);
+		else if (s->touched_at) /* since it was begun */
+			list_source_schedule(s, LIST_TOUCH_QUIET_MS);
 	}
 	list_source_unref(s);
 }

@@ -4,6 +4,7 @@ import time
 
 import synclib
 
+from preload import Preload
 from support.wait import wait_until
 
 
@@ -66,6 +67,26 @@ def test_changed_file_is_in_force_within_a_second(gateway):
         f.write("newer.example\n")
     gateway.wait_list("a", 10, count=50002)
     gateway.expect([{"a"}], "newer.example")
+
+
+def test_file_changed_while_it_is_taken_in_is_read_again_a_moment_later(gateway):
+    """S2; what it was when it was found: the change was in force after the next refresh, as were those that came
+    before that."""
+    s = gateway.syncd
+    s.write("a.txt", "a0.example\n")
+    gateway.sources(a={"source": "file:a.txt", "refresh_s": 86400})
+    preload = Preload("slow_disk", SLOW_DISK_MS=20)
+    s.start(env=preload.env)
+    gateway.wait_blocked("a0.example", {"a"})
+    texts = s.dir / "cache/syncd/lists"
+    before = set(texts.iterdir())
+    s.write("a.txt", "a1.example\n")
+    wait_until(lambda: set(texts.iterdir()) - before, "a copy that is being written")
+    for i in (2, 3):
+        s.write("a.txt", "a%d.example\n" % i)
+        gateway.wait_blocked("a%d.example" % i, {"a"})
+    s.stop()
+    preload.close()
 
 
 def test_file_that_appears_later_is_taken(gateway):
