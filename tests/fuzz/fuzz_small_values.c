@@ -2,6 +2,7 @@
 /* Short texts that people and browsers give, each with a reader of its own; the first byte chooses.
  */
 #include "apid/base64url.h"
+#include "common/addr.h"
 #include "common/policy/schedule.h"
 #include "common/policy/settings.h"
 #include "syncd/list_url.h"
@@ -49,6 +50,21 @@ static void read_time(const char *text)
 		assert(minutes >= 0 && minutes <= 24 * 60);
 }
 
+static void read_addresses(const char *text)
+{
+	struct addr found[ADDR_LIST_MAX];
+	char one[ADDR_STRLEN];
+	size_t n = addr_parse_list(text, found, ADDR_LIST_MAX);
+
+	assert(n <= ADDR_LIST_MAX);
+	for (size_t i = 0; i < n; i++) {
+		struct addr again;
+
+		addr_format(&found[i], one);
+		assert(!addr_parse(one, &again));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (!len)
@@ -67,6 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		break;
 	case 'p':
 		read_port(text);
+		break;
+	case 'a':
+		read_addresses(text);
 		break;
 	default:
 		read_time(text);
