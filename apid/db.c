@@ -492,7 +492,8 @@ void db_library_end(void)
 
 void db_reset(struct db *db)
 {
-	drop(db, -ECANCELED);
+	if (db)
+		drop(db, -ECANCELED);
 }
 
 void db_set_ready(struct db *db)

@@ -49,7 +49,7 @@ void db_set_ready(struct db *db);
 bool db_is_ready(const struct db *db);
 /* Is the server one of several that have the same (Galera)? Known from on_connect on. */
 bool db_is_clustered(const struct db *db);
-/* Ends the connection and starts over. */
+/* Ends the connection and starts over; NULL, as for whoever has closed it, is allowed. */
 void db_reset(struct db *db);
 
 /* Rows of one statement. Cells are zero-terminated; NULL is NULL. */

@@ -2,6 +2,7 @@
 """SPEC A7, DESIGN 2 and 4: what is in MariaDB is on the bus, and stays there when MariaDB goes."""
 import json
 import signal
+import subprocess
 
 from apidlib import KEYS, SEED, TOPICS, wait_until
 
@@ -105,6 +106,27 @@ def test_changes_are_audited(apid, database):
     apid.remove()
     rows = database.sql("SELECT action, subject FROM audit WHERE subject = 'a' ORDER BY id", "culvert")
     assert rows == [["device_add", "a"], ["device_change", "a"], ["device_remove", "a"]]
+
+
+def test_an_end_while_the_database_is_set_up_is_clean(make_apid, wgd, database):
+    """What it was when it was found: the set-up that failed by the end began the closed connection anew."""
+    apid = make_apid(SEED)
+    apid.start()
+    apid.stop()
+    holder = subprocess.Popen(["mariadb", "--no-defaults", f"--socket={database.socket}", "--user=root", "culvert"],
+                              stdin=subprocess.PIPE, text=True)
+    waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = 'culvert' AND state LIKE 'Waiting for table%'"
+    try:
+        holder.stdin.write("LOCK TABLES api_keys WRITE;\n")
+        holder.stdin.flush()
+        begun = apid.log().count("database ready")
+        apid.launch()
+        wait_until(lambda: int(database.sql(waits)[0][0]) >= 1, "the set-up waits")
+        assert apid.log().count("database ready") == begun
+        apid.stop()
+    finally:
+        holder.stdin.close()
+        holder.wait()
 
 
 def test_two_apids_start_at_once(empty_database, make_apid, wgd, place, redis, database):
