@@ -279,20 +279,32 @@ struct counter_reading {
 	void *arg;
 };
 
+/* 1: an object of that type of ours, with its name; 0: another; -ENOMEM: libnftnl had no memory for
+ * its texts, of which it says nothing. */
+static int read_own_name(struct nftnl_obj *obj, uint32_t type, const char **name)
+{
+	const char *table = nftnl_obj_get_str(obj, NFTNL_OBJ_TABLE);
+	*name = nftnl_obj_get_str(obj, NFTNL_OBJ_NAME);
+	if (nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) != type)
+		return 0;
+	return table && *name ? !strcmp(table, NFT_TABLE) : -ENOMEM;
+}
+
 static int on_counter_message(const struct nlmsghdr *msg, void *arg)
 {
 	struct counter_reading *r = arg;
 	struct nftnl_obj *obj = nftnl_obj_alloc();
 	if (!obj)
 		return -ENOMEM;
-	if (nftnl_obj_nlmsg_parse(msg, obj) >= 0 &&
-		nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) == NFT_OBJECT_COUNTER &&
-		!strcmp(nftnl_obj_get_str(obj, NFTNL_OBJ_TABLE), NFT_TABLE))
-		r->on_counter(r->arg, nftnl_obj_get_str(obj, NFTNL_OBJ_NAME),
-			nftnl_obj_get_u64(obj, NFTNL_OBJ_CTR_PKTS),
+	const char *name;
+	int is_ours = nftnl_obj_nlmsg_parse(msg, obj) < 0
+			      ? 0
+			      : read_own_name(obj, NFT_OBJECT_COUNTER, &name);
+	if (is_ours > 0)
+		r->on_counter(r->arg, name, nftnl_obj_get_u64(obj, NFTNL_OBJ_CTR_PKTS),
 			nftnl_obj_get_u64(obj, NFTNL_OBJ_CTR_BYTES));
 	nftnl_obj_free(obj);
-	return 0;
+	return is_ours < 0 ? is_ours : 0;
 }
 
 int nft_read_counters(struct nft *n,
@@ -318,12 +330,14 @@ static int on_limit_message(const struct nlmsghdr *msg, void *arg)
 	struct nftnl_obj *obj = nftnl_obj_alloc();
 	if (!obj)
 		return -ENOMEM;
-	if (nftnl_obj_nlmsg_parse(msg, obj) >= 0 &&
-		nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) == NFT_OBJECT_LIMIT &&
-		!strcmp(nftnl_obj_get_str(obj, NFTNL_OBJ_TABLE), NFT_TABLE))
-		r->on_limit(r->arg, nftnl_obj_get_str(obj, NFTNL_OBJ_NAME));
+	const char *name;
+	int is_ours = nftnl_obj_nlmsg_parse(msg, obj) < 0
+			      ? 0
+			      : read_own_name(obj, NFT_OBJECT_LIMIT, &name);
+	if (is_ours > 0)
+		r->on_limit(r->arg, name);
 	nftnl_obj_free(obj);
-	return 0;
+	return is_ours < 0 ? is_ours : 0;
 }
 
 int nft_read_limits(struct nft *n, void (*on_limit)(void *arg, const char *name), void *arg)
