@@ -281,12 +281,13 @@ struct counter_reading {
 
 /* 1: an object of that type of ours, with its name; 0: another; -ENOMEM: libnftnl had no memory for
  * its texts, of which it says nothing. */
-static int read_own_name(struct nftnl_obj *obj, uint32_t type, const char **name)
+static int read_own(
+	struct nftnl_obj *obj, const struct nlmsghdr *msg, uint32_t type, const char **name)
 {
+	if (nftnl_obj_nlmsg_parse(msg, obj) < 0 || nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) != type)
+		return 0;
 	const char *table = nftnl_obj_get_str(obj, NFTNL_OBJ_TABLE);
 	*name = nftnl_obj_get_str(obj, NFTNL_OBJ_NAME);
-	if (nftnl_obj_get_u32(obj, NFTNL_OBJ_TYPE) != type)
-		return 0;
 	return table && *name ? !strcmp(table, NFT_TABLE) : -ENOMEM;
 }
 
@@ -297,9 +298,7 @@ static int on_counter_message(const struct nlmsghdr *msg, void *arg)
 	if (!obj)
 		return -ENOMEM;
 	const char *name;
-	int is_ours = nftnl_obj_nlmsg_parse(msg, obj) < 0
-			      ? 0
-			      : read_own_name(obj, NFT_OBJECT_COUNTER, &name);
+	int is_ours = read_own(obj, msg, NFT_OBJECT_COUNTER, &name);
 	if (is_ours > 0)
 		r->on_counter(r->arg, name, nftnl_obj_get_u64(obj, NFTNL_OBJ_CTR_PKTS),
 			nftnl_obj_get_u64(obj, NFTNL_OBJ_CTR_BYTES));
@@ -331,9 +330,7 @@ static int on_limit_message(const struct nlmsghdr *msg, void *arg)
 	if (!obj)
 		return -ENOMEM;
 	const char *name;
-	int is_ours = nftnl_obj_nlmsg_parse(msg, obj) < 0
-			      ? 0
-			      : read_own_name(obj, NFT_OBJECT_LIMIT, &name);
+	int is_ours = read_own(obj, msg, NFT_OBJECT_LIMIT, &name);
 	if (is_ours > 0)
 		r->on_limit(r->arg, name);
 	nftnl_obj_free(obj);

@@ -186,6 +186,9 @@ static int restore_family(struct route_guard *g, uint8_t family, unsigned *added
 {
 	struct reading r;
 	int err = read_rules(g, family, &r);
+	/* Where the kernel has no such rules there are none to take out. */
+	if (!g->wanted && (err == -EOPNOTSUPP || err == -EAFNOSUPPORT))
+		err = 0;
 	for (size_t i = 0; g->wanted && i < g->conf->tunnel_count && !err; i++) {
 		bool there;
 		if (is_guarded(&r, (int)i, &there))
