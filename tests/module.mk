@@ -18,6 +18,8 @@ check: deps
 check-asan: deps
 	$(Q)$(MAKE) $(JOBS) asan
 	$(Q)B=build-asan tests/check asan
+# With undecrypted HTTPS judged in the path, too.
+check-trust: export LAB_PATH = yes
 $(addprefix check-,$(PARTS)): check-%: deps
 	$(Q)$(MAKE) $(JOBS) B=$(B) all units replays
 	$(Q)$(if $(filter proxyd,$*),$(MAKE) $(JOBS) openssl)
