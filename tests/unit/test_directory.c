@@ -99,10 +99,27 @@ static void test_only_a_device_that_is_watched_now_is_told_of(void)
 	world_fini(&w);
 }
 
+/* D10: of names that nobody registered nothing is told that says more than the public suffix does.
+ */
+static void test_of_a_name_its_registrable_domain_is_told(void)
+{
+	struct world w;
+	struct watches watches;
+	world_init(&w);
+	INT_IS(watches_open(&watches, w.bus), 0);
+	STR_IS(watches_domain(&watches, "a.b.example.co.uk"), "example.co.uk");
+	STR_IS(watches_domain(&watches, "example.com"), "example.com");
+	STR_IS(watches_domain(&watches, "co.uk"), "co.uk");
+	STR_IS(watches_domain(&watches, ""), "");
+	watches_fini(&watches);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	TAP_RUN(test_nobody_is_known_before_all_devices_are);
 	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
 	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
+	TAP_RUN(test_of_a_name_its_registrable_domain_is_told);
 	return tap_done();
 }
