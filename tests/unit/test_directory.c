@@ -44,6 +44,24 @@ static void test_nobody_is_known_before_all_devices_are(void)
 	world_fini(&w);
 }
 
+/* D8: who waits for a change is told of that change. */
+static void test_a_generation_is_in_force_for_its_own_topic(void)
+{
+	struct world w;
+	world_init(&w);
+	fake_bus_end_all(w.bus);
+	fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_SYNCD);
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_SYNCD);
+	directory_applied(w.dir);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_devices, BUS_APID), 2);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_groups, BUS_APID), 1);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_usage, BUS_WGD), 1);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_device_prefs, BUS_APID), 1);
+	INT_IS(fake_bus_applied(w.bus, TOPIC_device_prefs, BUS_SYNCD), 3);
+	world_fini(&w);
+}
+
 /* O4: what moves to another gateway is gone here at once. */
 static void test_a_device_of_another_gateways_tunnel_is_none(void)
 {
@@ -118,6 +136,7 @@ static void test_of_a_name_its_registrable_domain_is_told(void)
 int main(void)
 {
 	TAP_RUN(test_nobody_is_known_before_all_devices_are);
+	TAP_RUN(test_a_generation_is_in_force_for_its_own_topic);
 	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
 	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
 	TAP_RUN(test_of_a_name_its_registrable_domain_is_told);

@@ -25,6 +25,15 @@ static void test_exact_is_the_host_itself(void)
 	OK(matches(MATCH_EXACT, "a.example:443", "a.example"));
 }
 
+static void test_addresses_are_whole_and_in_one_spelling(void)
+{
+	OK(matches(MATCH_EXACT, "2001:db8::443", "2001:db8::443"));
+	OK(matches(MATCH_EXACT, "2001:DB8:0::443", "2001:db8::443"));
+	OK(matches(MATCH_EXACT, "[2001:db8::1]:443", "2001:db8::1"));
+	OK(matches(MATCH_EXACT, "192.0.2.7:443", "192.0.2.7"));
+	OK(!matches(MATCH_EXACT, "2001:db8::443", "2001:db8:"));
+}
+
 static void test_endswith_matches_at_a_label_boundary(void)
 {
 	OK(matches(MATCH_ENDSWITH, "a.example", "x.a.example"));
@@ -143,6 +152,7 @@ int main(void)
 {
 	TAP_RUN(test_www_is_kept_where_only_a_suffix_would_be_left);
 	TAP_RUN(test_exact_is_the_host_itself);
+	TAP_RUN(test_addresses_are_whole_and_in_one_spelling);
 	TAP_RUN(test_endswith_matches_at_a_label_boundary);
 	TAP_RUN(test_url_patterns_see_host_and_path);
 	TAP_RUN(test_paths_of_patterns_have_one_spelling);

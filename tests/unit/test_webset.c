@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The compiled website rules against each rule tried by itself (SPEC P5, Patterns). */
 #include "common/policy/webset.h"
+#include "common/policy/webset_build.h"
 #include "common/policy/webset_image.h"
 #include "common/siphash.h"
 #include "tests/unit/tap.h"
@@ -419,7 +420,9 @@ static void test_lists_urls_are_found_by_their_host(void)
 	struct webset_builder *b = webset_builder_new();
 	struct buf image;
 	struct webset w;
+	char long_host[300] = "";
 
+	memset(long_host, 'b', sizeof(long_host) - 1);
 	buf_init(&image, 0);
 	for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++)
 		INT_IS(webset_builder_add_url(b, "one", urls[i], strlen(urls[i])), 0);
@@ -435,9 +438,30 @@ static void test_lists_urls_are_found_by_their_host(void)
 	INT_IS(count_lists(&w, "zz.example"), 0);
 	INT_IS(count_lists(&w, "0.example"), 0);
 	INT_IS(count_lists(&w, ""), 0);
+	for (size_t len = 255; len < 259; len++)
+		INT_IS(count_lists(&w, &long_host[sizeof(long_host) - 1 - len]), 0);
 	OK(has_list(&w, "b.example", "two"));
 	OK(!has_list(&w, "b.example.net", "two"));
 	webset_close(&w);
+	buf_fini(&image);
+}
+
+/* A builder that is full says so; it is no want of memory. */
+static void test_rules_that_are_too_long_together_are_too_many(void)
+{
+	struct webset_builder *b = webset_builder_new();
+	const struct site site = { "7", "a.example", MATCH_EXACT };
+	struct rec_website rec = record_of(&site);
+	struct buf image;
+
+	INT_IS(webset_builder_add(b, &rec), 0);
+	b->arena.max = b->arena.len;
+	INT_IS(webset_builder_add(b, &rec), -E2BIG);
+	INT_IS(webset_builder_count(b), 1);
+	b->strings.max = 4;
+	buf_init(&image, 0);
+	INT_IS(webset_builder_finish(b, &image), -E2BIG);
+	webset_builder_free(b);
 	buf_fini(&image);
 }
 
@@ -452,6 +476,7 @@ int main(void)
 	TAP_RUN(test_rule_carries_its_record);
 	TAP_RUN(test_url_that_costs_too_much_is_closed);
 	TAP_RUN(test_lists_urls_are_found_by_their_host);
+	TAP_RUN(test_rules_that_are_too_long_together_are_too_many);
 	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
 	return tap_done();
 }
