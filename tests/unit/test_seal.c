@@ -26,7 +26,7 @@ static long round_trip(size_t n)
 	uint64_t at;
 	long res;
 
-	randombytes_buf(text, n);
+	randombytes_buf(text, n + 1);
 	in = fmemopen(text, n + 1, "r");
 	/* fmemopen has no empty buffers: one byte more is there, and is taken away by seeking. */
 	out = open_memstream(&sealed, &sealed_len);
