@@ -446,6 +446,35 @@ static void test_lists_urls_are_found_by_their_host(void)
 	buf_fini(&image);
 }
 
+static bool on_count(void *arg, const struct webset_rule *rule)
+{
+	*(size_t *)arg += rule->id[0] == 'r';
+	return true;
+}
+
+/* What was found 2^32 lookups ago is found again. */
+static void test_lookups_are_counted_from_one_again(void)
+{
+	const struct site site = { "r0", "news", MATCH_CONTAINS };
+	struct rule_subject s = { .host = "news.news.example", .host_len = 17 };
+	struct buf image;
+	struct webset w;
+	size_t found = 0;
+
+	build(&site, 1, false, &image);
+	INT_IS(webset_open(image.data, image.len, &w), 0);
+	webset_find(&w, &s, on_count, &found);
+	INT_IS(w.turn, 1);
+	w.turn = UINT32_MAX;
+	webset_find(&w, &s, on_count, &found);
+	INT_IS(w.turn, 1);
+	webset_find(&w, &s, on_count, &found);
+	INT_IS(w.turn, 2);
+	INT_IS(found, 3);
+	webset_close(&w);
+	buf_fini(&image);
+}
+
 /* A builder that is full says so; it is no want of memory. */
 static void test_rules_that_are_too_long_together_are_too_many(void)
 {
@@ -476,6 +505,7 @@ int main(void)
 	TAP_RUN(test_rule_carries_its_record);
 	TAP_RUN(test_url_that_costs_too_much_is_closed);
 	TAP_RUN(test_lists_urls_are_found_by_their_host);
+	TAP_RUN(test_lookups_are_counted_from_one_again);
 	TAP_RUN(test_rules_that_are_too_long_together_are_too_many);
 	TAP_RUN(test_site_that_could_not_be_read_matches_widely);
 	return tap_done();
