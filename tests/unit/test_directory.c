@@ -39,8 +39,12 @@ static void test_nobody_is_known_before_all_devices_are(void)
 	world_init(&w);
 	addr_parse("10.9.0.2", &a);
 	OK(!directory_find(w.dir, &a));
-	fake_bus_end_all(w.bus);
-	OK(directory_find(w.dir, &a));
+	fake_bus_end(w.bus, TOPIC_settings, BUS_APID);
+	fake_bus_end(w.bus, TOPIC_groups, BUS_APID);
+	fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
+	OK(!directory_find(w.dir, &a) && !directory_is_known(w.dir));
+	fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+	OK(directory_find(w.dir, &a) && directory_is_known(w.dir));
 	world_fini(&w);
 }
 

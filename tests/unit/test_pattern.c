@@ -84,7 +84,12 @@ static void test_url_patterns_tell_which_hosts_they_may_be_of(void)
 	OK(!may_be_of(MATCH_EXACT, "a.example/x", "b.a.example"));
 	OK(may_be_of(MATCH_STARTSWITH, "a.example/x", "a.example"));
 	OK(!may_be_of(MATCH_STARTSWITH, "a.example/x", "a.example.net"));
+	OK(!may_be_of(MATCH_EXACT, "a.example/x", "b.example"));
+	OK(!may_be_of(MATCH_STARTSWITH, "a.example/x", "b.example"));
 	OK(may_be_of(MATCH_STARTSWITH, "https://a.ex", "a.example"));
+	OK(may_be_of(MATCH_STARTSWITH, "https://a.example", "a.example"));
+	OK(!may_be_of(MATCH_STARTSWITH, "https://a.ex", "b.example"));
+	OK(!may_be_of(MATCH_STARTSWITH, "https://a.example", "a.ex"));
 	OK(may_be_of(MATCH_ENDSWITH, "a.example/x", "www.a.example"));
 	OK(may_be_of(MATCH_ENDSWITH, "/x", "any.example"));
 	OK(may_be_of(MATCH_CONTAINS, "example/x", "a.example"));
@@ -94,6 +99,8 @@ static void test_url_patterns_tell_which_hosts_they_may_be_of(void)
 	OK(may_be_of(MATCH_WILDCARD, "*/x", "b.example"));
 	OK(may_be_of(MATCH_WILDCARD, "https://a*x", "a.example"));
 	OK(!may_be_of(MATCH_WILDCARD, "https://a*x", "b.example"));
+	OK(may_be_of(MATCH_WILDCARD, "https://a.example*", "a.example"));
+	OK(!may_be_of(MATCH_WILDCARD, "https://a.example*", "a.ex"));
 }
 
 static void test_hosts_have_one_spelling(void)
