@@ -188,7 +188,7 @@ static void test_keyword_has_no_underscore_in_json(void)
 
 static void test_setting_holds_any_json(void)
 {
-	struct rec_setting s;
+	struct rec_setting s, copy;
 	char err[128];
 	cJSON *out;
 	char *text;
@@ -201,7 +201,14 @@ static void test_setting_holds_any_json(void)
 	STR_IS(text, "{\"id\":\"k\",\"value\":{\"a\":[1,null]}}");
 	free(text);
 	cJSON_Delete(out);
+	INT_IS(rec_copy(REC_setting, &s, &copy), 0);
 	rec_fini(REC_setting, &s);
+	out = codec_encode(REC_setting, &copy);
+	text = json_format(out);
+	STR_IS(text, "{\"id\":\"k\",\"value\":{\"a\":[1,null]}}");
+	free(text);
+	cJSON_Delete(out);
+	rec_fini(REC_setting, &copy);
 }
 
 static char *encode_text(enum rec_type type, const void *rec)

@@ -85,6 +85,74 @@ static void test_a_device_of_another_gateways_tunnel_is_none(void)
 	world_fini(&w);
 }
 
+static void on_told(void *arg, struct device_view *v)
+{
+	(void)v;
+	++*(int *)arg;
+}
+
+static void put_phone(struct world *w, const char *more)
+{
+	char json[300];
+	snprintf(json, sizeof(json), "{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]%s%s}",
+		*more ? "," : "", more);
+	fake_bus_put(w->bus, TOPIC_devices, BUS_APID, "phone", json);
+	fake_bus_end(w->bus, TOPIC_devices, BUS_APID);
+}
+
+/* Each fact that the daemons act on. */
+static void test_a_device_is_told_of_when_a_fact_of_it_changes_and_not_else(void)
+{
+	static const char *const facts[] = { "\"group\":\"kids\"", "\"tunnel\":\"north\"",
+		"\"profile\":\"full\"", "\"active\":false", "\"expires_at\":9999999999999",
+		"\"strict\":true", "\"site_scope\":\"all\"", "\"unknown_sites\":\"pass\"",
+		"\"images\":\"hide\"", "\"words\":\"show\"", "\"egress\":\"web\"",
+		"\"privacy\":\"full\"", "\"v6\":false", "\"quota_bytes\":5", "\"rate_kbit\":5",
+		"\"https_path\":\"splice\"", "\"quic\":\"judge\"",
+		"\"schedules\":[{\"what\":\"all\"}]" };
+	static const struct directory_ops ops = { .on_device = on_told };
+	struct world w;
+	int told = 0;
+	uv_loop_init(&w.loop);
+	w.bus = fake_bus_new();
+	w.dir = directory_open(&w.loop, w.bus, &ops, &told);
+	fake_bus_put(w.bus, TOPIC_groups, BUS_APID, "kids", "{\"id\":\"kids\"}");
+	fake_bus_end_all(w.bus);
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+		put_phone(&w, "");
+		told = 0;
+		put_phone(&w, facts[i]);
+		put_phone(&w, facts[i]);
+		if (told != 1)
+			printf("# %s\n", facts[i]);
+		INT_IS(told, 1);
+	}
+	world_fini(&w);
+}
+
+static void test_a_device_is_told_of_when_its_switches_change(void)
+{
+	static const char *const prefs[] = { "\"offline_vpn\":true", "\"offline_browser\":true",
+		"\"lists_off\":[\"a\"]", "\"lists_off\":[\"b\"]", "\"lists_off\":[\"b\",\"c\"]" };
+	static const struct directory_ops ops = { .on_device = on_told };
+	struct world w;
+	int told = 0;
+	uv_loop_init(&w.loop);
+	w.bus = fake_bus_new();
+	w.dir = directory_open(&w.loop, w.bus, &ops, &told);
+	fake_bus_end_all(w.bus);
+	put_phone(&w, "");
+	for (size_t i = 0; i < 2 * sizeof(prefs) / sizeof(*prefs); i++) {
+		char json[100];
+		snprintf(json, sizeof(json), "{\"id\":\"device:phone\",%s}", prefs[i / 2]);
+		told = 0;
+		fake_bus_put(w.bus, TOPIC_device_prefs, BUS_APID, "device:phone", json);
+		fake_bus_end(w.bus, TOPIC_device_prefs, BUS_APID);
+		INT_IS(told, i % 2 == 0);
+	}
+	world_fini(&w);
+}
+
 static void put_watch(struct world *w, const char *devices, int64_t until)
 {
 	char json[200];
@@ -142,6 +210,8 @@ int main(void)
 	TAP_RUN(test_nobody_is_known_before_all_devices_are);
 	TAP_RUN(test_a_generation_is_in_force_for_its_own_topic);
 	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
+	TAP_RUN(test_a_device_is_told_of_when_a_fact_of_it_changes_and_not_else);
+	TAP_RUN(test_a_device_is_told_of_when_its_switches_change);
 	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
 	TAP_RUN(test_of_a_name_its_registrable_domain_is_told);
 	return tap_done();
