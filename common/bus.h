@@ -105,8 +105,8 @@ struct bus_topic_ops {
 	 * the state on disk turns out to be what Redis has. May be NULL. */
 	void (*on_batch_end)(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
 };
-/* Called in on_record by who has no memory for the record: it comes again within a second, and the
- * generation is not reached before. */
+/* Called in on_record or on_batch_end by who has no memory for what it is told: that comes again
+ * within a second, and the generation is not reached before. What it had stays until then. */
 void bus_record_lost(struct bus *b);
 
 /* Mirrors the topic of that owner. In the call itself the last good state on disk, if any, is

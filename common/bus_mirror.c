@@ -192,17 +192,24 @@ void mirror_set(struct mirror *m, const char *id, const char *text)
 
 void mirror_remove(struct mirror *m, const char *id)
 {
-	char *copy = strdup(id); /* id may be the map's own key */
-	struct mirror_rec *r = copy ? hmap_take_str(&m->records, id) : NULL;
+	struct mirror_rec *r = hmap_find_str(&m->records, id);
+	char *copy = r ? strdup(id) : NULL; /* id may be the map's own key */
+	char *text;
 
-	m->lost |= !copy;
-	if (r) {
-		clear_bad(m, r);
-		if (r->text) {
-			m->changed = true;
-			deliver(m, copy, NULL);
-		}
-		mirror_rec_free(r);
+	m->lost |= r && !copy;
+	if (!copy)
+		return;
+	text = r->text;
+	clear_bad(m, r);
+	r->text = NULL; /* so that nobody finds it any more */
+	if (text)
+		m->changed = true;
+	if (text && !deliver(m, copy, NULL)) {
+		r->text = text; /* it goes with the next read */
+		r->lost = m->lost = true;
+	} else {
+		free_text(text);
+		mirror_rec_free(hmap_take_str(&m->records, copy));
 	}
 	free(copy);
 }
@@ -212,14 +219,28 @@ bool mirror_guards(const struct mirror *m, size_t removals)
 	return removals > 10 && removals * 2 > m->records.count;
 }
 
+/* A change was not taken: the state is read again in a moment. */
+static void read_lost(struct mirror *m)
+{
+	if (!m->failed)
+		log_error("bus: no memory for a change, it is read again topic=%s owner=%s",
+			bus_topics[m->topic].name, bus_daemon_name(m->owner));
+	m->lost = m->failed = true;
+	m->current = false;
+	bus_beat_soon(m->bus);
+}
+
 static void end_batch(struct mirror *m)
 {
+	m->bus->record_lost = false;
 	list_foreach_safe (&m->subscribers, it) {
 		const struct subscriber *s = container_of(it, struct subscriber, node);
 
 		if (s->ops->on_batch_end)
 			s->ops->on_batch_end(s->arg, m->topic, m->owner, m->stamp.gen);
 	}
+	if (m->bus->record_lost)
+		read_lost(m);
 }
 
 void mirror_finish(struct mirror *m, const char *epoch, const struct stamp *stamp)
@@ -227,12 +248,7 @@ void mirror_finish(struct mirror *m, const char *epoch, const struct stamp *stam
 	bool tell = m->changed || !m->known || !m->current || !stamp_equal(&m->stamp, stamp);
 
 	if (m->lost) {
-		if (!m->failed)
-			log_error("bus: no memory for a change, it is read again topic=%s owner=%s",
-				bus_topics[m->topic].name, bus_daemon_name(m->owner));
-		m->failed = true;
-		m->current = false;
-		bus_beat_soon(m->bus);
+		read_lost(m);
 		return;
 	}
 	if (m->changed || !m->known || strcmp(m->epoch, epoch) || !stamp_equal(&m->stamp, stamp))
@@ -357,8 +373,11 @@ static void replay(struct mirror *m, const struct subscriber *s)
 		m->lost |= r->lost;
 		free_decoded(m, rec);
 	}
+	m->bus->record_lost = false;
 	if (s->ops->on_batch_end)
 		s->ops->on_batch_end(s->arg, m->topic, m->owner, m->stamp.gen);
+	if (m->lost || m->bus->record_lost)
+		read_lost(m);
 }
 
 int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,

@@ -34,7 +34,8 @@ struct probe {
 	bool quiet;
 	bool acks; /* what is seen of topics is applied at once */
 	uint64_t records, removals, batches;
-	bool hold; /* requests are answered by the command "answer" */
+	uint64_t lose_records, lose_batches; /* of the next ones, so many */
+	bool hold;			     /* requests are answered by the command "answer" */
 	struct served served[BUS_OPS];
 	struct bus_call *held;
 	cJSON *result;	  /* of every call */
@@ -124,12 +125,25 @@ static void say_done(struct want *w, const char *what, int status, cJSON *more)
 
 /* ---- consumer ---- */
 
+/* As who has no memory for it does. */
+static bool lose(struct probe *p, uint64_t *left)
+{
+	if (!*left)
+		return false;
+	--*left;
+	bus_record_lost(p->bus);
+	say(event("lost"));
+	return true;
+}
+
 static void on_record(
 	void *arg, enum bus_topic t, enum bus_daemon d, const char *id, const void *rec)
 {
 	struct probe *p = arg;
 	cJSON *o;
 
+	if (lose(p, &p->lose_records))
+		return;
 	p->records += rec != NULL;
 	p->removals += rec == NULL;
 	if (p->quiet)
@@ -147,8 +161,11 @@ static void on_record(
 static void on_batch_end(void *arg, enum bus_topic t, enum bus_daemon d, uint64_t gen)
 {
 	struct probe *p = arg;
-	cJSON *o = event("batch");
+	cJSON *o;
 
+	if (lose(p, &p->lose_batches))
+		return;
+	o = event("batch");
 	p->batches++;
 	if (p->acks)
 		bus_topic_applied(p->bus, t, d, gen);
@@ -164,6 +181,12 @@ static void do_subscribe(struct probe *p, cJSON *cmd)
 	static const struct bus_topic_ops ops = { on_record, on_batch_end };
 
 	bus_subscribe(p->bus, topic(cmd), owner(cmd), &ops, p);
+}
+
+static void do_lose(struct probe *p, cJSON *cmd)
+{
+	p->lose_records = (uint64_t)number(cmd, "records");
+	p->lose_batches = (uint64_t)number(cmd, "batches");
 }
 
 static void do_find(struct probe *p, cJSON *cmd)
@@ -542,6 +565,7 @@ static const struct {
 } commands[] = {
 	{ "subscribe", do_subscribe }, /* topic owner */
 	{ "find", do_find },	       /* topic owner id */
+	{ "lose", do_lose },	       /* records batches */
 	{ "applied", do_applied },     /* topic owner gen */
 	{ "acks", do_acks },	       /* on */
 	{ "quiet", do_quiet },

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retained state between an owner and consumers (DESIGN 4; SPEC W2, W3)."""
 import buslib
+import pytest
 
 
 def test_consumer_gets_what_the_owner_set(probe):
@@ -26,6 +27,45 @@ def test_changes_and_removals_arrive_as_differences(probe):
     fwd.wait("batch", gen=gen)
     assert {(e["id"], e["rec"] is None) for e in (e1, e2)} == {("d1", False), ("d3", True)}
     assert not [e for e in fwd.drain() if e["ev"] == "record"]
+
+
+def lose(fwd, count=1, **what):
+    fwd.do("lose", **{"records": 0, "batches": 0, **what})
+    return lambda: [fwd.wait("lost") for _ in range(count)]
+
+
+@pytest.mark.parametrize("what", ["records", "batches"])
+def test_what_a_consumer_had_no_memory_for_comes_again(probe, what):
+    """D8: and its generation is not reached before. What it was when it was found: the end of a batch was told once, and
+    what was wrong then was said to be in force."""
+    apid, fwd = probe("apid"), probe("fwd")
+    fwd.subscribe("devices", "apid")
+    fwd.wait("batch", gen=apid.replace("devices", buslib.devices(3)))
+    lost = lose(fwd, 3, **{what: 3})
+    apid.do("set", topic="devices", id="d1", record=buslib.device("d1", 77))
+    gen = apid.flush("devices")
+    lost()
+    fwd.wait("batch", gen=gen, current=True)
+    assert fwd.records["devices:apid"]["d1"]["addresses"] == ["10.9.0.77"]
+
+
+def test_a_removal_that_a_consumer_had_no_memory_for_comes_again(probe):
+    """D8: what it was when it was found: told once."""
+    apid, fwd = probe("apid"), probe("fwd")
+    fwd.subscribe("devices", "apid")
+    fwd.wait("batch", gen=apid.replace("devices", buslib.devices(3)))
+    lost = lose(fwd, 2, records=2)
+    apid.do("del", topic="devices", id="d1")
+    gen = apid.flush("devices")
+    lost()
+    fwd.wait("batch", gen=gen, current=True)
+    assert sorted(fwd.records["devices:apid"]) == ["d0", "d2"]
+    lost = lose(fwd, records=1)
+    apid.do("del", topic="devices", id="d2")
+    lost()
+    apid.do("set", topic="devices", id="d2", record=buslib.device("d2"))  # it is back before the next try, or after it
+    fwd.wait("batch", gen=apid.flush("devices"), current=True)
+    assert sorted(fwd.records["devices:apid"]) == ["d0", "d2"]
 
 
 def test_a_late_consumer_reads_everything(probe):
