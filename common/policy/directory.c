@@ -68,6 +68,7 @@ struct directory {
 	bool all_dirty, settings_dirty, known;
 	bool reindexing;    /* every address is claimed anew */
 	bool has_conflicts; /* an address is claimed twice: any change may free it for another */
+	bool index_lost;    /* there was no memory for an address: all are claimed anew soon */
 	uint64_t gens[SOURCES];
 	struct hmap_iter next; /* of directory_next */
 };
@@ -139,7 +140,7 @@ static void index_addresses(struct directory *d, struct entry *e)
 		char text[ADDR_STRLEN];
 
 		if (is_mine && hmap_set(&d->by_addr, a, sizeof(*a), e)) {
-			d->has_conflicts = true; /* so that it is indexed with what comes next */
+			d->index_lost = true;
 			bus_record_lost(d->bus);
 		}
 		if (!other || other == e)
@@ -168,7 +169,7 @@ static const struct rec_device_pref *find_pref(
 
 /* ---- the clock ---- */
 
-enum { CLOCK_STEP_MS = 1000, CLOCK_BACK_MS = 600000 };
+enum { CLOCK_STEP_MS = 1000, CLOCK_BACK_MS = 600000, INDEX_RETRY_MS = 500 };
 
 /* How far the wall clock is from where it would be if nobody had set it since the start. */
 static int64_t clock_offset(const struct directory *d)
@@ -266,8 +267,8 @@ static void resolve(struct directory *d, struct entry *e)
 
 static void resolve_all(struct directory *d)
 {
-	d->reindexing = d->has_conflicts;
-	d->all_dirty = d->has_conflicts = false;
+	d->reindexing = d->has_conflicts || d->index_lost;
+	d->all_dirty = d->has_conflicts = d->index_lost = false;
 	d->next_expiry = 0;
 	hmap_foreach (&d->by_id, it)
 		resolve(d, it.value);
@@ -441,14 +442,18 @@ static bool are_sources_known(const struct directory *d)
 	return true;
 }
 
-static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+static void set_gen(struct directory *d, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
-	struct directory *d = arg;
-
 	for (int i = 0; i < SOURCES; i++) {
 		if (sources[i].topic == topic && sources[i].owner == owner)
 			d->gens[i] = gen;
 	}
+}
+
+static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
+{
+	struct directory *d = arg;
+
 	if (!d->known && are_sources_known(d)) {
 		d->known = d->all_dirty = d->settings_dirty = true;
 		watch_clock(d);
@@ -457,12 +462,14 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	if (d->settings_dirty && d->known && d->ops.on_settings)
 		d->ops.on_settings(d->arg, &d->settings);
 	d->settings_dirty = d->settings_dirty && !d->known;
-	if (d->all_dirty)
+	if (d->all_dirty || d->index_lost)
 		resolve_all(d);
 	else if (d->dirty_groups.count)
 		resolve_groups(d);
 	hmap_clear(&d->dirty_groups);
 	free_retired(d);
+	if (!d->index_lost)
+		set_gen(d, topic, owner, gen);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
 }
@@ -474,16 +481,18 @@ static void on_expiry(struct timer *t)
 	bool was_set = step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS;
 
 	/* Where the clock was set back, nothing that was computed with it holds. */
-	if (!was_set && offset > -CLOCK_BACK_MS &&
+	if (!was_set && !d->index_lost && offset > -CLOCK_BACK_MS &&
 		(!d->next_expiry || clock_wall_ms() < d->next_expiry)) {
 		watch_clock(d);
 		return;
 	}
 	d->clock_offset = offset;
-	if (was_set || offset <= -CLOCK_BACK_MS)
+	if (was_set || d->index_lost || offset <= -CLOCK_BACK_MS)
 		resolve_all(d);
 	else
 		resolve_due(d);
+	if (d->index_lost)
+		d->next_expiry = clock_wall_ms() + INDEX_RETRY_MS;
 	watch_clock(d);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
