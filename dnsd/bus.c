@@ -11,13 +11,19 @@ static void on_gone(void *arg, struct device_view *v)
 
 static void report_applied(struct dnsd *d)
 {
-	if (d->directory && directory_is_known(d->directory))
+	if (d->directory && directory_is_known(d->directory) && !d->rebind_lost)
 		directory_applied(d->directory);
 }
 
 static void on_batch_end(void *arg)
 {
-	report_applied(arg);
+	struct dnsd *d = arg;
+
+	if (d->rebind_lost)
+		dnsd_features_renew(d);
+	if (d->rebind_lost)
+		bus_record_lost(d->daemon->bus);
+	report_applied(d);
 }
 
 static void on_settings(void *arg, const struct settings *s)

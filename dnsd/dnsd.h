@@ -35,6 +35,7 @@ struct dnsd {
 	struct records records;
 	struct safesearch safesearch;
 	struct rebind rebind;
+	bool rebind_lost; /* the prefixes are those of before, for want of memory */
 	struct feeder feeder;
 	struct listed listed;
 	struct watches watches;

@@ -20,7 +20,9 @@ static void on_record(
 
 	(void)topic;
 	(void)owner;
-	if (rc)
+	if (rc == -ENOMEM)
+		bus_record_lost(d->daemon->bus);
+	else if (rc)
 		log_warning("DNS record unusable id=%s error=%s", id, strerror(-rc));
 }
 
@@ -29,8 +31,9 @@ static void on_records_end(void *arg, enum bus_topic topic, enum bus_daemon owne
 	struct dnsd *d = arg;
 
 	if (records_index(&d->records))
-		log_error("no memory for DNS records");
-	bus_topic_applied(d->daemon->bus, topic, owner, gen);
+		bus_record_lost(d->daemon->bus);
+	else
+		bus_topic_applied(d->daemon->bus, topic, owner, gen);
 }
 
 /* ---- the clock ---- */
@@ -47,6 +50,8 @@ static void on_clock(struct timer *t)
 	int64_t offset_ms = clock_offset(), jump_ms = offset_ms - d->clock_offset_ms;
 
 	d->clock_offset_ms = offset_ms;
+	if (d->rebind_lost)
+		dnsd_features_renew(d);
 	if (jump_ms < CLOCK_JUMP_MS && jump_ms > -CLOCK_JUMP_MS)
 		return;
 	log_warning("the clock has jumped seconds=%" PRId64, jump_ms / 1000);
@@ -79,8 +84,9 @@ void dnsd_features_renew(struct dnsd *d)
 	for (size_t i = 0; i < d->conf->block_addresses.n; i++)
 		addr_parse(d->conf->block_addresses.v[i], &d->block_addresses[i]);
 	d->listed.forwarder = d->forwarder;
-	if (d->directory &&
-		rebind_set(&d->rebind, &d->conf->shared, directory_settings(d->directory)))
+	d->rebind_lost = d->directory &&
+			 rebind_set(&d->rebind, &d->conf->shared, directory_settings(d->directory));
+	if (d->rebind_lost)
 		log_error("no memory for the LAN's prefixes");
 }
 

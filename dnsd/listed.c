@@ -46,14 +46,15 @@ static void on_list(
 
 	(void)topic;
 	(void)owner;
-	hmap_remove_str(&l->lists, id);
-	if (!r || !r->by_address)
+	if (!r || !r->by_address) {
+		hmap_remove_str(&l->lists, id);
 		return;
+	}
 	f = calloc(1, sizeof(*f));
 	if (f)
 		*f = (struct list_facts){ true, r->strict_address };
 	if (!f || hmap_set_str(&l->lists, id, f)) {
-		log_error("no memory for a list list=%s", id);
+		bus_record_lost(l->bus);
 		free(f);
 	}
 }

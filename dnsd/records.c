@@ -149,15 +149,37 @@ static int take_name(const char *text, char out[static NAME_TEXT_MAX + 2])
 
 void records_init(struct records *r)
 {
-	hmap_init(&r->by_id, free);
+	hmap_init(&r->by_id, NULL);
 	hmap_init(&r->by_name, NULL);
+	r->retired = NULL;
 	r->has_wildcards = false;
+}
+
+static void retire(struct records *r, struct record *one)
+{
+	if (!one)
+		return;
+	one->next_indexed = r->retired;
+	r->retired = one;
+}
+
+static void free_retired(struct records *r)
+{
+	while (r->retired) {
+		struct record *one = r->retired;
+
+		r->retired = one->next_indexed;
+		free(one);
+	}
 }
 
 void records_fini(struct records *r)
 {
+	hmap_foreach (&r->by_id, it)
+		free(it.value);
 	hmap_fini(&r->by_name);
 	hmap_fini(&r->by_id);
+	free_retired(r);
 }
 
 int records_set(struct records *r, const char *id, const struct rec_dns_record *rec)
@@ -166,13 +188,10 @@ int records_set(struct records *r, const char *id, const struct rec_dns_record *
 	char name[NAME_TEXT_MAX + 2];
 	uint16_t type;
 
-	/* Until it is indexed again nobody looks at it. */
-	hmap_clear(&r->by_name);
-	hmap_remove_str(&r->by_id, id);
-	if (!rec)
-		return 0;
-	if (take_name(rec->name, name) || make(&d, rec->type, rec->value, &type))
-		return -EINVAL;
+	if (!rec || take_name(rec->name, name) || make(&d, rec->type, rec->value, &type)) {
+		retire(r, hmap_take_str(&r->by_id, id));
+		return rec ? -EINVAL : 0;
+	}
 	struct record *fresh = calloc(1, sizeof(*fresh) + d.len);
 	if (!fresh)
 		return -ENOMEM;
@@ -184,24 +203,38 @@ int records_set(struct records *r, const char *id, const struct rec_dns_record *
 	fresh->target = d.target;
 	fresh->len = d.len;
 	memcpy(fresh->rdata, d.bytes, d.len);
+	struct record *old = hmap_find_str(&r->by_id, id);
 	if (hmap_set_str(&r->by_id, id, fresh)) {
 		free(fresh);
 		return -ENOMEM;
 	}
+	retire(r, old);
 	return 0;
 }
 
 int records_index(struct records *r)
 {
-	hmap_clear(&r->by_name);
-	r->has_wildcards = false;
+	struct hmap fresh;
+	bool has_wildcards = false;
+
+	hmap_init(&fresh, NULL);
 	hmap_foreach (&r->by_id, it) {
 		struct record *one = it.value;
-		one->next = hmap_find_str(&r->by_name, one->name);
-		r->has_wildcards |= one->name[0] == '*';
-		if (hmap_set_str(&r->by_name, one->name, one))
+		one->next_indexed = hmap_find_str(&fresh, one->name);
+		has_wildcards |= one->name[0] == '*';
+		if (hmap_set_str(&fresh, one->name, one)) {
+			hmap_fini(&fresh);
 			return -ENOMEM;
+		}
 	}
+	hmap_foreach (&r->by_id, it) {
+		struct record *one = it.value;
+		one->next = one->next_indexed;
+	}
+	hmap_fini(&r->by_name);
+	r->by_name = fresh;
+	r->has_wildcards = has_wildcards;
+	free_retired(r);
 	return 0;
 }
 
