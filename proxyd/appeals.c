@@ -137,7 +137,7 @@ static void on_answer(
 	answer = strdup(rec->answer ? rec->answer : "");
 	host = strdup(rec->host);
 	if (!e || !answer || !host) {
-		log_error("no memory for a record topic=appeal_answers");
+		bus_record_lost(a->p->d->bus);
 		free(answer);
 		free(host);
 		if (e && !e->host)

@@ -37,11 +37,13 @@ static void on_profile(
 
 	(void)topic;
 	(void)owner;
-	if (err)
-		guard_set_profile(&p->guard, id, NULL);
-	else
+	if (!err)
 		err = guard_set_profile(&p->guard, id, rec ? &def : NULL);
-	if (err && rec)
+	else if (err != -ENOMEM)
+		guard_set_profile(&p->guard, id, NULL);
+	if (err == -ENOMEM)
+		bus_record_lost(p->d->bus);
+	else if (err && rec)
 		log_warning("profile refused name=%s error=%s why=\"%s\"", id, strerror(-err), why);
 }
 

@@ -176,7 +176,6 @@ int guard_set_profile(struct guard *g, const char *name, struct profile *def)
 	if (err) {
 		profile_fini(def);
 		free(copy);
-		hmap_remove_str(&g->profiles, name);
 	}
 	return err;
 }

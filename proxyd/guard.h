@@ -29,7 +29,8 @@ struct guard {
 void guard_init(struct guard *g);
 void guard_fini(struct guard *g);
 /* An admin's profile is this from now on, or (NULL) is not there: its devices connect nowhere. The
- * built-in ones cannot be replaced. Takes over what def owns. 0, -EEXIST, -ENOMEM. */
+ * built-in ones cannot be replaced. Takes over what def owns. 0, -EEXIST; -ENOMEM: the former one
+ * stays. */
 int guard_set_profile(struct guard *g, const char *name, struct profile *def);
 /* May it connect there by TCP? NULL = allowed, else why not, for the log and the error page. */
 const char *guard_check(struct guard *g, const struct device_view *dev,

@@ -27,6 +27,7 @@ struct ignored {
 	struct proxy *p;
 	struct hmap names; /* text → struct ignored_name */
 	unsigned asking;
+	bool is_short; /* there was no memory for a name */
 	struct timer timer;
 };
 
@@ -90,7 +91,11 @@ static void ask(struct ignored *ig)
 
 static void on_look(struct timer *t)
 {
-	ask(t->data);
+	struct ignored *ig = t->data;
+
+	if (ig->is_short)
+		ignored_renew(ig);
+	ask(ig);
 }
 
 /* ---- the names ---- */
@@ -115,6 +120,7 @@ static void want(void *arg, const char *domain)
 			free(n);
 			n = NULL;
 		}
+		ig->is_short |= !n;
 	}
 	if (n)
 		n->is_wanted = true;
@@ -136,12 +142,13 @@ void ignored_renew(struct ignored *ig)
 {
 	struct ignored_name *n;
 
+	ig->is_short = false;
 	hmap_foreach (&ig->names, it)
 		((struct ignored_name *)it.value)->is_wanted = false;
 	policy_ignored_each(ig->p->policy, want, ig);
 	while ((n = find_unwanted(ig)))
 		free_name(hmap_take_str(&ig->names, n->text));
-	if (!ig->names.count)
+	if (!ig->names.count && !ig->is_short)
 		timer_stop(&ig->timer);
 	else if (!timer_is_active(&ig->timer))
 		timer_start(&ig->timer, 0, LOOK_MS);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/image_ignore.h"
 #include "common/hmap.h"
-#include "common/log.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -29,14 +28,15 @@ static void on_record(
 	(void)topic;
 	i->is_stale = true;
 	hmap_clear(&i->domains);
-	hmap_remove_str(records, id);
-	if (!entry)
+	if (!entry) {
+		hmap_remove_str(records, id);
 		return;
+	}
 	domain = strdup(entry->domain);
 	for (char *p = domain; p && *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	if (!domain || hmap_set_str(records, id, domain)) {
-		log_error("no memory for a host whose images are shown");
+		bus_record_lost(i->bus);
 		free(domain);
 	}
 }
@@ -48,7 +48,7 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	bus_topic_applied(i->bus, topic, owner, gen);
 }
 
-/* What is missing for want of memory hides images, and no more. */
+/* What is missing for want of memory hides images until it is looked for again, and no more. */
 static void make_domains(struct image_ignore *i)
 {
 	int winner;
@@ -60,7 +60,7 @@ static void make_domains(struct image_ignore *i)
 	for (int o = 0; o < OWNERS; o++) {
 		hmap_foreach (&i->records[o], it) {
 			if (o == winner || !hmap_find_str(&i->records[winner], it.key))
-				hmap_set_str(&i->domains, it.value, it.value);
+				i->is_stale |= hmap_set_str(&i->domains, it.value, it.value) != 0;
 		}
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "proxyd/own_names.h"
-#include "common/log.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -41,11 +40,10 @@ int own_names_set(struct own_names *n, const char *id, const struct rec_dns_reco
 {
 	struct own_name *fresh;
 
-	/* Until it is indexed again nobody looks at it. */
-	hmap_clear(&n->by_name);
-	hmap_remove_str(&n->by_id, id);
-	if (!rec)
+	if (!rec) {
+		hmap_remove_str(&n->by_id, id);
 		return 0;
+	}
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return -ENOMEM;
@@ -58,24 +56,33 @@ int own_names_set(struct own_names *n, const char *id, const struct rec_dns_reco
 	return 0;
 }
 
+/* Values of by_name. */
+static char with_address, without_address;
+
 int own_names_index(struct own_names *n)
 {
-	hmap_clear(&n->by_name);
-	hmap_foreach (&n->by_id, it) {
-		struct own_name *one = it.value;
-		const struct own_name *known = hmap_find_str(&n->by_name, one->name);
+	struct hmap fresh;
 
-		if (known && known->has_address)
+	hmap_init(&fresh, NULL);
+	hmap_foreach (&n->by_id, it) {
+		const struct own_name *one = it.value;
+
+		if (hmap_find_str(&fresh, one->name) == &with_address)
 			continue;
-		if (hmap_set_str(&n->by_name, one->name, one))
+		if (hmap_set_str(&fresh, one->name,
+			    one->has_address ? &with_address : &without_address)) {
+			hmap_fini(&fresh);
 			return -ENOMEM;
+		}
 	}
+	hmap_fini(&n->by_name);
+	n->by_name = fresh;
 	return 0;
 }
 
 bool own_names_has_address(const struct own_names *n, const char *host)
 {
-	const struct own_name *found = hmap_find_str(&n->by_name, host);
+	const char *found = hmap_find_str(&n->by_name, host);
 	char key[KEY_MAX + 1] = "*";
 
 	for (const char *dot = strchr(host, '.'); !found && dot && strlen(dot) < KEY_MAX;
@@ -83,7 +90,7 @@ bool own_names_has_address(const struct own_names *n, const char *host)
 		memcpy(key + 1, dot, strlen(dot) + 1);
 		found = hmap_find_str(&n->by_name, key);
 	}
-	return found && found->has_address;
+	return found == &with_address;
 }
 
 /* ---- the topic ---- */
@@ -91,10 +98,12 @@ bool own_names_has_address(const struct own_names *n, const char *host)
 static void on_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
+	struct own_names *n = arg;
+
 	(void)topic;
 	(void)owner;
-	if (own_names_set(arg, id, rec))
-		log_error("no memory for a DNS record id=%s", id);
+	if (own_names_set(n, id, rec))
+		bus_record_lost(n->bus);
 }
 
 static void on_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -102,8 +111,9 @@ static void on_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint6
 	struct own_names *n = arg;
 
 	if (own_names_index(n))
-		log_error("no memory for DNS records");
-	bus_topic_applied(n->bus, topic, owner, gen);
+		bus_record_lost(n->bus);
+	else
+		bus_topic_applied(n->bus, topic, owner, gen);
 }
 
 int own_names_subscribe(struct own_names *n, struct bus *bus)

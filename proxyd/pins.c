@@ -168,20 +168,27 @@ static void on_record(
 {
 	struct proxy *p = arg;
 	const struct rec_pinned *r = rec;
-	struct pin *pin;
+	struct pin *pin = hmap_find_str(&p->pins.by_id, id);
 
 	(void)topic;
 	(void)owner;
 	if (p->pins.is_owner)
 		return;
-	hmap_remove_str(&p->pins.by_id, id);
-	pin = r ? pin_new(r->device, r->name) : NULL;
-	if (!pin)
+	if (!r) {
+		hmap_remove_str(&p->pins.by_id, id);
 		return;
+	}
+	/* What ends one that is there needs no memory. */
+	if (!pin || strcmp(pin->device, r->device) != 0 || strcmp(pin->name, r->name) != 0) {
+		pin = pin_new(r->device, r->name);
+		if (!pin || pins_put(&p->pins, pin)) {
+			bus_record_lost(p->d->bus);
+			return;
+		}
+	}
 	pin->until = r->until;
 	pin->count = r->count;
 	pin->is_revoked = r->revoked || r->head.closed;
-	pins_put(&p->pins, pin);
 }
 
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

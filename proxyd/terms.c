@@ -2,11 +2,13 @@
 #include "proxyd/terms.h"
 #include "common/hmap.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { APID, SYNCD, OWNERS };
+enum { RETRY_MS = 500 };
 
 static const enum bus_daemon daemons[OWNERS] = { BUS_APID, BUS_SYNCD };
 
@@ -35,7 +37,8 @@ struct terms {
 	uint64_t gens[OWNERS];
 	int source; /* that was compiled with: enum policy_source */
 	struct terms_job *job;
-	bool is_stale; /* changed since the job began */
+	struct timer retry; /* runs while there was no memory to compile */
+	bool is_stale;	    /* changed since the job began */
 	struct words *words;
 };
 
@@ -64,6 +67,19 @@ static void on_work(uv_work_t *work)
 
 static void compile(struct terms *t);
 
+static void compile_later(struct terms *t)
+{
+	log_error("no memory to compile words, the last good ones stay topic=%s",
+		bus_topic_name(t->topic));
+	t->is_stale = false;
+	timer_start(&t->retry, RETRY_MS, 0);
+}
+
+static void on_retry(struct timer *timer)
+{
+	compile(timer->data);
+}
+
 static void put_in_force(struct terms *t, struct terms_job *job)
 {
 	words_unref(t->words);
@@ -85,7 +101,10 @@ static void on_worked(uv_work_t *work, int status)
 		job->err = status;
 	if (t) {
 		t->job = NULL;
-		if (job->err)
+		/* Those that were asked for meanwhile need the memory no less. */
+		if (job->err == -ENOMEM || job->err == UV_ENOMEM)
+			compile_later(t);
+		else if (job->err)
 			log_error("words not compiled, the last good ones stay error=%s",
 				strerror(-job->err));
 		else
@@ -145,15 +164,15 @@ static void compile(struct terms *t)
 	t->is_stale = true;
 	if (t->job || !is_known(t))
 		return;
-	job = job_new(t);
-	if (!job || uv_queue_work(t->loop, &job->work, on_work, on_worked)) {
-		log_error("no memory to compile words");
-		if (job)
-			job_free(job);
-		return;
-	}
-	t->job = job;
+	job = t->job = job_new(t);
 	t->is_stale = false;
+	timer_stop(&t->retry);
+	if (job && !uv_queue_work(t->loop, &job->work, on_work, on_worked))
+		return;
+	t->job = NULL;
+	if (job)
+		job_free(job);
+	compile_later(t);
 }
 
 /* ---- the topic ---- */
@@ -199,15 +218,17 @@ static struct term *term_new(enum bus_topic topic, const void *rec)
 static void on_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
-	struct hmap *records = &((struct terms *)arg)->records[index_of(owner)];
+	struct terms *t = arg;
+	struct hmap *records = &t->records[index_of(owner)];
 	struct term *term;
 
-	hmap_remove_str(records, id);
-	if (!rec)
+	if (!rec) {
+		hmap_remove_str(records, id);
 		return;
+	}
 	term = term_new(topic, rec);
 	if (!term || hmap_set_str(records, id, term)) {
-		log_error("no memory for a term topic=%s", bus_topic_name(topic));
+		bus_record_lost(t->bus);
 		free(term);
 	}
 }
@@ -245,6 +266,7 @@ struct terms *terms_open(
 	t->topic = topic;
 	t->dir = dir;
 	t->source = directory_settings(dir)->policy_source;
+	timer_init(loop, &t->retry, on_retry, t);
 	for (int o = 0; o < OWNERS; o++)
 		hmap_init(&t->records[o], free);
 	for (int o = 0; o < OWNERS; o++) {
@@ -256,6 +278,11 @@ struct terms *terms_open(
 	return t;
 }
 
+static void on_closed(struct timer *timer)
+{
+	free(timer->data);
+}
+
 void terms_close(struct terms *t)
 {
 	if (t->job)
@@ -263,7 +290,7 @@ void terms_close(struct terms *t)
 	for (int o = 0; o < OWNERS; o++)
 		hmap_fini(&t->records[o]);
 	words_unref(t->words);
-	free(t);
+	timer_close(&t->retry, on_closed);
 }
 
 struct words *terms_words(const struct terms *t)
