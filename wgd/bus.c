@@ -9,6 +9,7 @@
 
 enum {
 	SETTLE_MS = 5,	/* gathers the topics of one change */
+	RETRY_MS = 100, /* without memory */
 	CALL_MS = 1900, /* the caller gives up after 2 s */
 	CALLS_MAX = 1024,
 	DAY_MS = 86400000,
@@ -84,26 +85,38 @@ static void on_left(void *arg, struct peer *peer)
 const struct peers_ops wgd_peers_ops = { find_device, on_change, on_left };
 
 /* Records are only marked: half a batch may hold two devices of one key that are swapping it. */
-static void mark(struct wgd *w, const char *id)
+static int take_device(struct wgd *w, const struct device_view *v)
 {
-	if (peers_mark(&w->peers, id))
-		log_error("no memory for a device device=%s", id);
+	int err = peers_mark(&w->peers, v->id);
+	if (!err && kfile_id_is_good(v->id))
+		err = usage_set_quota(&w->usage, v->id, v->quota_bytes);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* All, where there was no memory for one. */
+static int take_lost(struct wgd *w)
+{
+	int err = 0;
+	for (struct device_view *v = NULL; w->devices_lost && !err;) {
+		v = directory_next(w->directory, v);
+		if (v)
+			err = take_device(w, v);
+		else
+			w->devices_lost = false;
+	}
+	return err;
 }
 
 static void on_device(void *arg, struct device_view *v)
 {
 	struct wgd *w = arg;
-	mark(w, v->id);
-	if (!kfile_id_is_good(v->id))
-		return;
-	if (usage_set_quota(&w->usage, v->id, v->quota_bytes))
-		log_error("no memory for a quota device=%s", v->id);
+	w->devices_lost |= take_device(w, v) != 0;
 }
 
 static void on_gone(void *arg, struct device_view *v)
 {
 	struct wgd *w = arg;
-	mark(w, v->id);
+	peers_mark(&w->peers, v->id); /* one that was none needs no mark */
 	usage_remove(&w->usage, v->id);
 }
 
@@ -129,8 +142,8 @@ static void on_key(
 	struct wgd *w = arg;
 	const struct rec_device_key *key = rec;
 	if (peers_set_key(&w->peers, id, key ? key->public_key : NULL,
-		    key ? key->preshared_key : NULL, key && key->head.closed))
-		log_error("no memory for a key device=%s", id);
+		    key ? key->preshared_key : NULL, key && key->head.closed) == -ENOMEM)
+		bus_record_lost(w->daemon->bus);
 }
 
 static void on_keys_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -158,11 +171,13 @@ static void on_settle(struct timer *t)
 	if (!wgd_is_known(w))
 		return;
 	w->settled_at_ms = clock_mono_ms();
-	if (peers_settle(&w->peers, clock_wall_ms())) {
+	if (take_lost(w) || peers_settle(&w->peers, clock_wall_ms())) {
 		log_error("no memory to settle peers");
-		wgd_schedule_settle(w);
+		timer_start(t, RETRY_MS, 0);
 		return;
 	}
+	if (!peers_is_settled(&w->peers))
+		timer_start(t, RETRY_MS, 0);
 	for (size_t i = 0; i < w->tunnel_count; i++) {
 		if (!w->was_known || w->tunnels[i].held)
 			tunnel_kick(&w->tunnels[i]);

@@ -54,23 +54,27 @@ void peers_fini(struct peers *p)
 	hmap_fini(&p->by_id);
 }
 
-/* The entry of that id, made when missing; NULL without memory or when the id is too long. */
-static struct peer *get_peer(struct peers *p, const char *id)
+/* The entry of that id, made when missing. -ENOMEM, -ENAMETOOLONG. */
+static int get_peer(struct peers *p, const char *id, struct peer **out)
 {
 	struct peer *peer = hmap_find_str(&p->by_id, id);
-	if (peer || strlen(id) >= sizeof(peer->id))
-		return peer;
+	*out = peer;
+	if (peer)
+		return 0;
+	if (strlen(id) >= sizeof(peer->id))
+		return -ENAMETOOLONG;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer || hmap_set_str(&p->by_id, id, peer)) {
 		free(peer);
-		return NULL;
+		return -ENOMEM;
 	}
 	strcpy(peer->id, id);
 	peer->refusal = REFUSAL_NO_DEVICE;
 	p->refused[REFUSAL_NO_DEVICE]++;
 	list_init(&peer->dirty);
 	list_init(&peer->duplicate);
-	return peer;
+	*out = peer;
+	return 0;
 }
 
 static void mark(struct peers *p, struct peer *peer)
@@ -81,11 +85,11 @@ static void mark(struct peers *p, struct peer *peer)
 
 int peers_mark(struct peers *p, const char *id)
 {
-	struct peer *peer = get_peer(p, id);
-	if (!peer)
-		return -ENOMEM;
-	mark(p, peer);
-	return 0;
+	struct peer *peer;
+	int err = get_peer(p, id, &peer);
+	if (!err)
+		mark(p, peer);
+	return err;
 }
 
 void peers_mark_all(struct peers *p)
@@ -119,9 +123,11 @@ bool peers_mark_leaving(struct peers *p, int64_t now_ms)
 int peers_set_key(struct peers *p, const char *id, const char *public_key,
 	const char *preshared_key, bool wrong)
 {
-	struct peer *peer = get_peer(p, id);
+	struct peer *peer = NULL;
+	/* A key that goes makes no entry. */
+	int err = public_key || hmap_find_str(&p->by_id, id) ? get_peer(p, id, &peer) : 0;
 	if (!peer)
-		return -ENOMEM;
+		return err;
 	wg_key_wipe(&peer->public_key);
 	wg_key_wipe(&peer->preshared_key);
 	peer->has_key = public_key != NULL;
@@ -192,7 +198,8 @@ static enum refusal judge_key(const struct peers *p, const struct peer *peer)
 	for (size_t i = 0; i < p->tunnel_count; i++)
 		if (wg_key_equal(&p->tunnels[i].public_key, &peer->public_key))
 			return REFUSAL_OWN_KEY;
-	return peers_find_key(p, &peer->public_key) ? REFUSAL_DUPLICATE_KEY : REFUSAL_NONE;
+	const struct peer *holder = peers_find_key(p, &peer->public_key);
+	return holder && holder != peer ? REFUSAL_DUPLICATE_KEY : REFUSAL_NONE;
 }
 
 static enum refusal judge(
@@ -225,22 +232,48 @@ struct was {
 	uint64_t counted_origin, counted_rx, counted_tx;
 };
 
-/* Present holders come first, then by id. */
+static bool keeps_key(const struct was *was)
+{
+	return was->refusal == REFUSAL_NONE && was->peer->has_key &&
+	       wg_key_equal(&was->peer->public_key, &was->wg.public_key);
+}
+
+static int rank_of(const struct was *was)
+{
+	return keeps_key(was) ? 0 : was->refusal == REFUSAL_NONE ? 1 : 2;
+}
+
+/* Who keeps its key comes first, then who had another one, then by id. */
 static int compare_was(const void *a, const void *b)
 {
 	const struct was *x = a, *y = b;
-	bool x_out = x->refusal != REFUSAL_NONE, y_out = y->refusal != REFUSAL_NONE;
-	return x_out != y_out ? x_out - y_out : strcmp(x->peer->id, y->peer->id);
+	int order = rank_of(x) - rank_of(y);
+	return order ? order : strcmp(x->peer->id, y->peer->id);
 }
 
+/* A key that is kept stays there: that needs no memory. */
 static void release(struct peers *p, struct was *was)
 {
 	struct peer *peer = was->peer;
-	if (peer->refusal == REFUSAL_NONE)
+	if (peer->refusal == REFUSAL_NONE && !keeps_key(was))
 		hmap_take(&p->by_key, peer->wg.public_key.bytes, sizeof(peer->wg.public_key.bytes));
 	p->refused[peer->refusal]--;
 	list_remove(&peer->dirty);
 	list_remove(&peer->duplicate);
+}
+
+/* Without memory it has none until it is judged again. */
+static void take_key(struct peers *p, struct peer *peer)
+{
+	size_t len = sizeof(peer->public_key.bytes);
+	if (peer->refusal != REFUSAL_NONE) {
+		if (peers_find_key(p, &peer->public_key) == peer)
+			hmap_take(&p->by_key, peer->public_key.bytes, len);
+	} else if (hmap_set(&p->by_key, peer->public_key.bytes, len, peer)) {
+		log_error("no memory for a peer device=%s", peer->id);
+		peer->refusal = REFUSAL_NO_KEY;
+		mark(p, peer);
+	}
 }
 
 static void admit(struct peers *p, struct was *was, int64_t now_ms)
@@ -249,11 +282,7 @@ static void admit(struct peers *p, struct was *was, int64_t now_ms)
 	struct peer_device dev = { 0 };
 	peer->refusal = judge(p, peer, &dev, now_ms);
 	wg_key_wipe(&peer->wg.preshared_key);
-	if (peer->refusal == REFUSAL_NONE && hmap_set(&p->by_key, peer->public_key.bytes,
-						     sizeof(peer->public_key.bytes), peer)) {
-		log_error("no memory for a peer device=%s", peer->id);
-		peer->refusal = REFUSAL_NO_KEY;
-	}
+	take_key(p, peer);
 	p->refused[peer->refusal]++;
 	if (peer->refusal == REFUSAL_NONE) {
 		peer->wg = (struct wg_peer){ .public_key = peer->public_key,

@@ -115,10 +115,10 @@ void peers_init(struct peers *p, const struct peer_tunnel *tunnels, size_t tunne
 	const struct peers_ops *ops, void *arg);
 void peers_fini(struct peers *p);
 /* The record of device_keys; public_key NULL = gone. preshared_key NULL = none; wrong = the record
- * has a restricting field that could not be read. -ENOMEM. */
+ * has a restricting field that could not be read. -ENOMEM, -ENAMETOOLONG. */
 int peers_set_key(struct peers *p, const char *id, const char *public_key,
 	const char *preshared_key, bool wrong);
-/* The device changed, appeared or went. -ENOMEM. */
+/* The device changed, appeared or went. -ENOMEM, -ENAMETOOLONG. */
 int peers_mark(struct peers *p, const char *id);
 void peers_mark_all(struct peers *p);
 /* Marks peers whose leaves_at has passed and looks for the next_leave. Were there any? */
@@ -126,7 +126,7 @@ bool peers_mark_leaving(struct peers *p, int64_t now_ms);
 /*
  * Judges what is marked, and who was refused as a duplicate, and reports the differences. Of
  * several with the same key the present holder keeps it, else the smallest id gets it. -ENOMEM
- * changes nothing.
+ * changes nothing. A new key that there is no memory for leaves its peer marked.
  */
 int peers_settle(struct peers *p, int64_t now_ms);
 bool peers_is_settled(const struct peers *p);

@@ -283,7 +283,7 @@ void tunnel_change(struct tunnel *t, enum wg_change_kind kind, const struct wg_p
 {
 	t->clean = false;
 	if (wg_changes_add(&t->pending, kind, peer))
-		t->want_full = true;
+		tunnel_kick(t);
 }
 
 void tunnel_flush(struct tunnel *t)

@@ -34,8 +34,9 @@ struct wgd {
 	struct timer call_deadline;
 	struct list calls; /* requests that wait */
 	size_t call_count;
-	uint64_t key_gen; /* of device_keys, as delivered */
-	bool unreported;  /* something was delivered since directory_applied */
+	uint64_t key_gen;  /* of device_keys, as delivered */
+	bool unreported;   /* something was delivered since directory_applied */
+	bool devices_lost; /* there was no memory for one */
 	bool was_known;
 	bool started, closing;
 	struct follow *follow; /* K's file; NULL = none is followed */
