@@ -13,8 +13,10 @@
 static void on_device(void *arg, struct device_view *v)
 {
 	struct fwd *f = arg;
-	if (f->known && fwd_take_device(f, v))
+	if (f->known && fwd_take_device(f, v)) {
 		log_error("no memory for a device device=%s", v->id);
+		f->due |= DUE_DEVICES;
+	}
 	fwd_schedule(f);
 }
 
@@ -51,7 +53,7 @@ int fwd_take_lan(struct fwd *f)
 	return err;
 }
 
-static int take_egress(struct fwd *f)
+int fwd_take_egress(struct fwd *f)
 {
 	const struct settings *s = directory_settings(f->directory);
 	return firewall_set_egress(&f->firewall, &s->egress_denied_ports, &s->egress_web_ports);
@@ -63,11 +65,7 @@ static void on_settings(void *arg, const struct settings *s)
 	struct fwd *f = arg;
 	if (!f->directory)
 		return; /* from within directory_open; fwd_bus_start takes it */
-	if (fwd_take_lan(f))
-		log_error("no memory for the LAN's prefixes");
-	if (take_egress(f))
-		log_error("no memory for the egress guard's ports");
-	fwd_schedule(f);
+	fwd_take(f, DUE_LAN | DUE_EGRESS);
 }
 
 /* ---- lists ---- */
@@ -78,7 +76,7 @@ static void on_list(
 	(void)topic, (void)owner;
 	struct fwd *f = arg;
 	if (lists_apply(&f->lists, id, rec))
-		log_error("no memory for a list id=%s", id);
+		bus_record_lost(f->daemon->bus);
 }
 
 static void on_lists_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -91,13 +89,8 @@ static void on_lists_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 		fwd_schedule(f);
 		return;
 	}
-	/* What was fed for the list that had the bit before is not the next one's. */
-	int err = freed ? feed_clear_bits(&f->firewall.feed, freed) : 0;
-	if (!err && f->known)
-		err = fwd_take_devices(f);
-	if (err)
-		log_error("no memory for lists");
-	fwd_schedule(f);
+	f->freed_bits |= freed;
+	fwd_take(f, DUE_FREED_BITS | DUE_DEVICES);
 }
 
 /* ---- profiles ---- */
@@ -112,7 +105,9 @@ static void on_profile(
 	int err = rec ? profile_parse(rec, &def, why, sizeof(why)) : -ENOENT;
 	if (!err)
 		err = profiles_set(&f->firewall.profiles, id, &def);
-	if (!err)
+	if (err == -ENOMEM)
+		bus_record_lost(f->daemon->bus);
+	if (!err || err == -ENOMEM)
 		return;
 	/* Its devices are walled from now on. */
 	profiles_remove(&f->firewall.profiles, id);
@@ -129,12 +124,8 @@ static void on_profiles_end(void *arg, enum bus_topic topic, enum bus_daemon own
 	(void)topic, (void)owner;
 	struct fwd *f = arg;
 	f->profiles_gen = gen;
-	int err = firewall_profiles_changed(&f->firewall);
-	if (!err && f->known)
-		err = fwd_take_devices(f); /* a name may lead to another profile now */
-	if (err)
-		log_error("no memory for profiles");
-	fwd_schedule(f);
+	/* A name may lead to another profile now. */
+	fwd_take(f, DUE_PROFILES | DUE_DEVICES);
 }
 
 /* ---- status ---- */
@@ -190,7 +181,7 @@ int fwd_bus_start(struct fwd *f)
 	f->directory = directory_open(&f->daemon->loop, bus, &ops, f);
 	err = f->directory ? fwd_take_lan(f) : -ENOMEM;
 	if (!err)
-		err = take_egress(f);
+		err = fwd_take_egress(f);
 	if (!err)
 		err = serve_open(&f->serve, f);
 	return err ? err : reach_serve(f);

@@ -124,11 +124,13 @@ int fwd_take_device(struct fwd *f, struct device_view *v)
 		log_warning("device of an unknown tunnel device=%s", v->id);
 		return 0;
 	}
-	for (size_t i = 0; i < v->address_count && !err; i++) {
+	for (size_t i = 0; i < v->address_count; i++) {
 		const struct addr *a = &v->addresses[i];
 		if (directory_find(f->directory, a) != v)
 			continue; /* two devices claim it, and the directory says whose it is */
-		err = firewall_set_device(&f->firewall, interface, a, make_mark(f, v, e, a));
+		if (!err)
+			err = firewall_set_device(
+				&f->firewall, interface, a, make_mark(f, v, e, a));
 		if (!err)
 			err = firewall_set_rate(
 				&f->firewall, interface, a, &v->addresses[0], get_kbit(v));
@@ -159,6 +161,7 @@ int fwd_settle_lists(struct fwd *f)
 	if (masks_settle(&f->firewall.masks)) {
 		f->masks_due = true;
 		err = take_all(f);
+		f->due |= err ? DUE_DEVICES : 0;
 	}
 	if (!err && f->masks_due)
 		err = firewall_masks_changed(&f->firewall);

@@ -14,6 +14,17 @@
 #include "fwd/routing.h"
 #include "fwd/serve.h"
 
+/* What may have to be taken once more, when there was no memory for it. Rules are not written
+ * before. */
+enum fwd_due {
+	DUE_CONF = 1,
+	DUE_LAN = 2,
+	DUE_EGRESS = 4,
+	DUE_PROFILES = 8,
+	DUE_FREED_BITS = 16,
+	DUE_DEVICES = 32,
+};
+
 /* The daemon: what the parts share. */
 struct fwd {
 	struct daemon *daemon;
@@ -36,6 +47,8 @@ struct fwd {
 	uint64_t keep_until_ms; /* monotonic: a former run's rules are not replaced before */
 	bool failing;		/* the last transaction was refused */
 	bool profile_refused;	/* its devices are to be walled */
+	unsigned due;		/* enum fwd_due */
+	uint64_t freed_bits;	/* of lists, that the feed still has */
 	bool masks_due;		/* a new combination of lists is not in the rules yet */
 	bool sharing;		/* more combinations than mask ids, and reported */
 	uint64_t profiles_gen, lists_gen; /* as delivered */
@@ -54,8 +67,14 @@ int fwd_bus_start(struct fwd *f);
 void fwd_bus_stop(struct fwd *f);
 /* LAN = settings and own networks. */
 int fwd_take_lan(struct fwd *f);
+int fwd_take_egress(struct fwd *f);
 /* What was delivered is in force. */
 void fwd_report_applied(struct fwd *f);
+
+/* due.c: takes that (enum fwd_due) now, or without memory when the rules are next to be written. */
+void fwd_take(struct fwd *f, unsigned what);
+/* What is due. 0 or -errno. */
+int fwd_catch_up(struct fwd *f);
 
 /* devices.c: the devices of the directory become what the maps should hold. */
 int fwd_take_devices(struct fwd *f);

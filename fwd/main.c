@@ -88,7 +88,9 @@ int fwd_settle(struct fwd *f)
 {
 	if (is_early(f))
 		return 0;
-	int err = take_first_devices(f);
+	int err = fwd_catch_up(f);
+	if (!err)
+		err = take_first_devices(f);
 	/* A device's mark may lead to a combination that is not in the rules yet. */
 	if (!err && f->known && f->masks_due)
 		err = fwd_settle_lists(f);
@@ -97,11 +99,12 @@ int fwd_settle(struct fwd *f)
 	if (!err && f->profile_refused) {
 		/* Its devices' marks name what is not there; now they are walled. */
 		f->profile_refused = false;
-		err = f->known ? fwd_take_devices(f) : 0;
+		f->due |= DUE_DEVICES;
+		err = fwd_catch_up(f);
 		err = err ? err : firewall_apply(&f->firewall);
 	}
 	if (err) {
-		const char *fault = f->firewall.nft.fault;
+		const char *fault = err == -ENOMEM ? "no memory" : f->firewall.nft.fault;
 		log_error("rules not applied, the former ones stay error=%s fault=\"%s\"",
 			strerror(-err), fault);
 		if (!f->failing)
@@ -168,10 +171,7 @@ static void on_drift(void *arg, bool foreign, bool fed, const char *who)
 
 static void on_networks(void *arg)
 {
-	struct fwd *f = arg;
-	if (fwd_take_lan(f))
-		log_error("no memory for the LAN's prefixes");
-	fwd_schedule(f);
+	fwd_take(arg, DUE_LAN);
 }
 
 static void on_routing(void *arg, const char *what)
@@ -347,7 +347,7 @@ static void reload(struct daemon *d, void *next)
 	struct ruleset_options options = make_options(f, conf);
 	options.mark_shift = f->firewall.options.mark_shift;
 	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
-		log_error("no memory for the configuration");
+		f->due |= DUE_CONF;
 	take_path(f);
 	firewall_distrust(&f->firewall);
 	if (fwd_settle(f))
