@@ -17,7 +17,8 @@ static void on_source(
 	struct syncd *s = arg;
 
 	(void)topic, (void)owner;
-	syncd_directus_choose_list(s, id, rec);
+	if (syncd_directus_choose_list(s, id, rec))
+		bus_record_lost(s->daemon->bus);
 }
 
 static void on_sources_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -39,7 +40,8 @@ static void on_website(
 	struct syncd *s = arg;
 
 	(void)topic;
-	websites_set(&s->websites, owner, id, rec);
+	if (websites_set(&s->websites, owner, id, rec))
+		bus_record_lost(s->daemon->bus);
 }
 
 static void on_websites_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
@@ -67,8 +69,10 @@ static void on_settings_end(void *arg, enum bus_topic topic, enum bus_daemon own
 	struct syncd *s = arg;
 
 	websites_set_source(&s->websites, (enum policy_source)s->settings.policy_source);
-	syncd_directus_choose_all(s);
-	bus_topic_applied(s->daemon->bus, topic, owner, gen);
+	if (syncd_directus_choose_all(s))
+		bus_record_lost(s->daemon->bus);
+	else
+		bus_topic_applied(s->daemon->bus, topic, owner, gen);
 }
 
 static const struct bus_topic_ops setting_ops = { on_setting, on_settings_end };

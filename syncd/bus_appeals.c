@@ -83,19 +83,22 @@ static void on_decision(void *arg, const struct mapping_decision *what)
 
 static const struct directus_decisions_ops decisions_ops = { on_decision, on_alarm };
 
-static void write_decision(struct syncd *s, const struct rec_appeal_answer *answer)
+static int write_decision(struct syncd *s, const struct rec_appeal_answer *answer)
 {
-	if (rec_has(answer, appeal_answer, status) && answer->status != REVIEW_STATUS_PENDING)
-		directus_decisions_write(
-			&s->directus_decisions, answer->uuid, (enum review_status)answer->status);
+	if (!rec_has(answer, appeal_answer, status) || answer->status == REVIEW_STATUS_PENDING)
+		return 0;
+	return directus_decisions_write(
+		&s->directus_decisions, answer->uuid, (enum review_status)answer->status);
 }
 
 static void on_answer(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
+	struct syncd *s = arg;
+
 	(void)topic, (void)owner, (void)id;
-	if (rec)
-		write_decision(arg, rec);
+	if (rec && write_decision(s, rec))
+		bus_record_lost(s->daemon->bus);
 }
 
 static const struct bus_topic_ops answer_ops = { .on_record = on_answer };
@@ -108,7 +111,9 @@ static void write_answer(struct syncd *s, const char *uuid)
 	struct rec_appeal_answer rec;
 
 	if (json && !codec_decode(REC_appeal_answer, CODEC_LENIENT, json, &rec, NULL, 0)) {
-		write_decision(s, &rec);
+		if (write_decision(s, &rec))
+			log_error("no memory to tell Directus what became of an appeal uuid=%s",
+				uuid);
 		rec_fini(REC_appeal_answer, &rec);
 	}
 	cJSON_Delete(json);

@@ -77,47 +77,61 @@ static void on_list_gone(void *arg, const char *id)
 	cJSON_Delete(json);
 }
 
-void syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec)
+int syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec)
 {
 	char source[80];
+	int err;
 	struct rec_list_source directus = list_record(id, source);
 	const struct list_source *have = lists_find(&s->lists, id);
 
 	if (!wins(s, id, rec != NULL)) {
-		lists_set(&s->lists, id, rec);
+		err = lists_set(&s->lists, id, rec);
 		if (!rec && s->published)
 			bus_state_del(s->daemon->bus, TOPIC_lists, id);
-		return;
+		return err;
 	}
 	if (have && list_source_is_directus(have))
-		return;
-	lists_set(&s->lists, id, &directus);
+		return 0;
+	err = lists_set(&s->lists, id, &directus);
+	if (err)
+		return err;
 	directus_forget(&s->directus, id);
 	directus_sync(&s->directus, false);
+	return 0;
 }
 
-static void choose(struct syncd *s, const char *id)
+static int choose(struct syncd *s, const char *id)
 {
 	const char *local = bus_topic_find(s->daemon->bus, TOPIC_list_sources, BUS_APID, id);
-	cJSON *json = local ? json_parse(local, strlen(local)) : NULL;
 	struct rec_list_source rec;
+	cJSON *json;
+	int err;
 
-	if (json && !codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0)) {
-		syncd_directus_choose_list(s, id, &rec);
+	if (!local)
+		return 0;
+	err = json_read(local, strlen(local), &json);
+	if (!err)
+		err = codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0);
+	if (!err) {
+		err = syncd_directus_choose_list(s, id, &rec);
 		rec_fini(REC_list_source, &rec);
 	}
 	cJSON_Delete(json);
+	return err == -ENOMEM ? err : 0;
 }
 
-void syncd_directus_choose_all(struct syncd *s)
+int syncd_directus_choose_all(struct syncd *s)
 {
+	int err = 0;
+
 	if (s->has_directus)
 		through_set_writes(
 			&s->through, s->settings.policy_source == POLICY_SOURCE_DIRECTUS);
-	for (size_t i = 0; s->has_directus && i < s->directus.count; i++) {
+	for (size_t i = 0; s->has_directus && i < s->directus.count && !err; i++) {
 		if (s->directus.units[i]->is_list)
-			choose(s, s->directus.units[i]->id);
+			err = choose(s, s->directus.units[i]->id);
 	}
+	return err;
 }
 
 /* ---- topics ---- */

@@ -15,7 +15,7 @@ void syncd_directus_close(struct syncd *s);
 void syncd_directus_fini(struct syncd *s);
 
 /* A source of apid's is there, or gone (rec NULL): the lists' source of that id is it, or Directus'
- * where both have one and settings.policy_source says so. */
-void syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec);
-/* policy_source has changed. */
-void syncd_directus_choose_all(struct syncd *s);
+ * where both have one and settings.policy_source says so. -ENOMEM: it is as it was. */
+int syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec);
+/* policy_source has changed. -ENOMEM: not all are chosen. */
+int syncd_directus_choose_all(struct syncd *s);

@@ -115,8 +115,10 @@ static int on_row(void *arg, const cJSON *row)
 	if (!mapping_read_decision(d->mapping, (enum mapping_part)d->part, row, &what) ||
 		is_known(d, &what))
 		return 0;
+	if (append(&d->found, &what))
+		return -ENOMEM;
 	set_known(d, what.uuid, what.status);
-	return append(&d->found, &what);
+	return 0;
 }
 
 static void on_read(void *arg, const struct directus_answer *a)
@@ -351,17 +353,18 @@ static void write_next(struct directus_decisions *d)
 	free(body);
 }
 
-void directus_decisions_write(
+int directus_decisions_write(
 	struct directus_decisions *d, const char *uuid, enum review_status status)
 {
 	struct mapping_decision what = { .status = status };
 
 	snprintf(what.uuid, sizeof(what.uuid), "%s", uuid);
-	set_known(d, uuid, status);
 	if (append(&d->writes, &what))
-		log_error("no memory to write to Directus what became of an appeal uuid=%s", uuid);
-	else if (!d->writing && !d->writes_wait)
+		return -ENOMEM;
+	set_known(d, uuid, status);
+	if (!d->writing && !d->writes_wait)
 		write_next(d);
+	return 0;
 }
 
 static void on_retry(struct timer *t)

@@ -51,8 +51,8 @@ bool directus_decisions_has(const struct directus_decisions *d, const char *coll
 /* What apid says to on_decision: 0 and the status that is in force; -ENOENT, -EINVAL: it will not
  * have it; others: it is asked again. */
 void directus_decisions_told(struct directus_decisions *d, int err, enum review_status in_force);
-/* apid has decided: Directus' row says so soon. */
-void directus_decisions_write(
+/* apid has decided: Directus' row says so soon. -ENOMEM. */
+int directus_decisions_write(
 	struct directus_decisions *d, const char *uuid, enum review_status status);
 void directus_decisions_report(const struct directus_decisions *d, cJSON *status);
 /* Before the client's close. */

@@ -53,8 +53,8 @@ int lists_open(struct lists *l, const struct list_env *env, const char *state_di
 void lists_close(struct lists *l);
 void lists_fini(struct lists *l);
 
-/* One source is there, or another. rec NULL: gone. */
-void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec);
+/* One source is there, or another. rec NULL: gone. -ENOMEM: it is as it was. */
+int lists_set(struct lists *l, const char *id, const struct rec_list_source *rec);
 /* The text of one of Directus' lists, which comes into being with it where it is not there; rec's
  * source says so. Takes over text (malloc'ed). */
 void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len);

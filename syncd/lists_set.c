@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "syncd/list_record.h"
 #include "syncd/lists_impl.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ static void give_bit(struct lists *l, struct list_source *s)
 	l->ops->on_alarm(l->arg, s->rec.id, "more than 64 lists: not in force");
 }
 
-static void add(struct lists *l, const struct rec_list_source *rec)
+static int add(struct lists *l, const struct rec_list_source *rec)
 {
 	struct list_kept kept;
 	struct list_source *s;
@@ -27,11 +28,12 @@ static void add(struct lists *l, const struct rec_list_source *rec)
 		log_error("list not added, out of memory id=%s", rec->id);
 		if (s)
 			list_source_close(s);
-		return;
+		return -ENOMEM;
 	}
 	give_bit(l, s);
 	log_info("list added id=%s source=%s", rec->id, rec->source);
 	list_source_start(s);
+	return 0;
 }
 
 static void drop(struct lists *l, const char *id)
@@ -47,16 +49,20 @@ static void drop(struct lists *l, const char *id)
 	lists_schedule(l, LISTS_GATHER_MS);
 }
 
-void lists_set(struct lists *l, const char *id, const struct rec_list_source *rec)
+int lists_set(struct lists *l, const char *id, const struct rec_list_source *rec)
 {
 	struct list_source *s = hmap_find_str(&l->sources, id);
+	int err = 0;
 
 	if (!rec)
 		drop(l, id);
 	else if (!s)
-		add(l, rec);
-	else if (list_source_set(s, rec))
+		err = add(l, rec);
+	else
+		err = list_source_set(s, rec);
+	if (err && s)
 		log_error("list not changed, out of memory id=%s", id);
+	return err;
 }
 
 void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len)

@@ -33,35 +33,52 @@ void through_item_free(struct through *t, struct through_item *item)
 	free(item);
 }
 
-static struct through_item *touch(struct through *t, enum mapping_part part, const char *id)
+/* NULL: it is not to be written, or (-ENOMEM) there is no memory for it. */
+static int touch(
+	struct through *t, enum mapping_part part, const char *id, struct through_item **out)
 {
 	struct through_item *item;
 	char name[300];
 
 	snprintf(name, sizeof(name), "%d/%.280s", (int)part, id);
-	item = hmap_find_str(&t->dirty, name);
+	item = *out = hmap_find_str(&t->dirty, name);
 	if (item || !*collection(t, part) || strlen(id) >= sizeof(item->id))
-		return item;
+		return 0;
 	item = calloc(1, sizeof(*item));
 	if (!item)
-		return NULL;
+		return -ENOMEM;
 	list_init(&item->node);
 	item->part = part;
 	snprintf(item->id, sizeof(item->id), "%s", id);
 	if (hmap_set_str(&t->dirty, name, item)) {
 		free(item);
-		return NULL;
+		return -ENOMEM;
 	}
 	list_add(&t->queue, &item->node);
-	return item;
+	*out = item;
+	return 0;
 }
 
-void through_touch(struct through *t, enum mapping_part part, const char *id)
+int through_touch(struct through *t, enum mapping_part part, const char *id)
 {
-	struct through_item *item = touch(t, part, id);
+	struct through_item *item;
+	int err = touch(t, part, id, &item);
 
 	if (item && item == t->active)
 		item->is_stale = true;
+	return err;
+}
+
+/* As if it had just been touched. */
+static void look_again(struct through *t, struct through_item *item)
+{
+	cJSON_Delete(item->row);
+	item->row = NULL;
+	item->hash = 0;
+	item->key[0] = 0;
+	item->forced = item->was_found = item->is_stale = false;
+	list_remove(&item->node);
+	list_add(&t->queue, &item->node);
 }
 
 static void finish(struct through *t, const char *key)
@@ -83,16 +100,10 @@ static void finish(struct through *t, const char *key)
 	if (t->step == THROUGH_REMOVE)
 		t->ops->on_removed(t->arg, collection(t, item->part), item->key);
 	t->ops->on_written(t->arg, collection(t, item->part));
-	if (item->is_stale) {
-		enum mapping_part part = item->part;
-		char id[sizeof(item->id)];
-
-		memcpy(id, item->id, sizeof(id));
+	if (item->is_stale)
+		look_again(t, item);
+	else
 		through_item_free(t, item);
-		touch(t, part, id);
-	} else {
-		through_item_free(t, item);
-	}
 	through_next(t);
 }
 
@@ -319,9 +330,9 @@ static void start_item(struct through *t, struct through_item *item)
 /* What it refers to comes before it. */
 static int queue_needed(struct through *t, struct through_item *item, const char *category)
 {
-	struct through_item *needed = touch(t, PART_CATEGORIES, category);
+	struct through_item *needed;
 
-	if (!needed)
+	if (touch(t, PART_CATEGORIES, category, &needed) || !needed)
 		return -ENOMEM;
 	needed->forced = true;
 	list_remove(&needed->node);
@@ -341,6 +352,10 @@ void through_next(struct through *t)
 
 		if (err == -EAGAIN && t->writes && !queue_needed(t, item, needs))
 			continue;
+		if (err == -ENOMEM) {
+			timer_start(&t->retry, RETRY_MS, 0);
+			return;
+		}
 		if ((err && err != -EAGAIN) || is_settled(t, item))
 			through_item_free(t, item);
 		else

@@ -6,26 +6,28 @@
 
 /* ---- apid's topics ---- */
 
-static void touch_pref(struct through *t, const char *id, const struct rec_device_pref *rec)
+static int touch_pref(struct through *t, const char *id, const struct rec_device_pref *rec)
 {
 	const char *device = strncmp(id, "device:", 7) ? NULL : id + 7;
 	size_t len = device ? strlen(device) : 0;
 	char name[132];
+	int err;
 
 	if (!device)
-		return;
-	through_touch(t, PART_SWITCHES, device);
-	for (size_t i = 0; rec && i < rec->lists_off.n; i++) {
+		return 0;
+	err = through_touch(t, PART_SWITCHES, device);
+	for (size_t i = 0; rec && i < rec->lists_off.n && !err; i++) {
 		snprintf(name, sizeof(name), "%s/%.64s", device, rec->lists_off.v[i]);
-		through_touch(t, PART_LIST_PREFS, name);
+		err = through_touch(t, PART_LIST_PREFS, name);
 	}
 	hmap_foreach (&t->links.by_id, it) {
 		const struct through_link *link = it.value;
 
-		if (link->part == PART_LIST_PREFS && !strncmp(link->id, device, len) &&
+		if (!err && link->part == PART_LIST_PREFS && !strncmp(link->id, device, len) &&
 			link->id[len] == '/')
-			through_touch(t, PART_LIST_PREFS, link->id);
+			err = through_touch(t, PART_LIST_PREFS, link->id);
 	}
+	return err;
 }
 
 static void on_record(
@@ -34,10 +36,9 @@ static void on_record(
 	struct through *t = arg;
 
 	(void)owner;
-	if (topic == TOPIC_device_prefs)
-		touch_pref(t, id, rec);
-	else
-		through_touch(t, through_part_of(topic), id);
+	if (topic == TOPIC_device_prefs ? touch_pref(t, id, rec)
+					: through_touch(t, through_part_of(topic), id))
+		bus_record_lost(t->bus);
 }
 
 /* What was there before we looked for the first time has not been changed. */
@@ -72,13 +73,17 @@ static bool has_record(const struct through *t, const struct through_link *link)
  * in no batch. */
 static void sweep(struct through *t, enum mapping_part part)
 {
-	t->swept[part] = true;
+	int err = 0;
+
 	hmap_foreach (&t->links.by_id, it) {
 		const struct through_link *link = it.value;
 
-		if (link->part == part && !has_record(t, link))
-			through_touch(t, part, link->id);
+		if (!err && link->part == part && !has_record(t, link))
+			err = through_touch(t, part, link->id);
 	}
+	t->swept[part] = !err;
+	if (err)
+		bus_record_lost(t->bus);
 }
 
 static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

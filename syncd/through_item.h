@@ -18,8 +18,8 @@ struct through_item {
 
 #define THROUGH_SAVE_MS 300
 
-/* The record may have changed: it is looked at, again if it is being written. */
-void through_touch(struct through *t, enum mapping_part part, const char *id);
+/* The record may have changed: it is looked at, again if it is being written. -ENOMEM. */
+int through_touch(struct through *t, enum mapping_part part, const char *id);
 /* It is looked at no more. */
 void through_item_free(struct through *t, struct through_item *item);
 /* Goes on with what waits. */

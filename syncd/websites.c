@@ -172,17 +172,20 @@ static void on_soon(struct timer *t)
 
 /* ---- what there is ---- */
 
-void websites_set(
+int websites_set(
 	struct websites *w, enum bus_daemon owner, const char *id, const struct rec_website *rec)
 {
 	struct hmap *map = &w->records[owner == BUS_SYNCD];
 	struct website *site = rec ? website_new(rec) : NULL;
 
-	hmap_remove_str(map, id);
-	if (rec && (!site || hmap_set_str(map, id, site))) {
-		log_error("website not added, out of memory id=%s", id);
-		website_unref(site);
+	if (!rec) {
+		hmap_remove_str(map, id);
+		return 0;
 	}
+	if (site && !hmap_set_str(map, id, site))
+		return 0;
+	website_unref(site);
+	return -ENOMEM;
 }
 
 void websites_set_end(struct websites *w, enum bus_daemon owner, uint64_t gen)

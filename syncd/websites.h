@@ -38,8 +38,8 @@ void websites_open(
 void websites_close(struct websites *w);
 void websites_fini(struct websites *w);
 
-/* rec NULL: gone. */
-void websites_set(
+/* rec NULL: gone. -ENOMEM: it is as it was. */
+int websites_set(
 	struct websites *w, enum bus_daemon owner, const char *id, const struct rec_website *rec);
 /* A batch ended. */
 void websites_set_end(struct websites *w, enum bus_daemon owner, uint64_t gen);
