@@ -66,10 +66,10 @@ static void on_usage(
 
 	(void)topic;
 	(void)owner;
-	if (usage && (usage->over_quota || usage->head.closed))
-		hmap_set_str(&of->over_quota, id, of);
-	else
+	if (!usage || !(usage->over_quota || usage->head.closed))
 		hmap_take_str(&of->over_quota, id);
+	else if (hmap_set_str(&of->over_quota, id, of))
+		bus_record_lost(of->gateway->bus);
 }
 
 static const struct bus_topic_ops usage_ops = { .on_record = on_usage };

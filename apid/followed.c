@@ -7,21 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void follow(const struct bus *bus, struct table *table, enum bus_topic topic,
+static void follow(struct bus *bus, struct table *table, enum bus_topic topic,
 	enum bus_daemon owner, const char *id, const void *rec)
 {
 	const char *text = rec ? bus_topic_find(bus, topic, owner, id) : NULL;
 	cJSON *json = NULL;
 	char *made = NULL;
+	int err = 0;
 
 	/* While it is being delivered the mirror may not have it yet. */
 	if (rec && !text) {
 		json = codec_encode(bus_topic_record(topic), rec);
 		text = made = json ? json_format(json) : NULL;
 	}
-	if (!text)
+	if (!rec)
 		table_remove(table, id);
-	else if (table_set(table, id, text))
+	else
+		err = text ? table_set(table, id, text) : -ENOMEM;
+	if (err == -ENOMEM)
+		bus_record_lost(bus);
+	else if (err)
 		log_error("record cannot be shown topic=%s id=%s", topic_name(topic), id);
 	cJSON_Delete(json);
 	free(made);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/list_names.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,14 @@ static void forget(struct list_names *n, const char *id)
 	hmap_remove_str(&n->titles, id);
 }
 
-static void set_copy(struct hmap *m, const char *key, const char *value)
+static int set_copy(struct hmap *m, const char *key, const char *value)
 {
 	char *copy = strdup(value);
+	int err = copy ? hmap_set_str(m, key, copy) : -ENOMEM;
 
-	if (copy && hmap_set_str(m, key, copy))
+	if (err)
 		free(copy);
+	return err;
 }
 
 static void on_list(
@@ -33,14 +36,15 @@ static void on_list(
 	forget(n, id);
 	if (!l || !l->title)
 		return;
-	set_copy(&n->titles, id, l->title);
-	set_copy(&n->ids, l->title, id);
+	if (set_copy(&n->titles, id, l->title) || set_copy(&n->ids, l->title, id))
+		bus_record_lost(n->bus);
 }
 
 int list_names_open(struct list_names *n, struct bus *bus)
 {
 	static const struct bus_topic_ops ops = { .on_record = on_list };
 
+	n->bus = bus;
 	hmap_init(&n->ids, free);
 	hmap_init(&n->titles, free);
 	return bus_subscribe(bus, TOPIC_lists, BUS_SYNCD, &ops, n);

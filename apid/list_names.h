@@ -6,6 +6,7 @@
 
 /* The lists' titles: dnsd names a list by its title, proxyd by its id. */
 struct list_names {
+	struct bus *bus;
 	struct hmap ids;    /* title → id, owned */
 	struct hmap titles; /* id → title, owned */
 };

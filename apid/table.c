@@ -54,10 +54,12 @@ static bool take_member(const cJSON *json, const char *name, char **out)
 
 static struct table_row *row_new(const char *id, const char *text, int *err)
 {
-	cJSON *json = json_parse(text, strlen(text));
 	struct table_row *r = calloc(1, sizeof(*r) + strlen(id) + 1);
+	cJSON *json;
 
-	*err = cJSON_IsObject(json) ? 0 : -EINVAL;
+	*err = json_read(text, strlen(text), &json);
+	if (!*err && !cJSON_IsObject(json))
+		*err = -EINVAL;
 	if (!r)
 		*err = -ENOMEM;
 	if (!*err) {

@@ -24,12 +24,13 @@ static void on_tunnel(
 		return;
 	}
 	info = calloc(1, sizeof(*info));
-	if (!info)
+	if (!info || hmap_set_str(&t->by_name, id, info)) {
+		free(info);
+		bus_record_lost(of->gateway->bus);
 		return;
+	}
 	snprintf(info->public_key, sizeof(info->public_key), "%s", r->public_key);
 	info->port = r->port;
-	if (hmap_set_str(&t->by_name, id, info))
-		free(info);
 }
 
 static const struct bus_topic_ops ops = { .on_record = on_tunnel };
