@@ -23,5 +23,10 @@ void fake_bus_end_all(struct bus *b);
 void fake_bus_set_blob(struct bus *b, const char *path);
 /* The device's tunnel that other gateways have; NULL = none. */
 void fake_bus_set_elsewhere(struct bus *b, const char *tunnel);
+/* From now on records may be lost (bus_record_lost); around is called before (true) and after each
+ * callback of a subscriber. */
+void fake_bus_may_lose(struct bus *b, void (*around)(bool begins));
+/* Was something lost since this was last asked? */
+bool fake_bus_lost(struct bus *b);
 /* Last generation reported as applied. */
 uint64_t fake_bus_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);

@@ -33,7 +33,7 @@ UNIT_SRCS_mapping = $(MAPPING_SRCS)
 UNITS += wgd_genl wgd_key wgd_peers wgd_reconcile wgd_uapi
 UNIT_SRCS_wgd_genl = wgd/device.c wgd/genl.c wgd/key.c
 UNIT_SRCS_wgd_key = wgd/key.c
-UNIT_SRCS_wgd_peers = wgd/device.c wgd/followed.c wgd/key.c wgd/kfile.c wgd/peers.c
+UNIT_SRCS_wgd_peers = tests/unit/no_memory.c wgd/device.c wgd/followed.c wgd/key.c wgd/kfile.c wgd/peers.c
 UNIT_SRCS_wgd_reconcile = wgd/device.c wgd/key.c wgd/reconcile.c
 UNIT_SRCS_wgd_uapi = wgd/device.c wgd/key.c wgd/uapi.c
 UNITS += wgd_stats wgd_usage entitlement
@@ -89,6 +89,10 @@ UNIT_LIBS_image_cache = -lunistring -lz
 UNIT_SRCS_search_url = proxyd/fold.c proxyd/form.c proxyd/media_type.c proxyd/search_body.c proxyd/search_form.c \
 	proxyd/search_url.c proxyd/string_escape.c
 UNIT_LIBS_search_url = -lunistring
+UNITS += shortage
+UNIT_SRCS_shortage = tests/unit/fake_bus.c tests/unit/no_memory.c $(DNSD_SRCS) $(WORDS_SRCS) apid/list_names.c \
+	proxyd/body.c proxyd/image_ignore.c proxyd/own_names.c proxyd/terms.c
+UNIT_LIBS_shortage = $(WORDS_LIBS)
 UNITS += filter_head
 UNIT_SRCS_filter_head = $(BODY_SRCS) proxyd/filter_head.c proxyd/integrity.c proxyd/media_type.c
 UNIT_LIBS_filter_head = $(BODY_LIBS)

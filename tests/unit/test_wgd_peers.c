@@ -2,6 +2,7 @@
 #include "wgd/peers.h"
 
 #include "common/log.h"
+#include "tests/unit/no_memory.h"
 #include "tests/unit/tap.h"
 #include <stdlib.h>
 
@@ -128,6 +129,61 @@ static void test_unchanged_device_is_left_alone(void)
 	peers_mark_all(&w->peers);
 	settle(w);
 	INT_IS(w->sets + w->removals, 0);
+	world_free(w);
+}
+
+/* W3: what it was when it was found: a peer whose key there was no memory for was none for ever,
+ * and a live one too. */
+static void test_a_key_without_memory_comes_in_force_later_and_live_peers_stay(void)
+{
+	bool was = true;
+	for (unsigned n = 1; was && tap_ok; n++) {
+		struct world *w = world_new();
+		put(w, 0, "mitm", "10.9.0.2", NULL);
+		peers_set_key(&w->peers, "d0", key_a, NULL, false);
+		settle(w);
+		w->sets = w->removals = 0;
+		put(w, 0, "mitm", "10.9.0.4", NULL);
+		no_memory_at(n);
+		no_memory_switch(true);
+		put(w, 1, "mitm", "10.9.0.3", NULL);
+		int err = peers_set_key(&w->peers, "d1", key_b, NULL, false);
+		int settled = peers_settle(&w->peers, 1000);
+		no_memory_switch(false);
+		was = no_memory_was();
+		INT_IS(w->removals, 0);
+		OK(!was || err || settled || !peers_is_settled(&w->peers) || w->count[0] == 2);
+		no_memory_at(0);
+		put(w, 1, "mitm", "10.9.0.3", NULL);
+		if (err)
+			INT_IS(peers_set_key(&w->peers, "d1", key_b, NULL, false), 0);
+		INT_IS(peers_settle(&w->peers, 1000), 0);
+		INT_IS(w->removals, 0);
+		INT_IS(w->count[0], 2);
+		OK(was || n > 3);
+		world_free(w);
+	}
+}
+
+static void test_who_keeps_its_key_goes_before_who_takes_it_from_another(void)
+{
+	struct world *w = world_new();
+	put(w, 0, "mitm", "10.9.0.2", NULL);
+	put(w, 1, "mitm", "10.9.0.3", NULL);
+	peers_set_key(&w->peers, "d0", key_a, NULL, false);
+	peers_set_key(&w->peers, "d1", key_b, NULL, false);
+	settle(w);
+	peers_set_key(&w->peers, "d0", key_b, NULL, false);
+	peers_mark(&w->peers, "d1");
+	settle(w);
+	INT_IS(peers_find(&w->peers, "d0")->refusal, REFUSAL_DUPLICATE_KEY);
+	INT_IS(peers_find(&w->peers, "d1")->refusal, REFUSAL_NONE);
+	/* It goes, and with the same settling the other one has it. */
+	w->there[1] = false;
+	peers_mark(&w->peers, "d1");
+	settle(w);
+	INT_IS(peers_find(&w->peers, "d0")->refusal, REFUSAL_NONE);
+	INT_IS(w->count[0], 1);
 	world_free(w);
 }
 
@@ -336,6 +392,8 @@ int main(void)
 	TAP_RUN(test_device_with_key_becomes_a_peer_of_its_tunnel);
 	TAP_RUN(test_device_without_key_is_no_peer_and_no_fault);
 	TAP_RUN(test_unchanged_device_is_left_alone);
+	TAP_RUN(test_a_key_without_memory_comes_in_force_later_and_live_peers_stay);
+	TAP_RUN(test_who_keeps_its_key_goes_before_who_takes_it_from_another);
 	TAP_RUN(test_refuses_an_invalid_key);
 	TAP_RUN(test_refuses_an_invalid_preshared_key);
 	TAP_RUN(test_refuses_the_key_of_a_tunnel);
