@@ -2,9 +2,19 @@
 #include "dnsd/dnsd.h"
 #include <errno.h>
 
+/* Its addresses may be others now. */
+static void on_device(void *arg, struct device_view *v)
+{
+	struct dnsd *d = arg;
+
+	feeder_forget_device(&d->feeder, v->id);
+}
+
 static void on_gone(void *arg, struct device_view *v)
 {
-	(void)arg;
+	struct dnsd *d = arg;
+
+	feeder_forget_device(&d->feeder, v->id);
 	client_unref(v->user);
 	v->user = NULL;
 }
@@ -78,9 +88,10 @@ static void fill_status(void *arg, cJSON *status)
 
 int dnsd_bus_start(struct dnsd *d)
 {
-	static const struct directory_ops ops = {
-		.on_gone = on_gone, .on_batch_end = on_batch_end, .on_settings = on_settings
-	};
+	static const struct directory_ops ops = { .on_device = on_device,
+		.on_gone = on_gone,
+		.on_batch_end = on_batch_end,
+		.on_settings = on_settings };
 	struct bus *bus = d->daemon->bus;
 
 	bus_set_status_source(bus, fill_status, d);

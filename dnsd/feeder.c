@@ -52,12 +52,18 @@ static bool is_idle(const struct fed *e)
 
 struct share {
 	unsigned count;
+	unsigned era; /* entries of another one are none */
 };
+
+static struct share *share_of(const struct feeder *f, enum feed_kind kind, const char *who)
+{
+	return kind == FEED_KIND_STRICT ? hmap_find_str(&f->shares, who) : NULL;
+}
 
 /* False when the device has had all that it may have. */
 static bool take_share(struct feeder *f, const struct feeder_entry *in)
 {
-	struct share *s = in->kind == FEED_KIND_STRICT ? hmap_find_str(&f->shares, in->who) : NULL;
+	struct share *s = share_of(f, in->kind, in->who);
 
 	if (in->kind != FEED_KIND_STRICT)
 		return true;
@@ -76,10 +82,30 @@ static bool take_share(struct feeder *f, const struct feeder_entry *in)
 
 static void give_share(struct feeder *f, enum feed_kind kind, const char *who)
 {
-	struct share *s = kind == FEED_KIND_STRICT ? hmap_find_str(&f->shares, who) : NULL;
+	struct share *s = share_of(f, kind, who);
 
 	if (s && !--s->count)
 		hmap_remove_str(&f->shares, who);
+}
+
+static unsigned era_of(const struct feeder *f, enum feed_kind kind, const char *who)
+{
+	const struct share *s = share_of(f, kind, who);
+
+	return s ? s->era : 0;
+}
+
+bool fed_is_lapsed(const struct feeder *f, const struct fed *e)
+{
+	return e->era != era_of(f, e->kind, e->who);
+}
+
+void feeder_forget_device(struct feeder *f, const char *id)
+{
+	struct share *s = share_of(f, FEED_KIND_STRICT, id);
+
+	if (s)
+		s->era++;
 }
 
 void fed_forget(struct feeder *f, struct fed *e)
@@ -97,7 +123,7 @@ static bool is_confirmed(const struct feeder *f, const struct feeder_wait *w, ui
 {
 	for (size_t i = 0; i < w->count; i++) {
 		const struct fed *e = find(f, w->kind, &w->addresses[i], w->who);
-		if (!e || e->removes || e->expires_ms <= now_ms)
+		if (!e || e->removes || e->expires_ms <= now_ms || fed_is_lapsed(f, e))
 			return false;
 	}
 	return true;
@@ -168,7 +194,8 @@ static void sweep(struct feeder *f, size_t steps, bool makes_room)
 			return;
 		}
 		struct fed *e = f->cursor.value;
-		if (is_idle(e) && (e->expires_ms <= now_ms || (makes_room && !e->removes)))
+		bool is_over = e->expires_ms <= now_ms || fed_is_lapsed(f, e);
+		if (is_idle(e) && (is_over || (makes_room && !e->removes)))
 			fed_forget(f, e);
 	}
 }
@@ -188,6 +215,7 @@ static struct fed *add(struct feeder *f, const struct feeder_entry *in)
 	e->kind = in->kind;
 	e->address = in->address;
 	memcpy(e->who, in->who, k.len - 18);
+	e->era = era_of(f, in->kind, in->who);
 	if (hmap_set(&f->fed, k.bytes, k.len, e)) {
 		give_share(f, in->kind, in->who);
 		free(e);
@@ -208,6 +236,10 @@ bool feeder_add(struct feeder *f, const struct feeder_entry *in)
 		e = add(f, in);
 	if (!e)
 		return false;
+	if (fed_is_lapsed(f, e)) {
+		e->era = era_of(f, e->kind, e->who);
+		e->expires_ms = 0;
+	}
 	if (is_idle(e) || e->removes) {
 		e->ttl_s = in->ttl_s;
 		e->removes = false;
@@ -239,7 +271,7 @@ static void send_all_again(struct feeder *f)
 
 	hmap_foreach (&f->fed, it) {
 		struct fed *e = it.value;
-		if (e->expires_ms <= now_ms && !e->removes)
+		if ((e->expires_ms <= now_ms || fed_is_lapsed(f, e)) && !e->removes)
 			continue;
 		fed_enqueue(f, e);
 		n++;

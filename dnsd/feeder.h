@@ -30,7 +30,7 @@ struct feeder_counters {
 struct feeder {
 	struct bus *bus;
 	struct hmap fed;    /* kind, address, device or list → struct fed */
-	struct hmap shares; /* device → how many of them are its own */
+	struct hmap shares; /* device → what it has of them */
 	struct list queue;  /* of them, to be sent */
 	struct list waits;  /* struct feeder_wait, the oldest first */
 	size_t wait_count;
@@ -69,5 +69,8 @@ void feeder_fini(struct feeder *f);
 bool feeder_add(struct feeder *f, const struct feeder_entry *e);
 /* It is to go, if it was fed. Was it? */
 bool feeder_remove(struct feeder *f, const struct feeder_entry *e);
+/* The device has changed, or is gone: with its addresses fwd has forgotten what it was told of it,
+ * and who comes under the same id was told nothing. */
+void feeder_forget_device(struct feeder *f, const char *id);
 /* on_done comes later, within FEEDER_WAIT_MS. -EBUSY when too many wait. */
 int feeder_wait(struct feeder *f, struct feeder_wait *w);

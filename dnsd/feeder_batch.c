@@ -39,6 +39,7 @@ static cJSON *encode(const struct batch *b)
 			rec_mark(r, feed_entry, ttl);
 		}
 		e->was_removing = e->removes;
+		e->sent_era = e->era;
 		if (e->removes) {
 			r->remove = true;
 			rec_mark(r, feed_entry, remove);
@@ -61,7 +62,7 @@ static void confirm(struct batch *b)
 		struct fed *e = container_of(b->entries.next, struct fed, node);
 		list_remove(&e->node);
 		f->counters.confirmed++;
-		if (e->removes != e->was_removing)
+		if (e->removes != e->was_removing || e->era != e->sent_era)
 			fed_enqueue(f, e); /* it was decided anew meanwhile */
 		else if (e->removes)
 			fed_forget(f, e);

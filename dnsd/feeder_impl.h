@@ -11,11 +11,14 @@ struct fed {
 	uint32_t ttl_s;
 	uint64_t life_ms, expires_ms; /* monotonic; 0 = not confirmed */
 	bool removes, was_removing;   /* what is wanted; what was sent last */
+	unsigned era, sent_era;	      /* of the device, likewise */
 	char who[65];
 };
 
 /* feeder.c */
 void fed_forget(struct feeder *f, struct fed *e);
+/* The device is another since: fwd may know nothing of it. */
+bool fed_is_lapsed(const struct feeder *f, const struct fed *e);
 /* Unless it is on its way already. */
 void fed_enqueue(struct feeder *f, struct fed *e);
 void feeder_settle_waits(struct feeder *f);

@@ -87,17 +87,21 @@ static bool is_still_its(const struct device_view *v, const struct entry *e, con
 	return false;
 }
 
-/* Takes out what the device had and has no more; an address that is another's by now stays. */
+/* Takes out what the device had and has no more. An address that is another's by now stays, without
+ * what the device was told and what it has open. */
 static void remove_stale(
 	struct fwd *f, struct device_view *v, struct entry *e, const char *interface)
 {
 	for (size_t i = 0; i < e->count; i++) {
 		const struct addr *a = &e->addresses[i];
-		if (interface && is_still_its(v, e, interface, a))
-			continue;
 		const struct device_view *owner = directory_find(f->directory, a);
-		if (!owner || owner == v || e->interface != interface)
+		bool is_another = owner && owner != v;
+		if (!is_another && interface && is_still_its(v, e, interface, a))
+			continue;
+		if (!is_another || e->interface != interface)
 			firewall_remove_device(&f->firewall, e->interface, a);
+		else
+			firewall_hand_over(&f->firewall, a);
 	}
 }
 

@@ -191,8 +191,28 @@ static struct pair make_pair(const struct addr *device, const struct addr *to)
 	return p;
 }
 
+/* One pass for all of them. */
+static void forget_gone(struct feed *f)
+{
+	int err = 0;
+	if (!f->gone.count)
+		return;
+	for (enum feed_table id = FEED_STRICT4; id <= FEED_STRICT6; id++) {
+		const uint8_t *key;
+		struct timed_entry e;
+		for (size_t at = 0; timed_next(&f->tables[id], &at, &key, &e);)
+			if (hmap_find(&f->gone, key, key_lens[id] / 2) && put(f, id, key, &e, NULL))
+				err = -ENOMEM;
+	}
+	if (!err) /* else with the next transaction */
+		hmap_clear(&f->gone);
+}
+
 int feed_allow(struct feed *f, const struct addr *device, const struct addr *to, int64_t ttl_s)
 {
+	/* What is told now is for whoever has the address now. */
+	if (hmap_find(&f->gone, device->bytes, addr_len(device)))
+		forget_gone(f);
 	struct pair p = make_pair(device, to);
 	return add(f, by_family(device, FEED_STRICT4), p.bytes, 0, bounded(ttl_s, FEED_STRICT_S),
 		NULL);
@@ -227,7 +247,9 @@ bool feed_is_allowed(const struct feed *f, const struct addr *device, const stru
 	struct pair p = make_pair(device, to);
 	struct timed_entry e;
 
-	return device->family == to->family && get(f, by_family(device, FEED_STRICT4), p.bytes, &e);
+	return device->family == to->family &&
+	       !hmap_find(&f->gone, device->bytes, addr_len(device)) &&
+	       get(f, by_family(device, FEED_STRICT4), p.bytes, &e);
 }
 
 int feed_forget_device(struct feed *f, const struct addr *device)
@@ -235,21 +257,6 @@ int feed_forget_device(struct feed *f, const struct addr *device)
 	if (!f->tables[by_family(device, FEED_STRICT4)].count)
 		return 0;
 	return hmap_set(&f->gone, device->bytes, addr_len(device), f);
-}
-
-/* One pass for all of them. */
-static void forget_gone(struct feed *f)
-{
-	if (!f->gone.count)
-		return;
-	for (enum feed_table id = FEED_STRICT4; id <= FEED_STRICT6; id++) {
-		const uint8_t *key;
-		struct timed_entry e;
-		for (size_t at = 0; timed_next(&f->tables[id], &at, &key, &e);)
-			if (hmap_find(&f->gone, key, key_lens[id] / 2))
-				put(f, id, key, &e, NULL);
-	}
-	hmap_clear(&f->gone);
 }
 
 void feed_sweep(struct feed *f)

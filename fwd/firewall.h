@@ -52,6 +52,9 @@ int firewall_set_device(
 	struct firewall *f, const char *interface, const struct addr *a, uint32_t mark);
 /* Its limits and its strict destinations go too. */
 void firewall_remove_device(struct firewall *f, const char *interface, const struct addr *a);
+/* The address is another device's from now on: it inherits no strict destinations, and what the
+ * former one has open is cut. */
+void firewall_hand_over(struct firewall *f, const struct addr *a);
 /* The address shares the limits of the device with that first address; kbit 0: none. */
 int firewall_set_rate(struct firewall *f, const char *interface, const struct addr *a,
 	const struct addr *first, uint32_t kbit);

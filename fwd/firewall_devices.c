@@ -28,6 +28,15 @@ void firewall_remove_device(struct firewall *f, const char *interface, const str
 		log_error("no memory to forget a device's destinations");
 }
 
+void firewall_hand_over(struct firewall *f, const struct addr *a)
+{
+	f->tighten_due = true;
+	if (conntrack_add_source(&f->lost, a))
+		log_error("no memory for a connection to cut");
+	if (feed_forget_device(&f->feed, a))
+		log_error("no memory to forget a device's destinations");
+}
+
 static int set_limit(struct firewall *f, enum set_id set, const struct interface_key *key,
 	const struct limit_value *v)
 {

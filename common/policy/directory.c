@@ -156,6 +156,19 @@ static void index_addresses(struct directory *d, struct entry *e)
 	}
 }
 
+/* Bit per address of the view: it is indexed as its own. */
+static unsigned owned(const struct directory *d, const struct entry *e)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < e->view.address_count; i++) {
+		const struct addr *a = &e->view.addresses[i];
+		if (hmap_find(&d->by_addr, a, sizeof(*a)) == e)
+			bits |= 1u << i;
+	}
+	return bits;
+}
+
 static const struct rec_device_pref *find_pref(
 	const struct directory *d, const char *kind, const char *id, int owner)
 {
@@ -250,9 +263,12 @@ static void resolve(struct directory *d, struct entry *e)
 	if (changed)
 		fresh.lists_off_version = 0;
 	if (d->reindexing || d->has_conflicts || !has_same_addresses(&e->view, &fresh)) {
+		unsigned before = owned(d, e);
 		unindex(d, e);
 		e->view = fresh;
 		index_addresses(d, e);
+		/* One that was another's until now. */
+		changed |= owned(d, e) != before;
 	} else {
 		e->view = fresh;
 	}

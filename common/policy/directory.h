@@ -66,8 +66,8 @@ const struct rec_safe_search *device_safe_search(const struct device_view *v);
 struct directory;
 
 struct directory_ops {
-	/* A device appeared, one of its resolved facts changed, or another device took an address
-	 * of it over. May be NULL. */
+	/* A device appeared, one of its resolved facts changed, another device took an address of
+	 * it over, or left it one. May be NULL. */
 	void (*on_device)(void *arg, struct device_view *v);
 	/* It is about to go. */
 	void (*on_gone)(void *arg, struct device_view *v);

@@ -10,15 +10,24 @@ struct world {
 	uv_loop_t loop;
 	struct bus *bus;
 	struct directory *dir;
+	unsigned told; /* of tablet, by on_device */
 };
+
+static void on_device(void *arg, struct device_view *v)
+{
+	struct world *w = arg;
+
+	w->told += !strcmp(v->id, "tablet");
+}
 
 static void world_init(struct world *w)
 {
-	static const struct directory_ops none = { 0 };
+	static const struct directory_ops ops = { .on_device = on_device };
 
+	w->told = 0;
 	uv_loop_init(&w->loop);
 	w->bus = fake_bus_new();
-	w->dir = directory_open(&w->loop, w->bus, &none, NULL);
+	w->dir = directory_open(&w->loop, w->bus, &ops, w);
 	fake_bus_put(w->bus, TOPIC_devices, BUS_APID, "phone",
 		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.2\"]}");
 }
@@ -64,6 +73,29 @@ static void test_a_generation_is_in_force_for_its_own_topic(void)
 	INT_IS(fake_bus_applied(w.bus, TOPIC_device_prefs, BUS_APID), 1);
 	INT_IS(fake_bus_applied(w.bus, TOPIC_device_prefs, BUS_SYNCD), 3);
 	world_fini(&w);
+}
+
+/* F1, W8: it was refused for as long as another had it. */
+static void test_a_device_is_told_of_an_address_that_it_gets_when_another_leaves_it(void)
+{
+	static const char *const leaves[] = { NULL,
+		"{\"id\":\"phone\",\"addresses\":[\"10.9.0.3\"]}" };
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+		struct addr a;
+		world_init(&w);
+		fake_bus_end_all(w.bus);
+		addr_parse("10.9.0.2", &a);
+		fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "tablet",
+			"{\"id\":\"tablet\",\"addresses\":[\"10.9.0.2\"]}");
+		STR_IS(directory_find(w.dir, &a)->id, "phone");
+		unsigned before = w.told;
+		fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "phone", leaves[i]);
+		fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+		STR_IS(directory_find(w.dir, &a)->id, "tablet");
+		INT_IS(w.told, before + 1);
+		world_fini(&w);
+	}
 }
 
 /* O4: what moves to another gateway is gone here at once. */
@@ -209,6 +241,7 @@ int main(void)
 {
 	TAP_RUN(test_nobody_is_known_before_all_devices_are);
 	TAP_RUN(test_a_generation_is_in_force_for_its_own_topic);
+	TAP_RUN(test_a_device_is_told_of_an_address_that_it_gets_when_another_leaves_it);
 	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
 	TAP_RUN(test_a_device_is_told_of_when_a_fact_of_it_changes_and_not_else);
 	TAP_RUN(test_a_device_is_told_of_when_its_switches_change);

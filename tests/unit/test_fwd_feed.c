@@ -179,6 +179,26 @@ static void test_a_device_that_goes_takes_its_destinations(void)
 	firewall_fini(&f);
 }
 
+/* Both before the kernel has heard of either. */
+static void test_who_has_a_freed_address_keeps_what_it_is_told(void)
+{
+	struct firewall f;
+	open_firewall(&f);
+	struct addr two = parse("10.9.0.2"), a = parse("198.51.100.1"), b = parse("198.51.100.2");
+	INT_IS(firewall_set_device(&f, "wgT", &two, PROFILE_FULL | MARK_STRICT), 0);
+	feed_allow(&f.feed, &two, &a, 0);
+	apply(&f);
+	size_t count = read_one(&f, SET_STRICT4, NULL).count; /* others' are there too */
+	firewall_remove_device(&f, "wgT", &two);
+	OK(!feed_is_allowed(&f.feed, &two, &a));
+	INT_IS(firewall_set_device(&f, "wgT", &two, PROFILE_FULL | MARK_STRICT), 0);
+	feed_allow(&f.feed, &two, &b, 0);
+	apply(&f);
+	INT_IS(read_one(&f, SET_STRICT4, NULL).count, count);
+	OK(feed_is_allowed(&f.feed, &two, &b) && !feed_is_allowed(&f.feed, &two, &a));
+	firewall_fini(&f);
+}
+
 static void test_what_was_fed_outlives_a_restart(void)
 {
 	struct firewall f;
@@ -358,6 +378,7 @@ int main(void)
 	TAP_RUN(test_differences_with_the_kernel_do_no_harm);
 	TAP_RUN(test_a_freed_bit_is_cleared);
 	TAP_RUN(test_a_device_that_goes_takes_its_destinations);
+	TAP_RUN(test_who_has_a_freed_address_keeps_what_it_is_told);
 	TAP_RUN(test_what_was_fed_outlives_a_restart);
 	TAP_RUN(test_what_was_fed_outlives_a_lost_table);
 	TAP_RUN(test_a_restart_keeps_the_time_that_is_left);

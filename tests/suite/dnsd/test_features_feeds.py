@@ -12,6 +12,8 @@ from features import Events, FakeFwd, device, sure
 from support.wait import wait_until
 from test_features_names import change
 
+MOVED = "127.1.0.4"
+
 
 @pytest.fixture
 def fed(make_upstream, make_world):
@@ -106,6 +108,21 @@ def test_fwd_that_starts_again_is_told_all_again(fed):
     fwd.entries.clear()
     fwd.say_started(0)
     wait_until(lambda: len(fwd.entries) == 20, "everything again")
+
+
+@pytest.mark.parametrize("how", ("moved", "begun anew"))
+def test_strict_device_of_another_address_is_fed_anew(fed, how):
+    """F10: with the address fwd has forgotten what the device was told; its first connection is not refused"""
+    world, upstream, fwd = fed
+    del upstream
+    assert addresses(sure(world, "one.plain.example")) == ["192.0.2.1"] and strict("192.0.2.1") in fwd.entries
+    if how == "begun anew":
+        gen = world.bus.remove("devices", "phone")
+        wait_until(lambda: world.redis.applied("dnsd", "devices") >= gen, "gone")
+    fwd.entries.clear()
+    change(world, "devices", {"phone": device("phone", MOVED, strict=True)})
+    assert addresses(sure(world, "one.plain.example", source=MOVED)) == ["192.0.2.1"]
+    assert strict("192.0.2.1") in fwd.entries
 
 
 def test_walled_device_s_renewal_host_is_fed(fed):

@@ -3,8 +3,10 @@
 import json
 import os
 
+import pytest
+
 from support.network import TUNNEL
-from world import DEVICES, HERE, PYTHON
+from world import DEVICES, HERE, PYTHON, device
 
 CONNECTIONS, PORT = 1000, 2345
 NETS = ("198.18.0.0/15", "2001:db8:1818::/64")
@@ -51,3 +53,43 @@ def test_what_is_wrong_is_refused_and_the_rest_is_in_force(world):
         assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "answer"
         feed.send([{"kind": "strict", "address": "198.51.100.10", "device": "strict", "remove": True}])
     assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "reset"
+
+
+def strict_one(number, name):
+    return {name: device(name, number, profile="full", strict=True)}
+
+
+def change(world, topic, how, records):
+    world.wait_applied(topic, getattr(world.owner, how)(topic, records))
+
+
+@pytest.fixture
+def restored(world):
+    """The devices as they were, afterwards."""
+    before = dict(world.owner.records["devices"])
+    yield before
+    change(world, "devices", "replace", before)
+
+
+@pytest.mark.parametrize("newcomer", ("another", "zealous"))
+def test_who_takes_an_address_over_inherits_no_answers(world, restored, newcomer):
+    """F10: the device is gone and another has its address, by one change; whichever is read first."""
+    fed = {"kind": "strict", "address": "198.51.100.22", "device": "strict"}
+    world.feed([fed])
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "answer"
+    rest = {name: one for name, one in restored.items() if name != "strict"}
+    change(world, "devices", "replace", rest | strict_one(DEVICES["strict"], newcomer))
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "reset"
+    world.feed([fed | {"device": newcomer}])
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "answer"
+
+
+@pytest.mark.parametrize("newcomer", ("another", "zealous"))
+def test_who_takes_an_address_that_another_leaves_is_let_in(world, restored, newcomer):
+    """F1, W8: the address is claimed before the other has left it, in the same change."""
+    fed = {"kind": "strict", "address": "198.51.100.22", "device": "strict"}
+    world.feed([fed])
+    change(world, "devices", "set", strict_one(DEVICES["strict"], newcomer) | strict_one(77, "strict"))
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "reset"
+    world.feed([fed | {"device": newcomer}])
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "answer"
