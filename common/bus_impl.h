@@ -59,6 +59,7 @@ bool bus_topic_owner_parse(const char *text, enum bus_topic *topic, enum bus_dae
 struct stamp {
 	uint64_t gen;
 	uint64_t full; /* last generation that replaced the whole topic */
+	int64_t count; /* of its records; -1: not said */
 	char wid[33];
 };
 bool stamp_parse(const char *text, size_t len, struct stamp *out);

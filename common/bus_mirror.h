@@ -48,6 +48,7 @@ struct mirror {
 	unsigned run;	    /* counts reads: replies of an older one are dropped */
 	struct hmap shadow; /* id → text */
 	size_t shadow_bytes;
+	bool shadow_skipped; /* some that are none of a record's */
 	char target_epoch[33];
 	struct stamp target, after; /* before and after the scan */
 	struct hmap_iter cursor;

@@ -87,6 +87,7 @@ static bool keep_slice(struct mirror *m, const redisReply *pairs)
 			return false;
 		if (strlen(id->str) != id->len || id->len >= 512) {
 			m->bus->counters.bad_messages++;
+			m->shadow_skipped = true;
 			continue;
 		}
 		if (v->len > BUS_RECORD_MAX || strlen(v->str) != v->len) {

@@ -279,6 +279,36 @@ static void on_gens(void *arg, const redisReply *r)
 	}
 }
 
+/* Records that are not there, or too many, though the generation is ours. */
+static void on_count(void *arg, const redisReply *r)
+{
+	struct own_topic *own = arg;
+	uint64_t asked = own->counted_gen;
+
+	own->counted_gen = 0;
+	if (!r || r->type != REDIS_REPLY_INTEGER || own->released || own->stamp.gen != asked ||
+		own->stamp.count < 0 || r->integer == own->stamp.count)
+		return;
+	log_error("bus: redis has lost records, publishing again topic=%s records=%lld of=%lld",
+		bus_topics[own->topic].name, r->integer, (long long)own->stamp.count);
+	own->full_needed = true;
+	bus_soon(own->bus);
+}
+
+static void ask_count(struct own_topic *own)
+{
+	struct bus *b = own->bus;
+	char key[BUS_NAME_MAX];
+
+	if (own->pub || own->released || own->counted_gen || !own->stored[0])
+		return;
+	snprintf(key, sizeof(key), "culvert:state:%s:%s", bus_topics[own->topic].name,
+		bus_name(b, b->self));
+	own->counted_gen = own->stamp.gen;
+	if (bus_conn_send(&b->cmd, on_count, own, "HLEN", key, NULL))
+		own->counted_gen = 0;
+}
+
 static void on_epoch(void *arg, const redisReply *r)
 {
 	struct bus *b = arg;
@@ -307,6 +337,10 @@ void bus_state_check(struct bus *b)
 	if (bus_conn_send(&b->cmd, on_epoch, b, "GET", epoch, NULL) ||
 		bus_conn_send(&b->cmd, on_gens, b, "HGETALL", gens, NULL))
 		b->own_checking = false;
+	for (int t = 0; t < BUS_TOPICS; t++) {
+		if (b->own[t])
+			ask_count(b->own[t]);
+	}
 	bus_soon(b);
 }
 

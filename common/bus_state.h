@@ -24,7 +24,8 @@ struct own_topic {
 	bool held;     /* failed twice: waits for the next beat */
 	bool released; /* another process publishes it */
 	unsigned failures;
-	struct publication *pub;	       /* under way, or NULL */
+	struct publication *pub; /* under way, or NULL */
+	uint64_t counted_gen;	 /* of the generation whose records Redis is asked for */
 	char epoch[33], stored[BUS_STAMP_MAX]; /* as Redis accepted them last, "" = never */
 	struct stamp stamp;
 	struct list waiters;

@@ -36,6 +36,7 @@ void sync_leave(struct mirror *m)
 	m->phase = MIRROR_IDLE;
 	hmap_clear(&m->shadow);
 	m->shadow_bytes = 0;
+	m->shadow_skipped = false;
 	end_fetch(m);
 	if (m->bus->reader == m) {
 		m->bus->reader = NULL;
@@ -198,9 +199,22 @@ static void refuse(struct mirror *m, size_t removals)
 	sync_give_up(m, "mass removal");
 }
 
+/* A Redis that evicts, or whoever deletes by hand, takes records away without a generation. */
+static bool lacks_records(const struct mirror *m)
+{
+	int64_t count = m->after.count;
+
+	return count >= 0 && !m->shadow_skipped && (uint64_t)count != m->shadow.count;
+}
+
 void sync_apply(struct mirror *m)
 {
 	size_t removals = 0;
+
+	if (lacks_records(m)) {
+		sync_give_up(m, "other records than its owner has published");
+		return;
+	}
 	bool replaced = m->target.full > 0 &&
 			(strcmp(m->target_epoch, m->epoch) || m->target.full > m->stamp.gen);
 

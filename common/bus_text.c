@@ -83,7 +83,7 @@ bool stamp_from_json(const cJSON *json, struct stamp *out)
 	if (!wid || strlen(wid) >= sizeof(out->wid) || !json_get_int(json_get(json, "gen"), &gen) ||
 		gen <= 0)
 		return false;
-	*out = (struct stamp){ .gen = (uint64_t)gen };
+	*out = (struct stamp){ .gen = (uint64_t)gen, .count = -1 };
 	memcpy(out->wid, wid, strlen(wid) + 1);
 	return true;
 }
@@ -91,13 +91,15 @@ bool stamp_from_json(const cJSON *json, struct stamp *out)
 bool stamp_parse(const char *text, size_t len, struct stamp *out)
 {
 	cJSON *json = len < BUS_STAMP_MAX ? json_parse(text, len) : NULL;
-	int64_t full = 0;
+	int64_t full = 0, count = -1;
 	bool ok = json && stamp_from_json(json, out) &&
 		  (!json_get(json, "full") || json_get_int(json_get(json, "full"), &full)) &&
-		  full >= 0;
+		  (!json_get(json, "n") || json_get_int(json_get(json, "n"), &count)) && full >= 0;
 
-	if (ok)
+	if (ok) {
 		out->full = (uint64_t)full;
+		out->count = count;
+	}
 	cJSON_Delete(json);
 	return ok;
 }

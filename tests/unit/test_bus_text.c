@@ -13,12 +13,16 @@ static bool parses(const char *text)
 static void test_reads_a_stamp(void)
 {
 	const char *text = "{\"gen\":12,\"wid\":\"ab\",\"full\":7}";
+	const char *counted = "{\"gen\":12,\"wid\":\"ab\",\"full\":7,\"n\":3}";
 	struct stamp s;
 
 	OK(stamp_parse(text, strlen(text), &s));
 	INT_IS(s.gen, 12);
 	INT_IS(s.full, 7);
 	STR_IS(s.wid, "ab");
+	INT_IS(s.count, -1);
+	OK(stamp_parse(counted, strlen(counted), &s));
+	INT_IS(s.count, 3);
 }
 
 static void test_rejects_what_is_no_stamp(void)
@@ -31,6 +35,7 @@ static void test_rejects_what_is_no_stamp(void)
 	OK(!parses("{\"gen\":1.5,\"wid\":\"a\"}"));
 	OK(!parses("{\"gen\":1,\"wid\":7}"));
 	OK(!parses("{\"gen\":1,\"wid\":\"a\",\"full\":true}"));
+	OK(!parses("{\"gen\":1,\"wid\":\"a\",\"full\":1,\"n\":\"2\"}"));
 	OK(!parses("{\"gen\":1,\"wid\":\"0123456789abcdef0123456789abcdefX\"}"));
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Redis may do to the bus: vanish, come back empty, old or slow (SPEC W2, W3; DESIGN 4)."""
+import json
 import socket
 import threading
 
@@ -65,6 +66,36 @@ def test_a_lost_tail_is_published_again(redis, pair):
     assert "tail" in fwd.records["devices:apid"]
     lost = [e for e in records_after(fwd, start) if e["id"] != "tail"]
     assert not lost
+
+
+def test_what_redis_has_evicted_is_published_again(redis, pair):
+    """Keys that went without a generation."""
+    apid, _ = pair
+    redis("DEL", "culvert:state:devices:apid")
+    wait_until(lambda: redis("HLEN", "culvert:state:devices:apid") == 30, "devices again")
+    assert "redis has lost records" in apid.text()
+
+
+def test_what_redis_has_evicted_is_not_gone(redis, probe):
+    """All but one that was written later. Few records: no mass removal that is refused. Who has them keeps them, who has none does not know."""
+    apid, fwd = probe("apid"), probe("fwd")
+    fwd.subscribe("devices", "apid")
+    fwd.wait("batch", gen=apid.replace("devices", buslib.devices(8)), current=True)
+    start = len(fwd.seen)
+    apid.kill()  # else it is healed
+    redis("HDEL", "culvert:state:devices:apid", *[f"d{i}" for i in range(1, 8)])
+    stored = json.loads(redis("HGET", "culvert:gens:apid", "devices"))
+    redis("HSET", "culvert:gens:apid", "devices", json.dumps({**stored, "wid": "0" * 32}))  # it is read again
+    late = probe("dnsd")
+    late.subscribe("devices", "apid")
+    for one in (fwd, late):
+        one.wait_log("other records than its owner has published")
+    assert not records_after(fwd, start)
+    assert not late.ask("find", "find", topic="devices", owner="apid", id="")["known"]
+    probe("apid", sub="apid-next").replace("devices", buslib.devices(8))
+    late.wait("batch", current=True)
+    assert len(late.records["devices:apid"]) == 8
+    assert not records_after(fwd, start)
 
 
 def test_partition_is_noticed_and_healed(redis, pair):
