@@ -3,6 +3,7 @@
 #include "common/timer.h"
 
 #include <errno.h>
+#include <libpsl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static const struct body_field decision_fields[] = {
 	{ .name = "match",
 		.type = BODY_ENUM,
 		.values = matches,
-		.help = "endswith by default: the host and all below it" },
+		.help = "endswith by default: the host and all below it; exact where strangers "
+			"have names below it, as below com, co.uk, github.io" },
 	{ .name = "action",
 		.type = BODY_ENUM,
 		.values = actions,
@@ -112,12 +114,19 @@ static const struct table_row *find_website(
 	return NULL;
 }
 
+/* The host comes from the device, and is approved with one keystroke. */
+static const char *match_of(const struct deciding *d, const char *pattern)
+{
+	return said_or(
+		d, "match", psl_is_public_suffix(psl_builtin(), pattern) ? "exact" : "endswith");
+}
+
 static cJSON *make_website(struct deciding *d, const cJSON *appeal, char id[static 331])
 {
 	const char *category =
 		said_or(d, "category", cJSON_GetStringValue(json_get(appeal, "category_id")));
 	const char *pattern = said_or(d, "pattern", cJSON_GetStringValue(json_get(appeal, "host")));
-	const char *match = said_or(d, "match", "endswith");
+	const char *match = match_of(d, pattern);
 	const struct table_row *have;
 	cJSON *out;
 
@@ -145,6 +154,7 @@ static cJSON *make_override(struct deciding *d, const cJSON *appeal, const char 
 	const char *device = cJSON_GetStringValue(json_get(appeal, "device"));
 	const char *mode = cJSON_GetStringValue(json_get(appeal, "mode"));
 	bool is_report = mode && !strcmp(mode, "report");
+	const char *pattern = said_or(d, "pattern", cJSON_GetStringValue(json_get(appeal, "host")));
 	cJSON *out;
 
 	if (!device || !table_find(store_table(d->s, TOPIC_devices), device)) {
@@ -154,9 +164,8 @@ static cJSON *make_override(struct deciding *d, const cJSON *appeal, const char 
 	out = cJSON_CreateObject();
 	cJSON_AddStringToObject(out, "id", id);
 	cJSON_AddStringToObject(out, "device", device);
-	cJSON_AddStringToObject(out, "pattern",
-		said_or(d, "pattern", cJSON_GetStringValue(json_get(appeal, "host"))));
-	cJSON_AddStringToObject(out, "match", said_or(d, "match", "endswith"));
+	cJSON_AddStringToObject(out, "pattern", pattern);
+	cJSON_AddStringToObject(out, "match", match_of(d, pattern));
 	cJSON_AddStringToObject(out, "action", said_or(d, "action", is_report ? "block" : "allow"));
 	copy_field(d, out, "until");
 	return out;

@@ -145,6 +145,21 @@ def test_approval_makes_one_override_and_tells_the_device(apid, proxyd):
     assert rows == ["appeal_approve"]
 
 
+def test_approval_of_a_public_suffix_is_not_for_all_below_it(apid, proxyd):
+    """What is asked for is the device's choice: one keystroke opens no top-level domain."""
+    owner = apid.owner()
+    owner.put("/api/v1/categories/news", {"name": "News", "default": "allow"})
+    wanted = {"com": "exact", "co.uk": "exact", "github.io": "exact", "a.github.io": "endswith"}
+    asked = [appeal(2 * n + i, mode, host=host, url=f"https://{host}/", category_id="news")
+             for n, host in enumerate(wanted) for i, mode in enumerate(("appeal", "review"))]
+    posted(apid, proxyd, *asked)
+    for one in asked:
+        status, done = owner.post(f"/api/v1/appeals/{one['uuid']}/approve", {})
+        assert status == 200, done
+        record = done["effect"]["record"]
+        assert (record["pattern"], record["match"]) == (one["host"], wanted[one["host"]])
+
+
 def test_approved_review_is_a_website_in_the_category_that_was_chosen(apid, proxyd):
     owner = apid.owner()
     owner.put("/api/v1/categories/news", {"name": "News", "default": "allow"})
