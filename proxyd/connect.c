@@ -167,6 +167,12 @@ const char *connect_check(
 bool connect_may_reuse(
 	struct proxy *p, const struct addr *device, const char *host, struct stream *s)
 {
+	return names_knows(p->names, host) && connect_may_stay(p, device, host, s);
+}
+
+bool connect_may_stay(
+	struct proxy *p, const struct addr *device, const char *host, struct stream *s)
+{
 	struct sockaddr_storage ss;
 	struct endpoint to;
 

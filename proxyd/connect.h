@@ -28,8 +28,11 @@ bool connect_is_cloaked(struct proxy *p, struct device_view *dev, const char *ho
 /* Is the host an address of which the firewall must be asked (reach.h), each time? */
 bool connect_needs_reach(struct proxy *p, const struct addr *device, const char *host);
 
-/* The same of where a connection that was made before leads. */
+/* The same of where a connection that was made before leads: for another request, which is not
+ * where nobody remembers what the host is an alias of; and for the one that it is used for. */
 bool connect_may_reuse(
+	struct proxy *p, const struct addr *device, const char *host, struct stream *s);
+bool connect_may_stay(
 	struct proxy *p, const struct addr *device, const char *host, struct stream *s);
 
 struct connect;

@@ -70,7 +70,7 @@ static bool is_still_allowed(struct flow *f)
 		       x->leads_to == tag_of(x);
 	/* What is closing by itself leads nowhere any more. */
 	return judge_is_allowed(&d) &&
-	       (!s || !stream_is_open(s) || connect_may_reuse(p, &x->s->device, x->target.host, s));
+	       (!s || !stream_is_open(s) || connect_may_stay(p, &x->s->device, x->target.host, s));
 }
 
 /* Not even what waits in the kernel for a slow reader goes out any more. */

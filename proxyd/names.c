@@ -29,7 +29,8 @@ struct name {
 	int status;
 	size_t count;
 	struct addr addrs[RESOLVER_MAX_ADDRS];
-	char *aliases; /* NULL: none */
+	bool is_known; /* it was answered, perhaps long ago */
+	char *aliases; /* of the last answer; NULL: none */
 	char text[];
 };
 
@@ -88,14 +89,29 @@ static uint64_t lifetime_ms(const struct name *e)
 	return ms < TTL_MAX_MS ? ms : TTL_MAX_MS;
 }
 
-/* What is not known of it lets nothing pass. */
+/* What is not known of it lets nothing pass; what was known stays where nobody answers. */
 static int take_aliases(struct name *e, int status)
 {
-	const char *aliases = status ? "" : resolver_aliases(e->query);
+	const char *aliases;
+	char *copy;
 
+	if (status)
+		return status;
+	aliases = resolver_aliases(e->query);
+	copy = *aliases ? strdup(aliases) : NULL;
+	if (*aliases && !copy)
+		return -ENOMEM;
 	free(e->aliases);
-	e->aliases = *aliases ? strdup(aliases) : NULL;
-	return *aliases && !e->aliases ? -ENOMEM : status;
+	e->aliases = copy;
+	e->is_known = true;
+	return 0;
+}
+
+/* It is the last that goes. */
+static void touch(struct name *e)
+{
+	list_remove(&e->node);
+	list_add(&e->names->order, &e->node);
 }
 
 static void on_resolved(void *arg, int status, const struct addr *addrs, size_t count)
@@ -108,6 +124,7 @@ static void on_resolved(void *arg, int status, const struct addr *addrs, size_t 
 	memcpy(e->addrs, addrs, e->count * sizeof(*addrs));
 	e->until = clock_mono_ms() + lifetime_ms(e);
 	e->query = NULL;
+	touch(e);
 	while (!list_is_empty(&e->waiting))
 		make_ready(n, container_of(e->waiting.next, struct names_query, node), e);
 }
@@ -152,8 +169,7 @@ static struct name *find_name(struct names *n, const char *text)
 
 	if (!e)
 		return add_name(n, text);
-	list_remove(&e->node);
-	list_add(&n->order, &e->node);
+	touch(e);
 	return e;
 }
 
@@ -191,8 +207,7 @@ bool names_get(
 
 	if (!e || e->query || clock_mono_ms() >= e->until)
 		return false;
-	list_remove(&e->node);
-	list_add(&n->order, &e->node);
+	touch(e);
 	*status = e->status;
 	*addrs = e->addrs;
 	*count = e->count;
@@ -204,6 +219,13 @@ const char *names_aliases(const struct names *n, const char *name)
 	const struct name *e = hmap_find_str(&n->map, name);
 
 	return e && e->aliases ? e->aliases : "";
+}
+
+bool names_knows(const struct names *n, const char *name)
+{
+	const struct name *e = hmap_find_str(&n->map, name);
+
+	return e && e->is_known;
 }
 
 void names_cancel(struct names_query *q)

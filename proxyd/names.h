@@ -23,8 +23,10 @@ struct names_query *names_start(
  * loop's next turn. */
 bool names_get(
 	struct names *n, const char *name, int *status, const struct addr **addrs, size_t *count);
-/* The names that this one is an alias of as it was asked last, each followed by a newline; "" where
- * nothing is known. The cache's, until the loop's next turn. */
+/* The names that this one is an alias of as it was answered last, each followed by a newline; ""
+ * where nothing is known. The cache's, until the loop's next turn. */
 const char *names_aliases(const struct names *n, const char *name);
+/* Was it answered, and is that remembered? */
+bool names_knows(const struct names *n, const char *name);
 /* on_done will not be called. Not after it was. */
 void names_cancel(struct names_query *q);

@@ -126,7 +126,7 @@ static bool is_allowed(struct flow *f)
 	if (!terms->rest && terms->leads_to != stand_in_tag(p, v, terms->host))
 		return false;
 	return !t->server.stream ||
-	       connect_may_reuse(p, &terms->device, terms->host, t->server.stream);
+	       connect_may_stay(p, &terms->device, terms->host, t->server.stream);
 }
 
 static void cut(struct flow *f)
