@@ -13,9 +13,11 @@
 static void on_device(void *arg, struct device_view *v)
 {
 	struct fwd *f = arg;
-	if (f->known && fwd_take_device(f, v)) {
+	if (!f->directory)
+		return; /* from within directory_open; fwd_bus_start notes it */
+	if (f->known ? fwd_take_device(f, v) : fwd_note_device(f, v)) {
 		log_error("no memory for a device device=%s", v->id);
-		f->due |= DUE_DEVICES;
+		f->due |= f->known ? DUE_DEVICES : 0;
 	}
 	fwd_schedule(f);
 }
@@ -23,6 +25,8 @@ static void on_device(void *arg, struct device_view *v)
 static void on_gone(void *arg, struct device_view *v)
 {
 	struct fwd *f = arg;
+	if (!f->known)
+		fwd_disown_device(f, v);
 	fwd_drop_device(f, v);
 	fwd_schedule(f);
 }
@@ -166,6 +170,14 @@ void fwd_report_applied(struct fwd *f)
 		bus_topic_applied(f->daemon->bus, TOPIC_lists, BUS_SYNCD, f->lists_gen);
 }
 
+/* As they are on the disk: whose the addresses were in the former run. */
+static void note_devices(struct fwd *f)
+{
+	for (struct device_view *v = NULL; (v = directory_next(f->directory, v));)
+		if (fwd_note_device(f, v))
+			log_error("no memory for a device device=%s", v->id);
+}
+
 int fwd_bus_start(struct fwd *f)
 {
 	static const struct bus_topic_ops profile_ops = { on_profile, on_profiles_end };
@@ -179,6 +191,8 @@ int fwd_bus_start(struct fwd *f)
 	if (err)
 		return err;
 	f->directory = directory_open(&f->daemon->loop, bus, &ops, f);
+	if (f->directory)
+		note_devices(f);
 	err = f->directory ? fwd_take_lan(f) : -ENOMEM;
 	if (!err)
 		err = fwd_take_egress(f);

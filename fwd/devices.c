@@ -105,6 +105,39 @@ static void remove_stale(
 	}
 }
 
+static struct entry *get_entry(struct device_view *v)
+{
+	if (!v->user)
+		v->user = calloc(1, sizeof(struct entry));
+	return v->user;
+}
+
+int fwd_note_device(struct fwd *f, struct device_view *v)
+{
+	const char *interface = find_interface(f, v->tunnel);
+	struct entry *e = get_entry(v);
+	size_t count = 0;
+	if (!e)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->count; i++)
+		if (!interface || !is_still_its(v, e, interface, &e->addresses[i]) ||
+			directory_find(f->directory, &e->addresses[i]) != v)
+			firewall_hand_over(&f->firewall, &e->addresses[i]);
+	for (size_t i = 0; interface && i < v->address_count; i++)
+		if (directory_find(f->directory, &v->addresses[i]) == v)
+			e->addresses[count++] = v->addresses[i];
+	e->interface = interface;
+	e->count = count;
+	return 0;
+}
+
+void fwd_disown_device(struct fwd *f, struct device_view *v)
+{
+	const struct entry *e = v->user;
+	for (size_t i = 0; e && i < e->count; i++)
+		firewall_hand_over(&f->firewall, &e->addresses[i]);
+}
+
 static uint32_t get_kbit(const struct device_view *v)
 {
 	if (v->rate_kbit <= 0)
@@ -114,10 +147,8 @@ static uint32_t get_kbit(const struct device_view *v)
 
 int fwd_take_device(struct fwd *f, struct device_view *v)
 {
-	struct entry *e = v->user;
+	struct entry *e = get_entry(v);
 	const char *interface = find_interface(f, v->tunnel);
-	if (!e)
-		e = v->user = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	remove_stale(f, v, e, interface);

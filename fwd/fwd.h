@@ -81,5 +81,10 @@ int fwd_take_devices(struct fwd *f);
 int fwd_take_device(struct fwd *f, struct device_view *v);
 /* It is about to go. */
 void fwd_drop_device(struct fwd *f, struct device_view *v);
+/* While the kernel still has what a former run left: whose addresses are whose, so that nobody
+ * inherits what another was told. */
+int fwd_note_device(struct fwd *f, struct device_view *v);
+/* It is about to go then. */
+void fwd_disown_device(struct fwd *f, struct device_view *v);
 /* After a batch of the above: combinations of lists get their rules. */
 int fwd_settle_lists(struct fwd *f);

@@ -85,6 +85,20 @@ def test_who_takes_an_address_over_inherits_no_answers(world, restored, newcomer
 
 
 @pytest.mark.parametrize("newcomer", ("another", "zealous"))
+def test_who_takes_an_address_over_while_fwd_is_away_inherits_no_answers(world, restored, newcomer):
+    """F10, C3: the kernel has them still, and who had the address is known from the disk."""
+    fed = {"kind": "strict", "address": "198.51.100.22", "device": "strict"}
+    world.feed([fed])
+    world.fwd.stop()
+    rest = {name: one for name, one in restored.items() if name != "strict"}
+    world.owner.replace("devices", rest | strict_one(DEVICES["strict"], newcomer))
+    world.start_fwd()
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "reset"
+    world.feed([fed | {"device": newcomer}])
+    assert world.probe_one("strict", "198.51.100.22", "tcp", 1234)[0] == "answer"
+
+
+@pytest.mark.parametrize("newcomer", ("another", "zealous"))
 def test_who_takes_an_address_that_another_leaves_is_let_in(world, restored, newcomer):
     """F1, W8: the address is claimed before the other has left it, in the same change."""
     fed = {"kind": "strict", "address": "198.51.100.22", "device": "strict"}
