@@ -67,7 +67,7 @@ static int take_lists(struct fwd *f, const struct device_view *v, struct entry *
 	bool is_new = false;
 	int err = 0;
 	if (!is_walled(f, v))
-		err = masks_take(m, lists_bits(&f->lists, &v->lists_off), &next, &is_new);
+		err = masks_take(m, lists_bits(&f->lists, v), &next, &is_new);
 	if (err)
 		return err;
 	masks_drop(m, e->lists);

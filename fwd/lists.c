@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fwd/lists.h"
 
+#include "common/policy/schedule.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,17 +72,26 @@ bool lists_settle(struct lists *l, uint64_t *freed)
 	return changed;
 }
 
-struct list_bits lists_bits(const struct lists *l, const struct rec_strs *off)
+static uint64_t bit_of(const struct lists *l, const char *id)
+{
+	const struct list_facts *f = id ? hmap_find_str(&l->by_id, id) : NULL;
+	return f && f->bit >= 0 ? 1ULL << f->bit : 0;
+}
+
+struct list_bits lists_bits(const struct lists *l, const struct device_view *v)
 {
 	static const struct list_bits every = { .by_address = UINT64_MAX };
 	if (!l->known && l->adopted)
 		return every;
-	uint64_t on = ~l->default_off;
-	for (size_t i = 0; i < off->n; i++) {
-		const struct list_facts *f = hmap_find_str(&l->by_id, off->v[i]);
-		if (f && f->bit >= 0)
-			on &= ~(1ULL << f->bit);
+	uint64_t on = ~l->default_off, scheduled = 0, now = 0;
+	for (size_t i = 0; i < v->lists_off.n; i++)
+		on &= ~bit_of(l, v->lists_off.v[i]);
+	for (size_t i = 0; i < v->schedule_count; i++) {
+		uint64_t bit = bit_of(l, schedule_list(&v->schedules[i]));
+		scheduled |= bit;
+		now |= v->schedules_now >> i & 1 ? bit : 0;
 	}
+	on = (on & ~scheduled) | now;
 	return (struct list_bits){ .by_address = l->all.by_address & on, .doh = l->all.doh & on };
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/codec.h"
 #include "common/hmap.h"
+#include "common/policy/directory.h"
 #include "fwd/masks.h"
 
 /*
@@ -28,7 +29,8 @@ int lists_apply(struct lists *l, const char *id, const struct rec_list *rec);
 /* After a batch: true when a device's bits may differ now. freed gets the bits that were another
  * list's before, which no element may have any more. */
 bool lists_settle(struct lists *l, uint64_t *freed);
-/* Bits of the lists that act by address on a device with these lists off. */
-struct list_bits lists_bits(const struct lists *l, const struct rec_strs *off);
+/* Bits of the lists that act by address on the device now: as common/policy, a list that it has
+ * schedules for is on in their windows and off between them. */
+struct list_bits lists_bits(const struct lists *l, const struct device_view *v);
 /* The list's bit, as a mask; 0 when its addresses are of no use. */
 uint64_t lists_find_bit(const struct lists *l, const char *id);

@@ -11,7 +11,7 @@ static bool is_allowed(struct fwd *f, const struct addr *source, const struct ad
 	if (!v)
 		return false;
 	feed_set_clock(feed, clock_mono_ms());
-	struct list_bits on = lists_bits(&f->lists, &v->lists_off);
+	struct list_bits on = lists_bits(&f->lists, v);
 	if (feed_lists_with(feed, to) & (on.by_address | on.doh))
 		return false;
 	return !v->strict || feed_is_allowed(feed, source, to);

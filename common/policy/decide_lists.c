@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Step 5: the lists that are on now. */
 #include "common/policy/decide.h"
+#include "common/policy/schedule.h"
 #include <string.h>
 
 static bool is_off(const struct device_view *d, const char *list)
@@ -14,13 +15,11 @@ static bool is_off(const struct device_view *d, const char *list)
 /* A list that the device has schedules for is on in their windows and off between them. */
 static void apply_schedules(struct device_view *d, const char *list, uint64_t bit)
 {
-	static const char prefix[] = "list:";
 	bool scheduled = false, now = false;
 
 	for (size_t i = 0; i < d->schedule_count; i++) {
-		const char *what = d->schedules[i].what;
-		if (strncmp(what, prefix, sizeof(prefix) - 1) ||
-			strcmp(what + sizeof(prefix) - 1, list))
+		const char *its = schedule_list(&d->schedules[i]);
+		if (!its || strcmp(its, list) != 0)
 			continue;
 		scheduled = true;
 		now |= d->schedules_now >> i & 1;

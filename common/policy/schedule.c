@@ -53,6 +53,12 @@ static bool parse_window(const struct rec_schedule *s, struct window *out)
 	return true;
 }
 
+const char *schedule_list(const struct rec_schedule *s)
+{
+	static const char prefix[] = "list:";
+	return strncmp(s->what, prefix, sizeof(prefix) - 1) ? NULL : s->what + sizeof(prefix) - 1;
+}
+
 bool schedule_is_readable(const struct rec_schedule *s, const struct time_zone *zone)
 {
 	struct window w;

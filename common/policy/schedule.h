@@ -12,6 +12,8 @@
 
 /* "07:30", up to "24:00", as minutes; -EINVAL. */
 int schedule_parse_time(const char *text, int *minutes);
+/* The list that it is about; NULL: another thing. */
+const char *schedule_list(const struct rec_schedule *s);
 bool schedule_is_readable(const struct rec_schedule *s, const struct time_zone *zone);
 /* Does the window hold? A schedule that cannot be read, or a zone that is not known (NULL), always
  * does: it restricts. */

@@ -20,8 +20,8 @@ static void put(struct lists *l, const char *id, int64_t bit, bool by_address, c
 static struct list_bits bits_without(const struct lists *l, const char *off)
 {
 	char *v[] = { (char *)off };
-	struct rec_strs strs = { v, off ? 1 : 0 };
-	return lists_bits(l, &strs);
+	struct device_view view = { .lists_off = { v, off ? 1 : 0 } };
+	return lists_bits(l, &view);
 }
 
 static void test_only_lists_by_address_act(void)
@@ -42,6 +42,30 @@ static void test_only_lists_by_address_act(void)
 	INT_IS(lists_find_bit(&l, "later"), 0);
 	INT_IS(lists_find_bit(&l, "none"), 0);
 	OK(!lists_settle(&l, &freed));
+	lists_fini(&l);
+}
+
+/* D11: whether it is off otherwise or not. */
+static void test_a_scheduled_list_acts_in_its_windows_alone(void)
+{
+	static char what[] = "list:ads", other[] = "category:ads", none[] = "list:none";
+	static char *off[] = { what + 5 };
+	struct rec_schedule schedules[] = { { .what = none }, { .what = what }, { .what = other },
+		{ .what = what } };
+	struct device_view v = { .schedules = schedules, .schedule_count = 4 };
+	struct lists l;
+	uint64_t freed;
+	lists_init(&l);
+	put(&l, "ads", 0, true, NULL);
+	put(&l, "games", 1, true, NULL);
+	lists_settle(&l, &freed);
+	for (v.lists_off.n = 0; v.lists_off.n < 2; v.lists_off.n++) {
+		v.lists_off.v = off;
+		v.schedules_now = 1 << 0 | 1 << 2;
+		INT_IS(lists_bits(&l, &v).by_address, 2);
+		v.schedules_now = 1 << 3;
+		INT_IS(lists_bits(&l, &v).by_address, 3);
+	}
 	lists_fini(&l);
 }
 
@@ -95,6 +119,7 @@ static void test_a_bit_of_another_list_is_freed(void)
 int main(void)
 {
 	TAP_RUN(test_only_lists_by_address_act);
+	TAP_RUN(test_a_scheduled_list_acts_in_its_windows_alone);
 	TAP_RUN(test_a_list_of_kind_doh_acts_on_443);
 	TAP_RUN(test_switching_by_address_off_acts);
 	TAP_RUN(test_a_bit_of_another_list_is_freed);

@@ -12,6 +12,7 @@ from support import BUILD
 from support.net import Host
 from support.network import LAN, SITE, TUNNEL
 from support.wait import wait_until
+from table import WHERE
 from world import DEVICES, PYTHON, QUIET_S, device
 
 CHANGE_S = 1.0  # F9, F11: at the gateway
@@ -115,6 +116,20 @@ def test_a_switch_cuts_open_dns(world, flow):
     world.owner.remove("device_prefs", "device:full")
     world.wait_applied("device_prefs")
     assert world.probe_one("full", SITE[4], "tcp", 1234)[0] == "answer"
+
+
+def test_a_list_acts_by_address_in_its_windows_alone(world):
+    """D11, F6: as in DNS; also one that is off for the device otherwise."""
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    never = days[(time.gmtime().tm_wday + 3) % 7]
+    world.owner.set("devices", {
+        "list_off": device("list_off", time_zone="UTC", schedules=[{"what": "list:ads"}]),
+        "full": device("full", time_zone="UTC", schedules=[{"what": "list:ads", "days": [never]}])})
+    world.wait_applied("devices")
+    for address in WHERE["listed"].address.values():
+        assert world.probe_one("list_off", address, "tcp", 1234)[0] == "reset"
+        assert world.probe_one("full", address, "tcp", 1234)[0] == "answer"
+        assert world.probe_one("internet", address, "tcp", 1234)[0] == "reset"
 
 
 def test_a_lan_prefix_added_closes_it(world):
