@@ -213,6 +213,38 @@ static const char *check_profile(
 	return "the device's profile allows no such connection";
 }
 
+static bool is_port_among(const struct rec_strs *specs, uint16_t port)
+{
+	struct port_spec p;
+
+	for (size_t i = 0; i < specs->n; i++) {
+		if (!port_spec_parse(specs->v[i], &p) && p.protocol == IPPROTO_TCP &&
+			port >= p.from && port <= p.to)
+			return true;
+	}
+	return false;
+}
+
+/* As the firewall's, which sees the proxy alone: nothing more comes between a walled device and its
+ * renewal hosts. */
+static const char *check_egress(
+	const struct device_view *dev, const struct settings *settings, uint16_t port)
+{
+	bool is_let = !strcmp(dev->profile, "walled");
+
+	switch (dev->egress) {
+	case EGRESS_OFF:
+		return NULL;
+	case EGRESS_DENY_TUNNELS:
+		is_let |= !is_port_among(&settings->egress_denied_ports, port);
+		break;
+	default:
+		is_let |= is_port_among(&settings->egress_web_ports, port);
+		break;
+	}
+	return is_let ? NULL : "the device's egress guard allows no such port";
+}
+
 const char *guard_check(struct guard *g, const struct device_view *dev,
 	const struct settings *settings, const struct endpoint *to)
 {
@@ -221,6 +253,8 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 	if (!g->own || clock_mono_ms() - g->read_at > OWN_AGE_MS)
 		read_own(g);
 	why = check_never(g, &to->addr);
+	if (!why)
+		why = check_egress(dev, settings, to->port);
 	return why ? why : check_profile(g, dev->profile, to, is_lan(g, settings, &to->addr));
 }
 

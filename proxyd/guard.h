@@ -10,10 +10,10 @@
 #include <stdbool.h>
 
 /*
- * Where proxyd may connect for a device (SPEC P15): the device's profile holds, and never an
- * address of this host, the bus or a device, 0/8, 127/8, 169.254/16, multicast, reserved, or a form
- * that hides another address (NAT64, 6to4, IPv4-compatible). The local network is
- * settings.lan_prefixes and what this host's interfaces are in (SPEC F2).
+ * Where proxyd may connect for a device (SPEC P15): the device's profile and its egress guard (F13)
+ * hold, and never an address of this host, the bus or a device, 0/8, 127/8, 169.254/16, multicast,
+ * reserved, or a form that hides another address (NAT64, 6to4, IPv4-compatible). The local network
+ * is settings.lan_prefixes and what this host's interfaces are in (SPEC F2).
  */
 struct guard {
 	struct prefix *own; /* of this host's interfaces, host bits kept */

@@ -6,7 +6,7 @@
 
 static bool is_let(struct guard *g, const char *profile, const char *address, uint16_t port)
 {
-	struct device_view dev = { .profile = profile };
+	struct device_view dev = { .profile = profile, .egress = EGRESS_OFF };
 	struct endpoint to = { .port = port };
 	struct settings settings;
 	bool res = false;

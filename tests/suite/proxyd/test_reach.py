@@ -151,6 +151,20 @@ def test_plain_http_asks_for_web_ports_only(world, port, is_let):
     assert _status(world, "http://allowed.example:%d/" % port) == (502 if is_let else 403)
 
 
+@pytest.mark.parametrize("guard, refused, let", [("deny_tunnels", (1194, 9001, 9050), (3000, 5228)),
+                                                 ("web", (1194, 3000, 8080), (5223, 5228))])
+def test_ports_that_the_egress_guard_refuses_are_none_of_the_proxy_s(world, guard, refused, let):
+    """F13: of plain HTTP, which has high ports; the firewall sees the proxy alone."""
+    world.change("devices", world.device("passing", egress=guard))
+    try:
+        assert [_status(world, "http://allowed.example:%d/" % port, "passing") for port in refused] == [403] * len(refused)
+        assert [_status(world, "http://allowed.example:%d/" % port, "passing") for port in let] == [502] * len(let)
+        for scheme in ("http", "https"):
+            assert _status(world, scheme + "://allowed.example/", "passing") == 200
+    finally:
+        world.change("devices", world.device("passing"))
+
+
 def test_ports_of_plain_http_are_configured(new_world):
     w = new_world
     w.proxyd.stop()
