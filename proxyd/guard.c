@@ -225,8 +225,8 @@ static bool is_port_among(const struct rec_strs *specs, uint16_t port)
 	return false;
 }
 
-/* As the firewall's, which sees the proxy alone: nothing more comes between a walled device and its
- * renewal hosts. */
+/* As the firewall's, which sees the proxy alone: outside the LAN, and nothing more comes between a
+ * walled device and its renewal hosts. */
 static const char *check_egress(
 	const struct device_view *dev, const struct settings *settings, uint16_t port)
 {
@@ -249,13 +249,15 @@ const char *guard_check(struct guard *g, const struct device_view *dev,
 	const struct settings *settings, const struct endpoint *to)
 {
 	const char *why;
+	bool lan;
 
 	if (!g->own || clock_mono_ms() - g->read_at > OWN_AGE_MS)
 		read_own(g);
 	why = check_never(g, &to->addr);
-	if (!why)
+	lan = is_lan(g, settings, &to->addr);
+	if (!why && !lan)
 		why = check_egress(dev, settings, to->port);
-	return why ? why : check_profile(g, dev->profile, to, is_lan(g, settings, &to->addr));
+	return why ? why : check_profile(g, dev->profile, to, lan);
 }
 
 const char *guard_check_name(const struct guard *g, const struct settings *settings,

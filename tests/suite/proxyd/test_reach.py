@@ -155,14 +155,17 @@ def test_plain_http_asks_for_web_ports_only(world, port, is_let):
                                                  ("web", (1194, 3000, 8080), (5223, 5228))])
 def test_ports_that_the_egress_guard_refuses_are_none_of_the_proxy_s(world, guard, refused, let):
     """F13: of plain HTTP, which has high ports; the firewall sees the proxy alone."""
-    world.change("devices", world.device("passing", egress=guard))
+    for who in ("passing", "full"):
+        world.change("devices", world.device(who, egress=guard))
     try:
+        assert _status(world, "http://lan.test.example:%d/" % refused[0], "full") == 502  # the LAN is the profile's
         assert [_status(world, "http://allowed.example:%d/" % port, "passing") for port in refused] == [403] * len(refused)
         assert [_status(world, "http://allowed.example:%d/" % port, "passing") for port in let] == [502] * len(let)
         for scheme in ("http", "https"):
             assert _status(world, scheme + "://allowed.example/", "passing") == 200
     finally:
-        world.change("devices", world.device("passing"))
+        for who in ("passing", "full"):
+            world.change("devices", world.device(who))
 
 
 def test_ports_of_plain_http_are_configured(new_world):
