@@ -71,6 +71,7 @@ void write_lists(struct rule_writer *r, const struct masks *masks); /* rules_lis
 void write_egress(struct rule_writer *r);			    /* rules_egress.c */
 /* HTTPS and QUIC whose hellos proxyd --path reads (rules_path.c). */
 void write_path(struct rule_writer *r, const struct ruleset_options *o);
-void write_judge(struct rule_writer *r, const struct ruleset_options *o);    /* rules_judge.c */
-void write_ends(struct rule_writer *r, const struct ruleset_options *o);     /* rules_judge.c */
-void write_profiles(struct rule_writer *r, const struct profiles *profiles); /* rules_profile.c */
+void write_judge(struct rule_writer *r, const struct ruleset_options *o); /* rules_judge.c */
+void write_ends(struct rule_writer *r, const struct ruleset_options *o);  /* rules_judge.c */
+void write_profiles(struct rule_writer *r, const struct ruleset_options *o,
+	const struct profiles *profiles); /* rules_profile.c */

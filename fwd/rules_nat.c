@@ -26,6 +26,7 @@ static void rule_redirect(
 static void rule_leave_in_path(struct rule_writer *r, const struct family *f)
 {
 	rule_begin(r, "redirect_port");
+	match_mark(r, MARK_PROFILE, PROFILE_WALLED, false);
 	match_mark(r, MARK_SPLICED | MARK_STRICT, 0, true);
 	match_dport(r, IPPROTO_TCP, PORT_HTTPS);
 	match_flow_pair_in(r, f->number, f->prove, false);
@@ -37,7 +38,14 @@ static void rule_leave_in_path(struct rule_writer *r, const struct family *f)
  * device's profile against the address it connects to. */
 static void write_intercept(struct rule_writer *r, const struct ruleset_options *o)
 {
-	rule_return_mark(r, MARK_PROFILE, PROFILE_WALLED, true);
+	/* A walled one's renewal hosts: many websites may share their addresses. */
+	foreach_family (f) {
+		rule_begin(r, "redirect_port");
+		match_mark(r, MARK_PROFILE, PROFILE_WALLED, true);
+		match_flow_daddr_in(r, f->number, f->renewal, false);
+		do_return(r);
+		rule_end(r);
+	}
 	rule_return_mark(r, MARK_PROFILE, PROFILE_INTRANET, true);
 	foreach_family (f) {
 		rule_begin(r, "redirect_port");

@@ -107,7 +107,7 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	write_forward(&r);
 	write_limits(&r);
 	write_judge(&r, o);
-	write_profiles(&r, profiles);
+	write_profiles(&r, o, profiles);
 	write_lists(&r, masks);
 	write_egress(&r);
 	write_path(&r, o);

@@ -174,7 +174,8 @@ def expected(who, where, family, protocol, port, intercept):
     if who.offline_browser and profile != "walled" and (protocol, port) == ("tcp", 80):
         return REFUSED
     if where.renewal and profile == "walled" and protocol == "tcp" and port in (80, 443):
-        return answer(where.host, port)
+        # F5; many websites may share the address
+        return answer("gw", 3128 if port == 80 else 3129) if intercept and not where.lan else answer(where.host, port)
     if intercept and not where.lan and protocol == "tcp" and port in (80, 443) and \
             profile in ("full", "internet", "custom"):
         return answer("gw", 3128 if port == 80 else 3129)  # F5; the name decides there

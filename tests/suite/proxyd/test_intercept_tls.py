@@ -36,6 +36,18 @@ def test_an_allowed_name_reaches_its_site_undecrypted(net, to):
     assert lib.get(net, "allowed.example", to=to).status == 200
 
 
+def test_a_walled_device_s_renewal_host_is_its_name_not_its_address(net):
+    """F2, W4: many websites share an address."""
+    net.change("settings", {"id": "renewal_hosts", "value": ["s1.test.example"]})
+    net.change("devices", net.device("walled", expires_at=1000))
+    try:
+        assert lib.get(net, "s1.test.example", "walled").status == 200
+        assert lib.is_refused(net, "s2.test.example", "walled")
+    finally:
+        net.change("devices", net.device("walled"))
+        net.change("settings", {"id": "renewal_hosts", "value": []})
+
+
 def test_curl_gets_the_site_with_its_own_certificate(net):
     done = net.client.run("curl", "-sS", "--interface", "10.9.0.3", "--cacert", net.dir / "internet.pem",
                           "--resolve", "allowed.example:443:" + SITE, "https://allowed.example/", "-w", "%{http_code}")
