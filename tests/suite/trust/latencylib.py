@@ -100,11 +100,23 @@ def held_proxy(name):
     return s, read
 
 
+def _open(make, name):
+    """What was switched off and on again quickly may be off once more, until Directus has both."""
+    deadline = time.monotonic() + GIVE_UP_S
+    while True:
+        try:
+            return make(name)
+        except (OSError, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_S)
+
+
 class Held:
     """One that is kept busy until it ends; ended: when."""
 
     def __init__(self, place, make, name):
-        (self.socket, self.use), self.ended, self.over = place.call(make, name), None, False
+        (self.socket, self.use), self.ended, self.over = place.call(_open, make, name), None, False
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
