@@ -9,7 +9,7 @@ from lablib import DAEMONS
 from launcher.process import Process
 
 PART = 0.7
-SLACK_KIB = 4096  # of noise: a page that was never touched before, a cache that fills
+SLACK_KIB = 4096  # of noise: pages that were never touched before
 
 
 def _run(lab, rate, seconds, on_second=None):
@@ -50,6 +50,10 @@ class Soak:
         self.capacity = statistics.median(line["done"] for line in warm)
         self.lines = _run(self.lab, PART * self.capacity, seconds, self._sample)
 
+    def tenths(self, values):
+        size = max(1, len(values) // 10)
+        return [statistics.median(values[n:n + size]) for n in range(0, len(values) - size + 1, size)]
+
     def thirds(self, values):
         n = max(1, len(values) // 3)
         return statistics.median(values[:n]), statistics.median(values[-n:])
@@ -74,5 +78,6 @@ class Soak:
         for what in ("p50_ms", "p99_ms"):
             yield "%s: %.1f in the first third, %.1f in the last" % (what, *self.thirds([l[what] for l in self.lines]))
         for name, samples in self.samples.items():
-            yield "%-8s %7d KiB, later %7d; descriptors %4d, later %4d" % (
-                name, *self.thirds([kib for kib, _ in samples]), *self.thirds([n for _, n in samples]))
+            resident = [kib for kib, _ in samples]
+            yield "%-8s %7d KiB, later %7d; descriptors %4d, later %4d; KiB by tenths of the time: %s" % (
+                name, *self.thirds(resident), *self.thirds([n for _, n in samples]), " ".join("%d" % kib for kib in self.tenths(resident)))
