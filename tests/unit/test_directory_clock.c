@@ -13,11 +13,14 @@ enum { DAY_S = 86400, LOOK_S = 11 };
 
 /* What the clocks show beyond the kernel's; interposed, since nobody may set the machine's. */
 static long wall_ahead_s, steady_ahead_s;
+static bool stand_still; /* but for what they are ahead */
 
 int clock_gettime(clockid_t id, struct timespec *out)
 {
 	int err = (int)syscall(SYS_clock_gettime, id, out);
 
+	if (stand_still)
+		*out = (struct timespec){ .tv_sec = id == CLOCK_REALTIME ? 1700000000 : DAY_S };
 	out->tv_sec += id == CLOCK_REALTIME ? wall_ahead_s + steady_ahead_s : steady_ahead_s;
 	return err;
 }
@@ -42,6 +45,7 @@ static void world_init(struct world *w, const char *device)
 static void world_fini(struct world *w)
 {
 	wall_ahead_s = steady_ahead_s = 0;
+	stand_still = false;
 	directory_close(w->dir);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	INT_IS(uv_loop_close(&w->loop), 0);
@@ -126,10 +130,44 @@ static void test_expiry_by_a_wrong_clock_ends_with_it(void)
 	world_fini(&w);
 }
 
+static void on_batch(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* Whoever is told of a batch drops what it had cached. */
+static void test_while_nothing_ends_nobody_is_told_that_something_did(void)
+{
+	static const struct directory_ops ops = { .on_batch_end = on_batch };
+	char json[200];
+	struct world w;
+	int told = 0;
+
+	stand_still = true;
+	uv_loop_init(&w.loop);
+	w.bus = fake_bus_new();
+	w.dir = directory_open(&w.loop, w.bus, &ops, &told);
+	fake_bus_put(
+		w.bus, TOPIC_devices, BUS_APID, "d", "{\"id\":\"d\",\"addresses\":[\"10.9.0.2\"]}");
+	fake_bus_end_all(w.bus);
+	told = 0;
+	OK(set_clock(&w, 0)->entitlement == ENTITLED && !told);
+	format_expiring(json, sizeof(json), 3600);
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "d", json);
+	fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+	told = 0;
+	OK(set_clock(&w, 0)->entitlement == ENTITLED && !told);
+	steady_ahead_s += 3600;
+	INT_IS(set_clock(&w, 0)->entitlement, NOT_ENTITLED_EXPIRED);
+	INT_IS(told, 1);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	TAP_RUN(test_schedule_follows_a_clock_set_forth_and_back);
 	TAP_RUN(test_clock_set_back_does_not_extend_an_entitlement);
 	TAP_RUN(test_expiry_by_a_wrong_clock_ends_with_it);
+	TAP_RUN(test_while_nothing_ends_nobody_is_told_that_something_did);
 	return tap_done();
 }

@@ -29,7 +29,7 @@ static void write_file(struct world *w, int which, struct buf *image)
 	buf_fini(image);
 }
 
-/* One list with a name on it, no website. */
+/* One list with a name and a path on it, no website. */
 static void write_images(struct world *w)
 {
 	struct domainset_builder *names = domainset_builder_new();
@@ -42,6 +42,7 @@ static void write_images(struct world *w)
 	domainset_builder_free(names);
 	write_file(w, 0, &image);
 	buf_init(&image, 0);
+	OK(!webset_builder_add_url(sites, "ads", "http://paths.example/x", 22));
 	OK(!webset_builder_finish(sites, &image));
 	webset_builder_free(sites);
 	write_file(w, 1, &image);
@@ -189,6 +190,262 @@ static void test_names_blocked_for_all_are_blocked_but_in_dns(void)
 	world_fini(&w);
 }
 
+static void is_cut(struct world *w, enum policy_path path, const char *host, const char *rule)
+{
+	struct decision d = decide(w, "laptop", path, host);
+
+	INT_IS(d.verdict, VERDICT_BLOCK);
+	INT_IS(d.reason, REASON_SWITCH);
+	STR_IS(d.rule, rule);
+}
+
+static void put_laptop(struct world *w, const char *more)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json), "{\"id\":\"laptop\",\"addresses\":[\"10.9.0.4\"],%s}", more);
+	put(w, TOPIC_devices, "laptop", json);
+}
+
+static void put_switches(struct world *w, const char *json)
+{
+	put(w, TOPIC_device_prefs, "device:laptop", json);
+}
+
+static void test_the_switch_that_decided_is_named(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put_switches(&w, "{\"id\":\"device:laptop\",\"offline_browser\":true}");
+	is_cut(&w, POLICY_PATH_PROXY, "a.example", "offline_browser");
+	put_switches(&w, "{\"id\":\"device:laptop\",\"offline_vpn\":true}");
+	is_cut(&w, POLICY_PATH_DNS, "a.example", "offline_vpn");
+	put_switches(
+		&w, "{\"id\":\"device:laptop\",\"offline_vpn\":true,\"offline_browser\":true}");
+	is_cut(&w, POLICY_PATH_DNS, "a.example", "offline");
+	put_switches(&w, NULL);
+	put_laptop(&w, "\"expires_at\":1");
+	is_cut(&w, POLICY_PATH_DNS, "a.example", "expired");
+	put_laptop(&w, "\"active\":false");
+	is_cut(&w, POLICY_PATH_DNS, "a.example", "inactive");
+	put_laptop(&w, "\"schedules\":[{\"what\":\"all\"}]");
+	is_cut(&w, POLICY_PATH_DNS, "a.example", "schedule");
+	world_fini(&w);
+}
+
+static void test_who_is_walled_reaches_renewal_hosts_and_no_others(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put_laptop(&w, "\"active\":false");
+	put(&w, TOPIC_settings, "renewal_hosts",
+		"{\"id\":\"renewal_hosts\",\"value\":[\"shop.example\",\"pay.example\"]}");
+	STR_IS(decide(&w, "laptop", POLICY_PATH_DNS, "pay.example").rule, "renewal host");
+	STR_IS(decide(&w, "laptop", POLICY_PATH_DNS, "a.pay.example").rule, "renewal host");
+	is_cut(&w, POLICY_PATH_DNS, "xpay.example", "inactive");
+	is_cut(&w, POLICY_PATH_DNS, "say.example", "inactive");
+	is_cut(&w, POLICY_PATH_DNS, "example", "inactive");
+	world_fini(&w);
+}
+
+static void test_names_that_check_connectivity_are_whole_names(void)
+{
+	struct world w;
+
+	world_init(&w);
+	struct decision d = decide(&w, "laptop", POLICY_PATH_PROXY, "captive.apple.com");
+	INT_IS(d.reason, REASON_CONNECTIVITY);
+	STR_IS(d.rule, "captive.apple.com");
+	d = decide(&w, "laptop", POLICY_PATH_PROXY, "captive.apple.net");
+	INT_IS(d.reason, REASON_UNKNOWN);
+	d = decide(&w, "laptop", POLICY_PATH_PROXY, "a.captive.apple.com");
+	INT_IS(d.reason, REASON_UNKNOWN);
+	world_fini(&w);
+}
+
+/* D8: of the owner whose records count, else of the one who has any. */
+static void test_a_decision_has_the_generation_of_its_records(void)
+{
+	struct world w;
+
+	world_init(&w);
+	for (int i = 0; i < 3; i++)
+		fake_bus_end(w.bus, TOPIC_device_prefs, BUS_SYNCD);
+	put_switches(&w, "{\"id\":\"device:laptop\",\"offline_vpn\":true}");
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "a.example").generation, 2);
+	put(&w, TOPIC_settings, "policy_source",
+		"{\"id\":\"policy_source\",\"value\":\"directus\"}");
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "a.example").generation, 4);
+	put_switches(&w, NULL);
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "a.example").generation, 2);
+	world_fini(&w);
+}
+
+static bool has_paths(struct world *w, const char *host)
+{
+	return policy_has_path_rules(w->policy, host, strlen(host));
+}
+
+static bool has_list_paths(struct world *w, const char *host)
+{
+	struct device_view *laptop = directory_find_id(w->dir, "laptop");
+
+	return policy_has_list_paths(w->policy, laptop, host, strlen(host));
+}
+
+static void test_hosts_whose_paths_rules_speak_of_are_known(void)
+{
+	struct world w;
+
+	world_init(&w);
+	OK(!has_paths(&w, "a.example") && !has_paths(&w, "paths.example"));
+	put(&w, TOPIC_site_overrides, "o",
+		"{\"id\":\"o\",\"device\":\"phone\",\"pattern\":\"a.example/x\","
+		"\"match\":\"startswith\",\"action\":\"block\"}");
+	put(&w, TOPIC_site_overrides, "p",
+		"{\"id\":\"p\",\"device\":\"phone\",\"pattern\":\"b.ex\","
+		"\"match\":\"startswith\",\"action\":\"block\"}");
+	OK(has_paths(&w, "a.example") && !has_paths(&w, "b.example"));
+	OK(has_list_paths(&w, "paths.example") && !has_list_paths(&w, "a.example"));
+	put_switches(&w, "{\"id\":\"device:laptop\",\"lists_off\":[\"ads\"]}");
+	OK(!has_list_paths(&w, "paths.example"));
+	world_fini(&w);
+}
+
+static void test_lists_are_known_by_their_bit_and_what_is_on_them(void)
+{
+	struct world w;
+
+	world_init(&w);
+	struct device_view *laptop = directory_find_id(w.dir, "laptop");
+	INT_IS(policy_lists_with(w.policy, "x.listed.example", 16), 1);
+	INT_IS(policy_lists_with(w.policy, "a.example", 9), 0);
+	STR_IS(policy_list_id(w.policy, 0), "ads");
+	OK(!policy_list_id(w.policy, 1) && !policy_list_id(w.policy, 63));
+	OK(!policy_list_id(w.policy, 64));
+	OK(policy_has_lists_on(w.policy, laptop));
+	OK(!policy_has_lists_by_address_on(w.policy, laptop));
+	fake_bus_put(w.bus, TOPIC_lists, BUS_SYNCD, "ads", "{\"id\":\"ads\",\"by_address\":true}");
+	fake_bus_end(w.bus, TOPIC_lists, BUS_SYNCD);
+	OK(policy_has_lists_by_address_on(w.policy, laptop));
+	put_switches(&w, "{\"id\":\"device:laptop\",\"lists_off\":[\"ads\"]}");
+	OK(!policy_has_lists_on(w.policy, laptop));
+	OK(!policy_has_lists_by_address_on(w.policy, laptop));
+	world_fini(&w);
+}
+
+static void on_name(void *arg, const char *name)
+{
+	char *names = arg;
+
+	strcat(names, name);
+	strcat(names, " ");
+}
+
+static void on_category(void *arg, const struct rec_category *c)
+{
+	on_name(arg, c->name);
+}
+
+/* Of a record that both owners have, the one of the source that counts. */
+static void each_is(struct world *w, const char *ignored, const char *category)
+{
+	char names[100] = "";
+
+	policy_ignored_each(w->policy, on_name, names);
+	STR_IS(names, ignored);
+	*names = '\0';
+	policy_categories_each(w->policy, on_category, names);
+	STR_IS(names, category);
+}
+
+static void test_names_not_decrypted_and_categories_are_those_of_the_winner(void)
+{
+	struct world w;
+
+	world_init(&w);
+	each_is(&w, "", "");
+	put(&w, TOPIC_mitm_ignore, "m", "{\"id\":\"m\",\"domain\":\"ours.example\"}");
+	put(&w, TOPIC_categories, "c", "{\"id\":\"c\",\"name\":\"ours\"}");
+	each_is(&w, "ours.example ", "ours ");
+	fake_bus_put(w.bus, TOPIC_mitm_ignore, BUS_SYNCD, "m",
+		"{\"id\":\"m\",\"domain\":\"theirs.example\"}");
+	fake_bus_put(w.bus, TOPIC_categories, BUS_SYNCD, "c", "{\"id\":\"c\",\"name\":\"theirs\"}");
+	each_is(&w, "ours.example ", "ours ");
+	put(&w, TOPIC_settings, "policy_source",
+		"{\"id\":\"policy_source\",\"value\":\"directus\"}");
+	each_is(&w, "theirs.example ", "theirs ");
+	fake_bus_put(w.bus, TOPIC_mitm_ignore, BUS_SYNCD, "m", NULL);
+	fake_bus_put(w.bus, TOPIC_categories, BUS_SYNCD, "c", NULL);
+	each_is(&w, "ours.example ", "ours ");
+	world_fini(&w);
+}
+
+/* Of several names the longest, of those the first. */
+static void test_the_most_specific_rule_is_named(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_sni_block, "a", "{\"id\":\"a\",\"domain\":\"example\"}");
+	put(&w, TOPIC_sni_block, "b", "{\"id\":\"b\",\"domain\":\"b.example\"}");
+	STR_IS(decide(&w, "phone", POLICY_PATH_INTERCEPT, "x.b.example").rule, "b.example");
+	STR_IS(decide(&w, "phone", POLICY_PATH_INTERCEPT, "c.example").rule, "example");
+	put(&w, TOPIC_sni_block, "b", NULL);
+	STR_IS(decide(&w, "phone", POLICY_PATH_INTERCEPT, "x.b.example").rule, "example");
+	world_fini(&w);
+}
+
+static enum reason reason_of(struct world *w, const char *host)
+{
+	return decide(w, "laptop", POLICY_PATH_PROXY, host).reason;
+}
+
+/* A match that nobody knows is the widest, one that nobody gave is `exact`. */
+static void test_an_override_matches_as_it_says(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_site_overrides, "o",
+		"{\"id\":\"o\",\"device\":\"laptop\",\"pattern\":\"a.example\",\"action\":"
+		"\"block\"}");
+	INT_IS(reason_of(&w, "a.example"), REASON_OVERRIDE);
+	INT_IS(reason_of(&w, "xa.example"), REASON_UNKNOWN);
+	put(&w, TOPIC_site_overrides, "o",
+		"{\"id\":\"o\",\"device\":\"laptop\",\"pattern\":\"a.example\",\"action\":7,"
+		"\"match\":\"endswith\"}");
+	INT_IS(reason_of(&w, "x.a.example"), REASON_OVERRIDE);
+	INT_IS(reason_of(&w, "xa.example"), REASON_UNKNOWN);
+	put(&w, TOPIC_site_overrides, "o",
+		"{\"id\":\"o\",\"device\":\"laptop\",\"pattern\":\"a.example\",\"action\":"
+		"\"allow\","
+		"\"match\":\"like\"}");
+	INT_IS(reason_of(&w, "xa.example"), REASON_OVERRIDE);
+	world_fini(&w);
+}
+
+static void test_a_dns_rule_matches_as_it_says(void)
+{
+	struct world w;
+
+	world_init(&w);
+	put(&w, TOPIC_dns_rules, "r",
+		"{\"id\":\"r\",\"pattern\":\"a.example\",\"action\":\"block\"}");
+	says(&w, "laptop", VERDICT_BLOCK, "");
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "xa.example").reason, REASON_DEFAULT);
+	put(&w, TOPIC_dns_rules, "r",
+		"{\"id\":\"r\",\"pattern\":\"a.example\",\"action\":7,\"match\":\"endswith\"}");
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "x.a.example").reason, REASON_DNS_RULE);
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "xa.example").reason, REASON_DEFAULT);
+	put(&w, TOPIC_dns_rules, "r",
+		"{\"id\":\"r\",\"pattern\":\"a.example\",\"action\":\"allow\",\"match\":\"like\"}");
+	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "xa.example").verdict, VERDICT_BLOCK);
+	world_fini(&w);
+}
+
 static char *explain(struct world *w, const char *device, const char *host)
 {
 	struct policy_query q = { .path = POLICY_PATH_DNS, .host = host, .host_len = strlen(host) };
@@ -247,6 +504,16 @@ int main(void)
 	TAP_RUN(test_a_dns_rule_ends_at_its_time);
 	TAP_RUN(test_a_group_s_rule_is_not_for_who_has_none);
 	TAP_RUN(test_names_blocked_for_all_are_blocked_but_in_dns);
+	TAP_RUN(test_the_switch_that_decided_is_named);
+	TAP_RUN(test_who_is_walled_reaches_renewal_hosts_and_no_others);
+	TAP_RUN(test_names_that_check_connectivity_are_whole_names);
+	TAP_RUN(test_a_decision_has_the_generation_of_its_records);
+	TAP_RUN(test_hosts_whose_paths_rules_speak_of_are_known);
+	TAP_RUN(test_lists_are_known_by_their_bit_and_what_is_on_them);
+	TAP_RUN(test_names_not_decrypted_and_categories_are_those_of_the_winner);
+	TAP_RUN(test_the_most_specific_rule_is_named);
+	TAP_RUN(test_an_override_matches_as_it_says);
+	TAP_RUN(test_a_dns_rule_matches_as_it_says);
 	TAP_RUN(test_every_step_is_told_and_what_it_says);
 	TAP_RUN(test_what_others_say_is_a_step_too);
 	return tap_done();
