@@ -29,7 +29,20 @@ static void write_file(struct world *w, int which, struct buf *image)
 	buf_fini(image);
 }
 
-/* One list with a name and a path on it, no website. */
+static void add_site(struct webset_builder *b, const char *pattern, int match)
+{
+	struct rec_website site = { .id = "1",
+		.pattern = (char *)pattern,
+		.match = match,
+		.category = "c",
+		.status = REVIEW_STATUS_APPROVED };
+
+	rec_mark(&site, website, match);
+	rec_mark(&site, website, status);
+	INT_IS(webset_builder_add(b, &site), 0);
+}
+
+/* One list with a name and a path on it, websites of a category that nobody knows. */
 static void write_images(struct world *w)
 {
 	struct domainset_builder *names = domainset_builder_new();
@@ -42,6 +55,9 @@ static void write_images(struct world *w)
 	domainset_builder_free(names);
 	write_file(w, 0, &image);
 	buf_init(&image, 0);
+	add_site(sites, "shop.test", MATCH_ENDSWITH);
+	add_site(sites, "www2.shop.t", MATCH_CONTAINS);
+	add_site(sites, "2.shop.t", MATCH_CONTAINS);
 	OK(!webset_builder_add_url(sites, "ads", "http://paths.example/x", 22));
 	OK(!webset_builder_finish(sites, &image));
 	webset_builder_free(sites);
@@ -395,6 +411,8 @@ static void test_the_most_specific_rule_is_named(void)
 	STR_IS(decide(&w, "phone", POLICY_PATH_INTERCEPT, "c.example").rule, "example");
 	put(&w, TOPIC_sni_block, "b", NULL);
 	STR_IS(decide(&w, "phone", POLICY_PATH_INTERCEPT, "x.b.example").rule, "example");
+	STR_IS(decide(&w, "phone", POLICY_PATH_PROXY, "www.shop.test").rule, "shop.test");
+	STR_IS(decide(&w, "phone", POLICY_PATH_PROXY, "www2.shop.test").rule, "www2.shop.t");
 	world_fini(&w);
 }
 
@@ -443,6 +461,23 @@ static void test_a_dns_rule_matches_as_it_says(void)
 	put(&w, TOPIC_dns_rules, "r",
 		"{\"id\":\"r\",\"pattern\":\"a.example\",\"action\":\"allow\",\"match\":\"like\"}");
 	INT_IS(decide(&w, "laptop", POLICY_PATH_DNS, "xa.example").verdict, VERDICT_BLOCK);
+	world_fini(&w);
+}
+
+/* Of a site that no record names. */
+static void test_images_and_words_are_shown_as_the_device_says(void)
+{
+	struct world w;
+
+	world_init(&w);
+	struct decision d = decide(&w, "laptop", POLICY_PATH_PROXY, "a.example");
+	OK(!d.hide_images && d.mask_words && !d.no_decrypt);
+	put_laptop(&w, "\"images\":\"hide\",\"words\":\"show\"");
+	d = decide(&w, "laptop", POLICY_PATH_PROXY, "a.example");
+	OK(d.hide_images && !d.mask_words && !d.no_decrypt);
+	put(&w, TOPIC_mitm_ignore, "m", "{\"id\":\"m\",\"domain\":\"a.example\"}");
+	OK(decide(&w, "laptop", POLICY_PATH_PROXY, "a.example").no_decrypt);
+	OK(!decide(&w, "laptop", POLICY_PATH_PROXY, "b.example").no_decrypt);
 	world_fini(&w);
 }
 
@@ -514,6 +549,7 @@ int main(void)
 	TAP_RUN(test_the_most_specific_rule_is_named);
 	TAP_RUN(test_an_override_matches_as_it_says);
 	TAP_RUN(test_a_dns_rule_matches_as_it_says);
+	TAP_RUN(test_images_and_words_are_shown_as_the_device_says);
 	TAP_RUN(test_every_step_is_told_and_what_it_says);
 	TAP_RUN(test_what_others_say_is_a_step_too);
 	return tap_done();
