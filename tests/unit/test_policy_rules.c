@@ -58,6 +58,7 @@ static void write_images(struct world *w)
 	add_site(sites, "shop.test", MATCH_ENDSWITH);
 	add_site(sites, "www2.shop.t", MATCH_CONTAINS);
 	add_site(sites, "2.shop.t", MATCH_CONTAINS);
+	add_site(sites, "c.example/x", MATCH_STARTSWITH);
 	OK(!webset_builder_add_url(sites, "ads", "http://paths.example/x", 22));
 	OK(!webset_builder_finish(sites, &image));
 	webset_builder_free(sites);
@@ -317,6 +318,7 @@ static void test_hosts_whose_paths_rules_speak_of_are_known(void)
 
 	world_init(&w);
 	OK(!has_paths(&w, "a.example") && !has_paths(&w, "paths.example"));
+	OK(has_paths(&w, "c.example") && !has_paths(&w, "shop.test"));
 	put(&w, TOPIC_site_overrides, "o",
 		"{\"id\":\"o\",\"device\":\"phone\",\"pattern\":\"a.example/x\","
 		"\"match\":\"startswith\",\"action\":\"block\"}");
