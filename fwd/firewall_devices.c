@@ -16,12 +16,21 @@ int firewall_set_device(
 	return elements_set(&f->elements, set, &key, &mark);
 }
 
+static void cut_source(struct firewall *f, const struct addr *a)
+{
+	if (conntrack_add_source(&f->lost, a))
+		log_error("no memory for a connection to cut");
+}
+
 void firewall_remove_device(struct firewall *f, const char *interface, const struct addr *a)
 {
 	struct interface_key key = make_key(interface, a);
 	enum set_id set = by_family(a, SET_DEVICES4);
-	if (elements_get(&f->elements, set, &key, NULL))
+	/* Also where another device has it, and the same mark, before the next transaction. */
+	if (elements_get(&f->elements, set, &key, NULL)) {
 		f->tighten_due = true;
+		cut_source(f, a);
+	}
 	elements_unset(&f->elements, set, &key);
 	firewall_set_rate(f, interface, a, a, 0);
 	if (feed_forget_device(&f->feed, a))
@@ -31,8 +40,7 @@ void firewall_remove_device(struct firewall *f, const char *interface, const str
 void firewall_hand_over(struct firewall *f, const struct addr *a)
 {
 	f->tighten_due = true;
-	if (conntrack_add_source(&f->lost, a))
-		log_error("no memory for a connection to cut");
+	cut_source(f, a);
 	if (feed_forget_device(&f->feed, a))
 		log_error("no memory to forget a device's destinations");
 }

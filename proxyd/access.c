@@ -95,6 +95,13 @@ void access_begin(struct access *a, const struct proxy *p, const struct addr *de
 	*a = (struct access){ .began = uv_now(&p->d->loop), .device = v ? hash_of(v) : 0 };
 }
 
+bool access_is_its(const struct access *a, const struct proxy *p, const struct addr *device)
+{
+	const struct device_view *v = find_device(p, device);
+
+	return v && hash_of(v) == a->device;
+}
+
 static void set_rule(struct access *a, const struct proxy *p, const char *rule)
 {
 	free(a->rule);
@@ -249,7 +256,7 @@ void access_end(struct access *a, struct proxy *p, const struct access_facts *f)
 {
 	const struct device_view *v = find_device(p, f->device);
 
-	if (a->verdict != ACCESS_NONE && v && hash_of(v) == a->device &&
+	if (a->verdict != ACCESS_NONE && access_is_its(a, p, f->device) &&
 		v->privacy != PRIVACY_NONE && p->accesses.log) {
 		tally_add(&p->accesses.tally, v->id,
 			&(struct tally_counts){

@@ -50,6 +50,8 @@ struct access {
 };
 
 void access_begin(struct access *a, const struct proxy *p, const struct addr *device);
+/* Is the address still the device's that it had begun for? What is open is nobody else's. */
+bool access_is_its(const struct access *a, const struct proxy *p, const struct addr *device);
 /* The policy's word; the last one counts. */
 void access_judge(struct access *a, const struct proxy *p, const struct decision *d);
 /* Denied by something else than the policy; why is a few words. */

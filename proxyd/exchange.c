@@ -64,6 +64,8 @@ static bool is_still_allowed(struct flow *f)
 	struct proxy *p = x->p;
 	struct decision d;
 
+	if (!access_is_its(&x->access, p, &x->s->device))
+		return false;
 	judge_decide(x, x->is_connect, &d);
 	if (x->is_connect)
 		return pins_is_blind(p, proxy_device(p, &x->s->device), x->target.host, &d) &&

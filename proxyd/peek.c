@@ -136,7 +136,8 @@ static bool is_allowed(struct flow *f)
 	struct peek *k = container_of(f, struct peek, flow);
 	struct proxy *p = k->p;
 
-	if (!sni_is_allowed(p, &k->question) || !ask_again(k) || k->leads_to != tag_of(k))
+	if (!access_is_its(&k->access, p, &k->question.device) ||
+		!sni_is_allowed(p, &k->question) || !ask_again(k) || k->leads_to != tag_of(k))
 		return false;
 	/* Before it is connected that is looked at then. */
 	return !k->to.addr.family ||

@@ -120,6 +120,8 @@ static bool is_allowed(struct flow *f)
 	struct device_view *v = proxy_device(p, &terms->device);
 	struct decision d;
 
+	if (!access_is_its(&terms->access, p, &terms->device))
+		return false;
 	policy_decide(p->policy, v, &q, clock_wall_ms(), &d);
 	if (terms->rest ? !judge_is_allowed(&d) : !pins_is_blind(p, v, terms->host, &d))
 		return false;

@@ -49,6 +49,9 @@ CHANGES = {
     "another profile": (change("devices", lambda n: n.device("internet", profile="intranet")), _known),
     "a device that is gone": (
         replace("devices", lambda n: [n.device(d) for d in DEVICES if d != "internet"]), _known),
+    "another device that has its address": (
+        replace("devices", lambda n: [dict(n.device(d), id="next" if d == "internet" else d) for d in DEVICES]),
+        replace("devices", lambda n: [n.device(d) for d in DEVICES])),
     "offline": (
         change("device_prefs", lambda n: {"id": "device:internet", "offline_vpn": True, "offline_browser": True}),
         change("device_prefs", lambda n: {"id": "device:internet"})),
@@ -164,6 +167,38 @@ def test_a_download_that_runs_is_cut(net, kind):
         c.close()
     finally:
         net.wait_applied("sni_block", net.publish("sni_block", []))
+
+
+@pytest.mark.parametrize("kind", ["plain", "decrypted", "tunnel"])
+def test_what_is_open_is_not_inherited_with_the_address(net, raw, kind):
+    """Another device has it from now on, with the same policy; what comes is not for it."""
+    name = "s5.test.example"
+    forbid, allow = CHANGES["another device that has its address"]
+    net.site.routes["/forever"] = net.secure.routes["/forever"] = forever
+    if kind == "tunnel":
+        net.change("websites", net.website(RAW_NAME, "banking"))
+        c, _ = net.tunnel(RAW_NAME + ":443")
+        c.send(lib.hello(lib.sni(RAW_NAME)))
+        server = raw.accept()
+        assert server.recv(5)
+    else:
+        c = net.secure_to(name) if kind == "decrypted" else net.connect()
+        target = "http://%s/forever" % name if kind == "plain" else "/forever"
+        c.send("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, name))
+        assert c.read_head().status == 200 and c.read_chunk() == b"again"
+    forbid(net)
+    try:
+        if kind == "tunnel":
+            assert is_cut(c.socket) and is_cut(server)
+            server.close()
+        else:
+            with pytest.raises((EOFError, OSError, ValueError)):
+                for _ in range(SECONDS * MARGIN * 20):
+                    assert c.read_chunk() == b"again"
+        c.close()
+    finally:
+        net.wait_applied(*allow(net))
+        net.change("websites", net.website(RAW_NAME, "education"))
 
 
 def test_what_a_slow_reader_has_not_taken_yet_does_not_come_any_more(net):
