@@ -62,4 +62,6 @@ int domainset_plan_names(struct plan *p, const struct domainset_builder *b);
 int domainset_plan_covered(struct plan *p, const struct domainset_builder *b);
 /* Classes by use; ties by content, so that the image depends on nothing else. */
 int domainset_plan_numbers(struct plan *p);
+/* Bits of a class's number in a slot, where that many classes and buckets are. */
+unsigned domainset_class_bits(size_t classes, uint64_t home_buckets);
 int domainset_write(struct plan *p, const struct domainset_builder *b, struct buf *out);

@@ -60,6 +60,17 @@ static void write_overflow(const struct plan *p, uint64_t *hashes, uint32_t *cla
 	}
 }
 
+unsigned domainset_class_bits(size_t classes, uint64_t home_buckets)
+{
+	unsigned bits = DOMAINSET_CLASS_BITS;
+
+	/* More bits than the buckets stand for would lose some of the hash. */
+	while (classes >= domainset_overflow(bits) && bits < DOMAINSET_CLASS_MAX &&
+		home_buckets >> (bits + 1))
+		bits++;
+	return bits;
+}
+
 static struct domainset_header plan_header(struct plan *p, const struct domainset_builder *b)
 {
 	size_t searched = p->name_count - p->covered_count;
@@ -77,11 +88,7 @@ static struct domainset_header plan_header(struct plan *p, const struct domainse
 	};
 
 	memcpy(h.key, b->key, sizeof(h.key));
-	/* More bits than the buckets stand for would lose some of the hash. */
-	p->class_bits = DOMAINSET_CLASS_BITS;
-	while (p->class_count >= domainset_overflow(p->class_bits) &&
-		p->class_bits < DOMAINSET_CLASS_MAX && h.home_buckets >> (p->class_bits + 1))
-		p->class_bits++;
+	p->class_bits = domainset_class_bits(p->class_count, h.home_buckets);
 	h.class_bits = (uint16_t)p->class_bits;
 	h.buckets = fill_buckets(p, false, h.home_buckets, NULL);
 	h.covered_buckets = fill_buckets(p, true, h.covered_home_buckets, NULL);

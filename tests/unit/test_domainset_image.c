@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Images of the domain set (SPEC D3): their size, many classes, corruption. */
 #include "common/domainset.h"
+#include "common/domainset_build.h"
 #include "common/domainset_image.h"
 #include "common/timer.h"
 #include "tests/unit/tap.h"
@@ -90,6 +91,21 @@ static void test_classes_of_many_names_take_more_bits(void)
 	INT_IS(wrong, 0);
 	domainset_close(&s);
 	buf_fini(&image);
+}
+
+static void test_class_bits_are_as_many_as_classes_want_and_buckets_allow(void)
+{
+	const uint64_t many = 1ULL << 40;
+
+	INT_IS(domainset_class_bits(0, many), 10);
+	INT_IS(domainset_class_bits(1022, many), 10);
+	INT_IS(domainset_class_bits(1023, many), 11);
+	INT_IS(domainset_class_bits(1023, (1 << 11) - 1), 10);
+	INT_IS(domainset_class_bits(1023, 1 << 11), 11);
+	INT_IS(domainset_class_bits(1 << 20, (1 << 12) - 1), 11);
+	INT_IS(domainset_class_bits((1 << 19) - 2, many), 19);
+	INT_IS(domainset_class_bits(1 << 19, many), 20);
+	INT_IS(domainset_class_bits(1 << 25, many), DOMAINSET_CLASS_MAX);
 }
 
 static struct buf small_image(void)
@@ -220,6 +236,7 @@ int main(void)
 {
 	TAP_RUN(test_more_than_1023_classes_stay_right);
 	TAP_RUN(test_classes_of_many_names_take_more_bits);
+	TAP_RUN(test_class_bits_are_as_many_as_classes_want_and_buckets_allow);
 	TAP_RUN(test_any_wrong_byte_is_refused);
 	TAP_RUN(test_any_wrong_length_is_refused);
 	TAP_RUN(test_file_is_mapped_and_checked);
