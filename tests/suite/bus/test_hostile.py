@@ -83,7 +83,7 @@ def test_a_state_too_large_for_one_reply_is_asked_for_once(redis, pair):
     stamp = {"gen": 1000, "wid": "f" * 32, "full": 1000}
     redis("HSET", "culvert:gens:apid", "devices", json.dumps(stamp))
     redis("PUBLISH", KEY, json.dumps({"v": 1, "epoch": redis("GET", "culvert:epoch:apid"), **stamp}))
-    fwd.wait_log("why=too large")
+    fwd.wait_log("why=too large", 300)  # 140 MB, with the sanitizers a quarter of a minute
     apid.do("set", topic="groups", id="g1", record={"id": "g1"})
     fwd.drain()
     # A connection that the machine was too slow for is made anew, and the first may ask once more.

@@ -145,9 +145,9 @@ class Probe:
                 pass
         raise AssertionError(f"{self.daemon}: {topic} is not at {gen} but {f}; log:\n{self.text()[-3000:]}")
 
-    def wait_log(self, text):
+    def wait_log(self, text, seconds=DEADLINE_S):
         try:
-            wait_until(lambda: text in self.text())
+            wait_until(lambda: text in self.text(), text, seconds)
         except AssertionError:
             raise AssertionError(f"no {text!r} in:\n{self.text()[-3000:]}") from None
 
