@@ -185,6 +185,37 @@ static void test_a_device_is_told_of_when_its_switches_change(void)
 	world_fini(&w);
 }
 
+static void on_late(void *arg, struct device_view *v)
+{
+	*(int *)arg += !strcmp(v->id, "late");
+}
+
+/* W8: also the second address of a device. */
+static void test_who_gets_an_address_that_another_gave_up_is_told_of(void)
+{
+	static const struct directory_ops ops = { .on_device = on_late };
+	struct world w;
+	struct addr a;
+	int told = 0;
+	uv_loop_init(&w.loop);
+	w.bus = fake_bus_new();
+	w.dir = directory_open(&w.loop, w.bus, &ops, &told);
+	addr_parse("fd09::2", &a);
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "early",
+		"{\"id\":\"early\",\"addresses\":[\"10.9.0.4\",\"fd09::2\"]}");
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "late",
+		"{\"id\":\"late\",\"addresses\":[\"10.9.0.5\",\"fd09::2\"]}");
+	fake_bus_end_all(w.bus);
+	STR_IS(directory_find(w.dir, &a)->id, "early");
+	told = 0;
+	fake_bus_put(w.bus, TOPIC_devices, BUS_APID, "early",
+		"{\"id\":\"early\",\"addresses\":[\"10.9.0.4\"]}");
+	fake_bus_end(w.bus, TOPIC_devices, BUS_APID);
+	STR_IS(directory_find(w.dir, &a)->id, "late");
+	INT_IS(told, 1);
+	world_fini(&w);
+}
+
 static void put_watch(struct world *w, const char *devices, int64_t until)
 {
 	char json[200];
@@ -245,6 +276,7 @@ int main(void)
 	TAP_RUN(test_a_device_of_another_gateways_tunnel_is_none);
 	TAP_RUN(test_a_device_is_told_of_when_a_fact_of_it_changes_and_not_else);
 	TAP_RUN(test_a_device_is_told_of_when_its_switches_change);
+	TAP_RUN(test_who_gets_an_address_that_another_gave_up_is_told_of);
 	TAP_RUN(test_only_a_device_that_is_watched_now_is_told_of);
 	TAP_RUN(test_of_a_name_its_registrable_domain_is_told);
 	return tap_done();
