@@ -44,6 +44,7 @@ static void test_a_wrong_setting_is_the_default(void)
 	INT_IS(s.egress_denied_ports.n, 0);
 	apply(&s, "egress_denied_ports", "\"tcp:1\"");
 	INT_IS(s.egress_denied_ports.n, denied);
+	INT_IS(settings_apply(&s, "egress_web_port", NULL), -ENOENT);
 	settings_apply(&s, "egress_web_ports", NULL);
 	INT_IS(s.egress_web_ports.n, web);
 	settings_fini(&s);

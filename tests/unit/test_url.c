@@ -30,6 +30,8 @@ static void test_escapes_of_visible_characters_are_decoded(void)
 	STR_IS(judged("/%2573"), "/%2573");
 	STR_IS(judged("/%%373"), "/%%373");
 	STR_IS(judged("/%7%33"), "/%7%33");
+	STR_IS(judged("/%7%30"), "/%7%30");
+	STR_IS(judged("/%%370"), "/%%370");
 	STR_IS(judged("/a%3f%73?%73"), "/a%3Fs?s");
 }
 
