@@ -102,7 +102,7 @@ static void on_worked(uv_work_t *work, int status)
 	if (t) {
 		t->job = NULL;
 		/* Those that were asked for meanwhile need the memory no less. */
-		if (job->err == -ENOMEM || job->err == UV_ENOMEM)
+		if (job->err == -ENOMEM)
 			compile_later(t);
 		else if (job->err)
 			log_error("words not compiled, the last good ones stay error=%s",
