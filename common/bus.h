@@ -150,11 +150,12 @@ bool bus_is_holder(struct bus *b);
 
 /* Declares this daemon the owner and gives the complete set: replace whole. records: JSON objects
  * keyed by id in the order given; the bus takes over the memory of each cJSON. An empty set is a
- * set. */
+ * set. A record that is NULL is one that there was no memory for; -ENOMEM: the former set stands.
+ */
 int bus_state_replace(struct bus *b, enum bus_topic topic, const char *const *ids,
 	cJSON *const *records, size_t n);
 /* Changes one record; unchanged JSON is no change. Changes of one loop turn make one generation.
- * The bus takes over record. */
+ * The bus takes over record; NULL is -ENOMEM. */
 int bus_state_set(struct bus *b, enum bus_topic topic, const char *id, cJSON *record);
 int bus_state_del(struct bus *b, enum bus_topic topic, const char *id);
 /* Last generation that Redis has accepted of the own topic; 0 = none yet. */

@@ -97,26 +97,24 @@ static void flush_one(struct bus *b, enum bus_event ev)
 	cJSON *message = cJSON_CreateObject();
 	char channel[BUS_NAME_MAX], *text = NULL;
 	struct told *t = NULL;
-	bool sent = false;
+	bool sent = false, whole;
 
 	channel_of(b, ev, channel);
 	if (message && b->cmd.up && bus_conn_backlog(&b->cmd) < BACKLOG_MAX) {
-		cJSON_AddNumberToObject(message, "v", 1);
-		if (o->dropped)
-			cJSON_AddNumberToObject(message, "dropped", (double)o->dropped);
 		if (o->waits)
 			t = new_told(b, ev);
-		if (cJSON_AddItemToObject(message, "batch", o->batch))
-			o->batch = NULL;
-		text = json_format(message);
+		whole = json_add(message, "batch", o->batch) &&
+			cJSON_AddNumberToObject(message, "v", 1) &&
+			(!o->dropped ||
+				cJSON_AddNumberToObject(message, "dropped", (double)o->dropped));
+		o->batch = NULL;
+		text = whole ? json_format(message) : NULL;
 		sent = text && !bus_conn_send(&b->cmd, t ? on_told : NULL, t, "PUBLISH", channel,
 				       text, NULL);
-		if (!sent)
-			free_told(t);
 	}
 	if (sent)
 		o->dropped = 0;
-	else
+	else if (!t)
 		drop(b, o, o->count);
 	o->waits = false;
 	free(text);
@@ -124,6 +122,10 @@ static void flush_one(struct bus *b, enum bus_event ev)
 	cJSON_Delete(o->batch);
 	o->batch = NULL;
 	o->bytes = o->count = 0;
+	if (t && !sent) {
+		put_back(b, t);
+		free_told(t);
+	}
 }
 
 static void on_flush(struct timer *t)

@@ -119,14 +119,14 @@ static void on_published(void *arg, const redisReply *r)
 static char *format_request(struct bus *b, enum bus_op op, const char *id, cJSON *args)
 {
 	cJSON *m = cJSON_CreateObject();
+	bool whole = json_add(m, "args", args ? args : cJSON_CreateObject());
 	char *text;
 
-	cJSON_AddNumberToObject(m, "v", 1);
-	cJSON_AddStringToObject(m, "id", id);
-	cJSON_AddStringToObject(m, "op", bus_ops[op].name);
-	cJSON_AddItemToObject(m, "args", args ? args : cJSON_CreateObject());
-	cJSON_AddStringToObject(m, "reply", b->requests.reply_channel);
-	text = json_format(m);
+	whole = whole && cJSON_AddNumberToObject(m, "v", 1) &&
+		cJSON_AddStringToObject(m, "id", id) &&
+		cJSON_AddStringToObject(m, "op", bus_ops[op].name) &&
+		cJSON_AddStringToObject(m, "reply", b->requests.reply_channel);
+	text = whole ? json_format(m) : NULL;
 	cJSON_Delete(m);
 	return text;
 }
@@ -211,13 +211,13 @@ static void answer(struct bus_call *call, bool ok, const char *name, cJSON *valu
 {
 	struct bus *b = call->bus;
 	cJSON *m = cJSON_CreateObject();
+	bool whole = json_add(m, name, value ? value : cJSON_CreateObject());
 	char *text;
 
-	cJSON_AddNumberToObject(m, "v", 1);
-	cJSON_AddStringToObject(m, "id", call->id);
-	cJSON_AddBoolToObject(m, "ok", ok);
-	cJSON_AddItemToObject(m, name, value ? value : cJSON_CreateObject());
-	text = b ? json_format(m) : NULL;
+	whole = whole && cJSON_AddNumberToObject(m, "v", 1) &&
+		cJSON_AddStringToObject(m, "id", call->id) && cJSON_AddBoolToObject(m, "ok", ok);
+	text = b && whole ? json_format(m) : NULL;
+	/* Without memory: no answer, which the caller takes for what it is. */
 	if (text)
 		bus_conn_send(&b->cmd, NULL, NULL, "PUBLISH", call->reply, text, NULL);
 	free(text);

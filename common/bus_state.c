@@ -86,7 +86,7 @@ static void changed(struct own_topic *own, const char *id)
  */
 static int set_record(struct own_topic *own, struct hmap *into, const char *id, cJSON *json)
 {
-	char *text = json_format(json);
+	char *text = json ? json_format(json) : NULL;
 	struct own_rec *r = NULL, *old = hmap_find_str(&own->records, id);
 	int err = 0;
 
