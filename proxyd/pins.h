@@ -25,6 +25,7 @@ struct pins {
 	struct refusals refusals;
 	struct timer sweep;
 	bool is_owner;	 /* this process writes the topic */
+	bool is_due;	 /* something is not written, for want of memory */
 	unsigned waited; /* turns, for what Redis has */
 	uint64_t made;	 /* since the start */
 	uint64_t lacked_room;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The process that writes the topic: makes pass-throughs, ends them, takes them back. */
+#include "common/json.h"
 #include "common/log.h"
 #include "proxyd/pins_impl.h"
 #include <errno.h>
@@ -13,20 +14,20 @@
 
 /* ---- writing ---- */
 
+/* NULL without memory: half of it might say less than what ends one. */
 static cJSON *pin_record(const struct pin *pin)
 {
 	cJSON *o = cJSON_CreateObject();
 	char id[PIN_ID_LEN];
 
 	pin_id(pin->device, pin->name, id);
-	cJSON_AddStringToObject(o, "id", id);
-	cJSON_AddStringToObject(o, "device", pin->device);
-	cJSON_AddStringToObject(o, "name", pin->name);
-	cJSON_AddNumberToObject(o, "until", (double)pin->until);
-	cJSON_AddNumberToObject(o, "count", (double)pin->count);
-	if (pin->is_revoked)
-		cJSON_AddBoolToObject(o, "revoked", true);
-	return o;
+	return json_whole(
+		o, cJSON_AddStringToObject(o, "id", id) &&
+			   cJSON_AddStringToObject(o, "device", pin->device) &&
+			   cJSON_AddStringToObject(o, "name", pin->name) &&
+			   cJSON_AddNumberToObject(o, "until", (double)pin->until) &&
+			   cJSON_AddNumberToObject(o, "count", (double)pin->count) &&
+			   (!pin->is_revoked || cJSON_AddBoolToObject(o, "revoked", true)));
 }
 
 /* All of them: what takes many away at once is believed only so. */
@@ -53,9 +54,12 @@ static int publish_all(struct proxy *p)
 static int publish(struct proxy *p, const struct pin *pin)
 {
 	char id[PIN_ID_LEN];
+	int err;
 
 	pin_id(pin->device, pin->name, id);
-	return bus_state_set(p->d->bus, TOPIC_pinned, id, pin_record(pin));
+	err = bus_state_set(p->d->bus, TOPIC_pinned, id, pin_record(pin));
+	p->pins.is_due |= err != 0;
+	return err;
 }
 
 static bool has_room(struct pins *ps, const char *device)
@@ -165,8 +169,7 @@ void pins_on_unpin(void *arg, struct bus_call *call, enum bus_daemon caller, con
 	refusals_forget(&p->pins.refusals, pin->device, pin->name);
 	log_notice("pass-through revoked device=%s", pin->device);
 	flows_judge(&p->flows);
-	publish(p, pin);
-	if (bus_state_flush(p->d->bus, TOPIC_pinned, on_flushed, call))
+	if (publish(p, pin) || bus_state_flush(p->d->bus, TOPIC_pinned, on_flushed, call))
 		bus_call_fail(call, "later", "no memory");
 }
 
@@ -212,6 +215,6 @@ void pins_on_sweep(struct timer *t)
 		hmap_remove(&ps->by_id, it.key, it.len);
 		has_changed = true;
 	}
-	if (has_changed)
-		publish_all(p);
+	if (has_changed || ps->is_due)
+		ps->is_due = publish_all(p) != 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wgd/wgd.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "wgd/kfile.h"
 #include <errno.h>
@@ -351,17 +352,17 @@ static cJSON *tunnel_record(const struct wgd *w, size_t i)
 	char key[WG_KEY_BASE64_LEN + 1];
 	cJSON *o = cJSON_CreateObject();
 	wg_key_format(&w->peer_tunnels[i].public_key, key);
-	cJSON_AddStringToObject(o, "name", conf->name);
-	cJSON_AddStringToObject(o, "public_key", key);
-	cJSON_AddNumberToObject(o, "port", (double)conf->port);
-	cJSON_AddStringToObject(o, "interface", conf->interface);
+	bool whole = cJSON_AddStringToObject(o, "name", conf->name) &&
+		     cJSON_AddStringToObject(o, "public_key", key) &&
+		     cJSON_AddNumberToObject(o, "port", (double)conf->port) &&
+		     cJSON_AddStringToObject(o, "interface", conf->interface);
 	cJSON *addresses = cJSON_AddArrayToObject(o, "addresses");
 	for (size_t a = 0; a < conf->addresses.n; a++) {
 		char text[PREFIX_STRLEN];
 		prefix_format(&conf->addresses.v[a], text);
-		cJSON_AddItemToArray(addresses, cJSON_CreateString(text));
+		whole = whole && json_push(addresses, cJSON_CreateString(text));
 	}
-	return o;
+	return json_whole(o, whole && addresses);
 }
 
 static int publish(struct wgd *w)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wgd/wgd.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/siphash.h"
 #include <errno.h>
@@ -35,11 +36,10 @@ static cJSON *usage_record(const struct wgd *w, const char *id, uint64_t used_by
 	char text[24];
 	cJSON *o = cJSON_CreateObject();
 	snprintf(text, sizeof(text), "%" PRIu64, used_bytes);
-	cJSON_AddStringToObject(o, "device", id);
-	cJSON_AddBoolToObject(o, "over_quota", true);
-	cJSON_AddNumberToObject(o, "since", (double)w->usage.since);
-	cJSON_AddStringToObject(o, "used_bytes", text);
-	return o;
+	return json_whole(o, cJSON_AddStringToObject(o, "device", id) &&
+				     cJSON_AddBoolToObject(o, "over_quota", true) &&
+				     cJSON_AddNumberToObject(o, "since", (double)w->usage.since) &&
+				     cJSON_AddStringToObject(o, "used_bytes", text));
 }
 
 static void on_flip(void *arg, const char *id, bool over, uint64_t used_bytes)
@@ -52,6 +52,7 @@ static void on_flip(void *arg, const char *id, bool over, uint64_t used_bytes)
 		       : bus_state_del(w->daemon->bus, TOPIC_usage, id);
 	if (err)
 		log_error("usage not published device=%s error=%s", id, strerror(-err));
+	w->usage_due |= err == -ENOMEM;
 	usage_file_touch(&w->usage_file, true);
 }
 
@@ -142,6 +143,8 @@ void wgd_read(struct wgd *w, struct tunnel *t, const struct wg_device *dev)
 		stats_note(&w->stats, peer, is, &now, &counts);
 		count_usage(w, peer, is, incarnation, mono_ms, skip);
 	}
+	if (w->usage_due)
+		w->usage_due = publish_usage(w) != 0;
 	/* Before devices are known nobody is found, and nothing was read. */
 	reading->done |= w->was_known;
 	reading->counts = counts;

@@ -47,6 +47,7 @@ struct wgd {
 	struct reading *readings; /* parallel to tunnels */
 	bool usage_lost;	  /* there was no file of it */
 	bool usage_pruned;
+	bool usage_due; /* of quotas something is not published, for want of memory */
 	char boot_id[40];
 };
 
