@@ -188,6 +188,7 @@ static bool take_body(struct call *c)
 {
 	const struct route *r = c->route;
 	struct body_error err;
+	int fault;
 
 	if (!r->request) {
 		if (!c->x.body.len)
@@ -202,7 +203,12 @@ static bool take_body(struct call *c)
 		call_problem(c, 415, "Content-Type is not application/json");
 		return false;
 	}
-	c->body = json_parse(c->x.body.data ? (const char *)c->x.body.data : "", c->x.body.len);
+	fault = json_read(
+		c->x.body.data ? (const char *)c->x.body.data : "", c->x.body.len, &c->body);
+	if (fault == -ENOMEM) {
+		call_problem_later(c, 503, "no memory", 5);
+		return false;
+	}
 	if (!cJSON_IsObject(c->body)) {
 		call_invalid(c, "", "is not one JSON object with each field once");
 		return false;
@@ -210,11 +216,10 @@ static bool take_body(struct call *c)
 	body_drop_read_only(r->request, c->body);
 	if (r->id_field && c->args[0] && !take_id(c))
 		return false;
-	if (!r->is_patch && body_check(r->request, c->body, &err)) {
-		call_invalid(c, err.pointer, err.reason);
-		return false;
-	}
-	return true;
+	fault = r->is_patch ? 0 : body_check(r->request, c->body, &err);
+	if (fault)
+		call_unfit(c, fault, &err);
+	return !fault;
 }
 
 static void on_body(struct exchange *x)

@@ -149,6 +149,12 @@ static void add_part(char *out, size_t size, const char *at, const char *name)
 	out[n < size ? n : size - 1] = '\0';
 }
 
+static int no_memory(struct body_error *err, const char *at)
+{
+	body_wrong(err, at, "cannot be checked, there is no memory");
+	return -ENOMEM;
+}
+
 /* The part of the body that is a record of the bus. The codec's error reads "device.name: …". */
 static int check_record(
 	const struct body_schema *s, const cJSON *rest, const char *at, struct body_error *err)
@@ -158,13 +164,15 @@ static int check_record(
 	int r;
 
 	if (!rec)
-		return body_wrong(err, at, "cannot be checked, there is no memory");
+		return no_memory(err, at);
 	r = codec_decode(s->record, CODEC_STRICT, rest, rec, why, sizeof(why));
 	if (!r)
 		rec_fini(s->record, rec);
 	free(rec);
 	if (!r)
 		return 0;
+	if (r == -ENOMEM)
+		return no_memory(err, at);
 	colon = strstr(why, ": ");
 	field = strchr(why, '.');
 	if (!colon)
@@ -200,7 +208,7 @@ static int check_own(const struct body_schema *s, const cJSON *value, cJSON *res
 		else if (!rest || is_left_out(s, item->string))
 			r = body_wrong(err, here, "is no field that may be here");
 		else if (!cJSON_AddItemReferenceToObject(rest, item->string, (cJSON *)item))
-			r = body_wrong(err, here, "cannot be checked, there is no memory");
+			r = no_memory(err, here);
 		if (r)
 			return r;
 	}
@@ -224,7 +232,7 @@ static int check_object(
 	if (!cJSON_IsObject(value))
 		return body_wrong(err, at, "is not a JSON object");
 	rest = new_rest(s);
-	r = check_own(s, value, rest, at, err);
+	r = s->is_record && !rest ? no_memory(err, at) : check_own(s, value, rest, at, err);
 	if (!r && rest)
 		r = check_record(s, rest, at, err);
 	cJSON_Delete(rest);

@@ -55,9 +55,9 @@ struct body_error {
 	char reason[200];
 };
 
-/* 0, or -EINVAL with err. Fields that the schema has not are errors. */
 /* Takes out what only answers have: a client may send back what it was given. */
 void body_drop_read_only(const struct body_schema *s, cJSON *body);
+/* 0, -EINVAL or -ENOMEM, with err. Fields that the schema has not are errors. */
 int body_check(const struct body_schema *s, const cJSON *body, struct body_error *err);
 /* Notes an error. Always -EINVAL. */
 int body_wrong(struct body_error *err, const char *pointer, const char *reason);

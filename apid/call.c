@@ -238,6 +238,14 @@ void call_problem_code(struct call *c, int status, const char *code, const char 
 	answer_problem(c, status, json, detail, NULL);
 }
 
+void call_unfit(struct call *c, int r, const struct body_error *err)
+{
+	if (r == -ENOMEM)
+		call_problem_later(c, 503, "no memory", 5);
+	else
+		call_invalid(c, err->pointer, err->reason);
+}
+
 void call_invalid(struct call *c, const char *pointer, const char *reason)
 {
 	cJSON *json = cJSON_CreateObject(), *errors = cJSON_AddArrayToObject(json, "errors");

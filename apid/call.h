@@ -76,5 +76,7 @@ void call_problem_later(struct call *c, int status, const char *detail, unsigned
 void call_problem_code(struct call *c, int status, const char *code, const char *detail);
 /* 400: the field that is wrong, as a JSON pointer or the name of a parameter. */
 void call_invalid(struct call *c, const char *pointer, const char *reason);
+/* What body_check has found: -EINVAL, -ENOMEM. */
+void call_unfit(struct call *c, int r, const struct body_error *err);
 /* What a failed operation of the store is to a client: 503, 409 … status is negative. */
 void call_failed(struct call *c, int status, const char *why);

@@ -77,7 +77,9 @@ static int decide_new(struct device_change *d, const cJSON *old, struct device_s
 	const char *id = cJSON_GetStringValue(json_get(json, "id"));
 	int r = json ? 0 : -ENOMEM;
 
-	if (!r && body_check(&device_schema, json, &d->err))
+	if (!r)
+		r = body_check(&device_schema, json, &d->err);
+	if (r == -EINVAL)
 		r = wrong(d);
 	if (!r && (!id || strcmp(id, d->id))) {
 		body_wrong(&d->err, "/id", "cannot be changed");

@@ -159,10 +159,11 @@ static int check_record(struct change *ch, const cJSON *record)
 {
 	const struct resource *r = ch->r;
 	const char *pointer = "", *why;
+	int fault = body_check(r->schema, record, &ch->err);
 
-	if (body_check(r->schema, record, &ch->err)) {
-		ch->is_wrong = true;
-		return -EINVAL;
+	if (fault) {
+		ch->is_wrong = fault == -EINVAL;
+		return fault;
 	}
 	if (!may(ch->c, r, record, true))
 		return -EPERM;
@@ -344,11 +345,13 @@ static void handle_post(struct call *c)
 	const struct resource *r = c->route->data;
 	const char *id = record_take_id(c, c->route->id_field);
 	struct body_error err;
+	int fault;
 
 	if (!id)
 		return;
-	if (body_check(r->schema, c->body, &err))
-		call_invalid(c, err.pointer, err.reason);
+	fault = body_check(r->schema, c->body, &err);
+	if (fault)
+		call_unfit(c, fault, &err);
 	else
 		start_with(c, CHANGE_POST, id);
 }

@@ -267,9 +267,10 @@ static void handle_patch(struct call *c)
 	const cJSON *password = json_get(c->body, "password");
 	struct body_error err;
 	struct deed *d;
+	int fault = body_check(&change_schema, c->body, &err);
 
-	if (body_check(&change_schema, c->body, &err)) {
-		call_invalid(c, err.pointer, err.reason);
+	if (fault) {
+		call_unfit(c, fault, &err);
 		return;
 	}
 	if (cJSON_IsTrue(json_get(c->body, "totp"))) {

@@ -176,11 +176,13 @@ static void handle_post(struct call *c)
 {
 	const char *id = record_take_id(c, "id");
 	struct body_error err;
+	int fault;
 
 	if (!id)
 		return;
-	if (body_check(&device_schema, c->body, &err))
-		call_invalid(c, err.pointer, err.reason);
+	fault = body_check(&device_schema, c->body, &err);
+	if (fault)
+		call_unfit(c, fault, &err);
 	else
 		start(c, id, DEVICE_POST);
 }

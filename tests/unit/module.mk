@@ -47,7 +47,7 @@ UNITS += apid_auth apid_body apid_uri
 UNIT_SRCS_apid_auth = apid/base64url.c apid/digest.c apid/limiter.c apid/password.c apid/precondition.c apid/secret.c \
 	apid/table.c apid/totp.c
 UNIT_LIBS_apid_auth = -lcrypt
-UNIT_SRCS_apid_body = apid/body.c
+UNIT_SRCS_apid_body = apid/body.c tests/unit/no_memory.c
 UNIT_SRCS_apid_uri = apid/base64url.c apid/uri.c
 UNITS += mail_message smtp_reply
 UNIT_SRCS_mail_message = apid/mail_message.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "apid/body.h"
+#include "tests/unit/no_memory.h"
 #include "tests/unit/tap.h"
 
 #include <errno.h>
@@ -118,11 +119,39 @@ static void test_long_names_do_no_harm(void)
 	OK(strlen(err.pointer) < sizeof(err.pointer));
 }
 
+/* What it was when it was found: 400, as if the client had erred. */
+static void test_what_cannot_be_checked_without_memory_is_not_called_wrong(void)
+{
+	static const char *const without[] = { "addresses", NULL };
+	static const struct body_schema device = { .name = "Device",
+		.is_record = true,
+		.record = REC_device,
+		.record_without = without,
+		.record_fill = "{\"addresses\":[]}" };
+	static const char text[] = "{\"id\":\"a\",\"name\":\"n\",\"group\":\"g\",\"user\":\"u\"}";
+	cJSON *json = json_parse(text, strlen(text));
+	struct body_error err;
+	bool was = true;
+	unsigned n = 0;
+
+	while (was && tap_ok && ++n < 200) {
+		no_memory_at(n);
+		no_memory_switch(true);
+		int r = body_check(&device, json, &err);
+		no_memory_switch(false);
+		was = no_memory_was();
+		INT_IS(r, was ? -ENOMEM : 0);
+	}
+	OK(n > 5 && n < 200);
+	cJSON_Delete(json);
+}
+
 int main(void)
 {
 	TAP_RUN(test_takes_what_fits);
 	TAP_RUN(test_names_what_is_wrong);
 	TAP_RUN(test_records_of_the_bus_are_checked_by_the_codec);
 	TAP_RUN(test_long_names_do_no_harm);
+	TAP_RUN(test_what_cannot_be_checked_without_memory_is_not_called_wrong);
 	return tap_done();
 }
