@@ -125,6 +125,22 @@ static struct buf small_image(void)
 	return image;
 }
 
+/* As whatever is appended to a buffer. */
+static void test_a_zero_byte_follows_the_image(void)
+{
+	struct domainset_builder *b = domainset_builder_new();
+	struct buf image;
+
+	buf_init(&image, 0);
+	INT_IS(domainset_builder_add(b, "a.example", 9, 0, DOMAINSET_SUBTREE, false), 0);
+	INT_IS(buf_reserve(&image, 1 << 16), 0);
+	memset(image.data, 0xff, 1 << 16);
+	INT_IS(domainset_builder_finish(b, &image), 0);
+	OK(image.len < 1 << 16 && image.data[image.len] == 0);
+	domainset_builder_free(b);
+	buf_fini(&image);
+}
+
 static void test_any_wrong_byte_is_refused(void)
 {
 	struct buf image = small_image();
@@ -237,6 +253,7 @@ int main(void)
 	TAP_RUN(test_more_than_1023_classes_stay_right);
 	TAP_RUN(test_classes_of_many_names_take_more_bits);
 	TAP_RUN(test_class_bits_are_as_many_as_classes_want_and_buckets_allow);
+	TAP_RUN(test_a_zero_byte_follows_the_image);
 	TAP_RUN(test_any_wrong_byte_is_refused);
 	TAP_RUN(test_any_wrong_length_is_refused);
 	TAP_RUN(test_file_is_mapped_and_checked);

@@ -31,6 +31,7 @@ static void test_escapes_of_visible_characters_are_decoded(void)
 	STR_IS(judged("/%%373"), "/%%373");
 	STR_IS(judged("/%7%33"), "/%7%33");
 	STR_IS(judged("/%7%30"), "/%7%30");
+	STR_IS(judged("/%00?%00"), "/%00?%00");
 	STR_IS(judged("/%%370"), "/%%370");
 	STR_IS(judged("/a%3f%73?%73"), "/a%3Fs?s");
 }
