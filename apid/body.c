@@ -189,6 +189,21 @@ static int check_record(
 	return -EINVAL;
 }
 
+/* What stands for it in another object and owns nothing of it; cJSON's own way leaks it where it
+ * cannot be added. NULL without memory. */
+static cJSON *refer_to(const cJSON *item)
+{
+	cJSON *out = cJSON_CreateNull();
+
+	if (!out)
+		return NULL;
+	*out = *item;
+	out->string = NULL;
+	out->next = out->prev = NULL;
+	out->type = (item->type & ~cJSON_StringIsConst) | cJSON_IsReference;
+	return out;
+}
+
 /* Checks the schema's own fields; what is left goes to rest when that is not NULL. */
 static int check_own(const struct body_schema *s, const cJSON *value, cJSON *rest, const char *at,
 	struct body_error *err)
@@ -207,7 +222,7 @@ static int check_own(const struct body_schema *s, const cJSON *value, cJSON *res
 			r = check_field(f, item, here, err);
 		else if (!rest || is_left_out(s, item->string))
 			r = body_wrong(err, here, "is no field that may be here");
-		else if (!cJSON_AddItemReferenceToObject(rest, item->string, (cJSON *)item))
+		else if (!json_add(rest, item->string, refer_to(item)))
 			r = no_memory(err, here);
 		if (r)
 			return r;
