@@ -211,6 +211,31 @@ static void test_setting_holds_any_json(void)
 	rec_fini(REC_setting, &copy);
 }
 
+static int decode_nested(int depth)
+{
+	cJSON *json = cJSON_CreateObject(), *value = NULL;
+	struct rec_setting s;
+
+	for (int i = 0; i < depth; i++) {
+		cJSON *outer = cJSON_CreateArray();
+		cJSON_AddItemToArray(outer, value);
+		value = outer;
+	}
+	cJSON_AddStringToObject(json, "id", "k");
+	cJSON_AddItemToObject(json, "value", value);
+	int err = codec_decode(REC_setting, CODEC_STRICT, json, &s, NULL, 0);
+	if (!err)
+		rec_fini(REC_setting, &s);
+	cJSON_Delete(json);
+	return err;
+}
+
+static void test_json_in_a_record_has_32_levels_at_most(void)
+{
+	INT_IS(decode_nested(32), 0);
+	INT_IS(decode_nested(33), -EINVAL);
+}
+
 static char *encode_text(enum rec_type type, const void *rec)
 {
 	cJSON *json = codec_encode(type, rec);
@@ -278,6 +303,7 @@ int main(void)
 	TAP_RUN(test_strict_rejects_a_field_given_twice);
 	TAP_RUN(test_keyword_has_no_underscore_in_json);
 	TAP_RUN(test_setting_holds_any_json);
+	TAP_RUN(test_json_in_a_record_has_32_levels_at_most);
 	TAP_RUN(test_encode_gives_back_what_was_decoded);
 	TAP_RUN(test_a_closed_record_is_encoded_as_a_closed_one);
 	TAP_RUN(test_enum_texts_go_both_ways);
