@@ -23,10 +23,19 @@ static bool has_suffix(const char *s, size_t len, const struct pattern *p)
 	return len >= p->len && !memcmp(s + len - p->len, p->text, p->len);
 }
 
+/* www.com is no other name for com. */
+static bool has_dot_in_host(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len && s[i] != '/'; i++)
+		if (s[i] == '.')
+			return true;
+	return false;
+}
+
 static bool is_expected(const struct pattern *p, const char *s, size_t len)
 {
 	bool ignores_www = p->match == MATCH_EXACT || p->match == MATCH_ENDSWITH;
-	if (ignores_www && len > 4 && !memcmp(s, "www.", 4)) {
+	if (ignores_www && len > 4 && !memcmp(s, "www.", 4) && has_dot_in_host(s + 4, len - 4)) {
 		s += 4;
 		len -= 4;
 	}
