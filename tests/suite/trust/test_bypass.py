@@ -224,15 +224,21 @@ def _denied_in_path(lab):
 
 @pytest.fixture(scope="module", name="https_path")
 def _https_path(lab, request):
-    """The phone's; seldom changed, for tests of one come together. What they try is seen to be refused in the path."""
-    before, denied = walklib.read_seed(lab), _denied_in_path(lab)
+    """The phone's; seldom changed, for tests of one come together."""
+    before = walklib.read_seed(lab)
     document = copy.deepcopy(before)
     walklib.device(document, "phone").update(https_path=request.param)
     walklib.put_seed(lab, document)
     yield request.param
     walklib.put_seed(lab, before)
-    if HAS_PATH and request.param == "inline":
-        wait_until(lambda: _denied_in_path(lab) > denied, "something denied in the path", 60)
+
+
+@pytest.mark.parametrize("https_path", ["inline"], indirect=True)
+def test_a_listed_hello_is_refused_in_the_path_where_there_is_one(lab, https_path):
+    denied = _denied_in_path(lab)
+    assert not reached(lab, "phone", hello(sni(LISTED)), site(LISTED, 0))
+    if HAS_PATH:
+        wait_until(lambda: _denied_in_path(lab) > denied, "denied in the path", 60)
 
 
 @pytest.mark.parametrize("form", LISTED_HELLOS)
