@@ -213,6 +213,19 @@ static void remove_spans(struct masker *m, size_t end)
 		m->spans[i].folded -= (uint32_t)end;
 }
 
+/* Bytes of the last character, with what has joined it. */
+static size_t last_raw_len(const struct masker *m)
+{
+	const struct masker_span *last = m->spans + m->n_spans - 1;
+	size_t n = 1;
+
+	if (last->raw_len)
+		return last->raw_len;
+	while ((m->folded.data[m->folded.len - n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
 static void remove_given(struct masker *m, size_t end)
 {
 	size_t left = m->folded.len - end;
@@ -222,6 +235,8 @@ static void remove_given(struct masker *m, size_t end)
 	m->before = 0;
 	if (m->is_open && end > m->text_at && m->folded.data[end - 1] != FOLD_OPAQUE)
 		m->before = utf8_before(m->folded.data, m->folded.data + end);
+	if (end == m->folded.len)
+		m->before_raw_len = last_raw_len(m);
 	remove_spans(m, end);
 	if (m->has_marks) {
 		m->marks_len = m->marks_len > end ? m->marks_len - end : 0;

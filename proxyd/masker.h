@@ -35,21 +35,22 @@ struct masker {
 	struct buf folded;	   /* texts of what is not given out, FOLD_OPAQUE behind each */
 	struct masker_span *spans; /* where folded stands in the window, in order */
 	size_t n_spans, spans_cap;
-	uint8_t *marks;	  /* by byte of folded: is it masked? */
-	size_t marks_cap; /* 0: there is none yet */
-	size_t marks_len; /* that are set; those behind are not masked */
-	bool has_marks;	  /* some byte is masked */
-	bool is_open;	  /* a text has begun, not ended; it has: */
-	size_t text_at;	  /* its first byte in folded, 0 also when that was given out */
-	size_t text_span; /* and in spans */
-	size_t text_raw;  /* and in the window */
-	size_t scanned;	  /* bytes of folded */
-	size_t held;	  /* of them, at their end, what may begin a term */
-	size_t undecided; /* an exact term from there on ends where the text does so far */
-	uint32_t before;  /* the character before folded, of the same text; 0: none */
-	bool is_whole;	  /* a text is given out at its end only, up to a bound */
-	uint64_t masked;  /* texts' occurrences so far (runs of asterisks) */
-	int failed;	  /* -ENOMEM: nothing is right any more */
+	uint8_t *marks;	       /* by byte of folded: is it masked? */
+	size_t marks_cap;      /* 0: there is none yet */
+	size_t marks_len;      /* that are set; those behind are not masked */
+	bool has_marks;	       /* some byte is masked */
+	bool is_open;	       /* a text has begun, not ended; it has: */
+	size_t text_at;	       /* its first byte in folded, 0 also when that was given out */
+	size_t text_span;      /* and in spans */
+	size_t text_raw;       /* and in the window */
+	size_t scanned;	       /* bytes of folded */
+	size_t held;	       /* of them, at their end, what may begin a term */
+	size_t undecided;      /* an exact term from there on ends where the text does so far */
+	uint32_t before;       /* the character before folded, of the same text; 0: none */
+	size_t before_raw_len; /* its bytes, with the unseen ones that joined it */
+	bool is_whole;	       /* a text is given out at its end only, up to a bound */
+	uint64_t masked;       /* texts' occurrences so far (runs of asterisks) */
+	int failed;	       /* -ENOMEM: nothing is right any more */
 };
 
 void masker_init(struct masker *m, const struct words *words, const struct masker_sink *sink);

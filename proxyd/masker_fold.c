@@ -100,12 +100,24 @@ static void add_blank(struct masker *m, size_t raw_len)
 		add_byte(m, ' ', raw_len, 1);
 }
 
+/* As join and add_unseen, where the character before was given out. */
+static void join_before(struct masker *m, size_t raw_len)
+{
+	if (m->before_raw_len >= JOINED_MAX) {
+		m->before = 0;
+		m->before_raw_len = 0;
+	}
+	m->before_raw_len += raw_len;
+}
+
 static void add_unseen(struct masker *m, size_t raw_len)
 {
 	if (may_join(m))
 		join(m, raw_len, 0);
 	else if (m->folded.len > m->text_at)
 		add_byte(m, FOLD_OPAQUE, raw_len, 0);
+	else
+		join_before(m, raw_len);
 }
 
 /* cp is folded. */
