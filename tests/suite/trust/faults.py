@@ -186,5 +186,6 @@ def prepare(lab, folder):
     for name in DAEMONS:
         lab.daemon(name, "start")
     lab.settle(60)
-    wait_until(lambda: lab.dig("phone", "allowed.example", seconds=1).addresses, "DNS", 30)
+    # A session that its other end has forgotten is begun anew after 15 s, or later when that is lost.
+    wait_until(lambda: lab.dig("phone", "allowed.example", seconds=1).addresses, "DNS", 150)
     return shim, clock
