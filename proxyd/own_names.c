@@ -57,7 +57,7 @@ int own_names_set(struct own_names *n, const char *id, const struct rec_dns_reco
 }
 
 /* Values of by_name. */
-static char with_address, without_address;
+static const char with_address = 0, without_address = 0;
 
 int own_names_index(struct own_names *n)
 {
@@ -70,7 +70,7 @@ int own_names_index(struct own_names *n)
 		if (hmap_find_str(&fresh, one->name) == &with_address)
 			continue;
 		if (hmap_set_str(&fresh, one->name,
-			    one->has_address ? &with_address : &without_address)) {
+			    (void *)(one->has_address ? &with_address : &without_address))) {
 			hmap_fini(&fresh);
 			return -ENOMEM;
 		}
