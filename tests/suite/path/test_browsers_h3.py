@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Browsers and a server of the simulated Internet that speaks HTTP/3, in the path (SPEC P21). Chromium uses it;
-Firefox, of whom nothing makes it do so with a CA of the test's own, speaks HTTP/2 there (P20)."""
+"""Browsers and a server of the simulated Internet that speaks HTTP/3, in the path (SPEC P21)."""
 import json
 import os
 import subprocess
 
 import pytest
-from browserlib import BROWSERS, prepare
+from browserlib import BROWSER_DEADLINE_S, BROWSERS, prepare
 from support.wait import wait_until
 
 ADDRESS = "198.51.100.40"
 GOOD, EVIL = "allowed.example", "ads.listed.example"
-PROTOCOLS = {"chromium": "HTTP/3.0", "firefox-esr": "HTTP/3.0"}
 TENTATIVE = 3
+STARTS = 3  # of a browser, until it speaks HTTP/3
 CADDYFILE = """{
 	admin off
 	auto_https off
@@ -70,12 +69,10 @@ def _caddy(world):
     caddy.stop()
 
 
-@pytest.mark.skipif("PATH_GUEST" in os.environ, reason="an emulated machine")
-@pytest.mark.parametrize("name", BROWSERS)
-def test_a_browser_gets_the_allowed_site_and_nothing_of_the_listed_one(world, caddy, tmp_path, name):
-    before, protocol = len(caddy.requests()), PROTOCOLS[name]
-    browsers = prepare(
-        tmp_path, world.dir / "internet.pem",
+def words(world, home, name):
+    """What starts the browser, with a profile of its own."""
+    return prepare(
+        home, world.dir / "internet.pem",
         ["--no-proxy-server", "--host-resolver-rules=MAP * " + ADDRESS, "--enable-quic",
          "--origin-to-force-quic-on=%s:443,%s:443" % (GOOD, EVIL)],
         {"network.proxy.type": 0, "network.dns.forceResolve": ADDRESS, "network.dns.disableIPv6": True,
@@ -83,24 +80,47 @@ def test_a_browser_gets_the_allowed_site_and_nothing_of_the_listed_one(world, ca
          "network.http.http3.disable_when_third_party_roots_found": False,
          # On a slow machine TCP would be first, and QUIC not tried again.
          "network.http.http3.backup_timer_delay": 60000, "network.dns.httpssvc.http3_fast_fallback_timeout": 60000,
-         "network.http.http3.alt-svc-mapping-for-testing": ",".join("%s;h3=:443" % host for host in (GOOD, EVIL))})
-    denied = world.path_status().get("denied", 0)
-    with open(tmp_path / "log", "wb") as log:
+         "network.http.http3.alt-svc-mapping-for-testing": ",".join("%s;h3=:443" % host for host in (GOOD, EVIL))})[name]
+
+
+def speaks(world, caddy, home, name, denied):
+    """The protocols in which the browser asked for its page and what that asks for every 300 ms, once HTTP/3 is among
+    them or it has chosen another for good (which Firefox does when QUIC was slow for a moment)."""
+    before = len(caddy.requests())
+
+    def asked():
+        return [proto for host, proto, uri in caddy.requests()[before:] if host == GOOD and uri.endswith("/" + name)]
+
+    with open(home / "log", "wb") as log:
         browser = subprocess.Popen(
-            world.client.argv(*browsers[name], "https://%s/%s" % (GOOD, name)), env={**os.environ, "HOME": str(tmp_path)},
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            world.client.argv(*words(world, home, name), "https://%s/%s" % (GOOD, name)),
+            env={**os.environ, "HOME": str(home)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True)
     try:
-        wait_until(lambda: (GOOD, protocol, "/again/" + name) in caddy.requests()[before:],
-                   protocol + " from " + name, 60)
+        wait_until(lambda: "HTTP/3.0" in asked() or len(asked()) > 5, "the page asked for by " + name, BROWSER_DEADLINE_S)
         # The page's picture is asked for, and refused.
         world.wait_path_status(lambda s: s["denied"] > denied, "the listed name denied")
     except AssertionError as late:
-        raise AssertionError("%s\n%s\n%s\n%s" % (late, caddy.requests(), world.path_status(),
-                                             (tmp_path / "log").read_text()[-1500:])) from None
+        raise AssertionError("%s\n%s\n%s\n%s" % (late, caddy.requests()[-20:], world.path_status(),
+                                                 (home / "log").read_text()[-1500:])) from None
     finally:
         os.killpg(browser.pid, 9)
         browser.wait()
+    return set(asked())
+
+
+@pytest.mark.skipif("PATH_GUEST" in os.environ, reason="an emulated machine")
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_browser_gets_the_allowed_site_and_nothing_of_the_listed_one(world, caddy, tmp_path, name):
+    denied = world.path_status().get("denied", 0)
+    spoken = []
+    for visit in range(STARTS):
+        home = tmp_path / str(visit)
+        home.mkdir()
+        spoken.append(speaks(world, caddy, home, name, denied))
+        if "HTTP/3.0" in spoken[-1]:
+            break
+    assert "HTTP/3.0" in spoken[-1], spoken
     assert not any(host == EVIL for host, _, _ in caddy.requests())
     assert not world.spliced()
-    if protocol == "HTTP/3.0":
-        assert any(mark >> 29 == TENTATIVE for mark in world.marks(ADDRESS, protocol="udp"))
+    assert any(mark >> 29 == TENTATIVE for mark in world.marks(ADDRESS, protocol="udp"))
