@@ -170,8 +170,11 @@ web-load_LIBS := -lssl -lcrypto
 web-origin_SRCS := tests/bench/tools/web-origin.c
 web-origin_LIBS := -lssl -lcrypto
 BENCHES = $(filter-out support tools,$(notdir $(wildcard tests/bench/*)))
-bench: $(addprefix bench-,$(BENCHES))
-	$(Q)$(MAKE) $(JOBS) B=$(B) bench-table
+# All of them, whatever one misses, and the table.
+bench:
+	$(Q)missed=; for part in $(BENCHES); do \
+		$(MAKE) $(JOBS) B=$(B) bench-$$part || missed="$$missed $$part"; done; \
+	$(MAKE) $(JOBS) B=$(B) bench-table && if [ -n "$$missed" ]; then echo "missed:$$missed"; exit 1; fi
 # What was measured last, of all of them.
 bench-table:
 	$(Q)/usr/bin/python3 tests/bench/support/everything.py $(B)/bench
