@@ -39,13 +39,22 @@ const sleep = (ms, signal) => new Promise((done, fail) => {
 	signal?.addEventListener("abort", () => { clearTimeout(timer); fail(signal.reason); });
 });
 
-let away = false;
+const PROBE_MS = 2000;
+let away = false, probe = null;
 function setAway(is) {
 	if (away === is) return;
 	away = is;
+	probeIn(PROBE_MS);
 	tell("offline", is);
 }
 export const isAway = () => away;
+
+/* Out of reach, the gateway is asked again until it answers. */
+function probeIn(ms) {
+	clearTimeout(probe);
+	if (away) probe = setTimeout(() => send("GET", "/auth/me").catch(() => probeIn(PROBE_MS)), ms);
+}
+window.addEventListener("online", () => probeIn(0));
 
 async function send(method, path, body, { etag, signal, accept, ifNone } = {}) {
 	const headers = { Accept: accept ?? "application/json" };

@@ -198,8 +198,7 @@ export function pageForm(form, { save, action, can = true }) {
 			}
 		});
 	});
-	form.node.prepend(wrong);
-	form.node.append(el("div", { class: "row end" }, submit));
+	form.node.append(wrong, el("div", { class: "row end" }, submit));
 	if (!can) {
 		for (const f of form.node.querySelectorAll("input, select, textarea, button")) f.disabled = true;
 		submit.hidden = true;

@@ -108,3 +108,41 @@ def test_everything_is_reached_by_keyboard(open_page):
 def test_address_of_nothing_says_so(open_page):
     page = open_page("/nothing-of-the-kind")
     page.see("There is no such thing")
+
+
+def test_a_save_without_network_says_so_beside_its_button_and_is_done_when_it_is_back(world, open_page):
+    world.have("devices", {"id": "far-phone", "name": "Far phone"})
+    open_page.expected += ["ERR_INTERNET_DISCONNECTED"]
+    page = open_page("/devices/far-phone/policy")
+    page.waitForSelector("select[name=images]")
+    page.context_setOffline(True)
+    page.selectOption("select[name=images]", "hide")
+    page.click("main >> role=button[name='Save']")
+    page.see("Is the network up?")
+    page.wait("""(() => { const box = document.querySelector("main form [role=alert]").getBoundingClientRect();
+        return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight; })()""")
+    page.waitForSelector(".banner >> visible=true")
+    page.context_setOffline(False)
+    page.wait("document.querySelector('.banner').hidden")
+    page.click("main >> role=button[name='Save']")
+    page.see("Saved")
+    assert world.owner.get("/api/v1/devices/far-phone")[1]["images"] == "hide"
+
+
+def test_a_gateway_that_is_back_is_noticed_although_nobody_asks_for_anything(world, open_page):
+    page = open_page("/me")
+    page.evaluate("""(() => { const real = fetch; globalThis.fetch = () => Promise.reject(new TypeError("out of reach"));
+        globalThis.back = () => { globalThis.fetch = real; }; dispatchEvent(new Event("online")); })()""")
+    page.evaluate("import(document.querySelector('script[type=module]').src.replace('main.js', 'api.js')).then(api => api.get('/auth/me', {once: true}).catch(() => 0))")
+    page.waitForSelector(".banner >> visible=true")
+    page.evaluate("back()")
+    page.wait("document.querySelector('.banner').hidden")
+
+
+def test_a_switch_shows_what_it_is_in_forced_colours(world, open_page):
+    page = open_page("/settings/access", forcedColors="active")
+    page.waitForSelector("main .switch input")
+    colours = page.evaluate("""[true, false].map(is => { const box = document.querySelector("main .switch input");
+        box.checked = is;
+        return [getComputedStyle(box).backgroundColor, getComputedStyle(box, "::before").backgroundColor]; })""")
+    assert colours[0][0] != colours[1][0] and all(track != knob for track, knob in colours), colours
