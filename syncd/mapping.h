@@ -75,7 +75,8 @@ int mapping_add_entries(
  * it (it is about a group, has an end or a schedule, or lacks what a row needs); or no memory.
  */
 cJSON *mapping_format_row(const struct mapping *m, enum mapping_part part, const cJSON *record);
-/* Appends what finds that row among others, as part of a query: "&filter[…". 0 or -errno. */
+/* Appends what finds that row among others, as part of a query: "&filter[…". 0 or -errno;
+ * -EINVAL: the row lacks a column that it is found by. */
 int mapping_format_filter(
 	const struct mapping *m, enum mapping_part part, const cJSON *row, struct buf *to);
 /* Adds what the record has and rows of that part have no field for. */

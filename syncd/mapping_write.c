@@ -87,8 +87,11 @@ int mapping_format_filter(
 
 	for (int i = 0; i < 2 && natural[part][i] && !err; i++) {
 		const char *column = mapping_column_name(m, part, natural[part][i]);
-		char *text = mapping_take_text(json_get(row, column), false);
+		const cJSON *value = json_get(row, column);
+		char *text = mapping_take_text(value, false);
 
+		if (!value)
+			return -EINVAL;
 		err = text ? buf_printf(to, "&filter[%s][_eq]=", column)
 			   : buf_printf(to, "&filter[%s][_null]=true", column);
 		if (!err && text)

@@ -10,6 +10,7 @@
 
 #define RETRY_MS      1000
 #define DOUBLINGS_MAX 5
+#define SAVE_MS	      300
 #define REFUSED_MS    300000 /* what Directus will not have: an admin has to see to it */
 #define FILTER_MAX    12000
 
@@ -69,6 +70,19 @@ int through_touch(struct through *t, enum mapping_part part, const char *id)
 	return err;
 }
 
+int through_touch_adds(struct through *t, enum mapping_part part)
+{
+	int err = 0;
+
+	hmap_foreach (&t->adds.by_id, it) {
+		const struct through_add *add = it.value;
+
+		if (!err && !add->is_linked && (part == PARTS || add->part == part))
+			err = through_touch(t, add->part, add->id);
+	}
+	return err;
+}
+
 /* As if it had just been touched. */
 static void look_again(struct through *t, struct through_item *item)
 {
@@ -76,7 +90,7 @@ static void look_again(struct through *t, struct through_item *item)
 	item->row = NULL;
 	item->hash = 0;
 	item->key[0] = 0;
-	item->forced = item->was_found = item->is_stale = false;
+	item->forced = item->was_recalled = item->was_found = item->is_stale = false;
 	list_remove(&item->node);
 	list_add(&t->queue, &item->node);
 }
@@ -87,6 +101,8 @@ static void finish(struct through *t, const char *key)
 	struct through_link *link;
 
 	link = through_links_set(&t->links, item->part, item->id, key, item->hash);
+	if (link)
+		through_adds_link(&t->adds, item->part, item->id);
 	if (link && *link->key)
 		link->round = clock_mono_ms();
 	else if (link && !item->hash)
@@ -95,7 +111,7 @@ static void finish(struct through *t, const char *key)
 	t->failures = 0;
 	t->error[0] = 0;
 	t->written++;
-	timer_start(&t->save, THROUGH_SAVE_MS, 0);
+	through_save_soon(t);
 	log_info("written to Directus collection=%s key=%s", collection(t, item->part), key);
 	if (t->step == THROUGH_REMOVE)
 		t->ops->on_removed(t->arg, collection(t, item->part), item->key);
@@ -119,6 +135,12 @@ static void note_error(struct through *t, const char *text)
 	t->ops->on_alarm(t->arg, "directus", detail);
 }
 
+static bool is_refused(const struct directus_answer *a)
+{
+	return a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED ||
+	       a->outcome == DIRECTUS_BAD_QUERY;
+}
+
 static void fail(struct through *t, const struct directus_answer *a)
 {
 	struct through_item *item = t->active;
@@ -127,8 +149,7 @@ static void fail(struct through *t, const struct directus_answer *a)
 
 	note_error(t, a->text);
 	t->active = NULL;
-	if (a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED ||
-		a->outcome == DIRECTUS_BAD_QUERY) {
+	if (is_refused(a)) {
 		list_remove(&item->node);
 		list_add(&t->refused, &item->node);
 		if (!timer_is_active(&t->retry))
@@ -213,8 +234,25 @@ static void on_changed(void *arg, struct directus_answer *a)
 	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_REMOVE) {
 		find_removed(t);
 	} else {
+		if (t->step == THROUGH_ADD && is_refused(a))
+			through_adds_remove(&t->adds, item->part, item->id);
 		fail(t, a);
 	}
+}
+
+/* What could not be found again is not added. */
+static bool note_add(struct through *t)
+{
+	struct directus_answer a = { .outcome = DIRECTUS_FAILED };
+	const struct through_item *item = t->active;
+	int err = through_adds_note(
+		&t->adds, item->part, item->id, collection(t, item->part), item->row);
+
+	if (!err)
+		return true;
+	snprintf(a.text, sizeof(a.text), "cannot be noted before it is added: %s", strerror(-err));
+	fail(t, &a);
+	return false;
 }
 
 static void send_row(struct through *t, enum through_step step)
@@ -224,9 +262,12 @@ static void send_row(struct through *t, enum through_step step)
 	};
 	struct through_item *item = t->active;
 	char target[DIRECTUS_NAME_MAX + sizeof(item->key) + 16];
-	char *body = step == THROUGH_REMOVE ? NULL : json_format(item->row);
+	char *body;
 
 	t->step = step;
+	if (step == THROUGH_ADD && !note_add(t))
+		return;
+	body = step == THROUGH_REMOVE ? NULL : json_format(item->row);
 	snprintf(target, sizeof(target), "/items/%s%s%s", collection(t, item->part),
 		step == THROUGH_ADD ? "" : "/", step == THROUGH_ADD ? "" : item->key);
 	if ((!body && step != THROUGH_REMOVE) ||
@@ -243,6 +284,38 @@ static void keep_columns(cJSON *row, const cJSON *there)
 		after = it->next;
 		if (!json_get(there, it->string))
 			cJSON_Delete(cJSON_DetachItemViaPointer(row, it));
+	}
+}
+
+/* Another record's row by now. */
+static bool is_others(const struct through *t, const struct through_item *item, const char *key)
+{
+	const struct through_link *link = through_links_find_key(&t->links, item->part, key);
+
+	return link && strcmp(link->id, item->id) != 0;
+}
+
+/* The row that was being added: it is ours, whatever has become of the record since. */
+static void on_recalled(void *arg, struct directus_answer *a)
+{
+	struct through *t = arg;
+	struct through_item *item = t->active;
+	const cJSON *row = cJSON_GetArrayItem(directus_answer_data(a), 0);
+
+	if (a->outcome != DIRECTUS_OK) {
+		fail(t, a);
+	} else if (row && take_key(row, item->key) && !is_others(t, item, item->key)) {
+		if (item->row)
+			keep_columns(item->row, row);
+		send_row(t, item->row ? THROUGH_CHANGE : THROUGH_REMOVE);
+	} else {
+		item->key[0] = 0;
+		through_adds_remove(&t->adds, item->part, item->id);
+		through_save_soon(t);
+		if (item->row)
+			find_row(t);
+		else
+			finish(t, "");
 	}
 }
 
@@ -270,44 +343,71 @@ static void on_found(void *arg, struct directus_answer *a)
 	}
 }
 
-/* By its key, else by what it says: somebody may have made that row already, we, before we could
- * note it, or an admin. */
+/* False: there is none, or the names of columns are others by now. */
+static bool format_recall(const struct through *t, const struct through_item *item, struct buf *to)
+{
+	const cJSON *row = item->was_recalled ? NULL
+					      : through_adds_find(&t->adds, item->part, item->id,
+							collection(t, item->part));
+	size_t len = to->len;
+	int err = row ? mapping_format_filter(t->mapping, item->part, row, to) : -ENOENT;
+
+	if (err)
+		to->len = len;
+	return !err;
+}
+
+/* By its key, else by what it was to say when it was being added, else by what it says: somebody
+ * may have made that row already, we, before we could note its key, or an admin. */
 static void find_row(struct through *t)
 {
 	struct through_item *item = t->active;
+	directus_on_answer on_answer = on_found;
 	struct buf target;
 
 	buf_init(&target, FILTER_MAX);
 	buf_printf(&target, "/items/%s?fields=*&sort=id&limit=1", collection(t, item->part));
+	if (t->step != THROUGH_ADD)
+		t->step = THROUGH_FIND;
 	if (*item->key) {
 		buf_printf(&target, "&filter[id][_eq]=%s", item->key);
+	} else if (t->step == THROUGH_FIND && format_recall(t, item, &target)) {
+		item->was_recalled = true;
+		on_answer = on_recalled;
 	} else {
 		item->was_found = true;
 		mapping_format_filter(t->mapping, item->part, item->row, &target);
 	}
-	if (t->step != THROUGH_ADD)
-		t->step = THROUGH_FIND;
 	if (target.failed ||
-		directus_ask(t->client, "GET", (const char *)target.data, NULL, on_found, t))
+		directus_ask(t->client, "GET", (const char *)target.data, NULL, on_answer, t))
 		fail_memory(t);
 	buf_fini(&target);
+}
+
+static bool may_be_there(const struct through *t, const struct through_item *item)
+{
+	return through_adds_find(&t->adds, item->part, item->id, collection(t, item->part));
 }
 
 /* Is it not to be written? Then what is there is known from now on. */
 static bool is_settled(struct through *t, struct through_item *item)
 {
 	const struct through_link *link = through_links_find(&t->links, item->part, item->id);
+	bool is_written = item->part == PART_SWITCHES || t->writes;
 
 	if (!link && !item->hash)
-		return true;
+		return !is_written || !may_be_there(t, item);
 	if (item->forced && item->hash && !(link && *link->key))
 		return false;
-	if (link && link->hash == item->hash)
+	if (link && link->hash == item->hash) {
+		if (*link->key)
+			through_adds_link(&t->adds, item->part, item->id);
 		return true;
-	if (item->part == PART_SWITCHES || t->writes)
+	}
+	if (is_written)
 		return false;
 	through_links_set(&t->links, item->part, item->id, NULL, item->hash);
-	timer_start(&t->save, THROUGH_SAVE_MS, 0);
+	through_save_soon(t);
 	return true;
 }
 
@@ -317,11 +417,11 @@ static void start_item(struct through *t, struct through_item *item)
 
 	t->active = item;
 	t->step = THROUGH_FIND;
-	item->was_found = item->is_stale = false;
+	item->was_recalled = item->was_found = item->is_stale = false;
 	snprintf(item->key, sizeof(item->key), "%s", link ? link->key : "");
-	if (!item->row && !*item->key)
+	if (!item->row && !*item->key && !may_be_there(t, item))
 		finish(t, "");
-	else if (!item->row)
+	else if (!item->row && *item->key)
 		send_row(t, THROUGH_REMOVE);
 	else
 		find_row(t);
@@ -379,11 +479,26 @@ static void on_save(struct timer *timer)
 {
 	struct through *t = timer->data;
 
-	through_links_save(&t->links);
+	through_save(t);
+}
+
+void through_save_soon(struct through *t)
+{
+	if (!t->closing && !timer_is_active(&t->save))
+		timer_start(&t->save, SAVE_MS, 0);
+}
+
+/* The additions' file says no more what the links' says. */
+void through_save(struct through *t)
+{
+	if (!through_links_save(&t->links))
+		through_adds_save(&t->adds);
 }
 
 void through_set_writes(struct through *t, bool writes)
 {
+	if (writes && !t->writes && through_touch_adds(t, PARTS))
+		log_warning("what is being added to Directus is looked for at the next start");
 	t->writes = writes;
 	t->ready = true;
 	through_next(t);
@@ -395,6 +510,8 @@ int through_open(struct through *t, struct bus *bus, struct directus_client *cli
 	const struct mapping *mapping, uv_loop_t *loop, const char *state_dir,
 	const struct through_ops *ops, void *arg)
 {
+	int err;
+
 	*t = (struct through){
 		.bus = bus, .client = client, .mapping = mapping, .ops = ops, .arg = arg
 	};
@@ -403,7 +520,8 @@ int through_open(struct through *t, struct bus *bus, struct directus_client *cli
 	list_init(&t->refused);
 	timer_init(loop, &t->retry, on_retry, t);
 	timer_init(loop, &t->save, on_save, t);
-	return through_links_open(&t->links, state_dir);
+	err = through_links_open(&t->links, state_dir);
+	return err ? err : through_adds_open(&t->adds, state_dir);
 }
 
 void through_report(const struct through *t, cJSON *status)
@@ -419,7 +537,7 @@ void through_report(const struct through *t, cJSON *status)
 void through_close(struct through *t)
 {
 	t->closing = true;
-	through_links_save(&t->links);
+	through_save(t);
 	timer_close(&t->retry, NULL);
 	timer_close(&t->save, NULL);
 }
@@ -436,4 +554,5 @@ void through_fini(struct through *t)
 	free_all(t, &t->refused);
 	hmap_fini(&t->dirty);
 	through_links_fini(&t->links);
+	through_adds_fini(&t->adds);
 }

@@ -4,6 +4,7 @@
 #include "common/list.h"
 #include "common/timer.h"
 #include "syncd/directus_read.h"
+#include "syncd/through_adds.h"
 #include "syncd/through_links.h"
 
 /*
@@ -35,6 +36,7 @@ struct through {
 	const struct through_ops *ops;
 	void *arg;
 	struct through_links links;
+	struct through_adds adds;
 	bool writes; /* policy_source is directus */
 	bool ready;  /* policy_source is known */
 	bool closing;

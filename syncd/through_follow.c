@@ -81,6 +81,8 @@ static void sweep(struct through *t, enum mapping_part part)
 		if (!err && link->part == part && !has_record(t, link))
 			err = through_touch(t, part, link->id);
 	}
+	if (!err)
+		err = through_touch_adds(t, part);
 	t->swept[part] = !err;
 	if (err)
 		bus_record_lost(t->bus);
@@ -107,7 +109,7 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 	}
 	/* At once: what comes after this is a change. */
 	if (begins)
-		through_links_save(&t->links);
+		through_save(t);
 	through_next(t);
 }
 
@@ -160,7 +162,7 @@ void through_dropped(struct through *t, enum bus_topic topic, const char *id)
 
 	if (link)
 		through_links_remove(&t->links, link);
-	timer_start(&t->save, THROUGH_SAVE_MS, 0);
+	through_save_soon(t);
 }
 
 int through_start(struct through *t)

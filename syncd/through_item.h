@@ -8,20 +8,26 @@ struct through_item {
 	struct list node; /* in the queue, or in refused */
 	enum mapping_part part;
 	char id[132];
-	bool forced;	/* written also where it is known: something refers to it */
-	cJSON *row;	/* NULL = absent, not looked at yet */
-	uint64_t hash;	/* of row; 0 = absent */
-	char key[256];	/* of Directus' row, "" = not known */
-	bool was_found; /* the key was looked for */
-	bool is_stale;	/* changed while it was being written */
+	bool forced;	   /* written also where it is known: something refers to it */
+	cJSON *row;	   /* NULL = absent, not looked at yet */
+	uint64_t hash;	   /* of row; 0 = absent */
+	char key[256];	   /* of Directus' row, "" = not known */
+	bool was_recalled; /* the row of an addition whose end is not known was looked for */
+	bool was_found;	   /* the key was looked for */
+	bool is_stale;	   /* changed while it was being written */
 };
-
-#define THROUGH_SAVE_MS 300
 
 /* The record may have changed: it is looked at, again if it is being written. -ENOMEM. */
 int through_touch(struct through *t, enum mapping_part part, const char *id);
 /* It is looked at no more. */
 void through_item_free(struct through *t, struct through_item *item);
+/* Keeps soon what has become known. */
+void through_save_soon(struct through *t);
+/* At once. */
+void through_save(struct through *t);
+/* What may have been added, and is not known for certain, is looked for. PARTS: of all parts.
+ * -ENOMEM. */
+int through_touch_adds(struct through *t, enum mapping_part part);
 /* Goes on with what waits. */
 void through_next(struct through *t);
 /* Fills row and hash from apid's topics. -EAGAIN: *needs is the id of a category that has to be

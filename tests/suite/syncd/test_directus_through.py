@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is changed in apid is written to Directus: switches always, the rest by policy_source (SPEC S1)."""
+import threading
 import time
 
 import pytest
@@ -202,6 +203,65 @@ def test_no_row_is_made_twice_when_syncd_is_killed(through, directus):
     through.wait_rows("bad_words", *({"word": f"darn{i}"} for i in range(4)))
     through.settle()
     through.wait_rows("bad_words", *({"word": f"darn{i}"} for i in range(4)))
+
+
+def kill_at_addition(through, directus, collection):
+    """From now on: syncd is killed when the row is there and it has not been told."""
+    killed = threading.Event()
+
+    def on_answer(path, status):
+        if path == f"/items/{collection}" and status == 200 and not killed.is_set():
+            through.policy.gateway.syncd.kill()
+            killed.set()
+    directus.on_answer = on_answer
+    return killed
+
+
+WORD = {"id": "x1", "term": "darn", "match": "word"}
+
+
+@pytest.mark.parametrize("after", ["changed", "removed", "moved"])
+def test_row_that_was_being_added_is_found_again_whatever_became_of_the_record(through, directus, after):
+    through.start()
+    killed = kill_at_addition(through, directus, "bad_words")
+    through.set("words", WORD)
+    assert killed.wait(30) and [r["word"] for r in through.rows("bad_words")] == ["darn"]
+    want = []
+    if after == "removed":
+        through.remove("words", "x1")
+    else:
+        through.set("words", {**WORD, "term": "drat"})
+        want.append({"word": "drat", "match_type": "word"})
+    if after == "moved":  # what it said is said by another one now
+        through.set("words", {**WORD, "id": "x0"})
+        want.append({"word": "darn", "match_type": "word"})
+    through.policy.gateway.syncd.start()
+    through.wait_rows("bad_words", *want)
+    through.settle()
+    through.wait_rows("bad_words", *want)
+
+
+def test_list_that_was_being_switched_off_and_is_on_again_is_on_in_directus(through, directus):
+    through.start()
+    killed = kill_at_addition(through, directus, "vpn_squid_prefs")
+    through.set("device_prefs", {"id": "device:dev-1", "lists_off": ["gifs"]})
+    assert killed.wait(30) and [r["enabled"] for r in through.rows("vpn_squid_prefs")] == [False]
+    through.set("device_prefs", {"id": "device:dev-1", "lists_off": []})
+    through.policy.gateway.syncd.start()
+    through.wait_rows("vpn_squid_prefs", {"device_id": "dev-1", "list": "gifs", "enabled": True})
+
+
+def test_addition_that_was_refused_is_not_looked_for_later(through, directus, gateway):
+    """By then it would be a row that an admin has made."""
+    def instead(method, path, body):
+        if method == "POST" and path == "/items/bad_words":
+            raise Refusal("FORBIDDEN")
+    through.start()
+    directus.instead = instead
+    through.set("words", WORD)
+    wait_until(lambda: gateway.alarm()["detail"].startswith("bad_words: FORBIDDEN"), "alarm")
+    gateway.syncd.stop()
+    assert "x1" not in (gateway.syncd.dir / "state/syncd/directus-adds.json").read_text()
 
 
 def test_what_rows_cannot_say_stays_in_apid(through):
