@@ -9,7 +9,7 @@ TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_op
 	common/tls_openssl_verify.c common/cert_leaf_openssl.c common/crypto_openssl.c
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_hello.c common/tls_impl.c \
 	common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c common/cert_request.c \
-	common/random.c common/stream.c common/stream_write.c \
+	common/random.c common/stream.c common/stream_open.c common/stream_read.c common/stream_write.c \
 	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
 	common/http_client.c common/http_exchange.c common/http_fetch.c common/http_request.c common/http_response.c \
 	common/http2_client.c common/http2_head.c common/http2_link.c common/http2_server.c common/http2_session.c common/http2_stream.c

@@ -11,6 +11,9 @@
 #include "common/buf.h"
 #include "common/stream.h"
 
+/* Of what is given back, or read while paused, bytes. */
+#define STREAM_UNREAD_MAX (1024 * 1024)
+
 enum stream_state {
 	STREAM_CONNECTING,
 	STREAM_ACCEPTED, /* plain, on_open to come */
@@ -66,3 +69,12 @@ void stream_set_error(struct stream *s, const char *what, int err);
 void stream_flush_tls(struct stream *s);
 /* uv_shutdown, once. */
 void stream_send_fin(struct stream *s);
+/* As many callbacks as there is something for; then reading goes on or rests. Nothing within a
+ * callback. */
+void stream_pump(struct stream *s);
+/* The pump, from the loop. */
+void stream_kick(struct stream *s);
+/* Starts or stops reading from the socket as state and pause want it. */
+void stream_update_reading(struct stream *s);
+/* NULL: stream_default_limits; marks that are 0 are theirs. */
+void stream_apply_limits(struct stream *s, const struct stream_limits *limits);
