@@ -2,7 +2,6 @@
 #include "common/conf.h"
 #include "common/conf_value.h"
 #include "common/log.h"
-#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
@@ -10,167 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_LEN  4096
-#define ROWS_MAX      128
-#define TUNNELS_MAX   64
-#define SENTINELS_MAX 9
+#define LINE_MAX_LEN 4096
+#define ROWS_MAX     128
+#define TUNNELS_MAX  64
 
-enum { GATEWAY_LEN_MAX = 16 };
-
-/* A shared row of this section stands in the section of the daemon that reads the file. */
-#define OWN_SECTION "@"
-
-static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const daemon_sections[] = { "wgd", "fwd", "dnsd", "proxyd", "apid", "syncd",
 	"path" };
-
-/* [A-Za-z0-9] plus the characters of more, 1..max of them. */
-static int check_word(const char *text, size_t max, const char *more, char *why, size_t why_len)
-{
-	size_t n = 0;
-
-	for (; text[n]; n++) {
-		if (!isalnum((unsigned char)text[n]) && !strchr(more, text[n]))
-			break;
-	}
-	if (n && n <= max && !text[n])
-		return 0;
-	snprintf(why, why_len, "%s is not 1 to %zu of the characters A-Z a-z 0-9 %s", text, max,
-		more);
-	return -EINVAL;
-}
-
-static int check_instance(const void *value, char *why, size_t why_len)
-{
-	return check_word(*(char *const *)value, 16, "", why, why_len);
-}
-
-/* "" is a gateway's name, too: of the only one. */
-static int check_gateway(const void *value, char *why, size_t why_len)
-{
-	const char *text = *(char *const *)value;
-
-	return *text ? check_word(text, GATEWAY_LEN_MAX, "-", why, why_len) : 0;
-}
-
-static int check_interface(const void *value, char *why, size_t why_len)
-{
-	return check_word(*(char *const *)value, 15, "-_.", why, why_len);
-}
-
-static int check_redis(const void *value, char *why, size_t why_len)
-{
-	const char *text = *(char *const *)value;
-	struct endpoint e;
-
-	if (!strncmp(text, "unix:/", 6) ||
-		(!strncmp(text, "tcp:", 4) && !endpoint_parse(text + 4, &e)))
-		return 0;
-	snprintf(why, why_len, "%s is neither unix:/PATH nor tcp:ADDRESS:PORT", text);
-	return -EINVAL;
-}
-
-static int check_sentinels(const void *value, char *why, size_t why_len)
-{
-	const struct conf_strings *s = value;
-	struct endpoint e;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (!endpoint_parse(s->v[i], &e))
-			continue;
-		snprintf(why, why_len, "%s is not ADDRESS:PORT", s->v[i]);
-		return -EINVAL;
-	}
-	if (s->n <= SENTINELS_MAX)
-		return 0;
-	snprintf(why, why_len, "%zu are more than %d", s->n, SENTINELS_MAX);
-	return -EINVAL;
-}
-
-static int check_master(const void *value, char *why, size_t why_len)
-{
-	return check_word(*(char *const *)value, 64, "-_.", why, why_len);
-}
-
-static int check_addresses(const void *value, char *why, size_t why_len)
-{
-	const struct conf_prefixes *p = value;
-
-	if (p->n)
-		return 0;
-	snprintf(why, why_len, "needs at least one address");
-	return -EINVAL;
-}
-
-#define AT(field) offsetof(struct conf_shared, field)
-static const struct conf_row shared_rows[] = {
-	{ "culvert", "state_dir", CONF_PATH, AT(state_dir), "/var/lib/culvert", .max = 0,
-		.help = "Directory of lasting state; each daemon uses the directory below it that "
-			"bears its name." },
-	{ "culvert", "cache_dir", CONF_PATH, AT(cache_dir), "/var/cache/culvert",
-		.help = "Directory of what can be fetched again; used like state_dir." },
-	{ "culvert", "log_level", CONF_ENUM, AT(log_level), "info", .values = log_levels,
-		.help = "Most talkative level that is written." },
-	{ "culvert", "gateway", CONF_STRING, AT(gateway), "", .check = check_gateway,
-		.env = "CULVERT_GATEWAY",
-		.help = "Name of this machine's gateway, where several share one bus: its daemons "
-			"serve "
-			"the tunnels that name it, and no device of another tunnel. Empty: there "
-			"is one." },
-	{ "bus", "redis", CONF_STRING, AT(redis), "unix:/run/culvert/redis.sock",
-		.check = check_redis, .help = "The Redis server: unix:PATH or tcp:ADDRESS:PORT." },
-	{ "bus", "redis_sentinels", CONF_STRINGS, AT(redis_sentinels), "", .check = check_sentinels,
-		.help = "Redis Sentinels, ADDRESS:PORT each: the master that they name is used in "
-			"place of `redis`, and the one that takes its place." },
-	{ "bus", "redis_master", CONF_STRING, AT(redis_master), "culvert", .check = check_master,
-		.help = "What the Sentinels call it." },
-	{ "bus", "redis_sentinel_auth", CONF_BOOL, AT(redis_sentinel_auth), "yes",
-		.help = "Do daemons tell Sentinels user and password, the same as Redis?." },
-	{ "bus", "networks", CONF_PREFIXES, AT(networks), "",
-		.help = "Networks inside of a tunnel between machines. Redis and Sentinels of "
-			"another "
-			"machine are used in one of these alone: on the way to them nothing is "
-			"encrypted." },
-	{ OWN_SECTION, "redis_password_file", CONF_SECRET, AT(redis_password), "",
-		.help = "File with this daemon's Redis password." },
-	{ OWN_SECTION, "user", CONF_STRING, AT(user), "", .max = 32,
-		.help = "User (name or number) the daemon runs as when started by root; default "
-			"culvert-DAEMON." },
-	{ OWN_SECTION, "instance", CONF_STRING, AT(instance), "1", .check = check_instance,
-		.env = "CULVERT_INSTANCE",
-		.help = "Name of this process among several of the same daemon." },
-};
-#undef AT
-
-#define AT(field) offsetof(struct conf_tunnel, field)
-static const struct conf_row tunnel_rows[] = {
-	{ "tunnel", "gateway", CONF_STRING, AT(gateway), "", .check = check_gateway,
-		.help = "The gateway that has it (culvert.gateway of its machine)." },
-	{ "tunnel", "endpoint", CONF_STRING, AT(endpoint), "", .max = 253,
-		.help = "Name or address where devices reach it from outside. Empty: the setting "
-			"`endpoint`, which suits one gateway." },
-	{ "tunnel", "interface", CONF_STRING, AT(interface), "wg0", .check = check_interface,
-		.help = "Name of the network interface." },
-	{ "tunnel", "addresses", CONF_PREFIXES, AT(addresses), NULL, .check = check_addresses,
-		.help = "The gateway's own addresses with the subnet's length, one per family." },
-	{ "tunnel", "port", CONF_INT, AT(port), "51820", .min = 1, .max = 65535,
-		.help = "UDP port of WireGuard." },
-	{ "tunnel", "mtu", CONF_INT, AT(mtu), "1420", .min = 1280, .max = 65000,
-		.help = "MTU of the interface in bytes." },
-};
-#undef AT
-
-const struct conf_row *conf_shared_rows(size_t *count)
-{
-	*count = sizeof(shared_rows) / sizeof(shared_rows[0]);
-	return shared_rows;
-}
-
-const struct conf_row *conf_tunnel_rows(size_t *count)
-{
-	*count = sizeof(tunnel_rows) / sizeof(tunnel_rows[0]);
-	return tunnel_rows;
-}
 
 /* A set of rows that fill one struct, and which of them the file has given. */
 struct table {
@@ -190,7 +34,7 @@ struct reader {
 	struct table shared, own;
 	struct conf_shared *conf;
 	struct table tunnel; /* of the section at hand */
-	bool tunnels_seen[TUNNELS_MAX][sizeof(tunnel_rows) / sizeof(tunnel_rows[0])];
+	bool tunnels_seen[TUNNELS_MAX][ROWS_MAX];
 };
 
 __attribute__((format(printf, 2, 3))) static void report(struct reader *r, const char *fmt, ...)
@@ -244,7 +88,7 @@ static void set_value(
 	for (size_t i = 0; i < t->count; i++) {
 		const struct conf_row *row = &t->rows[i];
 		const char *row_section =
-			strcmp(row->section, OWN_SECTION) ? row->section : r->daemon;
+			strcmp(row->section, CONF_OWN_SECTION) ? row->section : r->daemon;
 		if (t != &r->tunnel && strcmp(row_section, section))
 			continue;
 		if (strcmp(row->key, key))
@@ -294,7 +138,7 @@ static void set_tunnel_value(
 	char why[CONF_WHY_LEN];
 	size_t index;
 
-	if (check_word(name, 32, "-_.", why, sizeof(why)))
+	if (conf_check_word(name, 32, "-_.", why, sizeof(why)))
 		return report(r, "[%s]: %s", section, why);
 	r->tunnel.conf = find_tunnel(r, name, &index);
 	if (!r->tunnel.conf)
@@ -337,9 +181,9 @@ static void complete_table(struct reader *r, struct table *t, const char *sectio
 	for (size_t i = 0; i < t->count && !r->failed; i++) {
 		const struct conf_row *row = &t->rows[i];
 		const char *env = row->env ? getenv(row->env) : NULL;
-		const char *where = section				? section
-				    : strcmp(row->section, OWN_SECTION) ? row->section
-									: r->daemon;
+		const char *where = section				     ? section
+				    : strcmp(row->section, CONF_OWN_SECTION) ? row->section
+									     : r->daemon;
 		if (env) {
 			conf_value_fini(row, t->conf);
 			if (conf_value_parse(row, env, t->conf, why))
@@ -548,15 +392,14 @@ int conf_parse(const char *text, size_t len, const char *name, const char *daemo
 		.text = text,
 		.end = text + len,
 		.err = err,
-		.shared = { .rows = shared_rows, .conf = conf },
+		.shared = { .conf = conf },
 		.own = { .rows = rows, .count = count, .conf = conf },
 		.conf = conf,
-		.tunnel = { .rows = tunnel_rows },
 	};
 	int bad_line;
 
-	conf_shared_rows(&r.shared.count);
-	conf_tunnel_rows(&r.tunnel.count);
+	r.shared.rows = conf_shared_rows(&r.shared.count);
+	r.tunnel.rows = conf_tunnel_rows(&r.tunnel.count);
 	set_limits();
 	bad_line = ini_parse_stream(on_line, &r, on_pair, &r);
 	if (bad_line && !r.failed) {

@@ -128,6 +128,9 @@ size_t conf_reload(
 size_t conf_reload_tunnels(struct conf_shared *conf, struct conf_shared *next,
 	const char *const *live, void (*on_taken)(void *arg, size_t tunnel), void *arg);
 
-/* The rows every daemon has and those of a tunnel section, for the man page. */
+/* A shared row of this section stands in the section of the daemon that reads the file. */
+#define CONF_OWN_SECTION "@"
+
+/* The rows every daemon has and those of a tunnel section. */
 const struct conf_row *conf_shared_rows(size_t *count);
 const struct conf_row *conf_tunnel_rows(size_t *count);

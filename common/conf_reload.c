@@ -122,7 +122,7 @@ static bool is_live(const char *const *live, const char *key)
 /* Rows whose section bears the name of the daemon, or of the tunnel. */
 static bool is_own(const char *section)
 {
-	return !strcmp(section, "@") || !strcmp(section, "tunnel");
+	return !strcmp(section, CONF_OWN_SECTION) || !strcmp(section, "tunnel");
 }
 
 /* Takes the rows named in live; names the others that differ, as rows of that section. */

@@ -330,3 +330,18 @@ void conf_value_fini(const struct conf_row *row, void *conf)
 		return;
 	}
 }
+
+int conf_check_word(const char *text, size_t max, const char *more, char *why, size_t why_len)
+{
+	size_t n = 0;
+
+	for (; text[n]; n++) {
+		if (!isalnum((unsigned char)text[n]) && !strchr(more, text[n]))
+			break;
+	}
+	if (n && n <= max && !text[n])
+		return 0;
+	snprintf(why, why_len, "%s is not 1 to %zu of the characters A-Z a-z 0-9 %s", text, max,
+		more);
+	return -EINVAL;
+}

@@ -1,4 +1,4 @@
-COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_help.c common/conf_reload.c common/conf_value.c common/daemon.c common/file_map.c \
+COMMON_SRCS += common/addr.c common/buf.c common/conf.c common/conf_help.c common/conf_reload.c common/conf_shared.c common/conf_value.c common/daemon.c common/file_map.c \
 	common/hmap.c common/log.c common/privileges.c common/sd_notify.c common/siphash.c common/time_zone.c \
 	common/time_zones.c common/timer.c
 

@@ -19,7 +19,7 @@ def argv(section):
     return [program + "/proxyd", "--path"] if section == "path" else [program + "/" + section]
 
 
-ROW = re.compile(r'\{\s*(?:\.section = )?(?:"(\w+)"|OWN_SECTION),\s*(?:\.key = )?"(\w+)",\s*'
+ROW = re.compile(r'\{\s*(?:\.section = )?(?:"(\w+)"|CONF_OWN_SECTION),\s*(?:\.key = )?"(\w+)",\s*'
                  r'(?:\.type = )?CONF_\w+,\s*(?:\.offset = )?AT\(\w+\),\s*(?:\.def = )?'
                  r'(?:"([^"]*)"|NULL)')
 
@@ -32,10 +32,10 @@ def example():
 def table_rows():
     """(section, key) -> default of the C tables; the empty string where there is none."""
     rows = {}
-    for part in ("common",) + DAEMONS:
-        with open(os.path.join(TOP, part, "conf.c"), encoding="utf-8") as src:
+    for file in ["common/conf_shared.c"] + [part + "/conf.c" for part in DAEMONS]:
+        with open(os.path.join(TOP, file), encoding="utf-8") as src:
             found = ROW.findall(src.read())
-        assert found, part
+        assert found, file
         for section, key, default in found:
             for name in [section] if section else SECTIONS:
                 rows[name, key] = default
