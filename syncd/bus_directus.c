@@ -43,38 +43,44 @@ static bool wins(const struct syncd *s, const char *id, bool local)
 	       (!local || s->settings.policy_source == POLICY_SOURCE_DIRECTUS);
 }
 
-static void on_list(void *arg, const char *id, uint8_t *text, size_t len)
+static int on_list(void *arg, const char *id, uint8_t *text, size_t len)
 {
 	struct syncd *s = arg;
 	char source[80];
 	struct rec_list_source rec = list_record(id, source);
 
 	if (wins(s, id, is_local(s, id)))
-		lists_give(&s->lists, &rec, text, len);
-	else
-		free(text);
+		return lists_give(&s->lists, &rec, text, len);
+	free(text);
+	return 0;
 }
 
-static void on_list_gone(void *arg, const char *id)
+static int on_list_gone(void *arg, const char *id)
 {
 	struct syncd *s = arg;
 	const struct list_source *have = lists_find(&s->lists, id);
-	cJSON *json;
+	cJSON *json = NULL;
+	int err = 0;
 	struct rec_list_source rec;
 	const char *local = bus_topic_find(s->daemon->bus, TOPIC_list_sources, BUS_APID, id);
 
 	if (!have || !list_source_is_directus(have))
-		return;
-	json = local ? json_parse(local, strlen(local)) : NULL;
-	if (json && !codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0)) {
-		lists_set(&s->lists, id, &rec);
+		return 0;
+	if (local)
+		err = json_read(local, strlen(local), &json);
+	if (!err && json)
+		err = codec_decode(REC_list_source, CODEC_LENIENT, json, &rec, NULL, 0);
+	if (!err && json) {
+		err = lists_set(&s->lists, id, &rec);
 		rec_fini(REC_list_source, &rec);
-	} else {
+	} else if (err != -ENOMEM) {
+		err = 0;
 		lists_set(&s->lists, id, NULL);
 		if (s->published)
 			bus_state_del(s->daemon->bus, TOPIC_lists, id);
 	}
 	cJSON_Delete(json);
+	return err;
 }
 
 int syncd_directus_choose_list(struct syncd *s, const char *id, const struct rec_list_source *rec)

@@ -147,7 +147,10 @@ void directus_round_publish(struct directus *d)
 
 	if (u->is_list) {
 		text = buf_release(&u->text, &len);
-		d->ops->on_list(d->arg, u->id, text, len);
+		if (d->ops->on_list(d->arg, u->id, text, len)) {
+			abort_memory(d);
+			return;
+		}
 	} else {
 		if (u->topic == TOPIC_device_prefs)
 			mapping_finish_prefs(&u->records);

@@ -15,11 +15,12 @@ struct directus_ops {
 		void *arg, enum bus_topic topic, struct hmap *records, uint64_t begun_at);
 	/* A record that was read, before on_records: may get another id. */
 	void (*on_row)(void *arg, enum mapping_part part, char id[static 132], cJSON *record);
-	/* The list's text, malloc'ed and the callee's. */
-	void (*on_list)(void *arg, const char *id, uint8_t *text, size_t len);
+	/* The list's text, malloc'ed and the callee's. -ENOMEM: it is read again. */
+	int (*on_list)(void *arg, const char *id, uint8_t *text, size_t len);
 	/* A collection is in the group for the first time. */
 	void (*on_list_new)(void *arg, const char *id);
-	void (*on_list_gone)(void *arg, const char *id);
+	/* -ENOMEM: it is told again. */
+	int (*on_list_gone)(void *arg, const char *id);
 	/* A round that looked at everything is through; whole: it read everything. */
 	void (*on_round)(void *arg, bool whole);
 	/* Something new is wrong. */

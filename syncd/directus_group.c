@@ -66,8 +66,10 @@ static void drop_missing(struct directus *d, bool sure)
 			u->missing = true;
 			continue;
 		}
+		/* In the next round it is missing still. */
+		if (d->ops->on_list_gone(d->arg, u->id))
+			continue;
 		log_notice("list of Directus is gone id=%s", u->id);
-		d->ops->on_list_gone(d->arg, u->id);
 		directus_remove_unit(d, i);
 	}
 	directus_round_go(d);

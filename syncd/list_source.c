@@ -14,8 +14,9 @@
 #define ALARM_AGAIN_MS	 86400000
 #define DOWNLOADS_MAX	 2
 #define DOWNLOAD_WAIT_MS 250
-#define PIN_AGAIN_MS	 2000
+#define KEPT_AGAIN_MS	 2000
 #define GIVEN_AGAIN_MS	 5000
+#define DOUBLINGS_MAX	 5
 
 bool list_source_is_directus(const struct list_source *s)
 {
@@ -45,6 +46,14 @@ static uint32_t pick(void)
 static int64_t next_ms(const struct list_source *s)
 {
 	return list_source_file(s) ? refresh_ms(s) : list_refresh_delay(refresh_ms(s), pick());
+}
+
+/* For what nobody gives once more. */
+static int64_t doubled_ms(int64_t first_ms, unsigned failures)
+{
+	unsigned doublings = failures ? failures - 1 : 0;
+
+	return first_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
 }
 
 static void note_failure(struct list_source *s, const char *why)
@@ -93,6 +102,7 @@ static void set_content(struct list_source *s, struct list_take *t)
 {
 	int64_t now = clock_wall_ms();
 
+	s->kept_failures = 0;
 	list_content_unref(s->content);
 	s->content = t->content;
 	t->content = NULL;
@@ -119,22 +129,30 @@ static bool has_other_options(const struct list_source *s)
 				     s->content->options.https_paths_skip != want.https_paths_skip);
 }
 
+/* True: it is tried again, later. */
+static bool keep_trying(struct list_source *s, const struct list_take *t)
+{
+	bool is_lost = list_take_is_lost(t);
+
+	/* The same is told once. */
+	if (is_lost || !s->kept_failures++)
+		log_warning("last good list cannot be used id=%s error=%s", s->rec.id, t->why);
+	/* Without it the validators would keep the server silent. */
+	if (!s->content && (is_lost || !list_source_is_directus(s)))
+		s->kept.digest[0] = 0;
+	return !list_source_lose(s, t);
+}
+
 static void on_cache_taken(struct list_source *s, struct list_take *t)
 {
-	if (t->err)
-		log_warning("last good list cannot be used id=%s error=%s", s->rec.id, t->why);
-	else
-		set_content(s, t);
 	if (!t->err) {
+		set_content(s, t);
 		s->tried = true;
 		s->env->on_change(s->env->arg, s, true);
-	} else if (!s->content) {
-		/* Without it the validators would keep the server silent. */
-		s->kept.digest[0] = 0;
 	}
 	s->again = false;
-	if (t->err && !list_source_lose(s, t))
-		list_source_schedule(s, PIN_AGAIN_MS);
+	if (t->err && keep_trying(s, t))
+		list_source_schedule(s, doubled_ms(KEPT_AGAIN_MS, s->kept_failures));
 	else if (list_source_file(s) || t->err)
 		list_source_schedule(s, 0);
 	else
@@ -158,7 +176,7 @@ static void on_source_taken(struct list_source *s, struct list_take *t)
 		if (t->is_passing && list_source_is_directus(s)) {
 			if (!s->given)
 				s->given = buf_release(&t->text, &s->given_len);
-			list_source_schedule(s, GIVEN_AGAIN_MS);
+			list_source_schedule(s, doubled_ms(GIVEN_AGAIN_MS, s->failures));
 		}
 		return;
 	}
@@ -186,7 +204,11 @@ static void take_given(struct list_source *s)
 	s->given = NULL;
 	s->accept_shrunk = true;
 	list_source_take(s, LIST_TAKE_BODY, &res);
-	free(res.body);
+	if (!res.body)
+		return;
+	/* No memory even to begin. */
+	s->given = res.body;
+	list_source_schedule(s, doubled_ms(GIVEN_AGAIN_MS, s->failures));
 }
 
 static void on_taken(struct list_take *t)
@@ -216,15 +238,16 @@ static void on_taken(struct list_take *t)
 
 void list_source_take(struct list_source *s, enum list_take_from from, struct list_url_result *res)
 {
-	struct list_take *t =
-		list_take_new(from, s->env->lists_dir, s->env->texts_dir, s->env->key);
+	struct list_take *t = list_take_new(
+		from, s->rec.source, s->env->lists_dir, s->env->texts_dir, s->env->key);
 
 	if (!t) {
 		note_failure(s, "out of memory");
+		if (from == LIST_TAKE_CACHE)
+			list_source_schedule(s, doubled_ms(KEPT_AGAIN_MS, s->failures));
 		return;
 	}
 	t->options = options_of(s);
-	t->source = strdup(s->rec.source);
 	t->stamp = s->stamp;
 	t->bytes_max = s->env->url.bytes_max;
 	snprintf(t->digest, sizeof(t->digest), "%s",
@@ -260,6 +283,8 @@ static void on_downloaded(void *arg, struct list_url_result *res)
 	} else if (res->not_modified) {
 		s->kept.fetched_at = s->tried_at = clock_wall_ms();
 		note_success(s, false);
+		if (has_other_options(s))
+			list_source_take(s, LIST_TAKE_CACHE, NULL);
 	} else {
 		list_source_take(s, LIST_TAKE_BODY, res);
 	}

@@ -43,6 +43,7 @@ struct list_source {
 	int bit;		      /* -1 = none */
 	/* private */
 	struct list_file_stamp stamp;
+	unsigned kept_failures; /* of reading what is kept, in a row */
 	struct timer timer;
 	uv_fs_event_t watch;
 	bool watching;

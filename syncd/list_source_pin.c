@@ -24,7 +24,10 @@ bool list_source_is_astray(const struct list_source *s)
 {
 	const char *digest = list_source_wanted(s);
 
-	return s->content ? strcmp(digest, s->content->digest) != 0 : *s->kept.pin;
+	if (s->content)
+		return strcmp(digest, s->content->digest) != 0;
+	/* Directus gives its text once: without it what is kept is waited for. */
+	return *s->kept.pin || (list_source_is_directus(s) && *s->kept.digest);
 }
 
 void list_source_note_past(struct list_source *s)
@@ -97,8 +100,8 @@ bool list_source_lose(struct list_source *s, const struct list_take *t)
 {
 	bool was_pinned = !strcmp(s->kept.pin, t->digest);
 
-	if (was_pinned && t->err != -ENOENT && t->err != -EBADMSG)
-		return false;
+	if (!list_take_is_lost(t))
+		return !was_pinned && !list_source_is_directus(s) && !s->content;
 	list_past_remove(&s->kept.past, t->digest);
 	if (was_pinned) {
 		s->kept.pin[0] = 0;

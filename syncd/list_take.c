@@ -132,13 +132,17 @@ static void on_after(uv_work_t *work, int status)
 	free(t);
 }
 
-struct list_take *list_take_new(enum list_take_from from, const char *lists_dir,
+struct list_take *list_take_new(enum list_take_from from, const char *source, const char *lists_dir,
 	const char *texts_dir, const uint8_t key[static 16])
 {
 	struct list_take *t = calloc(1, sizeof(*t));
 
-	if (!t)
+	if (t)
+		t->source = strdup(source);
+	if (!t || !t->source) {
+		free(t);
 		return NULL;
+	}
 	t->from = from;
 	t->lists_dir = lists_dir;
 	t->texts_dir = texts_dir;
@@ -147,6 +151,11 @@ struct list_take *list_take_new(enum list_take_from from, const char *lists_dir,
 	buf_init(&t->text, LIST_BYTES_MAX + (1u << 17));
 	t->work.data = t;
 	return t;
+}
+
+bool list_take_is_lost(const struct list_take *t)
+{
+	return t->err == -ENOENT || t->err == -EBADMSG;
 }
 
 void list_take_body(struct list_take *t, uint8_t *body, size_t len)

@@ -35,8 +35,11 @@ struct list_take {
 	void (*on_done)(struct list_take *t); /* t and what is left in it are freed after it */
 };
 
-struct list_take *list_take_new(enum list_take_from from, const char *lists_dir,
+/* Copies source, the rest outlives it. NULL without memory. */
+struct list_take *list_take_new(enum list_take_from from, const char *source, const char *lists_dir,
 	const char *texts_dir, const uint8_t key[static 16]);
+/* A text that was kept is not there any more; with any other error it may be had later. */
+bool list_take_is_lost(const struct list_take *t);
 /* Takes over body. */
 void list_take_body(struct list_take *t, uint8_t *body, size_t len);
 void list_take_start(struct list_take *t, uv_loop_t *loop, void (*on_done)(struct list_take *t));

@@ -56,8 +56,8 @@ void lists_fini(struct lists *l);
 /* One source is there, or another. rec NULL: gone. -ENOMEM: it is as it was. */
 int lists_set(struct lists *l, const char *id, const struct rec_list_source *rec);
 /* The text of one of Directus' lists, which comes into being with it where it is not there; rec's
- * source says so. Takes over text (malloc'ed). */
-void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len);
+ * source says so. Takes over text (malloc'ed). -ENOMEM: it is as it was, and text freed. */
+int lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len);
 /* Calls on_id for each list that an earlier run had from Directus. */
 void lists_each_directus(
 	const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg);

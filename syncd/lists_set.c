@@ -65,17 +65,17 @@ int lists_set(struct lists *l, const char *id, const struct rec_list_source *rec
 	return err;
 }
 
-void lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len)
+int lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text, size_t len)
 {
-	struct list_source *s;
+	int err = lists_set(l, rec->id, rec);
 
-	lists_set(l, rec->id, rec);
-	s = lists_find(l, rec->id);
-	if (s)
-		list_source_give(s, text, len);
-	else
+	if (err) {
 		free(text);
+		return err;
+	}
+	list_source_give(lists_find(l, rec->id), text, len);
 	lists_schedule(l, LISTS_GATHER_MS);
+	return 0;
 }
 
 void lists_each_directus(const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg)

@@ -360,11 +360,11 @@ class Policy:
         os.chown(path, UID, UID)
         return path
 
-    def start(self, more="", token=True):
+    def start(self, more="", token=True, **options):
         access = f"directus_token_file = {self.secret('token', self.token)}\n" if token else ""
         more = "directus_poll_s = 1\n" * ("directus_poll_s" not in more) + more
         self.gateway.syncd.more = f"directus_url = {self.directus.url}\n{access}{more}"
-        self.gateway.syncd.start()
+        self.gateway.syncd.start(**options)
 
     def look(self):
         """syncd is told to look now, as by Directus' webhook."""

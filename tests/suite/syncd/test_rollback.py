@@ -126,6 +126,25 @@ def test_lost_version_is_not_held_and_the_list_stays_in_force(gateway):
     gateway.wait_list("a", 10, count=2)
 
 
+def test_version_of_directus_that_cannot_be_read_now_is_tried_again(gateway, directus, policy):
+    """Directus gives it once; for want of memory, say, it cannot be had when the list is released."""
+    directus.add("maps", {"url": "old.example"})
+    policy.start()
+    gateway.wait_blocked("old.example", {"maps"})
+    directus.update("maps", 1, url="new.example")
+    gateway.wait_blocked("new.example", {"maps"})
+    newest, _ = versions(gateway, "maps")
+    gateway.request("syncd.list_rollback", list="maps")
+    gateway.wait_blocked("old.example", {"maps"})
+    text = gateway.syncd.dir / "cache/syncd/lists" / newest
+    text.chmod(0)
+    gateway.request("syncd.list_release", list="maps")
+    wait_until(lambda: "last good list cannot be used id=maps" in gateway.syncd.log(), "it cannot be read")
+    text.chmod(0o600)
+    gateway.wait_blocked("new.example", {"maps"})
+    assert versions(gateway, "maps")[0] == newest
+
+
 def test_download_under_way_does_not_undo_a_rollback(gateway, web, dns):
     """The server's answer, begun before, is not waited for; what it has comes with the release."""
     dns.names["lists.test"] = "127.0.0.1"

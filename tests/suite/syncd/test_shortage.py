@@ -62,6 +62,39 @@ def test_an_allocation_that_fails_anywhere_ends_and_opens_nothing(faulty, count)
     faults.each("memory", count, gateway.syncd, work, work.is_well)
 
 
+class DirectusWork:
+    """A list of Directus' changes."""
+
+    def __init__(self, gateway, directus):
+        self.gateway, self.directus, self.n = gateway, directus, 0
+
+    def is_in_force(self):
+        return all(self.gateway.blocked("d%d.example" % self.n))
+
+    def __call__(self):
+        self.n += 1
+        self.directus.update("maps", 1, url="d%d.example" % self.n)
+        self.gateway.apid.do("request", op="syncd.directus_changed", args={}, tag="work")
+        return self.is_in_force
+
+    def is_well(self):
+        """Without another change."""
+        wait_until(self.is_in_force, "the newest text")
+
+
+@pytest.mark.parametrize("count", [1, None], ids=["one", "all"])
+def test_a_text_that_directus_gives_once_is_not_lost_with_memory(gateway, directus, policy, count):
+    """S4"""
+    faults = Faults()
+    directus.add("maps", {"url": "d0.example"})
+    policy.start(env=faults.env)
+    gateway.wait_blocked("d0.example", {"maps"})
+    work = DirectusWork(gateway, directus)
+    faults.each("memory", count, gateway.syncd, work, work.is_well)
+    gateway.syncd.stop()
+    faults.close()
+
+
 @pytest.mark.parametrize("count", [1, None], ids=["one", "all"])
 def test_a_file_that_cannot_be_written_loses_no_list(faulty, count):
     """S5: no room, or an error of the disk"""
