@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
 	SOON_MS = 250,
@@ -109,6 +108,21 @@ static bool hold(struct follow *f, const struct kfile *file, const struct buf *t
 	return true;
 }
 
+/* What is not whole is not even looked into. */
+static bool is_whole(struct follow *f, const struct buf *text, uint64_t begun_at)
+{
+	char sum[FOLLOWED_SUM_LEN + 1];
+	uint64_t now = clock_mono_ms();
+
+	digest(text, sum);
+	if (rest_take(&f->rest, &f->st, sum, begun_at, now))
+		return true;
+	if (rest_is_endless(&f->rest, now))
+		set_broken(f, 0, "is being written all the time: write aside and rename");
+	look_soon(f, SOON_MS);
+	return false;
+}
+
 static void take(struct follow *f, const struct buf *text)
 {
 	struct kfile_error why;
@@ -135,17 +149,9 @@ static void take(struct follow *f, const struct buf *text)
 /* Has the file another stamp than at the last look? */
 static bool take_stamp(struct follow *f, const struct stat *st)
 {
-	bool same =
-		f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec &&
-		f->ctime.tv_sec == st->st_ctim.tv_sec && f->ctime.tv_nsec == st->st_ctim.tv_nsec &&
-		f->size == (uint64_t)st->st_size && f->inode == st->st_ino;
+	bool same = rest_has_same_stamp(st, &f->st);
 
-	f->mtime.tv_sec = st->st_mtim.tv_sec;
-	f->mtime.tv_nsec = st->st_mtim.tv_nsec;
-	f->ctime.tv_sec = st->st_ctim.tv_sec;
-	f->ctime.tv_nsec = st->st_ctim.tv_nsec;
-	f->size = (uint64_t)st->st_size;
-	f->inode = st->st_ino;
+	f->st = *st;
 	return !same;
 }
 
@@ -160,7 +166,7 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
 	if (f->closing || (status >= 0 && name && strcmp(name, f->name) != 0 &&
 				  strcmp(name, strrchr(f->dir, '/') + 1) != 0))
 		return;
-	/* Half a file may be a good one: who writes it in place is given the time to end. */
+	/* Who writes it in place is given the time to end. */
 	uint64_t now = clock_mono_ms();
 	if (!timer_is_active(&f->soon))
 		f->changing_since = now;
@@ -193,6 +199,7 @@ static void look(struct follow *f)
 {
 	struct buf text;
 	struct stat st;
+	uint64_t begun_at = clock_mono_ms();
 	int err = stat(f->o.path, &st) ? -errno : 0;
 
 	watch_directory(f);
@@ -204,10 +211,12 @@ static void look(struct follow *f)
 	buf_init(&text, KFILE_MAX + 1);
 	if (!err)
 		err = buf_read_file(&text, f->o.path);
-	if (err)
+	if (err) {
+		rest_forget(&f->rest);
 		set_broken(f, 0, err == -EMEDIUMTYPE ? "is no regular file" : strerror(-err));
-	else
+	} else if (is_whole(f, &text, begun_at)) {
 		take(f, &text);
+	}
 	if (text.data)
 		explicit_bzero(text.data, text.len);
 	buf_fini(&text);

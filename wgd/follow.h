@@ -9,7 +9,7 @@
 /*
  * Follows K's file during the migration (W5): what is in it is made, changed and removed in apid,
  * which publishes it as ever. The file is looked at when its directory says that it changed, and
- * every 30 s.
+ * every 30 s. It is taken when it is whole, as far as can be told (rest.h).
  *
  * A file that is missing or broken changes nothing; an alarm names line and reason. One that lost
  * more than half of its devices, and more than ten, is believed once it has stayed the same for

@@ -5,6 +5,7 @@
 #include "common/timer.h"
 #include "wgd/follow.h"
 #include "wgd/followed.h"
+#include "wgd/rest.h"
 
 /* Inside of following; for follow*.c only. */
 enum follow_state {
@@ -24,15 +25,15 @@ struct follow {
 	uint64_t dir_inode, dir_device; /* of the directory that is watched */
 	uint64_t changing_since;	/* monotonic ms: first event that soon runs for */
 	bool events_open, events_active;
-	struct timer soon;  /* gathers what an event announces */
+	struct timer soon;  /* gathers what an event announces; is the file whole? */
 	struct timer every; /* 30 s */
 	struct timer held;  /* then the file is believed */
 	struct timer save;
 	struct timer retry;
 	bool closing;
-	bool forced; /* look even if the file's stamp is the same */
-	uv_timespec_t mtime, ctime;
-	uint64_t size, inode;
+	bool forced;	  /* look even if the file's stamp is the same */
+	struct stat st;	  /* at the last look */
+	struct rest rest; /* of what is in it now */
 	unsigned line;
 	char why[224]; /* of FOLLOW_BROKEN */
 	char held_sum[FOLLOWED_SUM_LEN + 1];

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -295,26 +296,45 @@ def test_watch_follows_changes_however_they_are_written(watching):
     watching.await_watch(state="good", pending=0, removals=1)
 
 
-def write_slowly(path, text):
-    """In place, line by line, for longer than wgd waits for a writer's next word; how long it had to wait at most."""
-    longest, last = 0, time.monotonic()
-    with path.open("w") as k:
-        for line in text.splitlines(keepends=True):
-            k.write(line)
-            k.flush()
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
-            time.sleep(0.02)  # the writer's pace
+def write_slowly(file, text, last):
+    """Line by line, for longer than wgd waits for a writer's next word; how long it had to wait at most, from the
+    last one on."""
+    longest = 0
+    for line in text.splitlines(keepends=True):
+        file.write(line)
+        file.flush()
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        time.sleep(0.02)  # the writer's pace
     return longest
 
 
-def test_file_that_is_being_written_is_not_taken_half(watching):
+def write_while_it_stands_still(wgd, file, text, at):
+    """Until at, then wgd stands still while it waits for the writer's next word; when it goes on, that is over."""
+    last = time.monotonic()
+    file.write(text[:at])
+    file.flush()
+    time.sleep(0.05)
+    wgd.send(signal.SIGSTOP)
+    awake = time.monotonic() - last
+    time.sleep(0.4)
+    last = time.monotonic()
+    wgd.send(signal.SIGCONT)
+    return max(awake, write_slowly(file, text[at:], last))
+
+
+@pytest.mark.parametrize("stands_still", [False, True], ids=["writer alone", "wgd stands still"])
+def test_file_that_is_being_written_is_not_taken_half(watching, stands_still):
     """W5: half of it is a good file, too; nobody is removed meanwhile."""
     grown = GOOD + "\n" + peer("new", 3)
-    for _ in range(10):
+    for _ in range(40):
         await_dump(watching, GOOD)
         watching.await_watch(state="good", pending=0, devices=3)
         before = watching.watch()
-        longest = write_slowly(watching.k, grown)
+        with watching.k.open("w") as k:
+            if stands_still:
+                longest = write_while_it_stands_still(watching.wgd, k, grown, GOOD.index("# device:laptop"))
+            else:
+                longest = write_slowly(k, grown, time.monotonic())
         await_dump(watching, grown)
         if longest < 0.15:  # else the machine has made it a writer who rests
             break
