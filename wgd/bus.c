@@ -346,51 +346,6 @@ static void fill_status(void *arg, cJSON *status)
 		follow_report(w->follow, status);
 }
 
-static cJSON *tunnel_record(const struct wgd *w, size_t i)
-{
-	const struct conf_tunnel *conf = w->tunnels[i].conf;
-	char key[WG_KEY_BASE64_LEN + 1];
-	cJSON *o = cJSON_CreateObject();
-	wg_key_format(&w->peer_tunnels[i].public_key, key);
-	bool whole = cJSON_AddStringToObject(o, "name", conf->name) &&
-		     cJSON_AddStringToObject(o, "public_key", key) &&
-		     cJSON_AddNumberToObject(o, "port", (double)conf->port) &&
-		     cJSON_AddStringToObject(o, "interface", conf->interface);
-	cJSON *addresses = cJSON_AddArrayToObject(o, "addresses");
-	for (size_t a = 0; a < conf->addresses.n; a++) {
-		char text[PREFIX_STRLEN];
-		prefix_format(&conf->addresses.v[a], text);
-		whole = whole && json_push(addresses, cJSON_CreateString(text));
-	}
-	return json_whole(o, whole && addresses);
-}
-
-static int publish(struct wgd *w)
-{
-	const char **ids = calloc(w->tunnel_count + 1, sizeof(*ids));
-	cJSON **records = calloc(w->tunnel_count + 1, sizeof(*records));
-	int err = ids && records ? 0 : -ENOMEM;
-	for (size_t i = 0; i < w->tunnel_count && !err; i++) {
-		ids[i] = w->tunnels[i].conf->name;
-		records[i] = tunnel_record(w, i);
-	}
-	if (!err)
-		err = bus_state_replace(
-			w->daemon->bus, TOPIC_tunnels, ids, records, w->tunnel_count);
-	free(ids);
-	free(records);
-	return err;
-}
-
-void wgd_publish_tunnel(struct wgd *w, size_t i)
-{
-	int err = bus_state_set(
-		w->daemon->bus, TOPIC_tunnels, w->tunnels[i].conf->name, tunnel_record(w, i));
-	if (err)
-		log_error("tunnel not published name=%s error=%s", w->tunnels[i].conf->name,
-			strerror(-err));
-}
-
 int wgd_bus_start(struct wgd *w)
 {
 	static const struct directory_ops directory_ops = { .on_device = on_device,
@@ -402,11 +357,12 @@ int wgd_bus_start(struct wgd *w)
 	list_init(&w->calls);
 	timer_init(&w->daemon->loop, &w->settle, on_settle, w);
 	timer_init(&w->daemon->loop, &w->leaving, on_leaving, w);
+	timer_init(&w->daemon->loop, &w->unpublished, wgd_on_unpublished, w);
 	timer_init(&w->daemon->loop, &w->call_deadline, on_call_deadline, w);
 	bus_set_status_source(bus, fill_status, w);
 	int err = wgd_readings_start(w);
 	if (!err)
-		err = publish(w);
+		err = wgd_publish_tunnels(w);
 	if (!err)
 		err = bus_subscribe(bus, TOPIC_device_keys, BUS_APID, &key_ops, w);
 	if (!err)
@@ -424,6 +380,7 @@ void wgd_bus_stop(struct wgd *w)
 	timer_close(&w->settle, NULL);
 	timer_close(&w->call_deadline, NULL);
 	timer_close(&w->leaving, NULL);
+	timer_close(&w->unpublished, NULL);
 	if (w->directory)
 		directory_close(w->directory);
 	w->directory = NULL;

@@ -39,8 +39,9 @@ struct wgd {
 	bool devices_lost; /* there was no memory for one */
 	bool was_known;
 	bool started, closing;
-	struct follow *follow; /* K's file; NULL = none is followed */
-	struct timer leaving;  /* W4: runs until the next peer's grace is over */
+	struct follow *follow;	  /* K's file; NULL = none is followed */
+	struct timer leaving;	  /* W4: runs until the next peer's grace is over */
+	struct timer unpublished; /* runs while a tunnel is not published as it is now */
 	struct stats stats;
 	struct usage usage;
 	struct usage_file usage_file;
@@ -59,9 +60,14 @@ void wgd_bus_stop(struct wgd *w);
 bool wgd_is_known(const struct wgd *w);
 /* A pass has ended or something was settled: reports generations, answers who waits. */
 void wgd_progress(struct wgd *w);
-/* A tunnel's key, addresses or port changed: topic `tunnels`. */
-void wgd_publish_tunnel(struct wgd *w, size_t i);
 void wgd_schedule_settle(struct wgd *w);
+
+/* tunnels.c: the topic `tunnels`. All of them: 0 or -errno, then none has changed. */
+int wgd_publish_tunnels(struct wgd *w);
+/* That one's key, addresses or port changed. What there is no memory for is published later. */
+void wgd_publish_tunnel(struct wgd *w, size_t i);
+/* Of w->unpublished. */
+void wgd_on_unpublished(struct timer *t);
 
 /* readings.c: statistics and usage out of what a full pass reads. Start publishes the topic
  * `usage`. */
