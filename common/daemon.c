@@ -232,6 +232,18 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 	daemon_stop(handle->data, 0);
 }
 
+void daemon_reload_late(struct daemon *d)
+{
+	d->reloads_late = true;
+}
+
+void daemon_reloaded(struct daemon *d)
+{
+	if (d->reloading)
+		log_info("reloaded");
+	d->reloading = false;
+}
+
 static void on_hup(uv_signal_t *handle, int number)
 {
 	struct daemon *d = handle->data;
@@ -243,10 +255,13 @@ static void on_hup(uv_signal_t *handle, int number)
 		log_warning("reload refused, the configuration in force stays");
 	} else {
 		log_set_level((enum log_level)((struct conf_shared *)next)->log_level);
+		d->reloading = true;
+		d->reloads_late = false;
 		if (d->info->reload)
 			d->info->reload(d, next);
 		free_conf(d->info, next);
-		log_info("reloaded");
+		if (!d->reloads_late)
+			daemon_reloaded(d);
 	}
 	sd_notify_send("READY=1");
 }

@@ -18,6 +18,7 @@ struct daemon {
 	void *state;			  /* the daemon's own, made in start, freed in stop */
 	const char *conf_file;
 	const char *options[8]; /* what was given with each of info->commands, see daemon_option */
+	bool reloading, reloads_late; /* daemon_reload_late */
 };
 
 /* What a daemon is: const data and four functions, given to daemon_main. */
@@ -62,5 +63,9 @@ struct daemon_info {
 int daemon_main(const struct daemon_info *info, int argc, char **argv);
 /* What was given with --NAME ARG; NULL when it was not. */
 const char *daemon_option(const struct daemon *d, const char *name);
+/* In info->reload: what was read may be in force later only; daemon_reloaded says when it is. */
+void daemon_reload_late(struct daemon *d);
+/* What was read last is in force: logged, once for each reload. */
+void daemon_reloaded(struct daemon *d);
 /* Ends the daemon from within, as SIGTERM does; a failure makes the exit status 1. */
 void daemon_stop(struct daemon *d, int failure);

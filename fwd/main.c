@@ -122,6 +122,8 @@ int fwd_settle(struct fwd *f)
 	/* The loop sees to others in between. */
 	if (firewall_has_more(&f->firewall))
 		timer_start(&f->settle, 1, 0);
+	else
+		daemon_reloaded(f->daemon);
 	return 0;
 }
 
@@ -350,6 +352,8 @@ static void reload(struct daemon *d, void *next)
 		f->due |= DUE_CONF;
 	take_path(f);
 	firewall_distrust(&f->firewall);
+	/* A former run's rules may be kept for a while, or a transaction fail. */
+	daemon_reload_late(d);
 	if (fwd_settle(f))
 		fwd_schedule(f);
 }

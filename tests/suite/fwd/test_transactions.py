@@ -113,6 +113,26 @@ def test_a_reload_changes_what_can_change(world):
     assert sorted(rules(world)) == before
 
 
+def test_reloaded_is_said_when_it_is_in_force(world):
+    """C2: not while a former run's rules are kept, as Redis cannot be asked."""
+    text = world.fwd.conf.read_text()
+    starts = world.fwd.log().count("started version=")
+    world.fwd.kill()
+    world.redis.pause()
+    try:
+        world.fwd.start()
+        wait_until(lambda: world.fwd.log().count("started version=") > starts, "start")
+        edit(world, "intercept = no", "intercept = yes")
+        reload(world, "reloaded")
+        assert "3129" in world.nft("list", "table", "inet", "culvert")
+    finally:
+        world.redis.resume()
+        world.fwd.conf.write_text(text)
+        reload(world, "reloaded")
+        assert "3129" not in world.nft("list", "table", "inet", "culvert")
+    world.wait_applied("devices")
+
+
 @pytest.mark.parametrize("broken", ["intercept = perhaps", "nonsense = 1"])
 def test_a_broken_file_leaves_all_in_force(world, broken):
     """C2"""
