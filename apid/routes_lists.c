@@ -48,7 +48,10 @@ static void answer_failure(struct call *c, int status, const cJSON *result)
 			return;
 		}
 	}
-	call_problem_later(c, 503, "syncd does not answer", 2);
+	if (code && !strcmp(code, "not_saved"))
+		call_problem_later(c, 503, "syncd cannot write it down now; it is tried again", 5);
+	else
+		call_problem_later(c, 503, "syncd does not answer", 2);
 }
 
 static void on_answer(void *arg, int status, const cJSON *result)

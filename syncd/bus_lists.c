@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/bus_lists.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static bool is_held(const struct syncd *s, const char *list)
 {
 	const struct list_source *one = list ? lists_find(&s->lists, list) : NULL;
@@ -51,6 +54,41 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 	bus_call_reply(call, result);
 }
 
+/* ---- rolling back: what was answered is on the disk ---- */
+
+struct answer {
+	struct lists_wait wait;
+	struct bus_call *call;
+	cJSON *result;
+};
+
+static void on_saved(struct lists_wait *w, int err)
+{
+	struct answer *a = container_of(w, struct answer, wait);
+
+	if (err) {
+		bus_call_fail(a->call, "not_saved", strerror(-err));
+		cJSON_Delete(a->result);
+	} else {
+		bus_call_reply(a->call, a->result);
+	}
+	free(a);
+}
+
+/* Takes over result. */
+static void answer_once_saved(struct syncd *s, struct bus_call *call, cJSON *result)
+{
+	struct answer *a = malloc(sizeof(*a));
+
+	if (!a) {
+		bus_call_fail(call, "busy", "no memory");
+		cJSON_Delete(result);
+		return;
+	}
+	*a = (struct answer){ .wait.on_saved = on_saved, .call = call, .result = result };
+	lists_await_saved(&s->lists, &a->wait);
+}
+
 static void on_rollback(void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
 	const struct rec_list_rollback *request = args;
@@ -67,7 +105,7 @@ static void on_rollback(void *arg, struct bus_call *call, enum bus_daemon caller
 		result = cJSON_CreateObject();
 		cJSON_AddStringToObject(result, "version", one->kept.pin);
 		cJSON_AddNumberToObject(result, "pinned_at", (double)one->kept.pinned_at);
-		bus_call_reply(call, result);
+		answer_once_saved(s, call, result);
 	}
 }
 
@@ -83,7 +121,7 @@ static void on_release(void *arg, struct bus_call *call, enum bus_daemon caller,
 	else if (list_source_release(one))
 		bus_call_fail(call, "not_pinned", "it follows its source");
 	else
-		bus_call_reply(call, NULL);
+		answer_once_saved(s, call, NULL);
 }
 
 int syncd_lists_serve(struct syncd *s)

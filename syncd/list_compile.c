@@ -41,27 +41,45 @@ int list_compile_save(const struct list_compile *job)
 	return err;
 }
 
-static void on_work(uv_work_t *work)
+static void work_compile(uv_work_t *work)
 {
 	struct list_compile *job = work->data;
 	uint64_t start = uv_hrtime();
 
-	job->save_err = list_compile_save(job);
-	if (!job->save_err)
-		list_texts_sweep(job->texts_dir, (const char(*)[65])job->keep, job->keep_count);
-	if (job->wanted)
-		job->err = job->save_err ? job->save_err : compile(job);
+	job->err = compile(job);
 	job->ms = (uv_hrtime() - start) / 1000000;
 }
 
-static void on_after(uv_work_t *work, int status)
+static void after_compile(uv_work_t *work, int status)
 {
 	struct list_compile *job = work->data;
 
 	if (status)
 		job->err = status;
-	job->on_done(job);
+	job->on_compiled(job);
 	list_compile_free(job);
+}
+
+static void work_save(uv_work_t *work)
+{
+	struct list_compile *job = work->data;
+
+	job->save_err = list_compile_save(job);
+	if (!job->save_err)
+		list_texts_sweep(job->texts_dir, (const char(*)[65])job->keep, job->keep_count);
+}
+
+static void after_save(uv_work_t *work, int status)
+{
+	struct list_compile *job = work->data;
+
+	if (status)
+		job->save_err = status;
+	job->on_saved(job);
+	if (job->on_compiled && !job->save_err)
+		uv_queue_work(work->loop, work, work_compile, after_compile);
+	else
+		list_compile_free(job);
 }
 
 struct list_compile *list_compile_new(
@@ -99,8 +117,8 @@ void list_compile_free(struct list_compile *job)
 }
 
 void list_compile_start(
-	struct list_compile *job, uv_loop_t *loop, void (*on_done)(struct list_compile *job))
+	struct list_compile *job, uv_loop_t *loop, void (*on_saved)(struct list_compile *job))
 {
-	job->on_done = on_done;
-	uv_queue_work(loop, &job->work, on_work, on_after);
+	job->on_saved = on_saved;
+	uv_queue_work(loop, &job->work, work_save, after_save);
 }

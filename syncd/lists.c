@@ -51,42 +51,8 @@ static bool is_settled(const struct lists *l)
 	return true;
 }
 
-/* What the state file says of the lists; those that are not known now keep what it said. */
-static cJSON *encode_kept(const struct lists *l)
-{
-	cJSON *json = cJSON_CreateObject();
-	bool ok = true;
-
-	hmap_foreach (&l->sources, it) {
-		const struct list_source *s = it.value;
-
-		ok = ok && json_add(json, it.key, list_kept_encode(&s->kept));
-	}
-	return json_whole(json, ok);
-}
-
-static int add_digests(const struct lists *l, struct list_compile *job)
-{
-	size_t n = 0;
-
-	job->keep = calloc(l->sources.count * (LIST_PAST_MAX + 1) + 1, sizeof(*job->keep));
-	if (!job->keep)
-		return -ENOMEM;
-	hmap_foreach (&l->sources, it) {
-		const struct list_source *s = it.value;
-
-		if (*s->kept.digest)
-			memcpy(job->keep[n++], s->kept.digest, 65);
-		for (size_t i = 0; i < s->kept.past.n; i++)
-			memcpy(job->keep[n++], s->kept.past.v[i].digest, 65);
-	}
-	job->keep_count = n;
-	return 0;
-}
-
 static void add_contents(const struct lists *l, struct list_compile *job)
 {
-	job->wanted = true;
 	hmap_foreach (&l->sources, it) {
 		const struct list_source *s = it.value;
 
@@ -136,42 +102,18 @@ static void give_image(struct lists *l, struct list_compile *job)
 	l->ops->on_image(l->arg, &l->image, v);
 }
 
-static void retry_later(struct lists *l)
+void lists_retry_later(struct lists *l)
 {
 	lists_schedule(l, l->retry_ms);
 	l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
 }
 
-static void note_saved(struct lists *l, int err)
+void lists_go_on(struct lists *l)
 {
-	char detail[128];
-
-	if (err)
-		l->save_due = true;
-	else
-		l->store.key_unsaved = false;
-	if (err == l->save_err)
-		return;
-	l->save_err = err;
-	if (!err) {
-		log_notice("state of lists can be written again");
-		return;
-	}
-	log_error("state of lists cannot be written error=%s", strerror(-err));
-	snprintf(detail, sizeof(detail), "cannot be written: %s; what is published stays",
-		strerror(-err));
-	l->ops->on_alarm(l->arg, "state", detail);
-}
-
-/* The state as it was at the end. */
-static void save_last(struct lists *l)
-{
-	int err = l->last ? list_compile_save(l->last) : 0;
-
-	if (err)
-		log_error("state of lists cannot be written error=%s", strerror(-err));
-	list_compile_free(l->last);
-	l->last = NULL;
+	if (!l->publishing)
+		l->retry_ms = RETRY_MS;
+	if (l->save_due || l->compile_due)
+		lists_schedule(l, LISTS_GATHER_MS);
 }
 
 static void on_compiled(struct list_compile *job)
@@ -179,28 +121,16 @@ static void on_compiled(struct list_compile *job)
 	struct lists *l = job->arg;
 
 	l->busy = false;
-	if (l->closing) {
-		save_last(l);
+	if (l->closing)
 		return;
-	}
-	note_saved(l, job->save_err);
 	if (job->err) {
-		if (!job->save_err)
-			log_error("lists cannot be compiled error=%s", strerror(-job->err));
+		log_error("lists cannot be compiled error=%s", strerror(-job->err));
 		l->compile_due = true;
-	}
-	if (job->wanted && !job->err)
+		lists_retry_later(l);
+	} else {
 		give_image(l, job);
-	else
-		l->ops->on_records(l->arg);
-	if (job->save_err || job->err) {
-		retry_later(l);
-		return;
+		lists_go_on(l);
 	}
-	if (!l->publishing)
-		l->retry_ms = RETRY_MS;
-	if (l->save_due || l->compile_due)
-		lists_schedule(l, LISTS_GATHER_MS);
 }
 
 /* Since the start not one list could be had, and nothing was published: a set without them would
@@ -224,47 +154,28 @@ static bool is_held(struct lists *l)
 	return true;
 }
 
-/* One that writes the state as it is now; NULL without memory. */
-static struct list_compile *new_job(const struct lists *l)
-{
-	struct list_compile *job =
-		list_compile_new(l->env.key, l->store.texts_dir, l->store.state_file);
-
-	if (job)
-		job->state = list_store_format(&l->store, encode_kept(l));
-	if (job && l->store.key_unsaved)
-		job->key_file = strdup(l->store.key_file);
-	if (job && (!job->state || (l->store.key_unsaved && !job->key_file))) {
-		list_compile_free(job);
-		job = NULL;
-	}
-	return job;
-}
-
 static void run(struct lists *l)
 {
-	bool compile =
-		l->compile_due && !l->publishing && (!l->patient || is_settled(l)) && !is_held(l);
+	bool compile = l->compile_due && !l->busy && !l->publishing &&
+		       (!l->patient || is_settled(l)) && !is_held(l);
 	struct list_compile *job;
 
-	if (l->busy || !l->known || (!compile && !l->save_due))
+	if (l->saving || !l->known || (!compile && !l->save_due))
 		return;
-	job = new_job(l);
-	if (!job || add_digests(l, job)) {
-		list_compile_free(job);
+	job = lists_save_new(l);
+	if (!job) {
 		lists_schedule(l, RETRY_MS);
 		return;
 	}
 	if (compile) {
 		add_contents(l, job);
+		job->on_compiled = on_compiled;
 		l->compile_due = false;
 		l->patient = false;
+		l->busy = true;
 		timer_stop(&l->patience);
 	}
-	l->save_due = false;
-	l->busy = true;
-	job->arg = l;
-	list_compile_start(job, l->env.loop, on_compiled);
+	lists_save_start(l, job);
 }
 
 static void on_soon(struct timer *t)
@@ -291,7 +202,7 @@ void lists_published(struct lists *l, int status)
 	}
 	l->ops->on_records(l->arg);
 	if (status)
-		retry_later(l);
+		lists_retry_later(l);
 	else if (l->compile_due || l->save_due)
 		lists_schedule(l, LISTS_GATHER_MS);
 }
@@ -366,6 +277,8 @@ int lists_open(struct lists *l, const struct list_env *env, const char *state_di
 	l->retry_ms = RETRY_MS;
 	l->patient = true;
 	hmap_init(&l->sources, NULL);
+	list_init(&l->waiting);
+	list_init(&l->awaited);
 	timer_init(env->loop, &l->soon, on_soon, l);
 	timer_init(env->loop, &l->patience, on_patience, l);
 	timer_init(env->loop, &l->again, on_again, l);
@@ -375,10 +288,7 @@ int lists_open(struct lists *l, const struct list_env *env, const char *state_di
 void lists_close(struct lists *l)
 {
 	l->closing = true;
-	if (l->known && (l->save_due || l->busy))
-		l->last = new_job(l);
-	if (!l->busy)
-		save_last(l);
+	lists_save_end(l);
 	hmap_foreach (&l->sources, it)
 		list_source_close(it.value);
 	hmap_clear(&l->sources);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/hmap.h"
+#include "common/list.h"
 #include "syncd/list_source.h"
 
 /*
@@ -20,6 +21,12 @@ struct lists_ops {
 	void (*on_alarm)(void *arg, const char *what, const char *detail);
 };
 
+/* Who waits until what was changed is on the disk: err 0, or why it is not (yet). */
+struct lists_wait {
+	struct list node;
+	void (*on_saved)(struct lists_wait *w, int err);
+};
+
 struct lists {
 	struct list_env env;
 	struct list_store store;
@@ -32,7 +39,10 @@ struct lists {
 	bool known;	       /* which lists there are */
 	bool patient;	       /* before the first compile */
 	bool told_empty;       /* that not one list could be loaded */
-	bool compile_due, save_due, busy, publishing, closing;
+	bool compile_due, save_due, publishing, closing;
+	bool saving, busy;   /* the state is being written; a set is being compiled */
+	struct list waiting; /* for a save that has not begun */
+	struct list awaited; /* the one under way */
 	struct buf image;
 	struct list_version published; /* last; digest "" = none since start */
 	char staged[LIST_BITS][65];    /* digests of the texts in it */
@@ -61,6 +71,9 @@ int lists_give(struct lists *l, const struct rec_list_source *rec, uint8_t *text
 /* Calls on_id for each list that an earlier run had from Directus. */
 void lists_each_directus(
 	const struct lists *l, void (*on_id)(void *arg, const char *id), void *arg);
+/* Calls w->on_saved once all that was changed up to now is on the disk, or could not be written: it
+ * is tried again then, and nothing of it is in force before. w is the caller's until then. */
+void lists_await_saved(struct lists *l, struct lists_wait *w);
 /* lists_set was called for all there are. */
 void lists_set_end(struct lists *l);
 /* The image of on_image is with the consumers (0), or could not be given to them: it comes again.

@@ -111,7 +111,8 @@ struct list_source *lists_find(const struct lists *l, const char *id)
 
 bool lists_is_idle(const struct lists *l)
 {
-	return l->known && !l->busy && !l->publishing && !l->compile_due && !l->save_due;
+	return l->known && !l->busy && !l->saving && !l->publishing && !l->compile_due &&
+	       !l->save_due;
 }
 
 size_t lists_fetch(struct lists *l, const char *id)

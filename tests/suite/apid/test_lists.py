@@ -169,11 +169,13 @@ def test_list_is_rolled_back_by_syncd_and_audited(kept, syncd, answer):
     assert noted == [("list_release", "ads"), ("list_rollback", "ads"), ("list_rollback", "ads")]
 
 
-@pytest.mark.parametrize("code, status", [("no_version", 404), ("not_found", 404), ("odd", 503)])
+@pytest.mark.parametrize("code, status", [("no_version", 404), ("not_found", 404), ("not_saved", 503), ("odd", 503)])
 def test_refused_rollback_is_told(kept, syncd, answer, code, status):
     syncd.quit()
     answer("syncd", code)
-    assert kept.post("/api/v1/lists/ads/rollback", {})[0] == status
+    got, said = kept.post("/api/v1/lists/ads/rollback", {})[:2]
+    assert got == status
+    assert ("cannot write it down" in said["detail"]) == (code == "not_saved")
 
 
 def test_what_is_held_is_neither_synced_nor_released_twice(kept, syncd, answer):

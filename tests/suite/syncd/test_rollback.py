@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A list goes back to a version that is kept, and stays there until it is released (SPEC S4, A6)."""
+import contextlib
+import json
 import os
 
 from support.wait import wait_until
@@ -69,25 +71,63 @@ def test_rollback_survives_a_restart(gateway):
     gateway.expect([set(), {"a"}], "a.example", "b.example")
 
 
-def test_rollback_that_was_answered_is_kept_though_syncd_stops_before_it_could_save_it(gateway):
-    """It cannot write its state, and ends when it could, before it tries again."""
-    give(gateway, "a.example\n", "b.example\nc.example\n")
-    before = versions(gateway)[1]
-    state = gateway.syncd.dir / "state/syncd"
+@contextlib.contextmanager
+def unwritable(state):
+    """syncd cannot write its state meanwhile."""
     owner = state.stat()
     os.chown(state, 0, 0)
     state.chmod(0o555)
-    saved = (state / "lists.json").read_text()
-    answer = gateway.request("syncd.list_rollback", list="a")["result"]
-    assert answer["version"] == before
-    wait_until(lambda: "state of lists cannot be written" in gateway.syncd.log(), "refused by the disk")
-    assert (state / "lists.json").read_text() == saved
-    state.chmod(0o755)
-    os.chown(state, owner.st_uid, owner.st_gid)
+    try:
+        yield
+    finally:
+        state.chmod(0o755)
+        os.chown(state, owner.st_uid, owner.st_gid)
+
+
+def kept(gateway):
+    """What is on the disk of the list a."""
+    return json.loads((gateway.syncd.dir / "state/syncd/lists.json").read_text())["lists"]["a"]
+
+
+def test_rollback_and_release_that_were_answered_are_kept_though_syncd_is_killed_at_once(gateway):
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    newest, before = versions(gateway)
+    for _ in range(3):
+        answer = gateway.request("syncd.list_rollback", list="a")["result"]
+        gateway.syncd.kill()
+        assert (kept(gateway)["pin"], kept(gateway)["pinned_at"]) == (before, answer["pinned_at"])
+        gateway.syncd.start()
+        gateway.wait_list("a", version=before, pinned_at=answer["pinned_at"], count=1)
+        gateway.request("syncd.list_release", list="a")
+        gateway.syncd.kill()
+        assert "pin" not in kept(gateway)
+        gateway.syncd.start()
+        gateway.wait_list("a", version=newest, pinned_at=None, count=2)
+
+
+def test_rollback_that_cannot_be_saved_is_not_answered_well_nor_in_force_until_it_is(gateway):
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    before = versions(gateway)[1]
+    with unwritable(gateway.syncd.dir / "state/syncd"):
+        assert gateway.request("syncd.list_rollback", list="a")["result"]["code"] == "not_saved"
+        assert gateway.blocked("a.example", "b.example") == [set(), {"a"}]
+        assert "pin" not in kept(gateway)
+    gateway.expect([{"a"}, set()], "a.example", "b.example")
+    assert kept(gateway)["pin"] == before
+
+
+def test_rollback_is_kept_though_syncd_stops_before_it_could_save_it(gateway):
+    """It cannot write its state, and ends when it could, before it tries again."""
+    give(gateway, "a.example\n", "b.example\nc.example\n")
+    before = versions(gateway)[1]
+    with unwritable(gateway.syncd.dir / "state/syncd"):
+        assert gateway.request("syncd.list_rollback", list="a")["result"]["code"] == "not_saved"
+        assert "pin" not in kept(gateway)
     gateway.syncd.stop()
     gateway.syncd.start()
-    gateway.wait_list("a", version=before, pinned_at=answer["pinned_at"], count=1)
+    at = gateway.wait_list("a", version=before, count=1)["pinned_at"]
     gateway.expect([{"a"}, set()], "a.example", "b.example")
+    assert at == kept(gateway)["pinned_at"]
 
 
 def test_rollback_twice_goes_two_back_and_a_version_can_be_named(gateway):
