@@ -158,6 +158,18 @@ def test_mail_names_the_appeal_and_gathers_what_waits(notified, proxyd, closing,
     assert len(server.letters) == 1
 
 
+@pytest.mark.parametrize("before, whole", [(296, True), (297, False), (298, False), (299, False)])
+def test_an_appeals_reason_is_cut_in_mail_between_characters(notified, proxyd, closing, context, before, whole):
+    """300 bytes of it are told; a character of four that does not fit goes."""
+    _, owner = notified
+    server = closing(Mail(context, implicit=True))
+    put(owner, mail=mail(server, "tls"))
+    post_appeal(proxyd, 1, "x" * before + "\U0001f600 and more")
+    wait_until(lambda: server.letters, "a letter")
+    want = "New appeal of phone: a1.example: " + "x" * before + "\U0001f600" * whole
+    assert want in server.letters[0][2].get_content().splitlines()
+
+
 def test_alarm_is_told_and_what_is_switched_off_is_not(notified, redis, place, proxyd, closing):
     _, owner = notified
     web = closing(Web())
