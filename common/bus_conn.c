@@ -282,6 +282,7 @@ static void handle_reply(struct bus_conn *c, const redisReply *r)
 	struct command *cmd;
 
 	if (c->up && c->conf.subscribing) {
+		c->has_answered = true;
 		handle_push(c, r);
 		return;
 	}
@@ -289,6 +290,7 @@ static void handle_reply(struct bus_conn *c, const redisReply *r)
 		distrust(c, "an answer nobody asked for");
 		return;
 	}
+	c->has_answered |= c->up;
 	cmd = container_of(c->pending.next, struct command, node);
 	list_remove(&cmd->node);
 	c->pending_count--;
@@ -360,6 +362,7 @@ static void set_up(struct bus_conn *c)
 	c->up = true;
 	c->connects++;
 	c->good_ticks = 0;
+	c->has_answered = false;
 	c->backoff_ms = BACKOFF_MAX_MS;
 	if (!c->is_suspect)
 		trust(c);
@@ -499,10 +502,13 @@ static void on_watchdog(struct timer *t)
 	struct bus_conn *c = t->data;
 	bool due = !c->up || !list_is_empty(&c->pending) || c->pinging;
 
-	if (c->is_suspect && c->up && ++c->good_ticks >= TRUST_TICKS)
+	if (c->is_suspect && c->up && c->has_answered && ++c->good_ticks >= TRUST_TICKS)
 		trust(c);
 	if (due && ++c->silent_ticks >= DEADLINE_TICKS) {
-		give_up(c, "no answer for 2 s");
+		if (c->has_answered)
+			give_up(c, "no answer for 2 s");
+		else
+			distrust(c, "no answer for 2 s");
 		return;
 	}
 	if (!due && ++c->idle_ticks >= PING_TICKS) {

@@ -13,10 +13,10 @@
  * reconnects for ever (50 ms doubling to 2 s, with jitter) and has its own deadline: a server that
  * sends nothing for 2 s while an answer is due is given up, and so is one whose reply is larger
  * than 128 MiB. It pings when idle.
- * One that was up and ended for what it said (no reply of the protocol, or not asked for) is come
- * back to at the slowest pace, and logged once, until it has lasted for 5 s.
- * A server that refuses to write because it follows another (READONLY) is given up too: what has
- * its address may be another server the next time.
+ * One that was up and ended for what it said (no reply of the protocol, or not asked for, or none
+ * at all since it greeted) is come back to at the slowest pace, and logged once, until it has
+ * lasted for 5 s. A server that refuses to write because it follows another (READONLY) is given up
+ * too: what has its address may be another server the next time.
  */
 struct bus_conn;
 struct bus_link;
@@ -55,6 +55,7 @@ struct bus_conn {
 	bool up, pinging, closing, reported;
 	bool overflowed;     /* it ended for a reply that was too large */
 	bool is_suspect;     /* it ended for what it said, and has not lasted since */
+	bool has_answered;   /* anything since it is up */
 	unsigned good_ticks; /* of the watchdog, while it is suspect and up */
 	uint64_t connects, failures;
 };

@@ -100,6 +100,16 @@ def test_one_that_speaks_garbage_is_come_back_to_slowly_and_told_of_once(sentine
     wait_until(lambda: apid.text().count(found) == 2, "it is believed again", 60)
 
 
+def test_one_that_greets_and_then_is_silent_is_told_of_once(sentinels, probe):
+    """Each time it is come back to."""
+    wrong = sentinels[0]
+    wrong.says = None
+    apid = probe("apid", "unix:/nowhere", sentinels=[s.where for s in sentinels])
+    wait_until(lambda: len(wrong.came) >= 3, "it is come back to", 60)
+    lost, found = ("bus: %s name=sentinel-%s" % (what, wrong.where) for what in ("connection lost", "connected"))
+    assert apid.text().count(lost) == 1 and apid.text().count(found) == 1
+
+
 def test_sentinels_that_are_at_odds_lead_nobody_from_a_master_that_works(servers, sentinels, apid):
     ours, other = servers
     sentinels[0].says, sentinels[1].says = says(other, 9), None
