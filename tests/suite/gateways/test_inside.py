@@ -15,7 +15,7 @@ from support.wait import wait_until
 
 UID = apidlib.UID
 GUIDE = (ROOT / "deploy/doc/gateways.md").read_text()
-CONF, ACL, TUNNEL = re.findall(r"^```\w+\n(.*?)^```", GUIDE, re.S | re.M)
+CONF, _, ACL, TUNNEL = re.findall(r"^```\w+\n(.*?)^```", GUIDE, re.S | re.M)
 
 
 class Machine:
