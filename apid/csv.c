@@ -112,11 +112,19 @@ int csv_parse(const char *text, size_t len,
 	return status;
 }
 
-/* Also behind apostrophes, so that one more or less can be told. */
+/* Also behind apostrophes, so that one more or less can be told; and their wide forms (U+FF1D,
+ * FF0B, FF0D, FF20), which spreadsheets of East Asia take, too. */
 static bool is_formula(const char *text)
 {
+	static const char *const wide[] = { "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
+		"\xef\xbc\xa0" };
+
 	text += strspn(text, "'");
-	return *text && strchr("=+-@\t\r", *text);
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		if (!strncmp(text, wide[i], strlen(wide[i])))
+			return true;
+	}
+	return *text && strchr("=+-@\t\r\n", *text);
 }
 
 const char *csv_unguard(const char *cell)

@@ -26,7 +26,8 @@ int csv_parse(const char *text, size_t len,
 
 /*
  * Appends a cell, quoted where it must be. What spreadsheets would take for a formula (it begins
- * with = + - @, a tab or a return) gets an apostrophe before it, which csv_unguard takes off again.
+ * with = + - @, also a wide one, a tab or an end of a line) gets an apostrophe before it, which
+ * csv_unguard takes off again.
  */
 void csv_append(struct buf *out, const char *text);
 const char *csv_unguard(const char *cell);

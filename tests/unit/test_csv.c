@@ -93,7 +93,20 @@ static void test_what_is_written_is_read_as_it_was_and_is_no_formula(void)
 			STR_IS(seen, want);
 		buf_fini(&out);
 	}
+	static const char *const others[] = { "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		struct buf out;
+
+		buf_init(&out, 0);
+		csv_append(&out, others[i]);
+		buf_append_byte(&out, '\0');
+		OK(!strncmp((char *)out.data, "\"'", 2));
+		buf_fini(&out);
+	}
 	STR_IS(csv_unguard("'=1"), "=1");
+	STR_IS(csv_unguard("'\n=1"), "\n=1");
+	STR_IS(csv_unguard("'\uff1d1"), "\uff1d1");
+	STR_IS(csv_unguard("'\uff1e1"), "'\uff1e1");
 	STR_IS(csv_unguard("'a"), "'a");
 	STR_IS(csv_unguard("''=1"), "'=1");
 }
