@@ -114,6 +114,16 @@ const char *cookie_find(const struct http_head *head, const char *name, size_t *
 	return NULL;
 }
 
+void session_brought(const struct call *c, char hash[static 2 * DIGEST_LEN + 1])
+{
+	const struct http_head *head = exchange_head(&c->x);
+	size_t len;
+	const char *value = head ? cookie_find(head, SESSION_COOKIE, &len) : NULL;
+
+	if (!value || session_hash(c->api, value, len, hash))
+		hash[0] = '\0';
+}
+
 static void touch(struct call *c, struct session *s, int64_t now)
 {
 	struct db_batch *b;

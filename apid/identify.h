@@ -36,6 +36,8 @@ int token_make(
 #define SESSION_VALUE (2 * BASE64URL_TEXT + 2)
 int session_make(const struct secret *s, char value[static SESSION_VALUE],
 	char hash[static 2 * DIGEST_LEN + 1]);
+/* The hash of the session whose cookie came with the call, which may be over; "" = none came. */
+void session_brought(const struct call *c, char hash[static 2 * DIGEST_LEN + 1]);
 /* X-CSRF-Token of the session with that hash. */
 int session_csrf(const struct secret *s, const char *hash, char out[static BASE64URL_TEXT + 1]);
 /* Set-Cookie; value NULL: takes it away. out has 256 bytes. */

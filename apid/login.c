@@ -90,6 +90,9 @@ static void add_session(struct login *l, struct db_batch *b)
 	text[n] = '\0';
 	db_add(b, "DELETE FROM sessions WHERE seen_at < ? OR created_at < ?", "ii",
 		now - c->api->session_idle_ms, now - c->api->session_max_ms);
+	/* The browser has another cookie now. */
+	if (l->brought[0])
+		db_add(b, "DELETE FROM sessions WHERE hash = ?", "s", l->brought);
 	/* Of one account; the one that was idle longest goes. */
 	db_add(b,
 		"DELETE FROM sessions WHERE admin = ? AND hash NOT IN (SELECT hash FROM (SELECT "

@@ -13,6 +13,7 @@ struct login {
 	char checked[64];	 /* the hash that the password was right for */
 	char value[256];	 /* of the cookie, once it is made */
 	char hash[2 * DIGEST_LEN + 1];
+	char brought[2 * DIGEST_LEN + 1]; /* the session that the new one replaces; "" = none */
 	char known[BASE64URL_TEXT +
 		   1]; /* number of a browser that logged in before; "" = it did not */
 	size_t row;    /* statement */

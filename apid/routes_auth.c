@@ -209,6 +209,7 @@ static void handle_login(struct call *c)
 		return;
 	}
 	known_find(c, l->user, l->known);
+	session_brought(c, l->brought);
 	wait = is_locked(l);
 	if (wait) {
 		call_problem_later(c, 429, "too many failed logins", wait);

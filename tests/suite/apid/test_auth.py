@@ -97,6 +97,19 @@ def test_login_gives_a_session_that_was_not_there_before(owner, apid):
     assert old.login()[0] == 200 and not old.cookie.startswith("AAAA")
 
 
+def test_a_login_ends_the_session_that_the_browser_had(owner, apid):
+    """Its cookie is replaced: nobody could log out of it. Another account's goes as well, other browsers' stay."""
+    assert owner.post("/api/v1/admins", {"name": "otto", "password": PASSWORD, "role": "viewer"})[0] == 201
+    elsewhere, browser, old = apid.client(OWNER, PASSWORD), apid.client(OWNER, PASSWORD), apid.client()
+    assert browser.login(OWNER, "a wrong one")[0] == 401
+    for user in (OWNER, "otto"):
+        old.cookie = browser.cookie
+        assert old.get("/auth/me")[0] == 200
+        assert browser.login(user)[0] == 200 and browser.get("/auth/me")[1]["name"] == user
+        assert old.get("/auth/me")[0] == 401
+    assert elsewhere.get("/auth/me")[0] == owner.get("/auth/me")[0] == 200
+
+
 def test_a_change_needs_the_token_of_this_session(owner, apid):
     other = apid.client(OWNER, PASSWORD)
     body = {"name": "Kids"}
