@@ -22,6 +22,7 @@ static const struct {
 	{ AF_INET, { 224 }, 4 },		      /* multicast */
 	{ AF_INET, { 240 }, 4 },		      /* reserved, broadcast */
 	{ AF_INET6, { 0 }, 96 },		      /* unspecified, loopback, IPv4-compatible */
+	{ AF_INET6, { [8] = 0xff, 0xff }, 96 },	      /* SIIT, RFC 2765 */
 	{ AF_INET6, { 0x00, 0x64, 0xff, 0x9b }, 32 }, /* NAT64, both prefixes */
 	{ AF_INET6, { 0x20, 0x02 }, 16 },	      /* 6to4 */
 	{ AF_INET6, { 0x20, 0x01, 0, 0 }, 32 },	      /* Teredo */

@@ -101,7 +101,8 @@ static bool covers(int (*add)(struct ranges *r), const char *text)
 static void test_what_gets_round_is_covered(void)
 {
 	static const char *const both[] = { "64:ff9b::a00:1", "64:ff9b::7f00:1", "64:ff9b::c0a8:1",
-		"64:ff9b:1::808:808", "2002:a00:1::", "2001::1", "::1", "::a00:1" };
+		"64:ff9b:1::808:808", "2002:a00:1::", "2001::1", "::1", "::a00:1",
+		"::ffff:0:a00:1" };
 	static const char *const local[] = { "127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1",
 		"255.255.255.255", "fe80::1", "ff02::1", "64:ff9b::808:808" };
 	static const char *const fine[] = { "8.8.8.8", "10.0.0.1", "2606:4700::1111", "fd09::2" };

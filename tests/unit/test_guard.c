@@ -35,8 +35,8 @@ static void test_special_addresses_are_refused_for_every_profile(void)
 {
 	static const char *const texts[] = { "0.0.0.0", "127.0.0.1", "127.9.9.9", "169.254.1.1",
 		"224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "::1", "::ffff:127.0.0.1",
-		"::7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "fe80::1",
-		"ff02::1" };
+		"::7f00:1", "::ffff:0:7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::1",
+		"2002:7f00:1::", "fe80::1", "ff02::1" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		OK(!is_allowed("full", texts[i]));

@@ -66,7 +66,7 @@ def test_connection_of_one_device_is_no_way_for_another(world):
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.9.0.1", LAN, "169.254.1.1", "::1", "fd77::5",
-                                    "::ffff:127.0.0.1", "64:ff9b::a4d:5", "2002:7f00:1::"])
+                                    "::ffff:127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::a4d:5", "2002:7f00:1::"])
 def test_name_that_is_rebound_leads_nowhere(world, inside):
     """A name that had an address of the Internet has one inside a moment later."""
     world.dns.names["rebind.test.example"] = [SITE]
