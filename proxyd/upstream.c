@@ -89,12 +89,32 @@ void upstream_write(struct exchange *x, const void *data, size_t len)
 		http_request_pause(x->req);
 }
 
+/* Without fields that are the head's (RFC 9110 6.5.1), where they were judged: a server may make
+ * one head of both. */
+static void end_request(struct exchange *x, const struct http_head *trailers)
+{
+	static const char *const heads[] = { "host", "authorization", "cookie", "range", "expect",
+		"max-forwards", "youtube-restrict", "accept-encoding", "content-encoding",
+		"content-type", "content-range" };
+	struct http_head kept;
+
+	if (http_head_copy(&kept, trailers)) {
+		http_client_end(x->client, NULL);
+		return;
+	}
+	http_head_strip_hop(&kept);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		http_head_remove(&kept, heads[i]);
+	http_client_end(x->client, &kept);
+	http_head_fini(&kept);
+}
+
 void upstream_end(struct exchange *x)
 {
 	if (x->relay)
 		stream_shutdown(x->relay);
 	else if (x->client && x->request_sent)
-		http_client_end(x->client, http_request_trailers(x->req));
+		end_request(x, http_request_trailers(x->req));
 }
 
 void upstream_resume(struct exchange *x)

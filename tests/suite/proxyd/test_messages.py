@@ -71,6 +71,17 @@ def test_body_that_does_not_wait_is_taken(client):
     assert r.status == 200
 
 
+@pytest.mark.parametrize("field", ["Host: blocked.example", "Upgrade: h2c", "Cookie: a=b", "YouTube-Restrict: None",
+                                   "Range: bytes=0-0"])
+def test_what_belongs_to_the_head_is_no_trailer(client, field):
+    """RFC 9110 6.5.1: a server may make one head of both, and the head alone was judged."""
+    c, origin, at = client
+    c.send("POST %s/echo HTTP/1.1\r\nHost: allowed.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "2\r\nhi\r\n0\r\n%s\r\nX-Sum: 7\r\n\r\n" % (at, field))
+    assert c.read().status == 200
+    assert origin.requests[-1].trailers == ["X-Sum: 7"]
+
+
 def test_early_hints_are_passed_on(client):
     c, origin, at = client
 
