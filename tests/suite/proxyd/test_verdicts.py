@@ -228,7 +228,7 @@ def test_gateway_is_out_of_reach(world, who, host):
     assert world.gw_connections() == before
 
 
-@pytest.mark.parametrize("host", ["[::1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]",
+@pytest.mark.parametrize("host", ["[::1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]",
                                   "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1]",
                                   "[ff02::1]", "[::]", "2130706433", "0x7f000001", "127.1", "0177.0.0.1"])
 def test_gateway_is_out_of_reach_in_other_spellings(world, host):
