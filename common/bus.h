@@ -118,6 +118,9 @@ int bus_subscribe(struct bus *b, enum bus_topic topic, enum bus_daemon owner,
 bool bus_topic_is_known(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* Is the mirror from Redis, of its current epoch, complete? (Needed for mass removals: W3.) */
 bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
+/* Has Redis said what it has of it: is it current, or is there none in Redis? Also true of a topic
+ * that nobody here follows. */
+bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* Generation of the mirror, 0 when unknown. */
 uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* The daemon enforces that generation from now on; published in its status at once. */

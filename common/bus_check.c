@@ -31,6 +31,7 @@ static void compare(struct mirror *m, const char *epoch, const redisReply *field
 
 	if (!field || !epoch[0]) {
 		m->current = false;
+		m->absent = true;
 		return;
 	}
 	if (field->type != REDIS_REPLY_STRING || !stamp_parse(field->str, field->len, &s)) {

@@ -257,6 +257,7 @@ void mirror_finish(struct mirror *m, const char *epoch, const struct stamp *stam
 	m->stamp = *stamp;
 	m->known = true;
 	m->current = m->live && m->bus->cmd.up;
+	m->absent = false;
 	m->changed = m->failed = false;
 	if (tell)
 		end_batch(m);
@@ -417,6 +418,13 @@ bool bus_topic_is_known(const struct bus *b, enum bus_topic topic, enum bus_daem
 bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
 {
 	return b->mirrors[topic][owner] && b->mirrors[topic][owner]->current;
+}
+
+bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	const struct mirror *m = b->mirrors[topic][owner];
+
+	return !m || m->current || m->absent;
 }
 
 uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)

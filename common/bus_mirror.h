@@ -39,6 +39,7 @@ struct mirror {
 	struct stamp stamp;	   /* of the records */
 	uint64_t applied;	   /* reported by the daemon */
 	bool known, live, current; /* live: its channel is subscribed */
+	bool absent;		   /* Redis has none of it, as it said since it is live */
 	bool failed;		   /* the last read failed: logged once */
 	bool lost;		   /* a change was not taken for want of memory: read again */
 	bool wanted;		   /* to be read when the reader is free */

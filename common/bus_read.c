@@ -141,6 +141,7 @@ static void on_first_gen(void *arg, const redisReply *r)
 		return;
 	if (r->type == REDIS_REPLY_NIL) {
 		m->current = false; /* unknown: the last good state stays */
+		m->absent = true;
 		sync_leave(m);
 		bus_soon(m->bus);
 	} else if (r->type == REDIS_REPLY_ERROR) {

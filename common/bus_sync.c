@@ -239,7 +239,7 @@ void bus_sync_on_down(struct bus *b)
 
 			if (!m)
 				continue;
-			m->current = m->wanted = false;
+			m->current = m->absent = m->wanted = false;
 			m->live = m->live && b->sub.up;
 			if (m->phase == MIRROR_SETTING || m->phase == MIRROR_REMOVING)
 				continue;

@@ -3,8 +3,11 @@
 #include "proxyd/path_reader.h"
 #include <string.h>
 
-#define SWEEP_MS  20000
+#define SWEEP_MS 20000
+/* Who publishes answers what a reader that begins tells of itself. */
 #define SETTLE_MS 1000
+/* Without all topics: then it is enough that they are not known. */
+#define SETTLE_MAX_MS 10000
 /* Packets that were let through just now may be in no table yet. */
 #define YOUNG_MS 5000
 
@@ -64,10 +67,11 @@ static void sweep(struct path_reader *r)
 		log_warning("connections not read error=%s", strerror(-err));
 }
 
+static const enum bus_daemon owners[] = { BUS_APID, BUS_SYNCD };
+
 /* What policy consists of, as far as it comes over the bus. */
 static uint64_t stamp_of(const struct bus *b)
 {
-	static const enum bus_daemon owners[] = { BUS_APID, BUS_SYNCD };
 	uint64_t stamp = 0;
 
 	for (int topic = 0; topic < BUS_TOPICS; topic++) {
@@ -75,6 +79,18 @@ static uint64_t stamp_of(const struct bus *b)
 			stamp = stamp * 31 + bus_topic_gen(b, (enum bus_topic)topic, owners[i]);
 	}
 	return stamp;
+}
+
+/* Is each generation of the stamp the one that Redis has? */
+static bool is_whole(const struct bus *b)
+{
+	for (int topic = 0; topic < BUS_TOPICS; topic++) {
+		for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
+			if (!bus_topic_is_answered(b, (enum bus_topic)topic, owners[i]))
+				return false;
+		}
+	}
+	return true;
 }
 
 /* Has Redis been asked for all that came from the disk? */
@@ -111,15 +127,23 @@ void path_policy_changed(struct path_reader *r)
 		path_judged_set(&r->judged, r->policy_stamp);
 }
 
-/* Was what passed before judged under this policy? Asked when topics have come in. */
+/* Was what passed before judged under this policy? Not asked before it is whole: a topic that is
+ * late would look like a change. */
 static void settle(struct path_reader *r, uint64_t now)
 {
-	if (r->is_settled || now - r->reading_since_ms < SETTLE_MS)
+	uint64_t reading_ms = now - r->reading_since_ms;
+	bool is_late = reading_ms >= SETTLE_MAX_MS;
+
+	if (r->is_settled || reading_ms < SETTLE_MS || (!is_late && !is_whole(r->p.d->bus)))
 		return;
 	r->is_settled = true;
 	r->policy_stamp = stamp_of(r->p.d->bus);
-	if (r->judged.on_disk != r->policy_stamp)
-		judge_strangers(r);
+	if (r->judged.on_disk == r->policy_stamp)
+		return;
+	/* Fail closed. */
+	if (is_late)
+		log_warning("policy is not known whole yet, it counts as changed");
+	judge_strangers(r);
 }
 
 /* Readings that are over, and the oldest of too many. */

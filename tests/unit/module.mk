@@ -99,7 +99,8 @@ UNIT_LIBS_shortage = $(WORDS_LIBS)
 UNITS += filter_head
 UNIT_SRCS_filter_head = $(BODY_SRCS) proxyd/filter_head.c proxyd/integrity.c proxyd/media_type.c
 UNIT_LIBS_filter_head = $(BODY_LIBS)
-UNITS += path_stream quic_initial
+UNITS += path_stream path_tidy quic_initial
+UNIT_SRCS_path_tidy = proxyd/path_tidy.c
 PATH_SRCS := $(addprefix proxyd/,client_hello.c path_packet.c path_quic.c path_store.c path_stream.c quic_initial.c server_hello.c \
 	target.c tls_message.c)
 UNIT_SRCS_path_stream = $(PATH_SRCS)

@@ -3,6 +3,8 @@
 import buslib
 import pytest
 
+from support.wait import wait_until
+
 
 def test_consumer_gets_what_the_owner_set(probe):
     apid, fwd = probe("apid"), probe("fwd")
@@ -88,6 +90,25 @@ def test_an_empty_topic_is_known_and_a_missing_one_is_not(probe):
     fwd.subscribe("devices", "apid")
     fwd.wait("batch", topic="devices", gen=gen, current=True)
     assert not fwd.ask("find", "find", topic="groups", owner="apid", id="")["known"]
+
+
+def test_of_a_topic_that_is_not_in_redis_that_is_known_while_redis_can_be_asked(probe, redis):
+    apid, fwd = probe("apid"), probe("fwd")
+    apid.replace("devices", {})
+
+    def answered():
+        return fwd.ask("find", "find", topic="groups", owner="apid", id="")["answered"]
+    assert answered()  # nobody follows it
+    redis.pause()
+    fwd.subscribe("groups", "apid")
+    assert not answered()
+    redis.resume()
+    wait_until(answered, "there is none")
+    apid.replace("groups", {})
+    fwd.wait("batch", topic="groups", current=True)
+    assert answered()
+    redis.kill()
+    wait_until(lambda: not answered(), "it is away")
 
 
 def test_secret_topic_reaches_its_reader_without_values_in_announcements(probe, redis):

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* When a reader that comes back cuts what passed before it (SPEC F9). Its parts are stand-ins. */
+#include "proxyd/path_reader.h"
+#include "tests/unit/tap.h"
+
+static struct {
+	uint64_t gen;
+	bool is_answered;
+} topics[BUS_TOPICS][BUS_DAEMONS];
+static unsigned sweeps;
+static uint64_t judged;
+
+uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	(void)b;
+	return topics[topic][owner].gen;
+}
+
+bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	(void)b;
+	return topics[topic][owner].is_answered;
+}
+
+bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	return bus_topic_is_answered(b, topic, owner);
+}
+
+int path_sweep_start(struct path_sweep *s, uv_loop_t *loop)
+{
+	(void)s, (void)loop;
+	sweeps++;
+	return 0;
+}
+
+void path_sweep_init(
+	struct path_sweep *s, void (*on_done)(void *arg, struct path_sweep *s), void *arg)
+{
+	hmap_init(&s->found, NULL);
+	s->on_done = on_done;
+	s->arg = arg;
+}
+
+void path_judged_set(struct path_judged *j, uint64_t stamp)
+{
+	(void)j;
+	judged = stamp;
+}
+
+void path_live_kill(struct path_live *l, const struct path_key *key)
+{
+	(void)l, (void)key;
+}
+
+void path_flows_each(
+	struct path_flows *fs, void (*on_each)(void *arg, struct path_flow *f), void *arg)
+{
+	(void)fs, (void)on_each, (void)arg;
+}
+
+void path_forget(struct path_reader *r, struct path_flow *f)
+{
+	(void)r, (void)f;
+}
+
+void path_end_reading(struct path_reader *r, struct path_flow *f)
+{
+	(void)r, (void)f;
+}
+
+void flows_judge(struct flows *fs)
+{
+	(void)fs;
+}
+
+/* ---- a reader that has begun to read ---- */
+
+static struct daemon daemon_of_all;
+static struct path_reader r;
+
+/* Whatever a former one judged; all topics were answered but websites'. */
+static void begin(uint64_t ms_ago)
+{
+	for (int t = 0; t < BUS_TOPICS; t++) {
+		for (int d = 0; d < BUS_DAEMONS; d++) {
+			topics[t][d].gen = 7;
+			topics[t][d].is_answered = true;
+		}
+	}
+	uv_loop_init(&daemon_of_all.loop);
+	r = (struct path_reader){ .p.d = &daemon_of_all, .flows.max = 100 };
+	list_init(&r.flows.readings);
+	path_tidy_init(&r);
+	r.swept_ms = uv_now(&daemon_of_all.loop);
+	r.reading_since_ms = uv_now(&daemon_of_all.loop) - ms_ago;
+	sweeps = 0;
+	judged = 0;
+}
+
+/* Under all that is known now. */
+static void was_judged_now(void)
+{
+	struct path_reader former = r;
+
+	path_policy_changed(&former);
+	r.judged.on_disk = former.policy_stamp;
+}
+
+static void end(void)
+{
+	hmap_fini(&r.sweep.found);
+	INT_IS(uv_loop_close(&daemon_of_all.loop), 0);
+}
+
+static void test_nothing_is_cut_under_the_policy_of_before(void)
+{
+	begin(1000);
+	was_judged_now();
+	path_tidy(&r);
+	OK(r.is_settled && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_what_passed_is_cut_when_policy_is_another_one(void)
+{
+	begin(1000);
+	was_judged_now();
+	topics[TOPIC_sni_block][BUS_APID].gen++;
+	path_tidy(&r);
+	OK(r.is_settled && r.strangers_due && sweeps);
+	end();
+}
+
+static void test_answers_to_a_reader_that_begins_are_no_change(void)
+{
+	begin(500);
+	topics[TOPIC_lists][BUS_SYNCD].gen++;
+	was_judged_now();
+	topics[TOPIC_lists][BUS_SYNCD].gen--;
+	path_tidy(&r);
+	OK(!r.is_settled);
+	topics[TOPIC_lists][BUS_SYNCD].gen++;
+	r.reading_since_ms -= 500;
+	path_tidy(&r);
+	OK(r.is_settled && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_topic_that_is_late_is_no_change(void)
+{
+	begin(9000);
+	was_judged_now();
+	topics[TOPIC_dns_records][BUS_APID].gen = 0;
+	topics[TOPIC_dns_records][BUS_APID].is_answered = false;
+	path_policy_changed(&r);
+	path_tidy(&r);
+	OK(!r.is_settled && !r.strangers_due && !sweeps && !judged);
+	topics[TOPIC_dns_records][BUS_APID].gen = 7;
+	topics[TOPIC_dns_records][BUS_APID].is_answered = true;
+	path_policy_changed(&r);
+	path_tidy(&r);
+	OK(r.is_settled && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_topic_that_is_late_and_another_one_is_a_change(void)
+{
+	begin(9000);
+	was_judged_now();
+	topics[TOPIC_sni_block][BUS_SYNCD].is_answered = false;
+	path_tidy(&r);
+	OK(!r.strangers_due);
+	topics[TOPIC_sni_block][BUS_SYNCD].gen = 8;
+	topics[TOPIC_sni_block][BUS_SYNCD].is_answered = true;
+	path_tidy(&r);
+	OK(r.strangers_due && sweeps);
+	end();
+}
+
+static void test_topic_that_does_not_come_closes(void)
+{
+	begin(10000);
+	was_judged_now();
+	topics[TOPIC_sni_block][BUS_APID].gen = 0;
+	topics[TOPIC_sni_block][BUS_APID].is_answered = false;
+	path_tidy(&r);
+	OK(r.is_settled && r.strangers_due && sweeps);
+	end();
+}
+
+static void test_without_redis_the_policy_on_disk_is_as_good(void)
+{
+	begin(10000);
+	was_judged_now();
+	for (int t = 0; t < BUS_TOPICS; t++)
+		topics[t][BUS_APID].is_answered = topics[t][BUS_SYNCD].is_answered = false;
+	path_tidy(&r);
+	OK(r.is_settled && !r.strangers_due && !sweeps);
+	end();
+}
+
+int main(void)
+{
+	TAP_RUN(test_nothing_is_cut_under_the_policy_of_before);
+	TAP_RUN(test_what_passed_is_cut_when_policy_is_another_one);
+	TAP_RUN(test_answers_to_a_reader_that_begins_are_no_change);
+	TAP_RUN(test_topic_that_is_late_is_no_change);
+	TAP_RUN(test_topic_that_is_late_and_another_one_is_a_change);
+	TAP_RUN(test_topic_that_does_not_come_closes);
+	TAP_RUN(test_without_redis_the_policy_on_disk_is_as_good);
+	return tap_done();
+}
