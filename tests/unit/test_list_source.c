@@ -149,7 +149,7 @@ static void give(struct list_source *s, const char *text)
 static bool takes(enum list_take_from from, const char *text)
 {
 	return taking && taking->from == from && taking->text.len == strlen(text) &&
-	       !memcmp(taking->text.data, text, strlen(text));
+	       (!*text || !memcmp(taking->text.data, text, strlen(text)));
 }
 
 /* As its timer does when it is due; ms: not before, 0 = it is not set. */
