@@ -243,6 +243,8 @@ static void on_master(void *arg, const char *server)
 	bus_conn_set_server(&b->cmd, copy);
 	bus_conn_set_server(&b->sub, copy);
 	free(old);
+	if (b->on_server)
+		b->on_server(b->on_server_arg);
 }
 
 static bool is_master_allowed(void *arg, const char *server)
@@ -283,6 +285,17 @@ static int open_sentinels(struct bus *b, const struct conf_shared *conf)
 	bus_ref(b);
 	b->sentinels = bus_sentinels_open(b->loop, &sentinels, &ops, b);
 	return b->sentinels ? 0 : -ENOMEM;
+}
+
+const char *bus_server(const struct bus *b)
+{
+	return b->server;
+}
+
+void bus_watch_server(struct bus *b, void (*on_server)(void *arg), void *arg)
+{
+	b->on_server = on_server;
+	b->on_server_arg = arg;
 }
 
 /* ---- life ---- */

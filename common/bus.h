@@ -91,6 +91,11 @@ bool bus_serves_tunnel(const struct bus *b, const char *tunnel);
  * callback. */
 void bus_close(struct bus *b);
 bool bus_is_connected(const struct bus *b);
+/* The server in use, unix:PATH or tcp:ADDRESS:PORT: the configured one, or the master by the
+ * Sentinels' word (NULL: not known yet). It stays until the next. */
+const char *bus_server(const struct bus *b);
+/* Tells one watcher that the Sentinels have named another. */
+void bus_watch_server(struct bus *b, void (*on_server)(void *arg), void *arg);
 
 /* ---- state, consumer side ---- */
 

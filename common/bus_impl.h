@@ -144,7 +144,9 @@ struct bus_blobs;
 struct bus {
 	uv_loop_t *loop;
 	enum bus_daemon self;
-	char *server; /* with Sentinels NULL until one has named the master */
+	char *server;		      /* with Sentinels NULL until one has named the master */
+	void (*on_server)(void *arg); /* there is another; NULL: nobody watches */
+	void *on_server_arg;
 	char *password, *state_dir, *cache_dir;
 	const struct conf_shared *conf; /* outlives it */
 	char gateway[17];

@@ -212,6 +212,23 @@ static void on_refusal(void *arg, const struct refusal *r)
 		bus_event_send(f->daemon->bus, EVENT_fwd_count, json);
 }
 
+static void add_store(struct ruleset_options *o, const char *where)
+{
+	if (o->store_count < STORES_MAX && !endpoint_parse(where, &o->stores[o->store_count]))
+		o->store_count++;
+}
+
+/* Where proxyd's bus is: the server in use, and the Sentinels that name it. */
+static void add_stores(struct ruleset_options *o, const struct fwd *f)
+{
+	const struct conf_strings *sentinels = &f->conf->shared.redis_sentinels;
+	const char *server = bus_server(f->daemon->bus);
+	if (server && !strncmp(server, "tcp:", 4))
+		add_store(o, server + 4);
+	for (size_t i = 0; i < sentinels->n; i++)
+		add_store(o, sentinels->v[i]);
+}
+
 static struct ruleset_options make_options(const struct fwd *f, const struct fwd_conf *conf)
 {
 	struct ruleset_options o = { .intercept = conf->intercept,
@@ -224,9 +241,7 @@ static struct ruleset_options make_options(const struct fwd *f, const struct fwd
 		.resolver = conf->resolver,
 		.mark_shift = (unsigned)conf->mark_shift,
 		.path_queue = (uint16_t)f->conf->path_queue };
-	const char *redis = conf->shared.redis;
-	if (!strncmp(redis, "tcp:", 4))
-		endpoint_parse(redis + 4, &o.redis);
+	add_stores(&o, f);
 	/* The configuration was checked; a user that went since has no connections. */
 	if (*conf->proxyd_user)
 		fwd_find_uid(conf->proxyd_user, &o.proxyd_uid);
@@ -315,6 +330,24 @@ static int start_parts(struct fwd *f)
 	return err ? err : fwd_settle(f);
 }
 
+/* Of what runs: tunnels and the shift of marks stay. */
+static void reconfigure(struct fwd *f, const struct fwd_conf *conf)
+{
+	struct ruleset_options options = make_options(f, conf);
+	options.mark_shift = f->firewall.options.mark_shift;
+	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
+		f->due |= DUE_CONF;
+	take_path(f);
+}
+
+/* Redis is elsewhere, and proxyd is to reach it there, too. */
+static void on_server(void *arg)
+{
+	struct fwd *f = arg;
+	reconfigure(f, f->conf);
+	fwd_schedule(f);
+}
+
 static int start(struct daemon *d)
 {
 	struct fwd *f = calloc(1, sizeof(*f));
@@ -332,6 +365,7 @@ static int start(struct daemon *d)
 	if (err)
 		return err;
 	f->started = true;
+	bus_watch_server(d->bus, on_server, f);
 	err = start_parts(f);
 	if (err)
 		log_error("start failed error=%s", strerror(-err));
@@ -346,11 +380,7 @@ static void reload(struct daemon *d, void *next)
 	/* Tunnels are taken at a start; rules stay meanwhile. */
 	const struct fwd_conf *conf = next;
 	f->path_wanted = conf->path && conf->intercept;
-	struct ruleset_options options = make_options(f, conf);
-	options.mark_shift = f->firewall.options.mark_shift;
-	if (firewall_set_conf(&f->firewall, &f->conf->shared, &options))
-		f->due |= DUE_CONF;
-	take_path(f);
+	reconfigure(f, conf);
 	firewall_distrust(&f->firewall);
 	/* A former run's rules may be kept for a while, or a transaction fail. */
 	daemon_reload_late(d);
@@ -365,6 +395,7 @@ static void stop(struct daemon *d)
 	if (!f || !f->started)
 		return;
 	f->closing = true;
+	bus_watch_server(d->bus, NULL, NULL);
 	fwd_bus_stop(f);
 	networks_close(&f->networks);
 	drift_close(&f->drift);

@@ -6,8 +6,6 @@
 
 static void rule_allow_to(struct rule_writer *r, const struct endpoint *to, uint8_t protocol)
 {
-	if (!to->port)
-		return;
 	rule_begin(r, "output_proxyd");
 	match_daddr(r, to->addr.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6, to->addr.bytes);
 	match_dport(r, protocol, to->port);
@@ -33,9 +31,12 @@ static void write_guard(struct rule_writer *r, const struct ruleset_options *o)
 	match_ct_state(r, CT_ESTABLISHED);
 	do_accept(r);
 	rule_end(r);
-	rule_allow_to(r, &o->resolver, IPPROTO_UDP);
-	rule_allow_to(r, &o->resolver, IPPROTO_TCP);
-	rule_allow_to(r, &o->redis, IPPROTO_TCP);
+	if (o->resolver.port) {
+		rule_allow_to(r, &o->resolver, IPPROTO_UDP);
+		rule_allow_to(r, &o->resolver, IPPROTO_TCP);
+	}
+	for (size_t i = 0; i < o->store_count; i++)
+		rule_allow_to(r, &o->stores[i], IPPROTO_TCP);
 	rule_begin(r, "output_proxyd");
 	match_local(r);
 	end_guarded(r);

@@ -21,6 +21,8 @@ enum path_queue_kind {
 	PATH_QUEUE_TARGET, /* the target NFQUEUE through nft_compat */
 };
 
+enum { STORES_MAX = 16 };
+
 struct ruleset_options {
 	bool intercept; /* ports 80 and 443 go to proxyd */
 	bool masquerade;
@@ -30,8 +32,10 @@ struct ruleset_options {
 	uint16_t http_port, tls_port; /* of proxyd, where intercepted connections go */
 	uint32_t proxyd_uid;	      /* whose connections the output guard limits; 0: no guard */
 	struct endpoint resolver;     /* dnsd's system listener, which proxyd may ask */
-	struct endpoint redis;	      /* port 0: not over TCP */
-	unsigned mark_shift;	      /* marks.h */
+	struct endpoint
+		stores[STORES_MAX]; /* Redis and its Sentinels over TCP, which it may reach too */
+	size_t store_count;
+	unsigned mark_shift; /* marks.h */
 	bool path; /* new flows of HTTPS and QUIC are judged in their path (rules_path.c) */
 	enum path_queue_kind path_kind; /* NONE: such flows are refused */
 	uint16_t path_queue;

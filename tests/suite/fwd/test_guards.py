@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from fwdclients import CONNECT, connect_as
 from support.network import GATEWAY, LAN, LAN_GATEWAY, SITE, TUNNEL, UPLINK, UPLINK_PEER
 from support.wait import wait_until
 from table import WHO
@@ -106,29 +107,6 @@ def _connect_as(world, who, address):
 
 
 # ---- proxyd's user ----
-
-CONNECT = """
-import json, socket, sys
-out = []
-for address, protocol, port in json.loads(sys.argv[1]):
-    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
-                      socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
-    s.settimeout(5)
-    try:
-        s.connect((address, port))
-        if protocol == "udp":
-            s.send(b"x"); s.recv(100)
-        out.append("answer")
-    except OSError as error:
-        out.append(type(error).__name__)
-print(json.dumps(out))
-"""
-
-
-def connect_as(world, uid, *targets):
-    return json.loads(world.gw.run("setpriv", "--reuid", str(uid), "--clear-groups", PYTHON, "-c",
-                                   CONNECT, json.dumps(targets)))
-
 
 def test_proxyd_connects_to_the_internet_and_the_lan(world):
     """F14; whether the device may is proxyd's own check."""

@@ -135,13 +135,13 @@ class World(Network):
                                                      for a in w.address.values()}))
         self.respond(self.gw, "gw", ",".join(map(str, GATEWAY_PORTS)), ["0.0.0.0", "::"])
 
-    def configure(self, intercept, more=""):
+    def configure(self, intercept, more="", bus=""):
         conf = self.dir / "culvert.conf"
         conf.write_text("[culvert]\nstate_dir = %s/state\ncache_dir = %s/cache\n"
-                        "[bus]\nredis = unix:%s\n"
+                        "[bus]\nredis = unix:%s\n%s"
                         "[tunnel mitm]\ninterface = wgT\naddresses = %s/24, %s/64\n"
                         "[fwd]\nuser = %d\nredis_password_file = %s\nintercept = %s\nproxyd_user = %d\n%s" % (
-                            self.dir, self.dir, self.redis.socket, GATEWAY[4], GATEWAY[6], UID,
+                            self.dir, self.dir, self.redis.socket, bus, GATEWAY[4], GATEWAY[6], UID,
                             self.redis.password_file("fwd", UID), "yes" if intercept else "no", PROXYD_UID,
                             more))
         self.fwd = Daemon("fwd", conf, self.dir / "fwd.log", self.gw)

@@ -25,13 +25,18 @@ def acl(kind, gateways=()):
     return re.sub(r"@PASSWORD_([\w.-]+)@", r"secret-\1", text)
 
 
+def _on(host, *argv):
+    """host: one of net.Network's, or this machine."""
+    return host.argv(*argv) if host else list(argv)
+
+
 class Server(Redis):
     """One of the servers; after a restart it is what the Sentinels made of it."""
 
-    def __init__(self, directory, master=None, address="127.0.0.1", gateways=()):
+    def __init__(self, directory, master=None, address="127.0.0.1", gateways=(), host=None):
         directory.mkdir()
         super().__init__(directory)
-        self.port = free_port()
+        self.port, self.host = free_port(), host
         root = "user root on >root ~* &* +@all\n"
         self.acl.write_text(acl("replicated", gateways) + root)
         self.conf = directory / "redis.conf"
@@ -43,7 +48,7 @@ class Server(Redis):
             (f"replicaof {address} {master.port}\n" if master else ""))
 
     def _command(self):
-        return ["redis-server", self.conf]
+        return _on(self.host, "redis-server", self.conf)
 
     def role(self):
         return self("ROLE")[0]
@@ -53,8 +58,9 @@ class Server(Redis):
 
 
 class Sentinel:
-    def __init__(self, directory, master, quorum, address="127.0.0.1", gateways=()):
+    def __init__(self, directory, master, quorum, address="127.0.0.1", gateways=(), host=None):
         directory.mkdir()
+        self.host = host
         self.dir, self.port, self.process, self.address = directory, free_port(), None, address
         self.where = f"{address}:{self.port}"
         (directory / "users.acl").write_text(acl("sentinel", gateways) + "user root on >root ~* &* +@all\n")
@@ -68,7 +74,8 @@ class Sentinel:
 
     def start(self):
         with (self.dir / "sentinel.log").open("a") as log:
-            self.process = subprocess.Popen(["redis-server", str(self.dir / "sentinel.conf"), "--sentinel"], stdout=log)
+            self.process = subprocess.Popen(_on(self.host, "redis-server", str(self.dir / "sentinel.conf"), "--sentinel"),
+                                            stdout=log)
         return self
 
     def __call__(self, *command):
