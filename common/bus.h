@@ -130,6 +130,8 @@ bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_d
 uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* The daemon enforces that generation from now on; published in its status at once. */
 void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owner, uint64_t gen);
+/* Is that what the mirror has? Also true of a topic that nobody here follows. */
+bool bus_topic_is_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
 /* JSON text of one mirrored record, NULL when there is none; valid until the loop's next turn. */
 const char *bus_topic_find(
 	const struct bus *b, enum bus_topic topic, enum bus_daemon owner, const char *id);

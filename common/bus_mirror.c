@@ -432,6 +432,13 @@ uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemo
 	return b->mirrors[topic][owner] ? b->mirrors[topic][owner]->stamp.gen : 0;
 }
 
+bool bus_topic_is_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	const struct mirror *m = b->mirrors[topic][owner];
+
+	return !m || m->applied == m->stamp.gen;
+}
+
 void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)
 {
 	struct mirror *m = b->mirrors[topic][owner];

@@ -81,12 +81,14 @@ static uint64_t stamp_of(const struct bus *b)
 	return stamp;
 }
 
-/* Is each generation of the stamp the one that Redis has? */
-static bool is_whole(const struct bus *b)
+typedef bool topic_check(const struct bus *b, enum bus_topic topic, enum bus_daemon owner);
+
+/* Is it so of each generation of the stamp? */
+static bool is_of_all(const struct bus *b, topic_check *check)
 {
 	for (int topic = 0; topic < BUS_TOPICS; topic++) {
 		for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
-			if (!bus_topic_is_answered(b, (enum bus_topic)topic, owners[i]))
+			if (!check(b, (enum bus_topic)topic, owners[i]))
 				return false;
 		}
 	}
@@ -134,7 +136,8 @@ static void settle(struct path_reader *r, uint64_t now)
 	uint64_t reading_ms = now - r->reading_since_ms;
 	bool is_late = reading_ms >= SETTLE_MAX_MS;
 
-	if (r->is_settled || reading_ms < SETTLE_MS || (!is_late && !is_whole(r->p.d->bus)))
+	if (r->is_settled || reading_ms < SETTLE_MS ||
+		(!is_late && !is_of_all(r->p.d->bus, bus_topic_is_answered)))
 		return;
 	r->is_settled = true;
 	r->policy_stamp = stamp_of(r->p.d->bus);
@@ -144,6 +147,19 @@ static void settle(struct path_reader *r, uint64_t now)
 	if (is_late)
 		log_warning("policy is not known whole yet, it counts as changed");
 	judge_strangers(r);
+}
+
+/* What judges nothing, as the counts of lists, changes generations too: the next reader is not to
+ * take that for another policy. Nothing is noted before it is in force. */
+static void note_generations(struct path_reader *r)
+{
+	uint64_t stamp = stamp_of(r->p.d->bus);
+
+	if (!r->is_settled || r->strangers_due || stamp == r->policy_stamp ||
+		!is_of_all(r->p.d->bus, bus_topic_is_applied))
+		return;
+	r->policy_stamp = stamp;
+	path_judged_set(&r->judged, stamp);
 }
 
 /* Readings that are over, and the oldest of too many. */
@@ -167,6 +183,7 @@ void path_tidy(struct path_reader *r)
 
 	end_readings(r);
 	settle(r, now);
+	note_generations(r);
 	if (r->strangers_due || now - r->swept_ms > (is_full ? SWEEP_MS / 10 : SWEEP_MS))
 		sweep(r);
 }

@@ -5,7 +5,7 @@
 
 static struct {
 	uint64_t gen;
-	bool is_answered;
+	bool is_answered, is_loading;
 } topics[BUS_TOPICS][BUS_DAEMONS];
 static unsigned sweeps;
 static uint64_t judged;
@@ -20,6 +20,12 @@ bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_d
 {
 	(void)b;
 	return topics[topic][owner].is_answered;
+}
+
+bool bus_topic_is_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
+{
+	(void)b;
+	return !topics[topic][owner].is_loading;
 }
 
 bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
@@ -86,6 +92,7 @@ static void begin(uint64_t ms_ago)
 		for (int d = 0; d < BUS_DAEMONS; d++) {
 			topics[t][d].gen = 7;
 			topics[t][d].is_answered = true;
+			topics[t][d].is_loading = false;
 		}
 	}
 	uv_loop_init(&daemon_of_all.loop);
@@ -119,6 +126,32 @@ static void test_nothing_is_cut_under_the_policy_of_before(void)
 	was_judged_now();
 	path_tidy(&r);
 	OK(r.is_settled && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_counts_of_a_list_are_no_other_policy_for_the_next_reader(void)
+{
+	begin(1000);
+	was_judged_now();
+	path_tidy(&r);
+	topics[TOPIC_lists][BUS_SYNCD].gen++;
+	path_tidy(&r);
+	OK(judged && judged == r.policy_stamp && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_what_is_not_in_force_yet_is_not_noted(void)
+{
+	begin(1000);
+	was_judged_now();
+	path_tidy(&r);
+	topics[TOPIC_domainset][BUS_SYNCD].gen++;
+	topics[TOPIC_domainset][BUS_SYNCD].is_loading = true;
+	path_tidy(&r);
+	OK(!judged);
+	topics[TOPIC_domainset][BUS_SYNCD].is_loading = false;
+	path_tidy(&r);
+	OK(judged);
 	end();
 }
 
@@ -203,6 +236,8 @@ static void test_without_redis_the_policy_on_disk_is_as_good(void)
 int main(void)
 {
 	TAP_RUN(test_nothing_is_cut_under_the_policy_of_before);
+	TAP_RUN(test_counts_of_a_list_are_no_other_policy_for_the_next_reader);
+	TAP_RUN(test_what_is_not_in_force_yet_is_not_noted);
 	TAP_RUN(test_what_passed_is_cut_when_policy_is_another_one);
 	TAP_RUN(test_answers_to_a_reader_that_begins_are_no_change);
 	TAP_RUN(test_topic_that_is_late_is_no_change);
