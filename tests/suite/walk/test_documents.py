@@ -20,7 +20,7 @@ class Block:
     """Commands as somebody types them."""
 
     def __init__(self, document, line, note, text):
-        self.name = "%s:%d" % (document, line)
+        self.document, self.name = document, "%s:%d" % (document, line)
         self.text = text
         match = NOTE.match(note)
         self.kind, self.where, self.what, self.pattern = match.groups() if match else (None,) * 4
@@ -85,9 +85,11 @@ def test_few_blocks_are_not_run_and_each_says_why():
 def test_the_test_that_is_named_runs_such_commands(block):
     text = (ROOT / block.where).read_text()
     text += "".join(p.read_text() for p in (ROOT / block.where).parent.glob("*lib.py"))
+    if os.path.basename(block.document) in text:  # it runs what stands there
+        return
     for line in re.sub(r"\\\n\s*", " ", block.text).splitlines():
         program = re.search(r"(?:^|\| |&& )(?:alias )?([a-z][a-z-]*)", line)[1]
-        assert program in text or "README" in text, (program, block.where)
+        assert program in text, (program, block.where)
 
 
 @pytest.fixture(scope="module")
