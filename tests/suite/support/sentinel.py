@@ -51,7 +51,11 @@ class Server(Redis):
         return _on(self.host, "redis-server", self.conf)
 
     def role(self):
-        return self("ROLE")[0]
+        """None while it changes it, which ends connections."""
+        try:
+            return self("ROLE")[0]
+        except OSError:
+            return None
 
     def info(self, field):
         return re.search(rf"^{field}:(.*?)\r?$", self("INFO"), re.M).group(1)
