@@ -266,7 +266,9 @@ def test_the_path_judge_says_what_it_judged_and_nothing_else(lab):
                   ("PUBLISH", "culvert:event:proxyd:pinned", "{}"), ("SET", "culvert:status:proxyd:1", "{}")):
         assert "NOPERM" in redis_as(lab, "path", *words), words
     assert redis_as(lab, "path", "PUBLISH", "culvert:event:proxyd:count", "{}") != ""
-    assert json.loads(lab.redis("GET", "culvert:status:proxyd:path1"))["reading"] is True
+    # It waits for the whole policy first, ten seconds where some of it has never been.
+    wait_until("the path judge reads", lambda: json.loads(lab.redis("GET", "culvert:status:proxyd:path1"))["reading"], 100,
+               lab.console)
 
 
 @pytest.mark.parametrize("name", MIXED)
