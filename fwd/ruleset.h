@@ -32,8 +32,8 @@ struct ruleset_options {
 	uint16_t http_port, tls_port; /* of proxyd, where intercepted connections go */
 	uint32_t proxyd_uid;	      /* whose connections the output guard limits; 0: no guard */
 	struct endpoint resolver;     /* dnsd's system listener, which proxyd may ask */
-	struct endpoint
-		stores[STORES_MAX]; /* Redis and its Sentinels over TCP, which it may reach too */
+	/* Redis and its Sentinels over TCP, which proxyd may reach too. */
+	struct endpoint stores[STORES_MAX];
 	size_t store_count;
 	unsigned mark_shift; /* marks.h */
 	bool path; /* new flows of HTTPS and QUIC are judged in their path (rules_path.c) */
