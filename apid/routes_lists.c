@@ -50,6 +50,8 @@ static void answer_failure(struct call *c, int status, const cJSON *result)
 	}
 	if (code && !strcmp(code, "not_saved"))
 		call_problem_later(c, 503, "syncd cannot write it down now; it is tried again", 5);
+	else if (code && !strcmp(code, "starting"))
+		call_problem_later(c, 503, "syncd has just started; try again", 2);
 	else
 		call_problem_later(c, 503, "syncd does not answer", 2);
 }

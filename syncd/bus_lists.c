@@ -11,6 +11,14 @@ static bool is_held(const struct syncd *s, const char *list)
 	return one && list_source_is_pinned(one);
 }
 
+static void refuse_unknown(const struct syncd *s, struct bus_call *call)
+{
+	if (s->lists.known)
+		bus_call_fail(call, "not_found", "no such list");
+	else
+		bus_call_fail(call, "starting", "which lists there are is not known yet");
+}
+
 static void confirm(struct syncd *s, struct bus_call *call, const char *id)
 {
 	cJSON *result;
@@ -46,7 +54,7 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 		if (is_held(s, request->list))
 			bus_call_fail(call, "pinned", "it is held at a version");
 		else
-			bus_call_fail(call, "not_found", "no such list");
+			refuse_unknown(s, call);
 		return;
 	}
 	result = cJSON_CreateObject();
@@ -98,7 +106,7 @@ static void on_rollback(void *arg, struct bus_call *call, enum bus_daemon caller
 
 	(void)caller;
 	if (!one) {
-		bus_call_fail(call, "not_found", "no such list");
+		refuse_unknown(s, call);
 	} else if (list_source_pin(one, request->version)) {
 		bus_call_fail(call, "no_version", "no such version is kept");
 	} else {
@@ -117,7 +125,7 @@ static void on_release(void *arg, struct bus_call *call, enum bus_daemon caller,
 
 	(void)caller;
 	if (!one)
-		bus_call_fail(call, "not_found", "no such list");
+		refuse_unknown(s, call);
 	else if (list_source_release(one))
 		bus_call_fail(call, "not_pinned", "it follows its source");
 	else

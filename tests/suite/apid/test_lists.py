@@ -169,7 +169,8 @@ def test_list_is_rolled_back_by_syncd_and_audited(kept, syncd, answer):
     assert noted == [("list_release", "ads"), ("list_rollback", "ads"), ("list_rollback", "ads")]
 
 
-@pytest.mark.parametrize("code, status", [("no_version", 404), ("not_found", 404), ("not_saved", 503), ("odd", 503)])
+@pytest.mark.parametrize("code, status", [("no_version", 404), ("not_found", 404), ("not_saved", 503),
+                                          ("starting", 503), ("odd", 503)])
 def test_refused_rollback_is_told(kept, syncd, answer, code, status):
     syncd.quit()
     answer("syncd", code)

@@ -153,12 +153,16 @@ class Gateway:
         return self.apid.wait("event", event="syncd.alarm", **more)["rec"]
 
     def request(self, op, **args):
-        """Once syncd, maybe just started, serves it."""
+        """Once syncd, maybe just started, serves it and knows its lists."""
         def ask():
-            self.apid.do("request", op=op, args=args, tag=op)
-            reply = self.apid.wait("reply", tag=op)
-            return reply if reply["status"] != -errno.ENOTCONN else None
+            reply = self.ask(op, **args)
+            is_early = reply["status"] == -errno.ENOTCONN or (reply["result"] or {}).get("code") == "starting"
+            return None if is_early else reply
         return wait_until(ask, op)
+
+    def ask(self, op, **args):
+        self.apid.do("request", op=op, args=args, tag=op)
+        return self.apid.wait("reply", tag=op)
 
 
 # ---- the outside world ----

@@ -98,7 +98,7 @@ def test_rollback_and_release_that_were_answered_are_kept_though_syncd_is_killed
         assert (kept(gateway)["pin"], kept(gateway)["pinned_at"]) == (before, answer["pinned_at"])
         gateway.syncd.start()
         gateway.wait_list("a", version=before, pinned_at=answer["pinned_at"], count=1)
-        gateway.request("syncd.list_release", list="a")
+        assert gateway.request("syncd.list_release", list="a")["status"] == 0
         gateway.syncd.kill()
         assert "pin" not in kept(gateway)
         gateway.syncd.start()
@@ -150,6 +150,17 @@ def test_what_cannot_be_rolled_back_is_told(gateway):
     assert gateway.request("syncd.list_rollback", list="a", version="0" * 64)["result"]["code"] == "no_version"
     assert gateway.request("syncd.list_release", list="a")["result"]["code"] == "not_pinned"
     gateway.wait_list("a", pinned_at=None, error=None)
+
+
+def test_list_is_not_said_to_be_none_before_it_is_known_which_lists_there_are(gateway):
+    gateway.syncd.start()
+    for op in "list_rollback", "list_release", "sync_now":
+        def code():
+            reply = gateway.ask(f"syncd.{op}", list="a")
+            return (reply["result"] or {}).get("code")
+        assert wait_until(code, op) == "starting"
+    gateway.sources(b="file:b.txt")
+    assert gateway.request("syncd.list_rollback", list="a")["result"]["code"] == "not_found"
 
 
 def test_lost_version_is_not_held_and_the_list_stays_in_force(gateway):
