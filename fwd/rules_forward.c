@@ -35,24 +35,9 @@ static void rule_ask_path(struct rule_writer *r, const char *chain)
 	rule_end(r);
 }
 
-void write_forward(struct rule_writer *r)
+/* What devices send. */
+static void write_from_device(struct rule_writer *r)
 {
-	write_fast(r);
-	rule_begin(r, "forward");
-	match_iifname_in(r, "tunnels", true);
-	do_goto(r, "from_device");
-	rule_end(r);
-	rule_begin(r, "forward");
-	match_oifname_in(r, "tunnels", true);
-	do_goto(r, "to_device");
-	rule_end(r);
-	/* What else this host forwards is not ours. */
-	rule_begin(r, "forward");
-	match_iifname_in(r, "tunnels", false);
-	match_oifname_in(r, "tunnels", false);
-	do_accept(r);
-	rule_end(r);
-
 	rule_begin(r, "from_device");
 	match_ct_mark_bits(r, UINT32_MAX);
 	do_jump(r, "from_approved");
@@ -86,7 +71,11 @@ void write_forward(struct rule_writer *r)
 	rule_ask_path(r, "from_approved");
 	rules_accept_approved(r, "from_approved", false);
 	rules_drop_errors(r, "from_approved");
+}
 
+/* What is sent to them. */
+static void write_to_device(struct rule_writer *r)
+{
 	rule_begin(r, "to_device");
 	match_ct_mark_bits(r, CT_MARK_LIMITED);
 	do_jump(r, "download");
@@ -111,4 +100,26 @@ void write_forward(struct rule_writer *r)
 	}
 	rule_begin(r, "to_device");
 	end_dropped(r, REASON_INBOUND);
+}
+
+void write_forward(struct rule_writer *r)
+{
+	write_fast(r);
+	rule_begin(r, "forward");
+	match_iifname_in(r, "tunnels", true);
+	do_goto(r, "from_device");
+	rule_end(r);
+	rule_begin(r, "forward");
+	match_oifname_in(r, "tunnels", true);
+	do_goto(r, "to_device");
+	rule_end(r);
+	/* What else this host forwards is not ours. */
+	rule_begin(r, "forward");
+	match_iifname_in(r, "tunnels", false);
+	match_oifname_in(r, "tunnels", false);
+	do_accept(r);
+	rule_end(r);
+
+	write_from_device(r);
+	write_to_device(r);
 }
