@@ -78,6 +78,22 @@ static void add_versions(
 	}
 }
 
+/* What its kept text holds. */
+static void add_content(
+	const struct list_content *content, struct rec_list *r, struct rec_list_skip *out)
+{
+	r->count = (int64_t)content->report.names;
+	r->url_count = (int64_t)content->report.urls;
+	r->repeated = (int64_t)content->repeated;
+	r->skipped = (int64_t)content->report.skipped;
+	r->skips.v = out;
+	r->skips.n = encode_skips(&content->report, out);
+	rec_mark(r, list, repeated);
+	rec_mark(r, list, count);
+	rec_mark(r, list, url_count);
+	rec_mark(r, list, skipped);
+}
+
 cJSON *list_record_encode(const struct list_source *s, bool published)
 {
 	struct rec_list_version versions[LIST_PAST_MAX];
@@ -114,18 +130,8 @@ cJSON *list_record_encode(const struct list_source *s, bool published)
 		rec_mark(&r, list, subtree);
 	if (published)
 		rec_mark(&r, list, bit);
-	if (s->content) {
-		r.count = (int64_t)s->content->report.names;
-		r.url_count = (int64_t)s->content->report.urls;
-		r.repeated = (int64_t)s->content->repeated;
-		r.skipped = (int64_t)s->content->report.skipped;
-		r.skips.v = skips;
-		r.skips.n = encode_skips(&s->content->report, skips);
-		rec_mark(&r, list, repeated);
-		rec_mark(&r, list, count);
-		rec_mark(&r, list, url_count);
-		rec_mark(&r, list, skipped);
-	}
+	if (s->content)
+		add_content(s->content, &r, skips);
 	add_versions(s, &r, versions);
 	if (r.fetched_at)
 		rec_mark(&r, list, fetched_at);
