@@ -11,10 +11,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum section { SECTION_NONE, SECTION_INTERFACE, SECTION_PEER };
+enum kfile_section { SECTION_NONE, SECTION_INTERFACE, SECTION_PEER };
 
 /* Where device lines stand; the first one decides. */
-enum place { PLACE_UNKNOWN, PLACE_BEFORE, PLACE_WITHIN };
+enum kfile_place { PLACE_UNKNOWN, PLACE_BEFORE, PLACE_WITHIN };
 
 enum directive {
 	D_PRIVATE_KEY,
@@ -28,7 +28,7 @@ enum directive {
 };
 
 static const struct {
-	enum section section;
+	enum kfile_section section;
 	const char *name;
 	enum directive what;
 } directives[] = {
@@ -51,15 +51,15 @@ static const struct {
 	{ SECTION_PEER, "PersistentKeepalive", D_IGNORED },
 };
 
-struct reader {
+struct kfile_reader {
 	struct kfile *k;
 	const struct conf_tunnel *tunnel;
 	struct kfile_error *err;
 	unsigned line;
-	enum section section;
+	enum kfile_section section;
 	bool interface_seen;
 	unsigned interface_line;
-	enum place place;
+	enum kfile_place place;
 	char pending[65]; /* device line that waits for its [Peer] */
 	unsigned pending_line;
 	bool has_public, has_preshared;	  /* of the peer at hand */
@@ -108,8 +108,8 @@ struct kfile_peer *kfile_add(struct kfile *k)
 
 /* ---- reading ---- */
 
-__attribute__((format(printf, 3, 4))) static int refuse(
-	struct reader *r, unsigned line, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int kfile_refuse(
+	struct kfile_reader *r, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -121,7 +121,8 @@ __attribute__((format(printf, 3, 4))) static int refuse(
 }
 
 /* Notes that key is used in this line; -EEXIST with the line of the earlier use. */
-static int use_once(struct hmap *set, const void *key, size_t len, unsigned line, unsigned *earlier)
+static int kfile_use_once(
+	struct hmap *set, const void *key, size_t len, unsigned line, unsigned *earlier)
 {
 	void *was = hmap_find(set, key, len);
 
@@ -132,50 +133,52 @@ static int use_once(struct hmap *set, const void *key, size_t len, unsigned line
 	return hmap_set(set, key, len, (void *)(uintptr_t)line);
 }
 
-static struct kfile_peer *peer_at_hand(const struct reader *r)
+static struct kfile_peer *kfile_peer_at_hand(const struct kfile_reader *r)
 {
 	return &r->k->peers[r->k->count - 1];
 }
 
-static int set_id(struct reader *r, const char *id, unsigned line)
+static int set_id(struct kfile_reader *r, const char *id, unsigned line)
 {
-	struct kfile_peer *p = peer_at_hand(r);
+	struct kfile_peer *p = kfile_peer_at_hand(r);
 	unsigned earlier = 0;
-	int err = use_once(&r->ids, id, strlen(id), line, &earlier);
+	int err = kfile_use_once(&r->ids, id, strlen(id), line, &earlier);
 
 	if (err == -EEXIST)
-		return refuse(r, line, "device:%s: is there twice, first in line %u", id, earlier);
+		return kfile_refuse(
+			r, line, "device:%s: is there twice, first in line %u", id, earlier);
 	memcpy(p->id, id, strlen(id) + 1);
 	return err;
 }
 
-static int end_peer(struct reader *r)
+static int end_peer(struct kfile_reader *r)
 {
 	const struct kfile_peer *p;
 
 	if (r->section != SECTION_PEER)
 		return 0;
-	p = peer_at_hand(r);
+	p = kfile_peer_at_hand(r);
 	if (!p->id[0])
-		return refuse(r, p->line, "[Peer]: has no line `# device:ID`");
+		return kfile_refuse(r, p->line, "[Peer]: has no line `# device:ID`");
 	if (!r->has_public)
-		return refuse(r, p->line, "[Peer] %s: has no PublicKey", p->id);
+		return kfile_refuse(r, p->line, "[Peer] %s: has no PublicKey", p->id);
 	if (!p->address_count)
-		return refuse(r, p->line, "[Peer] %s: has no AllowedIPs", p->id);
+		return kfile_refuse(r, p->line, "[Peer] %s: has no AllowedIPs", p->id);
 	for (size_t i = 0; i < r->tunnel->addresses.n; i++) {
 		if (r->tunnel->addresses.v[i].addr.family == AF_INET &&
 			p->addresses[0].family != AF_INET)
-			return refuse(r, p->line, "[Peer] %s: AllowedIPs: no IPv4 address", p->id);
+			return kfile_refuse(
+				r, p->line, "[Peer] %s: AllowedIPs: no IPv4 address", p->id);
 	}
 	return 0;
 }
 
-static int begin_peer(struct reader *r)
+static int begin_peer(struct kfile_reader *r)
 {
 	struct kfile_peer *p;
 
 	if (r->k->count == KFILE_PEERS_MAX)
-		return refuse(r, r->line, "more than %d peers", KFILE_PEERS_MAX);
+		return kfile_refuse(r, r->line, "more than %d peers", KFILE_PEERS_MAX);
 	p = kfile_add(r->k);
 	if (!p)
 		return -ENOMEM;
@@ -184,7 +187,7 @@ static int begin_peer(struct reader *r)
 	r->has_public = r->has_preshared = false;
 	if (!r->pending[0]) {
 		if (r->place == PLACE_BEFORE)
-			return refuse(r, r->line, "[Peer]: has no line `# device:ID`");
+			return kfile_refuse(r, r->line, "[Peer]: has no line `# device:ID`");
 		return 0;
 	}
 	int err = set_id(r, r->pending, r->pending_line);
@@ -192,7 +195,7 @@ static int begin_peer(struct reader *r)
 	return err;
 }
 
-static int read_section(struct reader *r, const char *text)
+static int read_section(struct kfile_reader *r, const char *text)
 {
 	int err = end_peer(r);
 
@@ -201,9 +204,9 @@ static int read_section(struct reader *r, const char *text)
 	if (!strcasecmp(text, "[Peer]"))
 		return begin_peer(r);
 	if (strcasecmp(text, "[Interface]"))
-		return refuse(r, r->line, "neither [Interface] nor [Peer]");
+		return kfile_refuse(r, r->line, "neither [Interface] nor [Peer]");
 	if (r->interface_seen)
-		return refuse(r, r->line, "[Interface]: is there twice, first in line %u",
+		return kfile_refuse(r, r->line, "[Interface]: is there twice, first in line %u",
 			r->interface_line);
 	r->interface_seen = true;
 	r->interface_line = r->line;
@@ -212,16 +215,16 @@ static int read_section(struct reader *r, const char *text)
 }
 
 /* text is what follows `device:`. */
-static int read_device(struct reader *r, const char *id)
+static int read_device(struct kfile_reader *r, const char *id)
 {
 	bool within = r->section == SECTION_PEER && r->place != PLACE_BEFORE;
 
 	if (!kfile_id_is_good(id))
-		return refuse(r, r->line, "device: not 1 to 64 of A-Z a-z 0-9 . _ : -");
-	if (within && peer_at_hand(r)->id[0])
-		return refuse(r, r->line, "device:%s: the block has a device already", id);
+		return kfile_refuse(r, r->line, "device: not 1 to 64 of A-Z a-z 0-9 . _ : -");
+	if (within && kfile_peer_at_hand(r)->id[0])
+		return kfile_refuse(r, r->line, "device:%s: the block has a device already", id);
 	if (r->pending[0])
-		return refuse(r, r->pending_line, "device:%s: no [Peer] follows", r->pending);
+		return kfile_refuse(r, r->pending_line, "device:%s: no [Peer] follows", r->pending);
 	r->place = within ? PLACE_WITHIN : PLACE_BEFORE;
 	if (within)
 		return set_id(r, id, r->line);
@@ -230,7 +233,7 @@ static int read_device(struct reader *r, const char *id)
 	return 0;
 }
 
-static char *trim(char *text)
+static char *kfile_trim(char *text)
 {
 	char *end;
 
@@ -243,84 +246,85 @@ static char *trim(char *text)
 	return text;
 }
 
-static int read_comment(struct reader *r, char *text)
+static int read_comment(struct kfile_reader *r, char *text)
 {
-	text = trim(text + 1);
+	text = kfile_trim(text + 1);
 	if (strncmp(text, "device:", 7))
 		return 0;
-	return read_device(r, trim(text + 7));
+	return read_device(r, kfile_trim(text + 7));
 }
 
-static int read_private_key(struct reader *r, const char *value)
+static int read_private_key(struct kfile_reader *r, const char *value)
 {
 	struct wg_key public_key;
 	unsigned earlier = 0;
 	int err;
 
 	if (!wg_key_is_zero(&r->k->private_key))
-		return refuse(r, r->line, "PrivateKey: is there twice");
+		return kfile_refuse(r, r->line, "PrivateKey: is there twice");
 	if (wg_key_parse(value, &r->k->private_key))
-		return refuse(r, r->line, "PrivateKey: not a WireGuard key");
+		return kfile_refuse(r, r->line, "PrivateKey: not a WireGuard key");
 	r->k->private_key_line = r->line;
 	err = wg_key_public(&r->k->private_key, &public_key);
 	if (err)
 		return err;
-	err = use_once(&r->keys, public_key.bytes, sizeof(public_key.bytes), r->line, &earlier);
+	err = kfile_use_once(
+		&r->keys, public_key.bytes, sizeof(public_key.bytes), r->line, &earlier);
 	if (err == -EEXIST)
-		return refuse(r, earlier, "PublicKey: the interface's own key");
+		return kfile_refuse(r, earlier, "PublicKey: the interface's own key");
 	return err;
 }
 
-static int read_public_key(struct reader *r, const char *value)
+static int read_public_key(struct kfile_reader *r, const char *value)
 {
-	struct kfile_peer *p = peer_at_hand(r);
+	struct kfile_peer *p = kfile_peer_at_hand(r);
 	unsigned earlier = 0;
 	int err;
 
 	if (r->has_public)
-		return refuse(r, r->line, "PublicKey: is there twice in one block");
+		return kfile_refuse(r, r->line, "PublicKey: is there twice in one block");
 	if (wg_key_parse(value, &p->public_key))
-		return refuse(r, r->line, "PublicKey: not a WireGuard key");
+		return kfile_refuse(r, r->line, "PublicKey: not a WireGuard key");
 	r->has_public = true;
-	err = use_once(
+	err = kfile_use_once(
 		&r->keys, p->public_key.bytes, sizeof(p->public_key.bytes), r->line, &earlier);
 	if (err == -EEXIST)
-		return refuse(r, r->line, "PublicKey: the same key as in line %u", earlier);
+		return kfile_refuse(r, r->line, "PublicKey: the same key as in line %u", earlier);
 	return err;
 }
 
-static int read_preshared_key(struct reader *r, const char *value)
+static int read_preshared_key(struct kfile_reader *r, const char *value)
 {
 	if (r->has_preshared)
-		return refuse(r, r->line, "PresharedKey: is there twice in one block");
-	if (wg_key_parse(value, &peer_at_hand(r)->preshared_key))
-		return refuse(r, r->line, "PresharedKey: not a WireGuard key");
+		return kfile_refuse(r, r->line, "PresharedKey: is there twice in one block");
+	if (wg_key_parse(value, &kfile_peer_at_hand(r)->preshared_key))
+		return kfile_refuse(r, r->line, "PresharedKey: not a WireGuard key");
 	r->has_preshared = true;
 	return 0;
 }
 
-static int read_port(struct reader *r, const char *value)
+static int read_port(struct kfile_reader *r, const char *value)
 {
 	char *end;
 	long port = strtol(value, &end, 10);
 
 	if (r->k->port)
-		return refuse(r, r->line, "ListenPort: is there twice");
+		return kfile_refuse(r, r->line, "ListenPort: is there twice");
 	if (!isdigit((unsigned char)*value) || *end || port < 1 || port > 65535)
-		return refuse(r, r->line, "ListenPort: not a number from 1 to 65535");
+		return kfile_refuse(r, r->line, "ListenPort: not a number from 1 to 65535");
 	r->k->port = (uint16_t)port;
 	r->k->port_line = r->line;
 	return 0;
 }
 
-static int read_interface_address(struct reader *r, const char *text)
+static int read_interface_address(struct kfile_reader *r, const char *text)
 {
 	struct kfile *k = r->k;
 
 	if (k->address_count == sizeof(k->addresses) / sizeof(k->addresses[0]))
-		return refuse(r, r->line, "Address: too many");
+		return kfile_refuse(r, r->line, "Address: too many");
 	if (prefix_parse(text, &k->addresses[k->address_count]))
-		return refuse(r, r->line, "Address: not an address with its subnet's length");
+		return kfile_refuse(r, r->line, "Address: not an address with its subnet's length");
 	k->address_count++;
 	k->address_line = r->line;
 	return 0;
@@ -338,56 +342,58 @@ static void put_address(struct kfile_peer *p, const struct addr *a)
 	p->address_count++;
 }
 
-static int read_allowed(struct reader *r, const char *text)
+static int read_allowed(struct kfile_reader *r, const char *text)
 {
-	struct kfile_peer *p = peer_at_hand(r);
+	struct kfile_peer *p = kfile_peer_at_hand(r);
 	struct prefix prefix;
 	unsigned earlier = 0;
 	int err;
 
 	if (prefix_parse(text, &prefix))
-		return refuse(r, r->line, "AllowedIPs: not an address");
+		return kfile_refuse(r, r->line, "AllowedIPs: not an address");
 	if (prefix.len != addr_len(&prefix.addr) * 8)
-		return refuse(
+		return kfile_refuse(
 			r, r->line, "AllowedIPs: /%u is not one address (/32, /128)", prefix.len);
 	for (size_t i = 0; i < p->address_count; i++) {
 		if (p->addresses[i].family == prefix.addr.family)
-			return refuse(r, r->line, "AllowedIPs: two addresses of one family");
+			return kfile_refuse(r, r->line, "AllowedIPs: two addresses of one family");
 	}
 	switch (peer_judge_address(r->tunnel, &prefix.addr)) {
 	case REFUSAL_NONE:
 		break;
 	case REFUSAL_ADDRESS_RESERVED:
-		return refuse(r, r->line,
+		return kfile_refuse(r, r->line,
 			"AllowedIPs: the gateway's own, the network's or the broadcast address");
 	default:
-		return refuse(r, r->line, "AllowedIPs: outside tunnel %s", r->tunnel->name);
+		return kfile_refuse(r, r->line, "AllowedIPs: outside tunnel %s", r->tunnel->name);
 	}
-	err = use_once(&r->addresses, &prefix.addr, sizeof(prefix.addr), r->line, &earlier);
+	err = kfile_use_once(&r->addresses, &prefix.addr, sizeof(prefix.addr), r->line, &earlier);
 	if (err == -EEXIST)
-		return refuse(r, r->line, "AllowedIPs: the same address as in line %u", earlier);
+		return kfile_refuse(
+			r, r->line, "AllowedIPs: the same address as in line %u", earlier);
 	put_address(p, &prefix.addr);
 	return err;
 }
 
-static int read_list(struct reader *r, char *value, int (*read)(struct reader *r, const char *text))
+static int read_list(
+	struct kfile_reader *r, char *value, int (*read)(struct kfile_reader *r, const char *text))
 {
 	char *rest = value, *item;
 	int err = 0;
 
 	while (!err && (item = strsep(&rest, ",")))
-		err = read(r, trim(item));
+		err = read(r, kfile_trim(item));
 	return err;
 }
 
-static int ignore(struct reader *r)
+static int ignore(struct kfile_reader *r)
 {
 	if (!r->k->ignored++)
 		r->k->ignored_line = r->line;
 	return 0;
 }
 
-static int read_value(struct reader *r, enum directive what, const char *name, char *value)
+static int read_value(struct kfile_reader *r, enum directive what, const char *name, char *value)
 {
 	switch (what) {
 	case D_PRIVATE_KEY:
@@ -404,7 +410,7 @@ static int read_value(struct reader *r, enum directive what, const char *name, c
 		return read_list(r, value, read_allowed);
 	case D_NUMBER:
 		if (value[strspn(value, "0123456789")])
-			return refuse(r, r->line, "%s: not a number", name);
+			return kfile_refuse(r, r->line, "%s: not a number", name);
 		return ignore(r);
 	case D_IGNORED:
 		return ignore(r);
@@ -413,76 +419,77 @@ static int read_value(struct reader *r, enum directive what, const char *name, c
 }
 
 /* The name may be anything: only what looks like a word is repeated. */
-static int refuse_unknown(struct reader *r, const char *name)
+static int refuse_unknown(struct kfile_reader *r, const char *name)
 {
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
 	if (name[len] || !len || len > 32)
-		return refuse(r, r->line, "no directive of wg-quick");
-	return refuse(r, r->line, "%s: no directive of %s", name,
+		return kfile_refuse(r, r->line, "no directive of wg-quick");
+	return kfile_refuse(r, r->line, "%s: no directive of %s", name,
 		r->section == SECTION_PEER ? "[Peer]" : "[Interface]");
 }
 
-static int read_directive(struct reader *r, char *text)
+static int kfile_read_directive(struct kfile_reader *r, char *text)
 {
 	char *equals = strchr(text, '='), *value, *name;
 
 	if (!equals)
-		return refuse(r, r->line, "neither [section] nor directive = value");
+		return kfile_refuse(r, r->line, "neither [section] nor directive = value");
 	if (r->section == SECTION_NONE)
-		return refuse(r, r->line, "a directive before [Interface] or [Peer]");
+		return kfile_refuse(r, r->line, "a directive before [Interface] or [Peer]");
 	*equals = '\0';
-	name = trim(text);
-	value = trim(equals + 1);
+	name = kfile_trim(text);
+	value = kfile_trim(equals + 1);
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
 		if (directives[i].section != r->section || strcasecmp(directives[i].name, name))
 			continue;
 		name = (char *)directives[i].name;
 		if (!*value)
-			return refuse(r, r->line, "%s: no value", name);
+			return kfile_refuse(r, r->line, "%s: no value", name);
 		return read_value(r, directives[i].what, name, value);
 	}
 	return refuse_unknown(r, name);
 }
 
-static int read_line(struct reader *r, const char *text, size_t len)
+static int read_line(struct kfile_reader *r, const char *text, size_t len)
 {
 	char copy[KFILE_LINE_MAX + 1], *line, *comment;
 	int err = 0;
 
 	r->line++;
 	if (len > KFILE_LINE_MAX)
-		return refuse(r, r->line, "longer than %d characters", KFILE_LINE_MAX);
+		return kfile_refuse(r, r->line, "longer than %d characters", KFILE_LINE_MAX);
 	if (memchr(text, '\0', len))
-		return refuse(r, r->line, "has a zero byte");
+		return kfile_refuse(r, r->line, "has a zero byte");
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	line = trim(copy);
+	line = kfile_trim(copy);
 	if (*line == '#') {
 		err = read_comment(r, line);
 	} else {
 		comment = strchr(line, '#');
 		if (comment)
 			*comment = '\0';
-		line = trim(line);
+		line = kfile_trim(line);
 		if (*line == '[')
 			err = read_section(r, line);
 		else if (*line)
-			err = read_directive(r, line);
+			err = kfile_read_directive(r, line);
 	}
 	explicit_bzero(copy, len);
 	return err;
 }
 
-static int read_all(struct reader *r, const char *text, size_t len)
+static int read_all(struct kfile_reader *r, const char *text, size_t len)
 {
 	const char *end = text + len;
 	int err = 0;
 
 	if (len > KFILE_MAX)
-		return refuse(r, 0, "larger than %u bytes", KFILE_MAX);
+		return kfile_refuse(r, 0, "larger than %u bytes", KFILE_MAX);
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-		return refuse(r, 1, "begins with a byte order mark, which wg-quick does not take");
+		return kfile_refuse(
+			r, 1, "begins with a byte order mark, which wg-quick does not take");
 	while (text < end && !err) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *stop = newline ? newline : end;
@@ -493,9 +500,9 @@ static int read_all(struct reader *r, const char *text, size_t len)
 	if (!err)
 		err = end_peer(r);
 	if (!err && r->pending[0])
-		err = refuse(r, r->pending_line, "device:%s: no [Peer] follows", r->pending);
+		err = kfile_refuse(r, r->pending_line, "device:%s: no [Peer] follows", r->pending);
 	if (!err && !r->interface_seen)
-		err = refuse(r, 0, "has no [Interface]");
+		err = kfile_refuse(r, 0, "has no [Interface]");
 	return err;
 }
 
@@ -503,7 +510,7 @@ int kfile_parse(const char *text, size_t len, const struct conf_tunnel *tunnel, 
 	struct kfile_error *err)
 {
 	struct kfile k;
-	struct reader r = { .k = &k, .tunnel = tunnel, .err = err };
+	struct kfile_reader r = { .k = &k, .tunnel = tunnel, .err = err };
 	int res;
 
 	kfile_init(&k);
