@@ -25,7 +25,6 @@ struct kfile_reader {
 	unsigned pending_line;
 	bool has_public, has_preshared;	  /* of the peer at hand */
 	struct hmap ids, keys, addresses; /* → the line it stands in, as a pointer */
-	int no_memory;
 };
 
 /* Fills in err: -EINVAL, always. line: where it is wrong. */
