@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A device as the directory keeps it: the record of the bus and what it resolves to. */
-struct entry {
+struct directory_entry {
 	struct device_view view; /* first: a view is its entry */
 	struct rec_device rec;
 	bool announced;	     /* on_device was called */
@@ -25,7 +25,7 @@ struct retired {
 };
 
 /* Topics in the order of the generations array. */
-enum source {
+enum directory_source {
 	SOURCE_DEVICES,
 	SOURCE_GROUPS,
 	SOURCE_SETTINGS,
@@ -120,7 +120,7 @@ static void store(
 	retire(d, type, old);
 }
 
-static void unindex(struct directory *d, struct entry *e)
+static void directory_unindex(struct directory *d, struct directory_entry *e)
 {
 	for (size_t i = 0; i < e->view.address_count; i++) {
 		const struct addr *a = &e->view.addresses[i];
@@ -131,11 +131,11 @@ static void unindex(struct directory *d, struct entry *e)
 
 /* An address belongs to one device (W8): of several that claim it, the one with the smallest id, so
  * that every daemon says the same whatever it read first. */
-static void index_addresses(struct directory *d, struct entry *e)
+static void directory_index(struct directory *d, struct directory_entry *e)
 {
 	for (size_t i = 0; i < e->view.address_count; i++) {
 		const struct addr *a = &e->view.addresses[i];
-		struct entry *other = hmap_find(&d->by_addr, a, sizeof(*a));
+		struct directory_entry *other = hmap_find(&d->by_addr, a, sizeof(*a));
 		bool is_mine = !other || other == e || strcmp(e->rec.id, other->rec.id) < 0;
 		char text[ADDR_STRLEN];
 
@@ -157,7 +157,7 @@ static void index_addresses(struct directory *d, struct entry *e)
 }
 
 /* Bit per address of the view: it is indexed as its own. */
-static unsigned owned(const struct directory *d, const struct entry *e)
+static unsigned directory_owned(const struct directory *d, const struct directory_entry *e)
 {
 	unsigned bits = 0;
 
@@ -199,12 +199,12 @@ static int64_t entitlement_time(const struct directory *d, int64_t now_ms)
 }
 
 /* Also without anything to come: the clock may be set. */
-static void watch_clock(struct directory *d)
+static void directory_watch_clock(struct directory *d)
 {
 	timer_start_at(&d->expiry, d->next_expiry ? d->next_expiry : INT64_MAX);
 }
 
-static void gather(struct directory *d, const struct entry *e, struct view_inputs *in)
+static void gather(struct directory *d, const struct directory_entry *e, struct view_inputs *in)
 {
 	const struct rec_device *rec = &e->rec;
 	const struct rec_usage *usage = hmap_find_str(&d->usage, rec->id);
@@ -229,20 +229,20 @@ void directory_view_at(
 	struct view_inputs in;
 
 	*out = (struct device_view){ 0 };
-	gather(d, container_of(v, const struct entry, view), &in);
+	gather(d, container_of(v, const struct directory_entry, view), &in);
 	in.entitled_at_ms += at_ms - in.now_ms;
 	in.now_ms = at_ms;
 	view_resolve(&in, out);
 }
 
-static void note_next_change(struct directory *d, const struct entry *e)
+static void note_next_change(struct directory *d, const struct directory_entry *e)
 {
 	int64_t at = e->next_change;
 
 	if (!at || (d->next_expiry && d->next_expiry <= at))
 		return;
 	d->next_expiry = at;
-	watch_clock(d);
+	directory_watch_clock(d);
 }
 
 static bool has_same_addresses(const struct device_view *a, const struct device_view *b)
@@ -252,7 +252,7 @@ static bool has_same_addresses(const struct device_view *a, const struct device_
 }
 
 /* Resolves one device anew and tells the daemon when that made a difference. */
-static void resolve(struct directory *d, struct entry *e)
+static void directory_resolve(struct directory *d, struct directory_entry *e)
 {
 	struct device_view fresh = { .user = e->view.user };
 	struct view_inputs in;
@@ -263,12 +263,12 @@ static void resolve(struct directory *d, struct entry *e)
 	if (changed)
 		fresh.lists_off_version = 0;
 	if (d->reindexing || d->has_conflicts || !has_same_addresses(&e->view, &fresh)) {
-		unsigned before = owned(d, e);
-		unindex(d, e);
+		unsigned before = directory_owned(d, e);
+		directory_unindex(d, e);
 		e->view = fresh;
-		index_addresses(d, e);
+		directory_index(d, e);
 		/* One that was another's until now. */
-		changed |= owned(d, e) != before;
+		changed |= directory_owned(d, e) != before;
 	} else {
 		e->view = fresh;
 	}
@@ -281,13 +281,13 @@ static void resolve(struct directory *d, struct entry *e)
 	}
 }
 
-static void resolve_all(struct directory *d)
+static void directory_resolve_all(struct directory *d)
 {
 	d->reindexing = d->has_conflicts || d->index_lost;
 	d->all_dirty = d->has_conflicts = d->index_lost = false;
 	d->next_expiry = 0;
 	hmap_foreach (&d->by_id, it)
-		resolve(d, it.value);
+		directory_resolve(d, it.value);
 	d->reindexing = false;
 }
 
@@ -298,25 +298,25 @@ static void resolve_due(struct directory *d)
 
 	d->next_expiry = 0;
 	hmap_foreach (&d->by_id, it) {
-		struct entry *e = it.value;
+		struct directory_entry *e = it.value;
 		if (e->next_change && e->next_change <= now)
-			resolve(d, e);
+			directory_resolve(d, e);
 		else
 			note_next_change(d, e);
 	}
 }
 
 /* Only the devices of the groups that changed. */
-static void resolve_groups(struct directory *d)
+static void directory_resolve_groups(struct directory *d)
 {
 	hmap_foreach (&d->by_id, it) {
-		struct entry *e = it.value;
+		struct directory_entry *e = it.value;
 		if (e->rec.group && hmap_find_str(&d->dirty_groups, e->rec.group))
-			resolve(d, e);
+			directory_resolve(d, e);
 	}
 }
 
-static void free_entry(struct entry *e)
+static void free_entry(struct directory_entry *e)
 {
 	rec_fini(REC_device, &e->rec);
 	free(e);
@@ -324,20 +324,20 @@ static void free_entry(struct entry *e)
 
 static void remove_device(struct directory *d, const char *id)
 {
-	struct entry *e = hmap_take_str(&d->by_id, id);
+	struct directory_entry *e = hmap_take_str(&d->by_id, id);
 
 	if (!e)
 		return;
 	if (e->announced && d->ops.on_gone)
 		d->ops.on_gone(d->arg, &e->view);
-	unindex(d, e);
+	directory_unindex(d, e);
 	free_entry(e);
 	d->all_dirty |= d->has_conflicts;
 }
 
 static void add_device(struct directory *d, const char *id, const struct rec_device *rec)
 {
-	struct entry *e = calloc(1, sizeof(*e));
+	struct directory_entry *e = calloc(1, sizeof(*e));
 
 	if (!e || rec_copy(REC_device, rec, &e->rec) || hmap_set_str(&d->by_id, id, e)) {
 		bus_record_lost(d->bus);
@@ -345,12 +345,12 @@ static void add_device(struct directory *d, const char *id, const struct rec_dev
 			free_entry(e);
 		return;
 	}
-	resolve(d, e);
+	directory_resolve(d, e);
 }
 
 static void set_device(struct directory *d, const char *id, const struct rec_device *rec)
 {
-	struct entry *e = hmap_find_str(&d->by_id, id);
+	struct directory_entry *e = hmap_find_str(&d->by_id, id);
 	struct rec_device old;
 
 	/* Here it is none, wherever it was before. */
@@ -369,7 +369,7 @@ static void set_device(struct directory *d, const char *id, const struct rec_dev
 		return;
 	}
 	/* The view points into the old record until it is resolved anew. */
-	resolve(d, e);
+	directory_resolve(d, e);
 	rec_fini(REC_device, &old);
 	d->all_dirty |= d->has_conflicts;
 }
@@ -409,7 +409,7 @@ static void on_pref_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
-	struct entry *e;
+	struct directory_entry *e;
 
 	store(d, &d->prefs[owner == BUS_SYNCD], bus_topic_record(topic), id, rec);
 	if (!strncmp(id, "group:", 6)) {
@@ -417,7 +417,7 @@ static void on_pref_record(
 	} else if (!strncmp(id, "device:", 7)) {
 		e = hmap_find_str(&d->by_id, id + 7);
 		if (e)
-			resolve(d, e);
+			directory_resolve(d, e);
 	}
 }
 
@@ -425,13 +425,13 @@ static void on_usage_record(
 	void *arg, enum bus_topic topic, enum bus_daemon owner, const char *id, const void *rec)
 {
 	struct directory *d = arg;
-	struct entry *e = hmap_find_str(&d->by_id, id);
+	struct directory_entry *e = hmap_find_str(&d->by_id, id);
 
 	(void)topic;
 	(void)owner;
 	store(d, &d->usage, REC_usage, id, rec);
 	if (e)
-		resolve(d, e);
+		directory_resolve(d, e);
 }
 
 static void on_setting_record(
@@ -472,16 +472,16 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 
 	if (!d->known && are_sources_known(d)) {
 		d->known = d->all_dirty = d->settings_dirty = true;
-		watch_clock(d);
+		directory_watch_clock(d);
 		log_info("devices known count=%zu", d->by_id.count);
 	}
 	if (d->settings_dirty && d->known && d->ops.on_settings)
 		d->ops.on_settings(d->arg, &d->settings);
 	d->settings_dirty = d->settings_dirty && !d->known;
 	if (d->all_dirty || d->index_lost)
-		resolve_all(d);
+		directory_resolve_all(d);
 	else if (d->dirty_groups.count)
-		resolve_groups(d);
+		directory_resolve_groups(d);
 	hmap_clear(&d->dirty_groups);
 	free_retired(d);
 	if (!d->index_lost)
@@ -490,7 +490,7 @@ static void on_batch_end(void *arg, enum bus_topic topic, enum bus_daemon owner,
 		d->ops.on_batch_end(d->arg);
 }
 
-static void on_expiry(struct timer *t)
+static void directory_on_expiry(struct timer *t)
 {
 	struct directory *d = t->data;
 	int64_t offset = clock_offset(d), step = offset - d->clock_offset;
@@ -499,22 +499,22 @@ static void on_expiry(struct timer *t)
 	/* Where the clock was set back, nothing that was computed with it holds. */
 	if (!was_set && !d->index_lost && offset > -CLOCK_BACK_MS &&
 		(!d->next_expiry || clock_wall_ms() < d->next_expiry)) {
-		watch_clock(d);
+		directory_watch_clock(d);
 		return;
 	}
 	d->clock_offset = offset;
 	if (was_set || d->index_lost || offset <= -CLOCK_BACK_MS)
-		resolve_all(d);
+		directory_resolve_all(d);
 	else
 		resolve_due(d);
 	if (d->index_lost)
 		d->next_expiry = clock_wall_ms() + INDEX_RETRY_MS;
-	watch_clock(d);
+	directory_watch_clock(d);
 	if (d->known && d->ops.on_batch_end)
 		d->ops.on_batch_end(d->arg);
 }
 
-static int subscribe(struct directory *d)
+static int directory_subscribe(struct directory *d)
 {
 	static const struct bus_topic_ops device_ops = { on_device_record, on_batch_end };
 	static const struct bus_topic_ops group_ops = { on_group_record, on_batch_end };
@@ -556,10 +556,10 @@ struct directory *directory_open(
 	list_init(&d->retired);
 	settings_init(&d->settings);
 	time_zones_init(&d->zones);
-	timer_init(loop, &d->expiry, on_expiry, d);
+	timer_init(loop, &d->expiry, directory_on_expiry, d);
 	d->started_wall = clock_wall_ms();
 	d->started_mono = clock_mono_ms();
-	if (subscribe(d)) {
+	if (directory_subscribe(d)) {
 		directory_close(d);
 		return NULL;
 	}
@@ -575,20 +575,25 @@ static void free_records(struct hmap *map, enum rec_type type)
 	hmap_fini(map);
 }
 
+static void directory_records_fini(struct directory *d)
+{
+	hmap_foreach (&d->by_id, it)
+		free_entry(it.value);
+	hmap_fini(&d->by_id);
+	free_records(&d->groups, REC_group);
+	free_records(&d->usage, REC_usage);
+	free_records(&d->prefs[0], REC_device_pref);
+	free_records(&d->prefs[1], REC_device_pref);
+	free_retired(d);
+}
+
 static void on_closed(struct timer *t)
 {
 	struct directory *d = t->data;
 
-	hmap_foreach (&d->by_id, it)
-		free_entry(it.value);
-	hmap_fini(&d->by_id);
+	directory_records_fini(d);
 	hmap_fini(&d->by_addr);
-	free_records(&d->groups, REC_group);
-	free_records(&d->usage, REC_usage);
 	hmap_fini(&d->dirty_groups);
-	free_records(&d->prefs[0], REC_device_pref);
-	free_records(&d->prefs[1], REC_device_pref);
-	free_retired(d);
 	settings_fini(&d->settings);
 	time_zones_fini(&d->zones);
 	free(d);
@@ -611,14 +616,14 @@ bool directory_is_current(const struct directory *d)
 
 struct device_view *directory_find(struct directory *d, const struct addr *a)
 {
-	struct entry *e = hmap_find(&d->by_addr, a, sizeof(*a));
+	struct directory_entry *e = hmap_find(&d->by_addr, a, sizeof(*a));
 
 	return e && d->known ? &e->view : NULL;
 }
 
 struct device_view *directory_find_id(struct directory *d, const char *id)
 {
-	struct entry *e = hmap_find_str(&d->by_id, id);
+	struct directory_entry *e = hmap_find_str(&d->by_id, id);
 
 	return e && d->known ? &e->view : NULL;
 }
@@ -632,7 +637,8 @@ struct device_view *directory_next(struct directory *d, struct device_view *v)
 {
 	if (!v)
 		d->next = (struct hmap_iter){ 0 };
-	return hmap_next(&d->by_id, &d->next) ? &((struct entry *)d->next.value)->view : NULL;
+	return hmap_next(&d->by_id, &d->next) ? &((struct directory_entry *)d->next.value)->view
+					      : NULL;
 }
 
 const struct settings *directory_settings(const struct directory *d)
