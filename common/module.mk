@@ -44,7 +44,7 @@ COMMON_SRCS += common/codec.c common/codec_decode.c common/codec_encode.c common
 # Domain sets: the compiled lists.
 COMMON_SRCS += common/domainset.c common/domainset_build.c common/domainset_names.c \
 	common/domainset_cover.c common/domainset_write.c common/domainset_overlay.c
-COMMON_SRCS += common/policy/decide.c common/policy/decide_lists.c common/policy/decide_sites.c common/policy/decide_text.c common/policy/directory.c common/policy/entitlement.c common/policy/explain.c \
+COMMON_SRCS += common/policy/decide.c common/policy/decide_lists.c common/policy/decide_sites.c common/policy/decide_text.c common/policy/directory.c common/policy/directory_feed.c common/policy/directory_index.c common/policy/directory_resolve.c common/policy/entitlement.c common/policy/explain.c \
 	common/policy/pattern.c common/policy/url.c common/policy/policy.c common/policy/policy_categories.c common/policy/policy_image.c common/policy/policy_lists.c \
 	common/policy/policy_webset.c \
 	common/policy/policy_store.c common/policy/profile.c common/policy/rebind.c common/policy/rule_index.c common/policy/safe_search.c common/policy/schedule.c common/policy/settings.c common/policy/view.c \
