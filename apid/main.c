@@ -53,7 +53,7 @@ struct apid {
 };
 
 /* 0 with *out NULL when none is configured. */
-static int read_seed(
+static int apid_read_seed(
 	const struct apid_conf *conf, const struct conf_shared *shared, struct seed **out)
 {
 	struct buf err;
@@ -71,7 +71,7 @@ static int read_seed(
 }
 
 /* K's name of the key; only from the environment (SPEC C1). */
-static const char *api_key(const struct apid_conf *conf)
+static const char *apid_api_key(const struct apid_conf *conf)
 {
 	const char *env = getenv("API_KEY");
 
@@ -106,10 +106,20 @@ static const char *endpoint_of(const struct apid *a)
 }
 
 /* What devices reach is what administrators type. */
-static void name_endpoint(struct apid *a)
+static void apid_name_endpoint(struct apid *a)
 {
 	if (a->admin_tls.ctx && admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a)))
 		renew(a);
+}
+
+/* The configured names are those of next; where it listens stays. */
+static void apid_name_admin(
+	struct apid *a, const struct apid_conf *have, const struct apid_conf *next)
+{
+	if (admin_tls_set_names(&a->admin_tls, &next->admin_host, &have->admin))
+		return;
+	admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a));
+	renew(a);
 }
 
 static void on_loaded(void *arg)
@@ -119,7 +129,7 @@ static void on_loaded(void *arg)
 
 	setup_check(&a->api);
 	purge_now(&a->purge);
-	name_endpoint(a);
+	apid_name_endpoint(a);
 }
 
 static void forget_device(struct apid *a, const char *id)
@@ -138,10 +148,10 @@ static void on_change(void *arg, const char *topic, const char *id)
 	if (!strcmp(topic, "devices") && !table_find(store_table(a->store, TOPIC_devices), id))
 		forget_device(a, id);
 	if (!strcmp(topic, "settings") && !strcmp(id, "endpoint"))
-		name_endpoint(a);
+		apid_name_endpoint(a);
 }
 
-static struct store *open_store(struct daemon *d, struct apid *a, struct seed *seed)
+static struct store *apid_open_store(struct daemon *d, struct apid *a, struct seed *seed)
 {
 	const struct apid_conf *conf = d->conf;
 	struct store_options options = {
@@ -150,7 +160,7 @@ static struct store *open_store(struct daemon *d, struct apid *a, struct seed *s
 			.name = conf->db_name,
 			.user = conf->db_user,
 			.password = conf->db_password.value },
-		.api_key = api_key(conf),
+		.api_key = apid_api_key(conf),
 		.on_bad_seed = on_bad_seed,
 		.on_loaded = on_loaded,
 		.on_change = on_change,
@@ -228,7 +238,6 @@ static int open_statistics(struct daemon *d, struct apid *a)
 	return statistics_open(&a->statistics, &d->loop);
 }
 
-/* What goes on, as the bus tells it, and those who look at it. */
 /* Every apid hears of it: the one that publishes tells it on. */
 static void on_alarm(void *arg, const struct alarm *alarm, bool is_new)
 {
@@ -238,7 +247,7 @@ static void on_alarm(void *arg, const struct alarm *alarm, bool is_new)
 		notify_alarm(&a->notify, alarm);
 }
 
-static int open_live(struct daemon *d, struct apid *a)
+static int apid_open_live(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
 	int r = peers_open(&a->peers, &a->gateways, a->store);
@@ -267,7 +276,7 @@ static int open_live(struct daemon *d, struct apid *a)
 	return r ? r : open_statistics(d, a);
 }
 
-static int open_api(struct daemon *d, struct apid *a)
+static int apid_open_api(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
 	struct api *api = &a->api;
@@ -306,7 +315,7 @@ static int open_api(struct daemon *d, struct apid *a)
 	if (!r)
 		r = followed_open(&a->followed, d->bus, &a->gateways);
 	if (!r)
-		r = open_live(d, a);
+		r = apid_open_live(d, a);
 	if (!r)
 		r = device_docs_open(&a->docs, api);
 	if (!r)
@@ -360,7 +369,7 @@ static void on_renew(struct timer *t)
 	renew(t->data);
 }
 
-static int open_admin(struct daemon *d, struct apid *a)
+static int apid_open_admin(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
 	struct front_options options = {
@@ -393,7 +402,7 @@ static int open_admin(struct daemon *d, struct apid *a)
 	return r ? r : front_open(&d->loop, &options, &a->api.admin);
 }
 
-static int open_devices(struct daemon *d, struct apid *a)
+static int apid_open_devices(struct daemon *d, struct apid *a)
 {
 	const struct apid_conf *conf = d->conf;
 	const struct gateway *here = gateways_find(&a->gateways, d->shared->gateway);
@@ -408,7 +417,7 @@ static int open_devices(struct daemon *d, struct apid *a)
 }
 
 /* Between machines the database's protocol is in the clear, as the bus is. */
-static int check_db_hosts(const struct apid_conf *conf)
+static int apid_check_db_hosts(const struct apid_conf *conf)
 {
 	struct db_host host;
 	struct addr a;
@@ -439,17 +448,17 @@ static int start(struct daemon *d)
 
 	if (!a)
 		return -ENOMEM;
-	r = check_db_hosts(conf);
+	r = apid_check_db_hosts(conf);
 	if (r)
 		return r;
-	r = read_seed(conf, d->shared, &seed);
+	r = apid_read_seed(conf, d->shared, &seed);
 	if (r)
 		return r;
 	r = gateways_open(&a->gateways, &d->loop, d->bus, d->shared, CULVERT_VERSION);
 	if (r)
 		return r;
 	a->publisher = publisher_open(&d->loop, d->bus, &a->gateways);
-	a->store = a->publisher ? open_store(d, a, seed) : NULL;
+	a->store = a->publisher ? apid_open_store(d, a, seed) : NULL;
 	if (!a->publisher)
 		seed_free(seed);
 	if (!a->store)
@@ -459,11 +468,11 @@ static int start(struct daemon *d)
 	if (!r)
 		r = open_appeals(d, a);
 	if (!r)
-		r = open_api(d, a);
+		r = apid_open_api(d, a);
 	if (!r)
-		r = open_admin(d, a);
+		r = apid_open_admin(d, a);
 	if (!r)
-		r = open_devices(d, a);
+		r = apid_open_devices(d, a);
 	if (r)
 		return r;
 	a->purge = (struct purge){ .store = a->store,
@@ -510,15 +519,11 @@ static void reload(struct daemon *d, void *next)
 	struct apid *a = d->state;
 	struct seed *seed;
 
-	store_set_api_key(a->store, api_key(next));
+	store_set_api_key(a->store, apid_api_key(next));
 	take_secrets(a, d->conf, next);
-	if (!admin_tls_set_names(&a->admin_tls, &((struct apid_conf *)next)->admin_host,
-		    &((struct apid_conf *)d->conf)->admin)) {
-		admin_tls_set_endpoint(&a->admin_tls, endpoint_of(a));
-		renew(a);
-	}
+	apid_name_admin(a, d->conf, next);
 	/* The tunnels are those in force, not those of the new file. */
-	if (!read_seed(next, d->shared, &seed) && seed)
+	if (!apid_read_seed(next, d->shared, &seed) && seed)
 		store_seed(a->store, seed);
 }
 
