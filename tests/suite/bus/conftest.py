@@ -30,3 +30,11 @@ def pair(probe):
     fwd.wait("batch", gen=apid.replace("devices", buslib.devices(30)), current=True)
     fwd.drain()
     return apid, fwd
+
+
+@pytest.fixture
+def alone(pair):
+    """fwd of the pair, whose owner sleeps."""
+    apid, fwd = pair
+    with buslib.asleep(apid):
+        yield fwd
