@@ -157,6 +157,7 @@ def test_a_start_without_rules_begins_with_forwarding_off(world, flood):
     for family in FAMILIES:
         world.gw.run("ip", "-%d" % family, "rule", "flush", "protocol", PROTOCOL)
     world.nft("flush ruleset")
+    world.forget_status()
     world.redis.pause()
     try:
         world.fwd.start()

@@ -341,6 +341,7 @@ def test_starts_from_the_last_good_state_without_redis(world):
     """F8, DESIGN 2.3: Redis gone at a start."""
     world.fwd.stop()
     world.nft("delete table inet culvert")
+    world.forget_status()
     away = world.redis.socket.rename(world.dir / "redis.sock.away")
     try:
         world.fwd.start()

@@ -93,7 +93,7 @@ def reload(world, says):
 def test_a_reload_changes_what_can_change(world):
     """C2: intercept and masquerade, by one transaction."""
     tidy(world)
-    world.redis("DEL", "culvert:status:fwd:1")
+    world.forget_status()
     wait_until(world.status, "a fresh status", 60)
     before = sorted(rules(world))
     text = world.fwd.conf.read_text()
@@ -118,6 +118,7 @@ def test_reloaded_is_said_when_it_is_in_force(world):
     text = world.fwd.conf.read_text()
     starts = world.fwd.log().count("started version=")
     world.fwd.kill()
+    world.forget_status()
     world.redis.pause()
     try:
         world.fwd.start()

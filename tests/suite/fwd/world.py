@@ -146,10 +146,14 @@ class World(Network):
                             more))
         self.fwd = Daemon("fwd", conf, self.dir / "fwd.log", self.gw)
 
-    def start_fwd(self, **options):
-        """Until it enforces what there is; the status of a former run says nothing."""
-        before = self.fwd.log().count(READY)
+    def forget_status(self):
+        """Of a former run: it says nothing of the next one."""
         self.redis("DEL", "culvert:status:fwd:1")
+
+    def start_fwd(self, **options):
+        """Until it enforces what there is."""
+        before = self.fwd.log().count(READY)
+        self.forget_status()
         self.fwd.start(**options)
         wait_until(lambda: self.fwd.log().count(READY) > before or not self.fwd.is_running(), "start")
         self.wait_applied("devices")
