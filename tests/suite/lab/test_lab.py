@@ -225,6 +225,9 @@ def test_daemon_is_started_stopped_and_killed(tmp_path):
         one.redis("HSET", "culvert:gens:apid", "devices", '{"gen":4,"wid":"x"}')
         with pytest.raises(LabError, match="dnsd has devices:apid at 3 of 4"):
             one.settle(0)
+        one.redis("SET", "culvert:status:dnsd:1", '{"applied":{},"topics":{"devices:apid":{"gen":4}}}')
+        with pytest.raises(LabError, match="dnsd has devices:apid at 0 of 4"):  # read, and not yet in force
+            one.settle(0)
         with open(one.places.in_run("etc", "leak"), "w", encoding="ascii"):
             pass
         done = one.command("daemon", "dnsd", "stop", check=False)
