@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """dnsd with a private Redis, the real syncd for lists, and the test in apid's place. Devices are loopback addresses."""
 import contextlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -100,6 +102,16 @@ class World:
             wait_until(in_force, "policy in force")
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.dnsd.log()[-4000:]}\n{self.syncd.log()[-4000:]}") from None
+
+    def await_kept(self, *topics, owner="syncd"):
+        """Until dnsd's disk has these topics as they are published now: it is written a second after a change."""
+        def is_kept(topic):
+            now = json.loads(self.redis("HGET", f"culvert:gens:{owner}", topic) or "{}").get("gen")
+            text = kept.read_text(errors="replace") if kept.exists() else ""
+            found = re.search(r'^\{"topic":"%s","owner":"%s",.*?"gen":(\d+),' % (topic, owner), text, re.M)
+            return now and found and int(found[1]) >= now
+        kept = self.run / "state/dnsd/last-good"
+        wait_until(lambda: all(is_kept(t) for t in topics), "last good on disk")
 
     def ask(self, name, rdtype="A", source=PHONE, tcp=False, timeout=10.0, **options):
         """The answer, or None when there is none in time."""

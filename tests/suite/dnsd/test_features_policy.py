@@ -281,8 +281,8 @@ def test_no_unblocked_answer_while_starting_and_when_redis_goes(make_upstream, m
     try:
         world.up()
         world.redis.save()
-        kept = world.run / "state/dnsd/last-good"
-        wait_until(lambda: kept.exists() and b"webset" in kept.read_bytes(), "last good on disk")
+        # With the list, which may have come after all else.
+        world.await_kept("webset", "domainset", "lists")
         for _ in range(3):
             world.dnsd.kill()
             world.dnsd.start()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two processes on the same addresses (SO_REUSEPORT); both families (D1, D13)."""
+import json
 import socket
 
 import pytest
@@ -38,8 +39,13 @@ def two(make_world, fast):
 
 
 def in_force(world, instance):
-    status = world.redis("GET", "culvert:status:dnsd:%d" % instance) or ""
-    return '"domainset:syncd"' in status and '"devices:apid"' in status and "lists:syncd" in status
+    """All that is published: what it has from the disk that both have may be older, and be without the list."""
+    applied = json.loads(world.redis("GET", "culvert:status:dnsd:%d" % instance) or "{}").get("applied", {})
+
+    def published(topic, owner):
+        return json.loads(world.redis("HGET", "culvert:gens:" + owner, topic))["gen"]
+    return all(applied.get("%s:%s" % of, 0) >= published(*of)
+               for of in (("domainset", "syncd"), ("lists", "syncd"), ("devices", "apid")))
 
 
 def each_is_blocked(world, count=200):
