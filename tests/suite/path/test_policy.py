@@ -154,6 +154,7 @@ def test_what_a_dead_reader_let_pass_ends_with_the_next_change_of_policy(world):
     """Nobody knows its name any more: closed."""
     with lib.tls(world, "s6.test.example") as c:
         assert c.ask("GET", "/", "s6.test.example").status == 200
+        world.await_judged()
         world.reader.kill()
         world.start_reader()
         assert c.ask("GET", "/", "s6.test.example").status == 200
