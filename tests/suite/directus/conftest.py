@@ -51,4 +51,4 @@ def policy(place, redis, directus):
     gateway = synclib.Gateway(place, redis, dns.port)
     yield directuslib.Policy(gateway, directus, place)
     gateway.close()
-    dns.socket.close()
+    dns.close()

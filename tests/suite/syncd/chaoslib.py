@@ -151,7 +151,7 @@ class World:
         self.directus = directus or StandIn()
         self.ends.callback(self.directus.kill)
         self.dns = synclib.Dns()
-        self.ends.callback(self.dns.socket.close)
+        self.ends.callback(self.dns.close)
         self.dns.start()
         synclib.make_certificate(place, "ca", "unused.test")
         self.syncd = synclib.Syncd(place, redis, self.dns.port)

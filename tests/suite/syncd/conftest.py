@@ -9,7 +9,7 @@ def dns():
     one = synclib.Dns()
     one.start()
     yield one
-    one.socket.close()
+    one.close()
 
 
 @pytest.fixture

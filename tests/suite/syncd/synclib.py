@@ -175,14 +175,18 @@ class Dns(threading.Thread):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.names = {}
+        self.names, self.closed = {}, False
+
+    def close(self):
+        """A thread left in recvfrom would read from whoever gets the descriptor next."""
+        self.closed = True
+        self.socket.sendto(b"", self.socket.getsockname())
+        self.join()
+        self.socket.close()
 
     def run(self):
-        while True:
-            try:
-                query, peer = self.socket.recvfrom(4096)
-            except OSError:
-                return
+        while not self.closed:
+            query, peer = self.socket.recvfrom(4096)
             at, labels = 12, []
             try:
                 while query[at]:
@@ -198,10 +202,7 @@ class Dns(threading.Thread):
                 answer = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + socket.inet_aton(address)
             flags = 0x8180 if address else 0x8183
             reply = query[:2] + struct.pack("!HHHHH", flags, 1, bool(answer), 0, 0) + question + answer
-            try:
-                self.socket.sendto(reply, peer)
-            except OSError:
-                return
+            self.socket.sendto(reply, peer)
 
 
 CA_CONF = """
