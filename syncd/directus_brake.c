@@ -2,6 +2,7 @@
 #include "syncd/directus_brake.h"
 #include "common/log.h"
 #include "syncd/directus_impl.h"
+#include "syncd/json_file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,12 +89,11 @@ void directus_brake_removed(struct directus *d, const char *collection, const ch
 
 void directus_brake_save(struct directus *d)
 {
-	char *text = d->rows_changed ? json_format(d->rows) : NULL;
-	int err = text ? file_write_atomic(d->rows_path, text, strlen(text), 0600) : -ENOMEM;
+	int err;
 
 	if (!d->rows_changed)
 		return;
-	free(text);
+	err = json_file_write(d->rows_path, d->rows);
 	d->rows_changed = err != 0;
 	if (err && err != d->rows_err)
 		log_error("which rows Directus has cannot be kept file=%s error=%s", d->rows_path,
@@ -103,17 +103,13 @@ void directus_brake_save(struct directus *d)
 
 int directus_brake_open(struct directus *d, const char *state_dir)
 {
-	struct buf text;
 	int err;
 
 	if (asprintf(&d->rows_path, "%s/directus-rows.json", state_dir) < 0) {
 		d->rows_path = NULL;
 		return -ENOMEM;
 	}
-	buf_init(&text, FILE_MAX);
-	err = buf_read_file(&text, d->rows_path);
-	d->rows = err ? NULL : json_parse((const char *)text.data, text.len);
-	buf_fini(&text);
+	err = json_file_read(d->rows_path, FILE_MAX, &d->rows);
 	if (!cJSON_IsObject(d->rows)) {
 		if (err != -ENOENT)
 			log_error("which rows Directus had is not known any more file=%s",

@@ -2,6 +2,7 @@
 #include "syncd/list_store.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "syncd/json_file.h"
 #include "syncd/list_file.h"
 #include <dirent.h>
 #include <errno.h>
@@ -180,28 +181,22 @@ static cJSON *encode_version(const struct list_version *v)
 
 static void read_state(struct list_store *s)
 {
-	struct buf text;
-	cJSON *json = NULL;
-	int err;
+	cJSON *json;
+	int err = json_file_read(s->state_file, 16u << 20, &json);
 
-	buf_init(&text, 16u << 20);
-	err = buf_read_file(&text, s->state_file);
-	if (!err)
-		json = json_parse((const char *)text.data, text.len);
-	if (json) {
+	if (!err) {
 		read_bits(json_get(json, "bits"), &s->bits);
 		read_version(json_get(json, "in_force"), &s->good);
 		s->lists = cJSON_DetachItemFromObjectCaseSensitive(json, "lists");
 	} else if (err != -ENOENT) {
 		log_warning("state of lists cannot be read file=%s error=%s", s->state_file,
-			err ? strerror(-err) : "not JSON");
+			err == -EINVAL ? "not JSON" : strerror(-err));
 	}
 	if (!cJSON_IsObject(s->lists)) {
 		cJSON_Delete(s->lists);
 		s->lists = cJSON_CreateObject();
 	}
 	cJSON_Delete(json);
-	buf_fini(&text);
 }
 
 static int read_key(struct list_store *s)

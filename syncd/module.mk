@@ -3,7 +3,7 @@ MAPPING_SRCS = syncd/mapping.c syncd/mapping_appeal.c syncd/mapping_pref.c syncd
 # The parser of lists.
 LIST_PARSE_SRCS = syncd/list_dnsmasq.c syncd/list_name.c syncd/list_parse.c syncd/list_zone.c
 
-syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/list_compile.c syncd/list_content.c syncd/list_decode.c syncd/list_file.c \
+syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/json_file.c syncd/list_compile.c syncd/list_content.c syncd/list_decode.c syncd/list_file.c \
 	syncd/list_consumers.c \
 	syncd/list_past.c syncd/list_record.c syncd/list_source.c syncd/list_source_count.c syncd/list_source_pin.c syncd/list_source_watch.c syncd/list_staging.c syncd/list_store.c syncd/list_take.c syncd/list_url.c \
 	syncd/list_timing.c \

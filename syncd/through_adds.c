@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/through_adds.h"
-#include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "syncd/json_file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +80,7 @@ static int take_add(struct through_adds *a, const cJSON *one)
 
 int through_adds_open(struct through_adds *a, const char *state_dir)
 {
-	struct buf text;
-	cJSON *json = NULL;
+	cJSON *json;
 	const cJSON *one;
 	int err = 0, read_err;
 
@@ -91,11 +90,8 @@ int through_adds_open(struct through_adds *a, const char *state_dir)
 		a->path = NULL;
 		return -ENOMEM;
 	}
-	buf_init(&text, FILE_MAX);
-	read_err = buf_read_file(&text, a->path);
-	if (!read_err)
-		json = json_parse((const char *)text.data, text.len);
-	if (!json && read_err != -ENOENT)
+	read_err = json_file_read(a->path, FILE_MAX, &json);
+	if (read_err && read_err != -ENOENT)
 		log_error(
 			"what was being added to Directus is not known any more file=%s", a->path);
 	cJSON_ArrayForEach (one, json) {
@@ -103,7 +99,6 @@ int through_adds_open(struct through_adds *a, const char *state_dir)
 			err = take_add(a, one);
 	}
 	cJSON_Delete(json);
-	buf_fini(&text);
 	return err;
 }
 
@@ -127,17 +122,12 @@ static cJSON *encode(const struct through_add *add)
 static int write_file(struct through_adds *a)
 {
 	cJSON *json = cJSON_CreateArray();
-	char *text = NULL;
 	bool whole = json;
-	int err = -ENOMEM;
+	int err;
 
 	hmap_foreach (&a->by_id, it)
 		whole = whole && json_push(json, encode(it.value));
-	if (whole)
-		text = json_format(json);
-	if (text)
-		err = file_write_atomic(a->path, text, strlen(text), 0600);
-	free(text);
+	err = whole ? json_file_write(a->path, json) : -ENOMEM;
 	cJSON_Delete(json);
 	a->is_changed = err != 0;
 	return err;

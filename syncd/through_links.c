@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "syncd/through_links.h"
-#include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "syncd/json_file.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -135,8 +135,7 @@ static void take_file(struct through_links *l, const cJSON *json)
 
 int through_links_open(struct through_links *l, const char *state_dir)
 {
-	struct buf text;
-	cJSON *json = NULL;
+	cJSON *json;
 	int err;
 
 	*l = (struct through_links){ 0 };
@@ -146,24 +145,20 @@ int through_links_open(struct through_links *l, const char *state_dir)
 		l->path = NULL;
 		return -ENOMEM;
 	}
-	buf_init(&text, FILE_MAX);
-	err = buf_read_file(&text, l->path);
+	err = json_file_read(l->path, FILE_MAX, &json);
 	if (!err)
-		json = json_parse((const char *)text.data, text.len);
-	if (json)
 		take_file(l, json);
 	else if (err != -ENOENT)
 		log_error("what was written to Directus is not known any more file=%s", l->path);
 	cJSON_Delete(json);
-	buf_fini(&text);
 	return 0;
 }
 
 int through_links_save(struct through_links *l)
 {
 	cJSON *json, *parts[PARTS] = { 0 }, *one;
-	char *text, hash[24];
-	int err = -ENOMEM;
+	char hash[24];
+	int err;
 
 	if (!l->is_changed)
 		return 0;
@@ -182,10 +177,7 @@ int through_links_save(struct through_links *l)
 		if (*link->key)
 			cJSON_AddStringToObject(one, "key", link->key);
 	}
-	text = json_format(json);
-	if (text)
-		err = file_write_atomic(l->path, text, strlen(text), 0600);
-	free(text);
+	err = json_file_write(l->path, json);
 	cJSON_Delete(json);
 	l->is_changed = err != 0;
 	if (err)
