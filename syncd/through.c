@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "syncd/through_item.h"
+#include "syncd/through_name.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +26,9 @@ static const char *collection(const struct through *t, enum mapping_part part)
 
 void through_item_free(struct through *t, struct through_item *item)
 {
-	char name[300];
+	char name[THROUGH_NAME_LEN];
 
-	snprintf(name, sizeof(name), "%d/%s", (int)item->part, item->id);
+	through_name_format(name, item->part, item->id);
 	hmap_remove_str(&t->dirty, name);
 	list_remove(&item->node);
 	cJSON_Delete(item->row);
@@ -39,9 +40,9 @@ static int touch(
 	struct through *t, enum mapping_part part, const char *id, struct through_item **out)
 {
 	struct through_item *item;
-	char name[300];
+	char name[THROUGH_NAME_LEN];
 
-	snprintf(name, sizeof(name), "%d/%.280s", (int)part, id);
+	through_name_format(name, part, id);
 	item = *out = hmap_find_str(&t->dirty, name);
 	if (item || !*collection(t, part) || strlen(id) >= sizeof(item->id))
 		return 0;

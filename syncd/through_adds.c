@@ -3,18 +3,13 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "syncd/json_file.h"
+#include "syncd/through_name.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FILE_MAX (64u << 20)
-#define NAME_LEN 300
-
-static void name_of(char to[static NAME_LEN], enum mapping_part part, const char *id)
-{
-	snprintf(to, NAME_LEN, "%d/%.280s", (int)part, id);
-}
 
 static void free_add(void *value)
 {
@@ -28,9 +23,9 @@ static void free_add(void *value)
 static struct through_add *find(
 	const struct through_adds *a, enum mapping_part part, const char *id)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
-	name_of(name, part, id);
+	through_name_format(name, part, id);
 	return hmap_find_str(&a->by_id, name);
 }
 
@@ -39,7 +34,7 @@ static int set(struct through_adds *a, enum mapping_part part, const char *id,
 	const char *collection, cJSON *row)
 {
 	struct through_add *add = calloc(1, sizeof(*add));
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 	int err = -ENOMEM;
 
 	if (!add) {
@@ -50,7 +45,7 @@ static int set(struct through_adds *a, enum mapping_part part, const char *id,
 	snprintf(add->id, sizeof(add->id), "%s", id);
 	add->collection = strdup(collection);
 	add->row = row;
-	name_of(name, part, id);
+	through_name_format(name, part, id);
 	if (add->collection && row)
 		err = hmap_set_str(&a->by_id, name, add);
 	if (err)
@@ -161,9 +156,9 @@ void through_adds_link(struct through_adds *a, enum mapping_part part, const cha
 
 void through_adds_remove(struct through_adds *a, enum mapping_part part, const char *id)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
-	name_of(name, part, id);
+	through_name_format(name, part, id);
 	if (hmap_remove_str(&a->by_id, name))
 		a->is_changed = true;
 }

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "syncd/json_file.h"
+#include "syncd/through_name.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,62 +11,56 @@
 #include <string.h>
 
 #define FILE_MAX (256u << 20)
-#define NAME_LEN 300
-
-static void name_of(char to[static NAME_LEN], enum mapping_part part, const char *id)
-{
-	snprintf(to, NAME_LEN, "%d/%.280s", (int)part, id);
-}
 
 struct through_link *through_links_find(
 	const struct through_links *l, enum mapping_part part, const char *id)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
-	name_of(name, part, id);
+	through_name_format(name, part, id);
 	return hmap_find_str(&l->by_id, name);
 }
 
 struct through_link *through_links_find_key(
 	const struct through_links *l, enum mapping_part part, const char *key)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
-	name_of(name, part, key);
+	through_name_format(name, part, key);
 	return hmap_find_str(&l->by_key, name);
 }
 
 static void forget_key(struct through_links *l, const struct through_link *link)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
-	name_of(name, link->part, link->key);
+	through_name_format(name, link->part, link->key);
 	if (*link->key && hmap_find_str(&l->by_key, name) == link)
 		hmap_remove_str(&l->by_key, name);
 }
 
 static int set_key(struct through_links *l, struct through_link *link, const char *key)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
 	if (!strcmp(link->key, key))
 		return 0;
 	forget_key(l, link);
 	snprintf(link->key, sizeof(link->key), "%s", key);
-	name_of(name, link->part, key);
+	through_name_format(name, link->part, key);
 	return *key ? hmap_set_str(&l->by_key, name, link) : 0;
 }
 
 static struct through_link *add(struct through_links *l, enum mapping_part part, const char *id)
 {
 	struct through_link *link = calloc(1, sizeof(*link));
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
 	if (!link)
 		return NULL;
 	link->part = part;
 	snprintf(link->id, sizeof(link->id), "%s", id);
-	name_of(name, part, id);
+	through_name_format(name, part, id);
 	if (!hmap_set_str(&l->by_id, name, link))
 		return link;
 	free(link);
@@ -88,10 +83,10 @@ struct through_link *through_links_set(struct through_links *l, enum mapping_par
 
 void through_links_remove(struct through_links *l, struct through_link *link)
 {
-	char name[NAME_LEN];
+	char name[THROUGH_NAME_LEN];
 
 	forget_key(l, link);
-	name_of(name, link->part, link->id);
+	through_name_format(name, link->part, link->id);
 	l->is_changed = true;
 	hmap_remove_str(&l->by_id, name);
 }
