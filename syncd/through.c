@@ -19,7 +19,7 @@ static void find_row(struct through *t);
 
 /* ---- the queue ---- */
 
-static const char *collection(const struct through *t, enum mapping_part part)
+static const char *through_collection(const struct through *t, enum mapping_part part)
 {
 	return t->mapping->collections[part];
 }
@@ -44,7 +44,7 @@ static int touch(
 
 	through_name_format(name, part, id);
 	item = *out = hmap_find_str(&t->dirty, name);
-	if (item || !*collection(t, part) || strlen(id) >= sizeof(item->id))
+	if (item || !*through_collection(t, part) || strlen(id) >= sizeof(item->id))
 		return 0;
 	item = calloc(1, sizeof(*item));
 	if (!item)
@@ -96,7 +96,7 @@ static void look_again(struct through *t, struct through_item *item)
 	list_add(&t->queue, &item->node);
 }
 
-static void finish(struct through *t, const char *key)
+static void through_finish(struct through *t, const char *key)
 {
 	struct through_item *item = t->active;
 	struct through_link *link;
@@ -113,10 +113,11 @@ static void finish(struct through *t, const char *key)
 	t->error[0] = 0;
 	t->written++;
 	through_save_soon(t);
-	log_info("written to Directus collection=%s key=%s", collection(t, item->part), key);
+	log_info(
+		"written to Directus collection=%s key=%s", through_collection(t, item->part), key);
 	if (t->step == THROUGH_REMOVE)
-		t->ops->on_removed(t->arg, collection(t, item->part), item->key);
-	t->ops->on_written(t->arg, collection(t, item->part));
+		t->ops->on_removed(t->arg, through_collection(t, item->part), item->key);
+	t->ops->on_written(t->arg, through_collection(t, item->part));
 	if (item->is_stale)
 		look_again(t, item);
 	else
@@ -128,7 +129,8 @@ static void note_error(struct through *t, const char *text)
 {
 	char detail[192];
 
-	snprintf(detail, sizeof(detail), "%.60s: %.120s", collection(t, t->active->part), text);
+	snprintf(detail, sizeof(detail), "%.60s: %.120s", through_collection(t, t->active->part),
+		text);
 	if (!strcmp(t->error, detail))
 		return;
 	memcpy(t->error, detail, sizeof(detail));
@@ -136,13 +138,13 @@ static void note_error(struct through *t, const char *text)
 	t->ops->on_alarm(t->arg, "directus", detail);
 }
 
-static bool is_refused(const struct directus_answer *a)
+static bool through_is_refused(const struct directus_answer *a)
 {
 	return a->outcome == DIRECTUS_FORBIDDEN || a->outcome == DIRECTUS_REFUSED ||
 	       a->outcome == DIRECTUS_BAD_QUERY;
 }
 
-static void fail(struct through *t, const struct directus_answer *a)
+static void through_fail(struct through *t, const struct directus_answer *a)
 {
 	struct through_item *item = t->active;
 	uint64_t delay = (uint64_t)RETRY_MS
@@ -150,7 +152,7 @@ static void fail(struct through *t, const struct directus_answer *a)
 
 	note_error(t, a->text);
 	t->active = NULL;
-	if (is_refused(a)) {
+	if (through_is_refused(a)) {
 		list_remove(&item->node);
 		list_add(&t->refused, &item->node);
 		if (!timer_is_active(&t->retry))
@@ -171,7 +173,7 @@ static void fail_memory(struct through *t)
 {
 	const struct directus_answer a = { .outcome = DIRECTUS_FAILED, .text = "out of memory" };
 
-	fail(t, &a);
+	through_fail(t, &a);
 }
 
 /* ---- one row ---- */
@@ -198,12 +200,12 @@ static void on_removed_found(void *arg, struct directus_answer *a)
 	struct through *t = arg;
 
 	if (a->outcome != DIRECTUS_OK && a->outcome != DIRECTUS_FORBIDDEN)
-		fail(t, a);
+		through_fail(t, a);
 	else if (a->outcome == DIRECTUS_FORBIDDEN ||
 		 cJSON_GetArraySize(directus_answer_data(a)) > 0)
-		fail(t, &refused);
+		through_fail(t, &refused);
 	else
-		finish(t, "");
+		through_finish(t, "");
 }
 
 static void find_removed(struct through *t)
@@ -212,7 +214,7 @@ static void find_removed(struct through *t)
 	char target[DIRECTUS_NAME_MAX + sizeof(item->key) + 64];
 
 	snprintf(target, sizeof(target), "/items/%s?fields=id&limit=1&filter[id][_eq]=%s",
-		collection(t, item->part), item->key);
+		through_collection(t, item->part), item->key);
 	if (directus_ask(t->client, "GET", target, NULL, on_removed_found, t))
 		fail_memory(t);
 }
@@ -223,21 +225,21 @@ static void on_changed(void *arg, struct directus_answer *a)
 	struct through_item *item = t->active;
 
 	if (a->outcome == DIRECTUS_OK && t->step == THROUGH_REMOVE) {
-		finish(t, "");
+		through_finish(t, "");
 	} else if (a->outcome == DIRECTUS_OK && t->step == THROUGH_ADD) {
 		/* Who may not read it is told nothing: then it is looked for, once. */
 		if (take_key(directus_answer_data(a), item->key) || item->was_found)
-			finish(t, item->key);
+			through_finish(t, item->key);
 		else
 			find_row(t);
 	} else if (a->outcome == DIRECTUS_OK) {
-		finish(t, item->key);
+		through_finish(t, item->key);
 	} else if (a->outcome == DIRECTUS_FORBIDDEN && t->step == THROUGH_REMOVE) {
 		find_removed(t);
 	} else {
-		if (t->step == THROUGH_ADD && is_refused(a))
+		if (t->step == THROUGH_ADD && through_is_refused(a))
 			through_adds_remove(&t->adds, item->part, item->id);
-		fail(t, a);
+		through_fail(t, a);
 	}
 }
 
@@ -247,12 +249,12 @@ static bool note_add(struct through *t)
 	struct directus_answer a = { .outcome = DIRECTUS_FAILED };
 	const struct through_item *item = t->active;
 	int err = through_adds_note(
-		&t->adds, item->part, item->id, collection(t, item->part), item->row);
+		&t->adds, item->part, item->id, through_collection(t, item->part), item->row);
 
 	if (!err)
 		return true;
 	snprintf(a.text, sizeof(a.text), "cannot be noted before it is added: %s", strerror(-err));
-	fail(t, &a);
+	through_fail(t, &a);
 	return false;
 }
 
@@ -269,7 +271,7 @@ static void send_row(struct through *t, enum through_step step)
 	if (step == THROUGH_ADD && !note_add(t))
 		return;
 	body = step == THROUGH_REMOVE ? NULL : json_format(item->row);
-	snprintf(target, sizeof(target), "/items/%s%s%s", collection(t, item->part),
+	snprintf(target, sizeof(target), "/items/%s%s%s", through_collection(t, item->part),
 		step == THROUGH_ADD ? "" : "/", step == THROUGH_ADD ? "" : item->key);
 	if ((!body && step != THROUGH_REMOVE) ||
 		directus_ask(t->client, methods[step], target, body, on_changed, t))
@@ -304,7 +306,7 @@ static void on_recalled(void *arg, struct directus_answer *a)
 	const cJSON *row = cJSON_GetArrayItem(directus_answer_data(a), 0);
 
 	if (a->outcome != DIRECTUS_OK) {
-		fail(t, a);
+		through_fail(t, a);
 	} else if (row && take_key(row, item->key) && !is_others(t, item, item->key)) {
 		if (item->row)
 			keep_columns(item->row, row);
@@ -316,7 +318,7 @@ static void on_recalled(void *arg, struct directus_answer *a)
 		if (item->row)
 			find_row(t);
 		else
-			finish(t, "");
+			through_finish(t, "");
 	}
 }
 
@@ -329,7 +331,7 @@ static void on_found(void *arg, struct directus_answer *a)
 	const cJSON *row = cJSON_GetArrayItem(rows, 0);
 
 	if (a->outcome != DIRECTUS_OK) {
-		fail(t, a);
+		through_fail(t, a);
 	} else if (row && take_key(row, item->key) && t->step != THROUGH_ADD) {
 		keep_columns(item->row, row);
 		send_row(t, THROUGH_CHANGE);
@@ -338,7 +340,7 @@ static void on_found(void *arg, struct directus_answer *a)
 		item->key[0] = 0;
 		find_row(t);
 	} else if (t->step == THROUGH_ADD || !item->hash) {
-		finish(t, item->key);
+		through_finish(t, item->key);
 	} else {
 		send_row(t, THROUGH_ADD);
 	}
@@ -349,7 +351,7 @@ static bool format_recall(const struct through *t, const struct through_item *it
 {
 	const cJSON *row = item->was_recalled ? NULL
 					      : through_adds_find(&t->adds, item->part, item->id,
-							collection(t, item->part));
+							through_collection(t, item->part));
 	size_t len = to->len;
 	int err = row ? mapping_format_filter(t->mapping, item->part, row, to) : -ENOENT;
 
@@ -367,7 +369,8 @@ static void find_row(struct through *t)
 	struct buf target;
 
 	buf_init(&target, FILTER_MAX);
-	buf_printf(&target, "/items/%s?fields=*&sort=id&limit=1", collection(t, item->part));
+	buf_printf(
+		&target, "/items/%s?fields=*&sort=id&limit=1", through_collection(t, item->part));
 	if (t->step != THROUGH_ADD)
 		t->step = THROUGH_FIND;
 	if (*item->key) {
@@ -387,11 +390,11 @@ static void find_row(struct through *t)
 
 static bool may_be_there(const struct through *t, const struct through_item *item)
 {
-	return through_adds_find(&t->adds, item->part, item->id, collection(t, item->part));
+	return through_adds_find(&t->adds, item->part, item->id, through_collection(t, item->part));
 }
 
 /* Is it not to be written? Then what is there is known from now on. */
-static bool is_settled(struct through *t, struct through_item *item)
+static bool through_is_settled(struct through *t, struct through_item *item)
 {
 	const struct through_link *link = through_links_find(&t->links, item->part, item->id);
 	bool is_written = item->part == PART_SWITCHES || t->writes;
@@ -412,7 +415,7 @@ static bool is_settled(struct through *t, struct through_item *item)
 	return true;
 }
 
-static void start_item(struct through *t, struct through_item *item)
+static void through_start_item(struct through *t, struct through_item *item)
 {
 	const struct through_link *link = through_links_find(&t->links, item->part, item->id);
 
@@ -421,7 +424,7 @@ static void start_item(struct through *t, struct through_item *item)
 	item->was_recalled = item->was_found = item->is_stale = false;
 	snprintf(item->key, sizeof(item->key), "%s", link ? link->key : "");
 	if (!item->row && !*item->key && !may_be_there(t, item))
-		finish(t, "");
+		through_finish(t, "");
 	else if (!item->row && *item->key)
 		send_row(t, THROUGH_REMOVE);
 	else
@@ -457,10 +460,10 @@ void through_next(struct through *t)
 			timer_start(&t->retry, RETRY_MS, 0);
 			return;
 		}
-		if ((err && err != -EAGAIN) || is_settled(t, item))
+		if ((err && err != -EAGAIN) || through_is_settled(t, item))
 			through_item_free(t, item);
 		else
-			start_item(t, item);
+			through_start_item(t, item);
 	}
 }
 
