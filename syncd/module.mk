@@ -9,7 +9,7 @@ syncd_SRCS = $(LIST_PARSE_SRCS) syncd/bus.c syncd/conf.c syncd/json_file.c syncd
 	syncd/list_timing.c \
 	syncd/bus_appeals.c syncd/bus_directus.c syncd/bus_lists.c syncd/directus.c syncd/directus_answer.c syncd/directus_appeals.c syncd/directus_brake.c syncd/directus_hint.c syncd/directus_rows.c syncd/directus_client.c syncd/directus_publish.c \
 	syncd/directus_decisions.c syncd/directus_env.c syncd/directus_group.c syncd/directus_message.c syncd/directus_setup.c syncd/directus_socket.c syncd/directus_read.c syncd/directus_unit.c syncd/directus_units.c $(MAPPING_SRCS) \
-	syncd/list_url_parse.c syncd/lists.c syncd/lists_save.c syncd/lists_set.c syncd/main.c syncd/rival.c syncd/through.c syncd/through_adds.c syncd/through_follow.c syncd/through_item.c syncd/through_links.c syncd/through_name.c syncd/website_compile.c syncd/websites.c syncd/websocket_client.c
+	syncd/list_url_parse.c syncd/lists.c syncd/lists_save.c syncd/lists_set.c syncd/main.c syncd/rival.c syncd/through.c syncd/through_adds.c syncd/through_follow.c syncd/through_item.c syncd/through_links.c syncd/through_name.c syncd/through_write.c syncd/website_compile.c syncd/websites.c syncd/websocket_client.c
 syncd_LIBS = -lidn2 -lpsl -lwslay -lz
 
 TOOLS += listcheck

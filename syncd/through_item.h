@@ -35,3 +35,17 @@ void through_next(struct through *t);
 int through_item_make(const struct through *t, struct through_item *item, char needs[static 132]);
 /* The parts that the records of a topic belong to; PARTS = none. */
 enum mapping_part through_part_of(enum bus_topic topic);
+/* Directus' name of its collection; "" = it has none. */
+const char *through_collection(const struct through *t, enum mapping_part part);
+
+/* through_write.c: the row of one record is looked for, changed, added or removed; what came of it
+ * is said by through_finish or through_fail. */
+/* Is it not to be written? Then what is there is known from now on. */
+bool through_is_settled(struct through *t, struct through_item *item);
+void through_start_item(struct through *t, struct through_item *item);
+/* The active item is written: key is the row's, "" = there is none (any more). */
+void through_finish(struct through *t, const char *key);
+/* The active item is not: it is tried again, later when Directus will not have it. */
+void through_fail(struct through *t, const struct directus_answer *a);
+/* Will Directus not have it as it is? */
+bool through_is_refused(const struct directus_answer *a);
