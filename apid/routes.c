@@ -11,6 +11,7 @@ static struct route_set (*const sets[])(void) = {
 	routes_ca,
 	routes_device,
 	routes_devices,
+	routes_credentials,
 	routes_directus,
 	routes_document,
 	routes_explain,

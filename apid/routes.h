@@ -15,6 +15,7 @@ struct route_set routes_auth(void);
 struct route_set routes_backups(void);
 struct route_set routes_bulk(void);
 struct route_set routes_ca(void);
+struct route_set routes_credentials(void);
 struct route_set routes_device(void);
 struct route_set routes_devices(void);
 struct route_set routes_directus(void);
