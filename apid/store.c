@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETUP_MS = 60000 };
-
 #define FIRST_KEY "file"
 
 /* The set-up of a connection: after the migration one batch, in two turns. */
@@ -78,7 +76,7 @@ static void add_setup_writes(struct setup *u, struct db_batch *b)
 }
 
 /* The seed that waits; NULL = none. */
-static void set_seed(struct store *s, struct seed *seed)
+static void store_seed_set(struct store *s, struct seed *seed)
 {
 	seed_free(s->seed);
 	s->seed = seed;
@@ -90,17 +88,17 @@ static void set_seed(struct store *s, struct seed *seed)
 static void drop_seed(const struct setup *u)
 {
 	if (u->seed_number == u->s->seed_number)
-		set_seed(u->s, NULL);
+		store_seed_set(u->s, NULL);
 }
 
-static void write_waiting_seed(struct store *s);
+static void store_seed_write(struct store *s);
 
-static bool is_bad_data(int status)
+static bool store_seed_is_refused(int status)
 {
 	return status == -EEXIST || status == -ENOENT || status == -EINVAL;
 }
 
-static void log_bad_seed(const struct db_batch *b, int status)
+static void store_seed_log(const struct db_batch *b, int status)
 {
 	log_error("seed refused, nothing was changed at=%s reason=%s", db_batch_failed(b),
 		status == -EEXIST   ? "an address or key of another device"
@@ -112,10 +110,10 @@ static void log_bad_seed(const struct db_batch *b, int status)
 static void setup_failed(struct setup *u, const struct db_batch *b, int status)
 {
 	struct store *s = u->s;
-	bool is_bad_seed = u->turn == SETUP_READ && u->has_seed && is_bad_data(status);
+	bool is_bad_seed = u->turn == SETUP_READ && u->has_seed && store_seed_is_refused(status);
 
 	if (is_bad_seed) {
-		log_bad_seed(b, status);
+		store_seed_log(b, status);
 		drop_seed(u);
 		if (!s->is_started) {
 			s->on_bad_seed(s->arg);
@@ -143,7 +141,7 @@ static void setup_done(struct setup *u, const struct db_batch *b)
 	s->is_started = true;
 	db_set_ready(s->db);
 	store_follow_start(s);
-	write_waiting_seed(s);
+	store_seed_write(s);
 }
 
 static void on_setup(void *arg, struct db_batch *b, int status)
@@ -184,10 +182,10 @@ static void on_migrated(void *arg, int status)
 	u->s = s;
 	u->key = db_add(b, "SELECT name, hash FROM api_keys", "");
 	u->seed = db_add(b, "SELECT value FROM meta WHERE name = 'seed_sha256'", "");
-	db_submit_setup(s->db, b, SETUP_MS, on_setup, u);
+	db_submit_setup(s->db, b, STORE_SETUP_MS, on_setup, u);
 }
 
-static void on_connect(void *arg)
+static void store_on_connect(void *arg)
 {
 	struct store *s = arg;
 
@@ -232,11 +230,11 @@ static void on_reseed(void *arg, struct db_batch *b, int status)
 	if (is_lost_connection(status)) {
 		/* The next connection reads everything; it writes what is not written yet. */
 		if (!r->is_read && !s->seed) {
-			set_seed(s, r->seed);
+			store_seed_set(s, r->seed);
 			r->seed = NULL;
 		}
-	} else if (is_bad_data(status)) {
-		log_bad_seed(b, status);
+	} else if (store_seed_is_refused(status)) {
+		store_seed_log(b, status);
 	} else if (status && !r->is_read) {
 		log_error("seed could not be written error=%s", db_batch_error(b));
 	} else if (status || store_load_take(s, b, &r->load)) {
@@ -246,7 +244,7 @@ static void on_reseed(void *arg, struct db_batch *b, int status)
 	}
 	seed_free(r->seed);
 	free(r);
-	write_waiting_seed(s);
+	store_seed_write(s);
 }
 
 /* Takes the seed over. */
@@ -270,10 +268,10 @@ static void write_seed(struct store *s, struct seed *seed)
 	write_audit(b, &self, "seed_read", seed->digest, NULL, NULL);
 	write_note(b, "*", "");
 	write_commit(b);
-	db_submit(s->db, b, SETUP_MS, on_reseed, r);
+	db_submit(s->db, b, STORE_SETUP_MS, on_reseed, r);
 }
 
-static void write_waiting_seed(struct store *s)
+static void store_seed_write(struct store *s)
 {
 	struct seed *seed = s->seed;
 
@@ -287,10 +285,10 @@ static void write_waiting_seed(struct store *s)
 /* At most one is being written and one, the newest, waits. */
 void store_seed(struct store *s, struct seed *seed)
 {
-	set_seed(s, seed);
+	store_seed_set(s, seed);
 	if (!store_is_ready(s))
 		log_notice("seed waits for the database");
-	write_waiting_seed(s);
+	store_seed_write(s);
 }
 
 /* ---- connections that read ---- */
@@ -358,7 +356,7 @@ static int open_connections(struct store *s, const struct store_options *options
 {
 	struct db_options db = options->db;
 
-	db.on_connect = on_connect;
+	db.on_connect = store_on_connect;
 	db.on_down = on_down;
 	db.arg = s;
 	s->db = db_open(s->loop, &db);

@@ -5,7 +5,7 @@
 #include "apid/store.h"
 #include "common/timer.h"
 
-enum { STORE_READERS = 2, STORE_MS = 2000 };
+enum { STORE_READERS = 2, STORE_MS = 2000, STORE_SETUP_MS = 60000 };
 
 /* Inside of the store; for store*.c only. */
 struct store {
