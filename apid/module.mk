@@ -4,7 +4,7 @@ apid_SRCS = apid/main.c apid/accounts.c apid/admin_tls.c apid/api.c apid/api_key
 	apid/openapi.c apid/openapi_schema.c apid/route.c apid/routes.c apid/routes_admins.c apid/routes_appeals.c apid/routes_audit.c apid/routes_auth.c apid/routes_backups.c apid/routes_bulk.c apid/routes_ca.c apid/routes_credentials.c apid/routes_device.c apid/routes_devices.c apid/routes_directus.c apid/routes_document.c apid/routes_explain.c apid/routes_firewall.c apid/routes_keys.c apid/routes_lists.c apid/routes_notify.c apid/routes_setup.c apid/routes_tokens.c apid/routes_unblock.c \
 	apid/routes_totp.c apid/schema.c apid/secret.c \
 	apid/seed.c apid/setup.c apid/smtp_reply.c apid/setup_page.c apid/store.c apid/store_apply.c apid/store_belongings.c apid/store_change.c apid/store_edit.c apid/store_names.c apid/store_uses.c apid/store_follow.c \
-	apid/store_load.c apid/store_seed.c apid/store_transact.c apid/store_work.c apid/table.c apid/topics.c apid/totp.c apid/tunnels.c apid/unblock.c apid/uri.c \
+	apid/store_load.c apid/store_reseed.c apid/store_seed.c apid/store_setup.c apid/store_transact.c apid/store_work.c apid/table.c apid/topics.c apid/totp.c apid/tunnels.c apid/unblock.c apid/uri.c \
 	apid/write.c proxyd/form.c syncd/list_url_parse.c proxyd/html.c wgd/key.c
 apid_SRCS += apid/routes_pinned.c apid/routes_ui.c
 apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/live_verdict.c apid/metrics.c apid/routes_health.c apid/routes_live.c apid/routes_metrics.c apid/routes_statistics.c apid/statistics.c apid/statistics_write.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \

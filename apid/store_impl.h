@@ -93,3 +93,17 @@ void store_lease_lose(struct store *s, uint64_t floor);
 
 /* Adds the statements that write a seed, without the transaction around them. */
 void store_seed_add(struct db_batch *b, const struct seed *seed);
+
+/* store_setup.c: a connection is there. Migrates, writes key and seed where they are new, reads
+ * everything, and follows from then on. */
+void store_on_connect(void *arg);
+
+/* store_reseed.c: a seed at run time. */
+/* The seed that waits, taken over; NULL = none. */
+void store_seed_set(struct store *s, struct seed *seed);
+/* Writes the one that waits, if there is one and nothing stands in its way. */
+void store_seed_write(struct store *s);
+/* Does the end of a batch say that the database will never have that seed? */
+bool store_seed_is_refused(int status);
+/* Why it will not, in the log. */
+void store_seed_log(const struct db_batch *b, int status);
