@@ -50,7 +50,7 @@ static void on_sync_now(void *arg, struct bus_call *call, enum bus_daemon caller
 		directus_confirm(&s->directus, request->list);
 	if (s->has_directus && (!request->list || directus_has_list(&s->directus, request->list)))
 		directus_sync(&s->directus, true);
-	if (request->list && !n) {
+	if (request->list ? !n : !s->lists.known) {
 		if (is_held(s, request->list))
 			bus_call_fail(call, "pinned", "it is held at a version");
 		else
