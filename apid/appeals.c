@@ -305,6 +305,18 @@ static void on_decided(void *arg, const struct appeal_outcome *out)
 	free(v);
 }
 
+/* Why it cannot be decided now, or NULL. */
+static const char *tell_delay(const struct appeals *a, const struct rec_appeal_status *in)
+{
+	if (!store_is_ready(a->store))
+		return "the database does not answer";
+	/* It may be one of syncd's, which come from Redis. */
+	if (in->category_id && !appeals_has_category(a->store, a->bus, in->category_id) &&
+		!bus_topic_is_answered(a->bus, TOPIC_categories, BUS_SYNCD))
+		return "which categories there are is not known yet";
+	return NULL;
+}
+
 static void on_appeal_status(
 	void *arg, struct bus_call *call, enum bus_daemon caller, const void *args)
 {
@@ -313,10 +325,11 @@ static void on_appeal_status(
 	struct appeals *a = arg;
 	struct served *v = malloc(sizeof(*v));
 	cJSON *body = cJSON_CreateObject();
+	const char *why = !v || !body ? "no memory" : tell_delay(a, in);
 
 	(void)caller;
-	if (!v || !body || !store_is_ready(a->store)) {
-		bus_call_fail(call, "unavailable", "the database does not answer");
+	if (why) {
+		bus_call_fail(call, "unavailable", why);
 		cJSON_Delete(body);
 		free(v);
 		return;

@@ -121,12 +121,20 @@ static void release(struct deed *d)
 	ask(d->c, REQUEST_syncd_list_release, args);
 }
 
+static void answer_unfound(struct call *c)
+{
+	if (bus_topic_is_answered(c->api->bus, TOPIC_lists, BUS_SYNCD))
+		call_failed(c, -ENOENT, "there is no such list");
+	else
+		call_problem_later(c, 503, "which lists there are is not known yet", 2);
+}
+
 static void start(struct call *c, void (*act)(struct deed *d))
 {
 	struct deed *d;
 
 	if (!table_find(&c->api->followed->lists, c->args[0])) {
-		call_failed(c, -ENOENT, "there is no such list");
+		answer_unfound(c);
 		return;
 	}
 	d = deed_new(c, note_step, act);

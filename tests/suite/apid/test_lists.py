@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from apidlib import own, started
+from apidlib import SEED, own, started
 
 from support.bus import Probe
 from support.wait import wait_until
@@ -177,6 +177,17 @@ def test_refused_rollback_is_told(kept, syncd, answer, code, status):
     got, said = kept.post("/api/v1/lists/ads/rollback", {})[:2]
     assert got == status
     assert ("cannot write it down" in said["detail"]) == (code == "not_saved")
+
+
+def test_list_is_not_said_to_be_none_before_it_is_known_which_lists_there_are(make_apid, wgd, redis):
+    apid = make_apid(SEED)
+    apid.add_owner()
+    redis.kill()
+    owner = apid.start().owner()
+    status, said = owner.post("/api/v1/lists/ads/rollback", {})
+    assert status == 503 and "not known yet" in said["detail"]
+    redis.start()
+    wait_until(lambda: owner.post("/api/v1/lists/ads/rollback", {})[0] == 404, "known")
 
 
 def test_what_is_held_is_neither_synced_nor_released_twice(kept, syncd, answer):
