@@ -119,6 +119,8 @@ def test_an_end_while_the_database_is_set_up_is_clean(make_apid, wgd, database):
     try:
         holder.stdin.write("LOCK TABLES api_keys WRITE;\n")
         holder.stdin.flush()
+        held = "SHOW OPEN TABLES FROM culvert WHERE `Table` = 'api_keys' AND In_use > 0"
+        wait_until(lambda: database.sql(held), "it is held")
         begun = apid.log().count("database ready")
         apid.launch()
         wait_until(lambda: int(database.sql(waits)[0][0]) >= 1, "the set-up waits")
