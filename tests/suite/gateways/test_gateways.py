@@ -27,8 +27,12 @@ def put_phone(world, owner, tunnel):
     for gateway in world.gateways.values():
         for daemon in gateway.daemons:
             wait_until(lambda g=gateway, d=daemon: g.has_applied(d, gen), "%s at %s" % (daemon, gateway.name))
-    config = owner.get(PHONE + "/config")[1]
-    return config, address
+    return configuration(owner), address
+
+
+def configuration(owner):
+    """Once apid has heard of the gateway's tunnel."""
+    return wait_until(lambda: (said := owner.get(PHONE + "/config"))[0] == 200 and said[1], "its configuration")
 
 
 def test_a_device_is_served_by_the_gateway_of_its_tunnel_and_by_no_other(world, owner):
@@ -54,7 +58,7 @@ def test_a_device_that_is_moved_stops_at_once_at_the_gateway_that_it_leaves(worl
     wait_until(lambda: world.public in south.peers(), "it is there at south")
     wait_until(lambda: before not in north.run("nft", "list", "table", "inet", "culvert"), "its address is nobody's")
     assert world.ask("home.test", "10.9.0.1") == ""
-    rows = world.connect(owner.get(PHONE + "/config")[1])
+    rows = world.connect(configuration(owner))
     assert rows["Endpoint"] == "10.2.0.1:51820"
     wait_until(lambda: world.ask("home.test", "10.8.0.1") == [HOME], "an answer through south")
 
