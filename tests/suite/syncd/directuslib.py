@@ -12,6 +12,7 @@ import urllib.parse
 from directussocket import Session
 from wsproto.utilities import LocalProtocolError
 
+from support.net import free_port
 from support.wait import wait_until
 from synclib import UID
 
@@ -55,8 +56,9 @@ class Directus(http.server.ThreadingHTTPServer):
 
     def __init__(self, port=0, before=None):
         """before: the one whose rows these are, as in a database."""
-        super().__init__(("127.0.0.1", port), Handler)
-        self.port = self.server_address[1]
+        # One that stands here again has the port that it had: none that an outgoing connection may have got meanwhile.
+        self.port = port or free_port()
+        super().__init__(("127.0.0.1", self.port), Handler)
         self.url = f"http://127.0.0.1:{self.port}"
         self.lock = threading.RLock()
         self.rows = {name: {} for name in (*LISTS, *POLICY, *APPEALS)}

@@ -24,6 +24,7 @@ class Appeals:
         for name in COLLECTIONS:
             self.directus.make_collection(name)
         self.gateway.apid.do("listen", event="syncd.appeal_stored")
+        wait_until(lambda: redis("PUBSUB", "NUMSUB", "culvert:event:syncd:appeal_stored")[1], "apid hears of them")
 
     def post(self, *appeals):
         for one in appeals:
