@@ -9,6 +9,14 @@
 
 /* Lists as syncd has them in force, their state, and "sync now" (SPEC S2, S4, A6). */
 
+static void answer_unfound(struct call *c)
+{
+	if (bus_topic_is_answered(c->api->bus, TOPIC_lists, BUS_SYNCD))
+		call_failed(c, -ENOENT, "there is no such list");
+	else
+		call_problem_later(c, 503, "which lists there are is not known yet", 2);
+}
+
 static void handle_list(struct call *c)
 {
 	page_answer(c, &c->api->followed->lists, NULL);
@@ -21,7 +29,7 @@ static void handle_get(struct call *c)
 	if (row)
 		call_text_with(c, 200, "application/json", row->text, row->len, row->etag, NULL);
 	else
-		call_failed(c, -ENOENT, NULL);
+		answer_unfound(c);
 }
 
 /* What syncd's refusals are to a client. */
@@ -119,14 +127,6 @@ static void release(struct deed *d)
 
 	cJSON_AddStringToObject(args, "list", d->c->args[0]);
 	ask(d->c, REQUEST_syncd_list_release, args);
-}
-
-static void answer_unfound(struct call *c)
-{
-	if (bus_topic_is_answered(c->api->bus, TOPIC_lists, BUS_SYNCD))
-		call_failed(c, -ENOENT, "there is no such list");
-	else
-		call_problem_later(c, 503, "which lists there are is not known yet", 2);
 }
 
 static void start(struct call *c, void (*act)(struct deed *d))
