@@ -18,6 +18,7 @@ from support.process import Daemon
 from support.wait import wait_until
 
 UID = 64106  # syncd's own; a daemon never stays root
+REPEATABLE = ("syncd.sync_now", "syncd.directus_changed")
 
 
 class Syncd(Daemon):
@@ -153,10 +154,13 @@ class Gateway:
         return self.apid.wait("event", event="syncd.alarm", **more)["rec"]
 
     def request(self, op, **args):
-        """Once syncd, maybe just started, serves it and knows its lists."""
+        """Once syncd, maybe just started, serves it and knows its lists; once more, where that does no more, when it
+        took longer than the two seconds that a request has."""
+        again = {-errno.ENOTCONN, *[-errno.ETIMEDOUT] * (op in REPEATABLE and "confirm" not in args)}
+
         def ask():
             reply = self.ask(op, **args)
-            is_early = reply["status"] == -errno.ENOTCONN or (reply["result"] or {}).get("code") == "starting"
+            is_early = reply["status"] in again or (reply["result"] or {}).get("code") == "starting"
             return None if is_early else reply
         return wait_until(ask, op)
 

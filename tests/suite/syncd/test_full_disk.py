@@ -27,7 +27,9 @@ def test_a_list_without_room_for_its_copy_is_kept_as_it_was_until_there_is(gatew
         assert "No space left" in gateway.alarm()["detail"]
         assert gateway.blocked("old.example", "new.example") == [{"a"}, set()]
         gateway.syncd.stop()
+        refused = gateway.syncd.log().count("No space left")
         gateway.syncd.start()
+        wait_until(lambda: gateway.syncd.log().count("No space left") > refused, "the new one is refused again")
         gateway.wait_blocked("old.example", {"a"})
         disk.free()
         gateway.request("syncd.sync_now")
