@@ -16,7 +16,7 @@
 #define OVERHEAD_FREE	  65536
 #define OVERHEAD_PER_BYTE 16
 
-static enum http_event fail(struct http_parser *p, int status, const char *reason)
+static enum http_event http_parser_fail(struct http_parser *p, int status, const char *reason)
 {
 	/* The first says it. */
 	if (p->phase != HTTP_PHASE_FAILED) {
@@ -30,7 +30,7 @@ static enum http_event fail(struct http_parser *p, int status, const char *reaso
 /* From a callback of llhttp. */
 static int refuse(struct http_parser *p, int status, const char *reason)
 {
-	fail(p, status, reason);
+	http_parser_fail(p, status, reason);
 	return HPE_USER;
 }
 
@@ -269,6 +269,14 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_message_complete,
 };
 
+static void http_llhttp_init(struct http_parser *p)
+{
+	llhttp_t *ll = p->ll;
+
+	llhttp_init(ll, p->is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
+	ll->data = p;
+}
+
 /* -- The scanner -- */
 
 static bool is_control(unsigned char c)
@@ -334,16 +342,16 @@ static const char *scan_byte(struct http_parser *p, unsigned char c)
 static enum http_event fail_size(struct http_parser *p)
 {
 	if (p->scan == HTTP_SCAN_START_LINE)
-		return fail(p, 414, "target too long");
-	return fail(p, 431, "head too large");
+		return http_parser_fail(p, 414, "target too long");
+	return http_parser_fail(p, 431, "head too large");
 }
 
 /*
  * Scans up to the end of the head or trailer. MORE: everything taken, not complete. END: complete;
  * *block is the whole of it. ERROR.
  */
-static enum http_event scan(struct http_parser *p, const char *data, size_t len, size_t *used,
-	const char **block, size_t *block_len)
+static enum http_event http_scan_block(struct http_parser *p, const char *data, size_t len,
+	size_t *used, const char **block, size_t *block_len)
 {
 	size_t i = 0;
 
@@ -354,7 +362,7 @@ static enum http_event scan(struct http_parser *p, const char *data, size_t len,
 			return fail_size(p);
 		wrong = scan_byte(p, (unsigned char)data[i++]);
 		if (wrong)
-			return fail(p, 400, wrong);
+			return http_parser_fail(p, 400, wrong);
 		if (p->scan == HTTP_SCAN_START_LINE && p->scanned + i > p->limits.max_target + 64)
 			return fail_size(p);
 	}
@@ -364,7 +372,7 @@ static enum http_event scan(struct http_parser *p, const char *data, size_t len,
 	*block_len = i;
 	if (p->acc.len || p->scan != HTTP_SCAN_END) {
 		if (buf_append(&p->acc, data, i))
-			return fail(p, 503, "out of memory");
+			return http_parser_fail(p, 503, "out of memory");
 		*block = (const char *)p->acc.data;
 		*block_len = p->acc.len;
 	}
@@ -377,11 +385,11 @@ static enum http_event fail_llhttp(struct http_parser *p, llhttp_errno_t err)
 {
 	switch (err) {
 	case HPE_INVALID_METHOD:
-		return fail(p, 501, "unknown method");
+		return http_parser_fail(p, 501, "unknown method");
 	case HPE_INVALID_VERSION:
-		return fail(p, 505, "HTTP version not supported");
+		return http_parser_fail(p, 505, "HTTP version not supported");
 	default:
-		return fail(p, 400, "malformed message");
+		return http_parser_fail(p, 400, "malformed message");
 	}
 }
 
@@ -405,7 +413,7 @@ static enum http_event run_block(struct http_parser *p, const char *block, size_
 		return fail_llhttp(p, err);
 	if (!(is_head ? p->head_done : p->message_done) ||
 		(is_pause(err) && llhttp_get_error_pos(ll) < block + len - 1))
-		return fail(p, 400, "malformed message");
+		return http_parser_fail(p, 400, "malformed message");
 	buf_fini(&p->acc);
 	buf_init(&p->acc, 0);
 	p->name = p->value = p->url = NULL;
@@ -416,7 +424,7 @@ static enum http_event next_head(struct http_parser *p, const char *data, size_t
 {
 	const char *block;
 	size_t block_len;
-	enum http_event ev = scan(p, data, len, used, &block, &block_len);
+	enum http_event ev = http_scan_block(p, data, len, used, &block, &block_len);
 
 	if (ev == HTTP_EVENT_END)
 		ev = run_block(p, block, block_len);
@@ -431,7 +439,7 @@ static enum http_event next_trailer(
 {
 	const char *block;
 	size_t block_len;
-	enum http_event ev = scan(p, data, len, used, &block, &block_len);
+	enum http_event ev = http_scan_block(p, data, len, used, &block, &block_len);
 
 	if (ev == HTTP_EVENT_END)
 		ev = run_block(p, block, block_len);
@@ -455,7 +463,7 @@ static enum http_event next_body(struct http_parser *p, const char *data, size_t
 	*used = err ? (size_t)(llhttp_get_error_pos(ll) - data) : len;
 	p->overhead += *used - p->body_len;
 	if (p->overhead > OVERHEAD_FREE + OVERHEAD_PER_BYTE * p->received)
-		return fail(p, 400, "too much chunk framing");
+		return http_parser_fail(p, 400, "too much chunk framing");
 	if (p->last_chunk) {
 		p->phase = HTTP_PHASE_TRAILER;
 		p->scan = HTTP_SCAN_LINE;
@@ -510,7 +518,7 @@ enum http_event http_parser_finish(struct http_parser *p)
 	}
 	if (p->phase == HTTP_PHASE_HEAD && !http_parser_is_partial(p))
 		return HTTP_EVENT_MORE;
-	return fail(p, 400, "ended in the middle of a message");
+	return http_parser_fail(p, 400, "ended in the middle of a message");
 }
 
 bool http_parser_is_partial(const struct http_parser *p)
@@ -532,10 +540,7 @@ int http_parser_init(struct http_parser *p, bool is_response, const struct http_
 
 void http_parser_reset(struct http_parser *p)
 {
-	llhttp_t *ll = p->ll;
-
-	llhttp_init(ll, p->is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
-	ll->data = p;
+	http_llhttp_init(p);
 	http_head_fini(&p->head);
 	http_head_fini(&p->trailers);
 	buf_fini(&p->acc);
