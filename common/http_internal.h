@@ -102,6 +102,16 @@ enum http_event http_parser_finish(struct http_parser *p);
 /* Some bytes of a head have come, but not all. */
 bool http_parser_is_partial(const struct http_parser *p);
 
+/* For the files of the parser only. */
+/* It failed: the first call says why. HTTP_EVENT_ERROR. */
+enum http_event http_parser_fail(struct http_parser *p, int status, const char *reason);
+/* Scans up to the end of the head or trailer. MORE: everything taken, not complete. END: complete;
+ * *block is the whole of it, within data or p->acc. ERROR. */
+enum http_event http_scan_block(struct http_parser *p, const char *data, size_t len, size_t *used,
+	const char **block, size_t *block_len);
+/* Makes llhttp ready for the next message; its callbacks judge a head and fill p. */
+void http_llhttp_init(struct http_parser *p);
+
 /* -- Writing -- */
 
 /* How much of a body is still to be written. */

@@ -10,7 +10,7 @@ TLS_SRCS_openssl := common/tls_openssl.c common/tls_openssl_cert.c common/tls_op
 COMMON_SRCS += $(TLS_SRCS_$(TLS)) common/lru.c common/name_constraints.c common/tls_hello.c common/tls_impl.c \
 	common/tls_reason.c common/cert.c common/cert_build.c common/cert_der.c common/cert_minter.c common/cert_request.c \
 	common/random.c common/stream.c common/stream_open.c common/stream_read.c common/stream_write.c \
-	common/listener.c common/http_head.c common/http_parser.c common/http_write.c common/http_server.c \
+	common/listener.c common/http_head.c common/http_llhttp.c common/http_parser.c common/http_scan.c common/http_write.c common/http_server.c \
 	common/http_client.c common/http_exchange.c common/http_fetch.c common/http_request.c common/http_response.c \
 	common/http2_client.c common/http2_head.c common/http2_link.c common/http2_server.c common/http2_session.c common/http2_stream.c
 COMMON_LIBS += -lnghttp2
@@ -21,6 +21,7 @@ LLHTTP_DIR := $(dir $(wildcard /usr/share/llhttp/llhttp.c))
 ifneq ($(LLHTTP_DIR),)
 LLHTTP_FLAGS := -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
 LLHTTP_SRCS := $(addprefix $(LLHTTP_DIR),api.c http.c llhttp.c)
+CFLAGS_common_http_llhttp := $(LLHTTP_FLAGS)
 CFLAGS_common_http_parser := $(LLHTTP_FLAGS)
 EXTRA_COMMON_OBJS += $(patsubst $(LLHTTP_DIR)%.c,$(B)/obj/llhttp/%.o,$(LLHTTP_SRCS))
 EXTRA_COMMON_SRCS_FUZZ += $(LLHTTP_FLAGS) $(LLHTTP_SRCS)
