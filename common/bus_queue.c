@@ -14,11 +14,11 @@
 #define UNACKED_MAX  256
 #define CONFIRMS_MAX 10000
 
-enum entry_state { ENTRY_DELIVERED = 1, ENTRY_ACKED };
+enum bus_queue_entry_state { ENTRY_DELIVERED = 1, ENTRY_ACKED };
 
 /* A message handed to the daemon and not yet off this consumer's list in Redis. */
-struct entry {
-	enum entry_state state;
+struct bus_queue_entry {
+	enum bus_queue_entry_state state;
 };
 
 struct bus_queue_state {
@@ -35,17 +35,17 @@ struct bus_queue_state {
 	/* consumer */
 	void (*on_message)(void *arg, const char *entry, const cJSON *record);
 	void *arg;
-	struct hmap entries; /* entry → struct entry */
+	struct hmap entries; /* entry → struct bus_queue_entry */
 	char from[48];	     /* own unacknowledged entries behind this one, then ">" */
 	bool grouped, reading;
 	/* final storer */
 	struct hmap to_confirm; /* uuid → uuid */
 };
 
-static void add_more(struct bus_queue_state *s);
-static void read_more(struct bus_queue_state *s);
+static void bus_queue_add_more(struct bus_queue_state *s);
+static void bus_queue_read_more(struct bus_queue_state *s);
 
-static struct bus_queue_state *get_state(struct bus *b, enum bus_queue q)
+static struct bus_queue_state *bus_queue_get(struct bus *b, enum bus_queue q)
 {
 	struct bus_queue_state *s = b->queues[q];
 	char dir[512];
@@ -77,14 +77,14 @@ static struct bus_queue_state *get_state(struct bus *b, enum bus_queue q)
 
 /* ---- producer ---- */
 
-struct add {
+struct bus_queue_sent {
 	struct bus_queue_state *s;
 	char uuid[65];
 };
 
 static void on_added(void *arg, const redisReply *r)
 {
-	struct add *a = arg;
+	struct bus_queue_sent *a = arg;
 	struct bus_queue_state *s = a->s;
 	struct spooled *m = hmap_find_str(&s->spool.messages, a->uuid);
 	bool ok = r && r->type == REDIS_REPLY_STRING;
@@ -96,7 +96,7 @@ static void on_added(void *arg, const redisReply *r)
 	}
 	if (ok) {
 		snprintf(s->last_added, sizeof(s->last_added), "%s", r->str);
-		add_more(s);
+		bus_queue_add_more(s);
 	} else if (r && r->type == REDIS_REPLY_ERROR) {
 		log_error("bus: queue refuses name=%s error=%s", s->stream, r->str);
 	}
@@ -105,7 +105,7 @@ static void on_added(void *arg, const redisReply *r)
 
 static bool add_one(struct bus_queue_state *s, struct spooled *m)
 {
-	struct add *a = malloc(sizeof(*a));
+	struct bus_queue_sent *a = malloc(sizeof(*a));
 
 	if (!a)
 		return false;
@@ -122,7 +122,7 @@ static bool add_one(struct bus_queue_state *s, struct spooled *m)
 	return true;
 }
 
-static void add_more(struct bus_queue_state *s)
+static void bus_queue_add_more(struct bus_queue_state *s)
 {
 	if (!s->bus->cmd.up || s->bus->closing)
 		return;
@@ -138,7 +138,7 @@ static void add_more(struct bus_queue_state *s)
 
 int bus_queue_add(struct bus *b, enum bus_queue q, cJSON *record)
 {
-	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
+	struct bus_queue_state *s = b->closing ? NULL : bus_queue_get(b, q);
 	const char *uuid = json_text(record, "uuid");
 	char *text = s && uuid ? json_format(record) : NULL;
 	int err = -EINVAL;
@@ -153,14 +153,14 @@ int bus_queue_add(struct bus *b, enum bus_queue q, cJSON *record)
 	free(text);
 	cJSON_Delete(record);
 	if (!err)
-		add_more(s);
+		bus_queue_add_more(s);
 	return err;
 }
 
 void bus_queue_each(struct bus *b, enum bus_queue q,
 	void (*on_message)(void *arg, const cJSON *record), void *arg)
 {
-	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
+	struct bus_queue_state *s = b->closing ? NULL : bus_queue_get(b, q);
 
 	if (!s)
 		return;
@@ -179,7 +179,7 @@ size_t bus_queue_spooled(const struct bus *b, enum bus_queue q)
 }
 
 /* Reply of XREAD: [[stream, [[entry, [field, value …]] …]]]; returns the entries or NULL. */
-static const redisReply *entries_of(const redisReply *r)
+static const redisReply *bus_queue_entries(const redisReply *r)
 {
 	const redisReply *one;
 
@@ -193,7 +193,7 @@ static const redisReply *entries_of(const redisReply *r)
 }
 
 /* The id of an entry and the value of its only field; NULL value when it has another form. */
-static const char *entry_id(const redisReply *e, const char **value)
+static const char *bus_queue_entry_id(const redisReply *e, const char **value)
 {
 	*value = NULL;
 	if (e->type != REDIS_REPLY_ARRAY || e->elements != 2 ||
@@ -205,16 +205,16 @@ static const char *entry_id(const redisReply *e, const char **value)
 	return e->element[0]->str;
 }
 
-static void read_confirms(struct bus_queue_state *s);
+static void bus_queue_read_confirms(struct bus_queue_state *s);
 
 static void on_confirms(void *arg, const redisReply *r)
 {
 	struct bus_queue_state *s = arg;
-	const redisReply *list = entries_of(r);
+	const redisReply *list = bus_queue_entries(r);
 
 	s->reading_confirms = false;
 	for (size_t i = 0; list && i < list->elements; i++) {
-		const char *uuid, *id = entry_id(list->element[i], &uuid);
+		const char *uuid, *id = bus_queue_entry_id(list->element[i], &uuid);
 
 		if (id)
 			snprintf(s->cursor, sizeof(s->cursor), "%s", id);
@@ -222,10 +222,10 @@ static void on_confirms(void *arg, const redisReply *r)
 			spool_remove(&s->spool, uuid);
 	}
 	if (list && list->elements)
-		read_confirms(s);
+		bus_queue_read_confirms(s);
 }
 
-static void read_confirms(struct bus_queue_state *s)
+static void bus_queue_read_confirms(struct bus_queue_state *s)
 {
 	if (s->reading_confirms || !s->bus->cmd.up || s->bus->closing)
 		return;
@@ -247,13 +247,13 @@ static void on_checked(void *arg, const redisReply *r)
 		s->last_added[0] = '\0';
 		strcpy(s->cursor, "0");
 	}
-	add_more(s);
+	bus_queue_add_more(s);
 }
 
-static void check_added(struct bus_queue_state *s)
+static void bus_queue_check_added(struct bus_queue_state *s)
 {
 	if (!s->last_added[0] || !s->spool.messages.count)
-		add_more(s);
+		bus_queue_add_more(s);
 	else if (!s->checking)
 		s->checking = !bus_conn_send(&s->bus->cmd, on_checked, s, "XRANGE", s->stream,
 			s->last_added, s->last_added, NULL);
@@ -261,7 +261,7 @@ static void check_added(struct bus_queue_state *s)
 
 /* ---- consumer ---- */
 
-static void send_ack(struct bus_queue_state *s, const char *id)
+static void bus_queue_send_ack(struct bus_queue_state *s, const char *id)
 {
 	if (!bus_conn_send(&s->bus->cmd, NULL, NULL, "XACK", s->stream,
 		    bus_daemon_name(s->bus->self), id, NULL))
@@ -271,21 +271,21 @@ static void send_ack(struct bus_queue_state *s, const char *id)
 void bus_queue_ack(struct bus *b, enum bus_queue q, const char *id)
 {
 	struct bus_queue_state *s = b->queues[q];
-	struct entry *e = s ? hmap_find_str(&s->entries, id) : NULL;
+	struct bus_queue_entry *e = s ? hmap_find_str(&s->entries, id) : NULL;
 	char copy[48];
 
 	if (!e || b->closing)
 		return;
 	snprintf(copy, sizeof(copy), "%s", id);
 	e->state = ENTRY_ACKED;
-	send_ack(s, copy);
-	read_more(s);
+	bus_queue_send_ack(s, copy);
+	bus_queue_read_more(s);
 }
 
 static void take_entry(struct bus_queue_state *s, const redisReply *reply)
 {
-	const char *value, *id = entry_id(reply, &value);
-	struct entry *e;
+	const char *value, *id = bus_queue_entry_id(reply, &value);
+	struct bus_queue_entry *e;
 	cJSON *record;
 
 	if (!id || hmap_find_str(&s->entries, id))
@@ -302,7 +302,7 @@ static void take_entry(struct bus_queue_state *s, const redisReply *reply)
 	} else {
 		s->bus->counters.bad_messages++;
 		e->state = ENTRY_ACKED;
-		send_ack(s, id); /* trimmed from the stream, or no message at all */
+		bus_queue_send_ack(s, id); /* trimmed from the stream, or no message at all */
 	}
 	cJSON_Delete(record);
 }
@@ -310,7 +310,7 @@ static void take_entry(struct bus_queue_state *s, const redisReply *reply)
 static void on_entries(void *arg, const redisReply *r)
 {
 	struct bus_queue_state *s = arg;
-	const redisReply *list = entries_of(r);
+	const redisReply *list = bus_queue_entries(r);
 	bool pending = strcmp(s->from, ">");
 
 	s->reading = false;
@@ -318,11 +318,11 @@ static void on_entries(void *arg, const redisReply *r)
 		s->grouped = false;
 		strcpy(s->from, "0");
 		if (!strncmp(r->str, "NOGROUP", 7)) /* it went with Redis's data */
-			read_more(s);
+			bus_queue_read_more(s);
 		return; /* else the next beat tries again */
 	}
 	for (size_t i = 0; list && i < list->elements && !s->bus->closing; i++) {
-		const char *value, *id = entry_id(list->element[i], &value);
+		const char *value, *id = bus_queue_entry_id(list->element[i], &value);
 
 		if (pending && id)
 			snprintf(s->from, sizeof(s->from), "%s", id);
@@ -331,7 +331,7 @@ static void on_entries(void *arg, const redisReply *r)
 	if (r && pending && (!list || !list->elements))
 		strcpy(s->from, ">");
 	if (r && (pending || (list && list->elements)))
-		read_more(s);
+		bus_queue_read_more(s);
 }
 
 static void on_group(void *arg, const redisReply *r)
@@ -343,12 +343,12 @@ static void on_group(void *arg, const redisReply *r)
 		return;
 	s->grouped = r->type == REDIS_REPLY_STATUS || !strncmp(r->str, "BUSYGROUP", 9);
 	if (s->grouped)
-		read_more(s);
+		bus_queue_read_more(s);
 	else
 		log_error("bus: queue unreadable name=%s error=%s", s->stream, r->str);
 }
 
-static void read_more(struct bus_queue_state *s)
+static void bus_queue_read_more(struct bus_queue_state *s)
 {
 	const char *group = bus_daemon_name(s->bus->self);
 
@@ -371,12 +371,12 @@ static void on_kick(void *arg, const char *channel, const char *text, size_t len
 	(void)text;
 	(void)len;
 	if (!strcmp(channel, s->confirms))
-		read_confirms(s);
+		bus_queue_read_confirms(s);
 	else
-		read_more(s);
+		bus_queue_read_more(s);
 }
 
-static int listen_to(struct bus_queue_state *s, const char *channel)
+static int bus_queue_listen(struct bus_queue_state *s, const char *channel)
 {
 	struct bus_channel ch = { .on_message = on_kick, .arg = s };
 	int err = bus_channel_add(s->bus, channel, &ch);
@@ -387,22 +387,22 @@ static int listen_to(struct bus_queue_state *s, const char *channel)
 int bus_queue_consume(struct bus *b, enum bus_queue q,
 	void (*on_message)(void *arg, const char *entry, const cJSON *record), void *arg)
 {
-	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
+	struct bus_queue_state *s = b->closing ? NULL : bus_queue_get(b, q);
 
 	assert(bus_queues[q].consumers & (1u << b->self));
 	if (!s)
 		return b->closing ? -ESHUTDOWN : -ENOMEM;
 	s->on_message = on_message;
 	s->arg = arg;
-	read_more(s);
-	return listen_to(s, s->stream);
+	bus_queue_read_more(s);
+	return bus_queue_listen(s, s->stream);
 }
 
 /* ---- final storer ---- */
 
 static void on_confirmed(void *arg, const redisReply *r)
 {
-	struct add *a = arg;
+	struct bus_queue_sent *a = arg;
 
 	if (r && r->type == REDIS_REPLY_STRING)
 		hmap_remove_str(&a->s->to_confirm, a->uuid);
@@ -411,7 +411,7 @@ static void on_confirmed(void *arg, const redisReply *r)
 
 static void send_confirm(struct bus_queue_state *s, const char *uuid)
 {
-	struct add *a = malloc(sizeof(*a));
+	struct bus_queue_sent *a = malloc(sizeof(*a));
 
 	if (!a)
 		return;
@@ -425,7 +425,7 @@ static void send_confirm(struct bus_queue_state *s, const char *uuid)
 
 void bus_queue_confirm(struct bus *b, enum bus_queue q, const char *uuid)
 {
-	struct bus_queue_state *s = b->closing ? NULL : get_state(b, q);
+	struct bus_queue_state *s = b->closing ? NULL : bus_queue_get(b, q);
 	char *copy = s && strlen(uuid) <= 64 ? strdup(uuid) : NULL;
 
 	if (!copy || s->to_confirm.count >= CONFIRMS_MAX ||
@@ -445,9 +445,9 @@ void bus_queue_open(struct bus *b)
 
 		if (!(bus_queues[q].producers & (1u << b->self)))
 			continue;
-		s = get_state(b, (enum bus_queue)q);
+		s = bus_queue_get(b, (enum bus_queue)q);
 		if (s)
-			listen_to(s, s->confirms);
+			bus_queue_listen(s, s->confirms);
 	}
 }
 
@@ -459,10 +459,10 @@ void bus_queue_on_beat(struct bus *b)
 		if (!s || !b->cmd.up)
 			continue;
 		if (s->producing) {
-			check_added(s);
-			read_confirms(s);
+			bus_queue_check_added(s);
+			bus_queue_read_confirms(s);
 		}
-		read_more(s);
+		bus_queue_read_more(s);
 	}
 }
 
@@ -475,8 +475,8 @@ void bus_queue_on_up(struct bus *b)
 			continue;
 		strcpy(s->from, "0"); /* what was read but not received is pending */
 		hmap_foreach (&s->entries, it) {
-			if (((struct entry *)it.value)->state == ENTRY_ACKED)
-				send_ack(s, it.key);
+			if (((struct bus_queue_entry *)it.value)->state == ENTRY_ACKED)
+				bus_queue_send_ack(s, it.key);
 		}
 		hmap_foreach (&s->to_confirm, it)
 			send_confirm(s, it.value);
