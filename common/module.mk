@@ -54,7 +54,7 @@ COMMON_SRCS += common/policy/decide.c common/policy/decide_lists.c common/policy
 # The bus.
 COMMON_SRCS += common/list_hits.c
 COMMON_SRCS += common/bus.c common/bus_blob.c common/bus_blob_get.c common/bus_check.c common/bus_conn.c common/bus_event.c common/bus_follow.c common/bus_lastgood.c \
-	common/bus_mirror.c common/bus_publish.c common/bus_queue.c common/bus_read.c common/bus_request.c common/bus_schema.c \
+	common/bus_mirror.c common/bus_publish.c common/bus_queue.c common/bus_queue_consume.c common/bus_queue_produce.c common/bus_read.c common/bus_request.c common/bus_schema.c \
 	common/bus_sentinel.c common/bus_spool.c common/bus_state.c common/bus_status.c common/bus_sync.c common/bus_text.c
 TOOLS += bus-acl
 bus-acl_SRCS := common/bus_acl.c
