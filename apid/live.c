@@ -11,7 +11,7 @@
 
 enum { GATHER_BYTES = 60000, GATHER_ROWS = 1000 };
 
-struct reader {
+struct live_reader {
 	struct list node;
 	struct live *live;
 	struct websocket *ws;
@@ -22,7 +22,7 @@ struct reader {
 	uint64_t dropped, told_dropped;
 };
 
-static bool may_see(const struct reader *r, const char *group)
+static bool may_see(const struct live_reader *r, const char *group)
 {
 	return group_set_has(r->actor.groups, *group ? group : NULL);
 }
@@ -48,7 +48,7 @@ static void wish_for(struct wish *w, const char *device)
 		w->is_all = true;
 }
 
-static void wish_of(struct wish *w, const struct reader *r)
+static void wish_of(struct wish *w, const struct live_reader *r)
 {
 	const struct table *devices = store_table(r->live->api->store, TOPIC_devices);
 
@@ -72,7 +72,7 @@ static void rewatch(struct live *l)
 
 	list_foreach (&l->readers[LIVE_ROWS], it) {
 		if (!w.is_all)
-			wish_of(&w, container_of(it, struct reader, node));
+			wish_of(&w, container_of(it, struct live_reader, node));
 	}
 	if (w.is_all) {
 		w.v[0] = WATCH_ALL;
@@ -97,7 +97,7 @@ static void add_row(struct buf *b, const struct live_row *row, size_t n)
 }
 
 /* How many rows are for that reader, in b as a message. */
-static size_t rows_for(const struct live *l, const struct reader *r, struct buf *b)
+static size_t rows_for(const struct live *l, const struct live_reader *r, struct buf *b)
 {
 	size_t n = 0;
 
@@ -110,7 +110,7 @@ static size_t rows_for(const struct live *l, const struct reader *r, struct buf 
 	return b->failed ? 0 : n;
 }
 
-static void tell_dropped(struct reader *r)
+static void live_tell_dropped(struct live_reader *r)
 {
 	char text[96];
 	int len = snprintf(text, sizeof(text), "{\"type\":\"dropped\",\"dropped\":%llu}",
@@ -120,7 +120,7 @@ static void tell_dropped(struct reader *r)
 	websocket_send(r->ws, text, (size_t)len);
 }
 
-static void send_rows(struct live *l, struct reader *r, const struct buf *b, size_t n)
+static void send_rows(struct live *l, struct live_reader *r, const struct buf *b, size_t n)
 {
 	if (!n)
 		return;
@@ -131,11 +131,11 @@ static void send_rows(struct live *l, struct reader *r, const struct buf *b, siz
 	}
 	l->told += n;
 	if (r->dropped != r->told_dropped)
-		tell_dropped(r);
+		live_tell_dropped(r);
 	websocket_send(r->ws, (const char *)b->data, b->len);
 }
 
-static bool takes_all(const struct reader *r)
+static bool takes_all(const struct live_reader *r)
 {
 	return !r->actor.groups && live_filter_is_empty(&r->filter);
 }
@@ -153,7 +153,7 @@ static void flush_rows(struct live *l)
 		add_row(&all, &l->rows[i], i);
 	buf_append_str(&all, "]}");
 	list_foreach_safe (&l->readers[LIVE_ROWS], it) {
-		struct reader *r = container_of(it, struct reader, node);
+		struct live_reader *r = container_of(it, struct live_reader, node);
 
 		if (!takes_all(r))
 			send_rows(l, r, &own, rows_for(l, r, &own));
@@ -167,7 +167,7 @@ static void flush_rows(struct live *l)
 	buf_fini(&own);
 }
 
-static void on_gather(struct timer *t)
+static void live_on_gather(struct timer *t)
 {
 	flush_rows(t->data);
 }
@@ -209,7 +209,7 @@ static void take_row(struct live *l, struct live_row *row)
 		timer_start(&l->gather, LIVE_GATHER_MS, 0);
 }
 
-static void on_query(void *arg, enum bus_event ev, const void *rec)
+static void live_on_query(void *arg, enum bus_event ev, const void *rec)
 {
 	struct live *l = arg;
 	struct live_row row;
@@ -219,7 +219,7 @@ static void on_query(void *arg, enum bus_event ev, const void *rec)
 		take_row(l, &row);
 }
 
-static void on_access(void *arg, enum bus_event ev, const void *rec)
+static void live_on_access(void *arg, enum bus_event ev, const void *rec)
 {
 	struct live *l = arg;
 	struct live_row row;
@@ -235,7 +235,7 @@ static void check_readers(struct live *l)
 {
 	for (int kind = 0; kind < LIVE_KINDS; kind++) {
 		list_foreach_safe (&l->readers[kind], it) {
-			struct reader *r = container_of(it, struct reader, node);
+			struct live_reader *r = container_of(it, struct live_reader, node);
 
 			if (!identify_again(l->api, &r->actor, r->route))
 				websocket_close(r->ws, WEBSOCKET_ENDED,
@@ -244,7 +244,7 @@ static void check_readers(struct live *l)
 	}
 }
 
-static void send_stats(struct live *l, struct reader *r, const char *text)
+static void send_stats(struct live *l, struct live_reader *r, const char *text)
 {
 	char *own = r->actor.groups ? stats_make(&l->stats, r->actor.groups) : NULL;
 
@@ -262,12 +262,12 @@ static void on_tick(struct timer *t)
 
 	check_readers(l);
 	list_foreach_safe (&l->readers[LIVE_STATS], it)
-		send_stats(l, container_of(it, struct reader, node), text);
+		send_stats(l, container_of(it, struct live_reader, node), text);
 	list_foreach_safe (&l->readers[LIVE_ROWS], it) {
-		struct reader *r = container_of(it, struct reader, node);
+		struct live_reader *r = container_of(it, struct live_reader, node);
 
 		if (r->dropped != r->told_dropped && !websocket_is_full(r->ws))
-			tell_dropped(r);
+			live_tell_dropped(r);
 	}
 	free(text);
 	rewatch(l); /* devices come and go */
@@ -275,7 +275,7 @@ static void on_tick(struct timer *t)
 
 /* ---- readers ---- */
 
-static void count_reader(struct live *l, const struct reader *r, int by)
+static void count_reader(struct live *l, const struct live_reader *r, int by)
 {
 	const char *key = r->actor.credential;
 	intptr_t n = (intptr_t)hmap_find_str(&l->per_credential, key) + by;
@@ -293,7 +293,7 @@ static void count_reader(struct live *l, const struct reader *r, int by)
 		timer_stop(&l->tick);
 }
 
-static void answer_filter(struct reader *r, int err, const struct body_error *why)
+static void answer_filter(struct live_reader *r, int err, const struct body_error *why)
 {
 	cJSON *o = cJSON_CreateObject();
 	char *text;
@@ -312,7 +312,7 @@ static void answer_filter(struct reader *r, int err, const struct body_error *wh
 
 static void on_text(struct websocket *w, const char *text, size_t len)
 {
-	struct reader *r = websocket_data(w);
+	struct live_reader *r = websocket_data(w);
 	struct body_error why;
 	int err;
 
@@ -326,7 +326,7 @@ static void on_text(struct websocket *w, const char *text, size_t len)
 		rewatch(r->live);
 }
 
-static void free_reader(struct reader *r)
+static void free_reader(struct live_reader *r)
 {
 	group_set_unref(r->actor.groups);
 	live_filter_fini(&r->filter);
@@ -335,7 +335,7 @@ static void free_reader(struct reader *r)
 
 static void on_close(struct websocket *w)
 {
-	struct reader *r = websocket_data(w);
+	struct live_reader *r = websocket_data(w);
 	struct live *l = r->live;
 
 	list_remove(&r->node);
@@ -345,7 +345,7 @@ static void on_close(struct websocket *w)
 	free_reader(r);
 }
 
-static void greet(struct reader *r)
+static void greet(struct live_reader *r)
 {
 	char text[160];
 	int len = snprintf(text, sizeof(text),
@@ -388,7 +388,7 @@ static bool has_room(struct live *l, struct call *c)
 void live_join(struct live *l, struct call *c, enum live_kind kind)
 {
 	static const struct websocket_ops ops = { on_text, on_close };
-	struct reader *r;
+	struct live_reader *r;
 
 	if (!is_own_origin(c)) {
 		call_problem(c, 403, "another site's request");
@@ -429,7 +429,7 @@ int live_open(struct live *l)
 	for (int kind = 0; kind < LIVE_KINDS; kind++)
 		list_init(&l->readers[kind]);
 	hmap_init(&l->per_credential, NULL);
-	timer_init(api->loop, &l->gather, on_gather, l);
+	timer_init(api->loop, &l->gather, live_on_gather, l);
 	timer_init(api->loop, &l->tick, on_tick, l);
 	l->stats.store = api->store;
 	l->source = (struct live_source){ .store = api->store, .lists = &l->lists };
@@ -437,9 +437,10 @@ int live_open(struct live *l)
 	if (!err)
 		err = list_names_open(&l->lists, api->bus);
 	if (!err)
-		err = gateways_event_subscribe(api->gateways, EVENT_dnsd_query, on_query, l);
+		err = gateways_event_subscribe(api->gateways, EVENT_dnsd_query, live_on_query, l);
 	return err ? err
-		   : gateways_event_subscribe(api->gateways, EVENT_proxyd_access, on_access, l);
+		   : gateways_event_subscribe(
+			     api->gateways, EVENT_proxyd_access, live_on_access, l);
 }
 
 void live_fill_status(const struct live *l, cJSON *status)
@@ -461,7 +462,7 @@ void live_close(struct live *l)
 	timer_close(&l->tick, NULL);
 	for (int kind = 0; kind < LIVE_KINDS; kind++) {
 		list_foreach_safe (&l->readers[kind], it)
-			websocket_close(container_of(it, struct reader, node)->ws,
+			websocket_close(container_of(it, struct live_reader, node)->ws,
 				WEBSOCKET_GOING_AWAY, "apid stops");
 	}
 }
