@@ -7,7 +7,7 @@ apid_SRCS = apid/main.c apid/accounts.c apid/admin_tls.c apid/api.c apid/api_key
 	apid/store_load.c apid/store_reseed.c apid/store_seed.c apid/store_setup.c apid/store_transact.c apid/store_work.c apid/table.c apid/topics.c apid/totp.c apid/tunnels.c apid/unblock.c apid/uri.c \
 	apid/write.c proxyd/form.c syncd/list_url_parse.c proxyd/html.c wgd/key.c
 apid_SRCS += apid/routes_pinned.c apid/routes_ui.c
-apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/live_verdict.c apid/metrics.c apid/routes_health.c apid/routes_live.c apid/routes_metrics.c apid/routes_statistics.c apid/statistics.c apid/statistics_write.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \
+apid_SRCS += apid/alarms.c apid/list_names.c apid/live.c apid/live_filter.c apid/live_row.c apid/live_rows.c apid/live_verdict.c apid/metrics.c apid/routes_health.c apid/routes_live.c apid/routes_metrics.c apid/routes_statistics.c apid/statistics.c apid/statistics_write.c apid/stats.c apid/statuses.c apid/tallies.c apid/watching.c \
 	apid/websocket.c apid/websocket_key.c
 apid_LIBS = -lwslay -lmariadb -lcrypt -lqrencode
 apid_SRCS += apid/policy_drop.c
