@@ -56,10 +56,12 @@ struct fwd {
 	bool started, closing;
 };
 
-/* Something wanted has changed: it is in the kernel within milliseconds. */
+/* settle.c: something wanted has changed: it is in the kernel within milliseconds. */
 void fwd_schedule(struct fwd *f);
 /* Now. 0 or -errno, logged and reported. */
 int fwd_settle(struct fwd *f);
+/* The timer's: settles, and later again if that failed. */
+void fwd_on_settle(struct timer *t);
 void fwd_alarm(struct fwd *f, const char *what, const char *detail);
 
 /* bus.c: devices, settings, profiles, status. */

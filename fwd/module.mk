@@ -6,7 +6,7 @@ FWD_SRCS = fwd/conntrack.c fwd/doh.c fwd/egress.c fwd/elements.c fwd/feed.c fwd/
 	fwd/rules_nat.c fwd/rules_output.c fwd/rules_path.c fwd/rules_profile.c fwd/ruleset.c fwd/sets.c fwd/special.c \
 	fwd/path_probe.c fwd/timed.c
 fwd_SRCS = $(FWD_SRCS) fwd/bus.c fwd/conf.c fwd/counts.c fwd/cut.c fwd/devices.c fwd/drift.c fwd/due.c fwd/dump.c fwd/lists.c \
-	fwd/main.c fwd/networks.c fwd/path.c fwd/reach.c fwd/route_guard.c fwd/routing.c fwd/serve.c fwd/sysctl.c
+	fwd/main.c fwd/networks.c fwd/path.c fwd/reach.c fwd/route_guard.c fwd/routing.c fwd/serve.c fwd/settle.c fwd/sysctl.c
 fwd_LIBS = -lnftnl -lmnl
 UNITS += fwd_conntrack fwd_counts fwd_egress fwd_feed fwd_firewall fwd_lists fwd_masks fwd_profile fwd_range fwd_routing fwd_sysctl fwd_timed
 UNIT_SRCS_fwd_conntrack = fwd/conntrack.c

@@ -3,7 +3,8 @@
 
 #include "common/conf.h"
 
-/* Forwarding of the kernel below a directory, in production /proc/sys/net. */
+/* Forwarding of the kernel below a directory: this one, but in tests. */
+#define SYSCTL_DIR "/proc/sys/net"
 
 /* Before the first rules, and while they are not whole (F8, F11): nothing that comes from a tunnel
  * is forwarded, until sysctl_allow_forwarding. What the host forwards of IPv4 between its other
