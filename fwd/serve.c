@@ -20,6 +20,7 @@ struct waiting {
 	struct list node;
 	struct bus_call *call;
 	int applied, refused;
+	bool is_early; /* of something it is not known yet whether it is to be refused */
 };
 
 /* ---- entries ---- */
@@ -30,7 +31,7 @@ static int feed_listed(struct serve *s, const struct rec_feed_entry *e, const st
 	uint64_t bit = rec_has(e, feed_entry, list) ? lists_find_bit(&f->lists, e->list) : 0;
 	bool is_new = false;
 	if (!bit)
-		return -ENOENT;
+		return f->lists.known ? -ENOENT : -EAGAIN;
 	if (rec_has(e, feed_entry, remove) && e->remove) {
 		feed_unlist(&f->firewall.feed, a, bit);
 		return 0;
@@ -49,7 +50,7 @@ static int feed_strict(struct serve *s, const struct rec_feed_entry *e, const st
 	struct fwd *f = s->f;
 	const struct device_view *v =
 		rec_has(e, feed_entry, device) ? directory_find_id(f->directory, e->device) : NULL;
-	int err = -ENOENT;
+	int err = v || directory_is_known(f->directory) ? -ENOENT : -EAGAIN;
 	for (size_t i = 0; v && i < v->address_count; i++) {
 		const struct addr *device = &v->addresses[i];
 		if (device->family != a->family || directory_find(f->directory, device) != v)
@@ -118,6 +119,7 @@ static void on_feed(void *arg, struct bus_call *call, enum bus_daemon caller, co
 		report_full(s, err);
 		w->applied += err == 0;
 		w->refused += err != 0;
+		w->is_early |= err == -EAGAIN;
 	}
 	s->applied += (uint64_t)w->applied;
 	s->refused += (uint64_t)w->refused;
@@ -130,13 +132,13 @@ static void on_feed(void *arg, struct bus_call *call, enum bus_daemon caller, co
 
 static void answer(struct waiting *w, bool committed)
 {
-	cJSON *result = committed ? cJSON_CreateObject() : NULL;
+	cJSON *result = committed && !w->is_early ? cJSON_CreateObject() : NULL;
 	if (result) {
 		cJSON_AddNumberToObject(result, "applied", w->applied);
 		cJSON_AddNumberToObject(result, "refused", w->refused);
 		bus_call_reply(w->call, result);
 	} else {
-		bus_call_fail(w->call, "not_applied", "");
+		bus_call_fail(w->call, w->is_early ? "not_ready" : "not_applied", "");
 	}
 	list_remove(&w->node);
 	free(w);
@@ -153,7 +155,8 @@ static void settle(struct serve *s)
 	int err = fwd_settle(s->f);
 	if (err)
 		fwd_schedule(s->f);
-	answer_all(s, err == 0);
+	/* While a former run's rules are kept, nothing of this one's is in the kernel. */
+	answer_all(s, err == 0 && !s->f->keep_until_ms);
 }
 
 static void on_flush(struct timer *t)

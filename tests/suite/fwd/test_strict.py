@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from feed import Feed
 from support.network import TUNNEL
 from world import DEVICES, HERE, PYTHON, device
 
@@ -42,7 +43,6 @@ def test_another_device_s_answers_are_not_its_own(world):
 
 def test_what_is_wrong_is_refused_and_the_rest_is_in_force(world):
     """Each entry is judged alone."""
-    from feed import Feed
     with Feed(world.redis) as feed:
         result = feed.send([
             {"kind": "strict", "address": "198.51.100.10", "device": "no such device"},
@@ -53,6 +53,31 @@ def test_what_is_wrong_is_refused_and_the_rest_is_in_force(world):
         assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "answer"
         feed.send([{"kind": "strict", "address": "198.51.100.10", "device": "strict", "remove": True}])
     assert world.probe_one("strict", "198.51.100.10", "tcp", 1234)[0] == "reset"
+
+
+@pytest.mark.parametrize("entry", [{"kind": "strict", "device": "strict"}, {"kind": "listed", "list": "ads"}],
+                         ids=lambda one: one["kind"])
+def test_one_that_starts_says_nothing_is_in_force_that_is_not_and_refuses_nothing_that_is_right(world, entry):
+    """F6, F10: which lists there are is not to be had, so that a former run's rules are kept for a while."""
+    world.fwd.stop()
+    (world.dir / "state/fwd/last-good").unlink()
+    world.forget_status()
+    world.redis("HDEL", "culvert:gens:syncd", "lists")
+    try:
+        world.fwd.start()
+        with Feed(world.redis) as feed:
+            reply = feed.request([{"address": "198.51.100.23", **entry}])
+        if entry["kind"] == "listed":
+            assert reply["error"]["code"] == "not_ready"
+        elif reply["ok"] and reply["result"]["applied"]:  # on a slow machine
+            assert "198.51.100.23" in world.nft("list", "set", "inet", "culvert", "strict4")
+        else:
+            assert reply["error"]["code"] in ("not_ready", "not_applied")
+    finally:
+        world.syncd.replace("lists", world.syncd.records["lists"])
+    world.wait_applied("lists", owner=world.syncd)
+    world.wait_applied("devices")
+    world.feed([{"address": "198.51.100.23", "remove": True, **entry}])
 
 
 def strict_one(number, name):
