@@ -10,7 +10,8 @@
 /*
  * What fwd is told of addresses (SPEC D9, F6, F10): request `feed`, in batches, each confirmed once
  * it is in the kernel. Everything confirmed is remembered as long as the kernel keeps it: it is
- * not sent again before half its life is over, and sent once more when fwd starts anew.
+ * not sent again before half its life is over, and sent once more when fwd starts anew; what is not
+ * confirmed then is sent with the next answer that has it.
  */
 enum {
 	FEEDER_MAX = 262144, /* entries remembered */

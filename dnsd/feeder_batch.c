@@ -71,8 +71,9 @@ static void confirm(struct batch *b)
 	}
 }
 
-/* What the kernel has from before stays remembered; what is to go is tried again at the next tick,
- * unless fwd has refused it: it may have come nevertheless. */
+/* What the kernel has from before stays remembered, and is sent again when it is asked for next: a
+ * fwd that has started anew may not have it. What is to go is tried again at the next tick, unless
+ * fwd has refused it: it may have come nevertheless. */
 static void fail(struct batch *b, bool is_refused)
 {
 	struct feeder *f = b->feeder;
@@ -86,6 +87,8 @@ static void fail(struct batch *b, bool is_refused)
 			list_add(&f->queue, &e->node);
 		else if (e->removes || e->expires_ms <= now_ms)
 			fed_forget(f, e);
+		else if (!is_refused && e->expires_ms > now_ms + e->life_ms / 2)
+			e->expires_ms = now_ms + e->life_ms / 2;
 	}
 }
 

@@ -13,11 +13,11 @@ from support.wait import wait_until
 
 class FakeFwd:
     """Answers `feed` requests; keeps what it was told in `entries` as (kind, address, who). mute: says nothing;
-    refuses: addresses it does not take."""
+    starting: takes nothing yet, and says so; refuses: addresses it does not take."""
 
     def __init__(self, redis):
         self.redis, self.entries, self.requests, self.removed = redis, {}, [], []
-        self.mute, self.refuses, self.delay_s = False, set(), 0
+        self.mute, self.starting, self.refuses, self.delay_s = False, False, set(), 0
         self.listener, self.commands = redis.connect(), redis.connect()
         self.listener("SUBSCRIBE", "culvert:req:fwd:dnsd")
         self.listener.socket.settimeout(None)
@@ -33,6 +33,10 @@ class FakeFwd:
                 if self.mute:
                     continue
                 time.sleep(self.delay_s)
+                if self.starting:
+                    self.commands("PUBLISH", message["reply"], json.dumps(
+                        {"id": message["id"], "ok": False, "error": {"code": "not_ready", "detail": ""}}))
+                    continue
                 refused = 0
                 for e in entries:
                     key = (e["kind"], e["address"], e.get("device") or e.get("list") or "")
@@ -52,7 +56,7 @@ class FakeFwd:
     def say_started(self, uptime_s=0):
         text = json.dumps({"v": 1, "daemon": "fwd", "instance": "1", "at": int(time.time() * 1000),
                            "uptime_s": uptime_s})
-        self.commands("PUBLISH", "culvert:status:fwd:1", text)
+        self.redis("PUBLISH", "culvert:status:fwd:1", text)  # the other connection is the thread's
 
     def close(self):
         self.listener.socket.shutdown(2)

@@ -113,6 +113,20 @@ def test_fwd_that_starts_again_is_told_all_again(fed):
     wait_until(lambda: len(fwd.entries) == 20, "everything again")
 
 
+def test_what_fwd_could_not_take_when_it_started_again_is_told_with_the_next_answer(fed):
+    """D9, F10"""
+    world, upstream, fwd = fed
+    del upstream
+    fwd.say_started(1000)
+    assert addresses(sure(world, "one.plain.example")) == ["192.0.2.1"]
+    fwd.entries.clear()
+    fwd.starting, asked = True, len(fwd.requests)
+    fwd.say_started(0)
+    wait_until(lambda: len(fwd.requests) > asked, "told again, in vain")
+    fwd.starting = False
+    wait_until(lambda: world.ask("one.plain.example") and strict("192.0.2.1") in fwd.entries, "told")
+
+
 @pytest.mark.parametrize("how", ("moved", "begun anew"))
 def test_strict_device_of_another_address_is_fed_anew(fed, how):
     """F10: with the address fwd has forgotten what the device was told; its first connection is not refused"""
