@@ -157,6 +157,12 @@ def wireguard_kind(host, kind="auto"):
     return "kernel"
 
 
+def _listens(path):
+    """The file alone may be that of a process that was killed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def start_wireguard_go(host, interface, owner=None):
     """A userspace WireGuard whose socket lies in the host's own /var/run/wireguard."""
     process = Process(host, "wireguard-" + host.name)
@@ -165,7 +171,7 @@ def start_wireguard_go(host, interface, owner=None):
         argv = as_uid(owner, *argv, caps="net_admin")
     process.start(argv, dict(_environment(), LOG_LEVEL="error"))
     path = "/proc/%d/root/run/wireguard/%s.sock" % (host.pid(), interface)
-    process.await_ready(lambda: os.path.exists(path))
+    process.await_ready(lambda: _listens(path))
     return process
 
 
