@@ -466,10 +466,14 @@ appeals_per_hour = 1000
                    "%s at %d in %r" % (topic, gen, self.status()))
 
     def webset_of(self, gen):
-        """The generation of syncd's web set with that one of `websites`."""
+        """The generation of syncd's web set with that one of `websites`, or with one before it of the same sites: they
+        are published twice when Redis stood still, and what is compiled then is no other set."""
         def compiled():
             record = self.redis("HGET", "culvert:state:webset:syncd", "main")
-            return record and json.loads(record)["local_gen"] >= gen
+            if record and json.loads(record)["local_gen"] >= gen:
+                return True
+            # Of syncd's own word, and what it publishes just before it.
+            return self.redis.applied("syncd", "websites") >= gen and self.redis.status_now("syncd")
         wait_until(compiled, "websites at %d compiled" % gen)
         return json.loads(self.redis("HGET", "culvert:gens:syncd", "webset"))["gen"]
 
