@@ -420,11 +420,17 @@ bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_da
 	return b->mirrors[topic][owner] && b->mirrors[topic][owner]->current;
 }
 
+/* A topic that a former release has followed is only on the disk. */
+static bool is_followed(const struct mirror *m)
+{
+	return m && !list_is_empty(&m->subscribers);
+}
+
 bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
 {
 	const struct mirror *m = b->mirrors[topic][owner];
 
-	return !m || m->current || m->absent;
+	return !is_followed(m) || m->current || m->absent;
 }
 
 uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
@@ -436,7 +442,7 @@ bool bus_topic_is_applied(const struct bus *b, enum bus_topic topic, enum bus_da
 {
 	const struct mirror *m = b->mirrors[topic][owner];
 
-	return !m || m->applied == m->stamp.gen;
+	return !is_followed(m) || m->applied == m->stamp.gen;
 }
 
 void bus_topic_applied(struct bus *b, enum bus_topic topic, enum bus_daemon owner, uint64_t gen)

@@ -200,6 +200,7 @@ static void do_find(struct probe *p, cJSON *cmd)
 	cJSON_AddBoolToObject(o, "known", bus_topic_is_known(p->bus, t, d));
 	cJSON_AddBoolToObject(o, "current", bus_topic_is_current(p->bus, t, d));
 	cJSON_AddBoolToObject(o, "answered", bus_topic_is_answered(p->bus, t, d));
+	cJSON_AddBoolToObject(o, "applied", bus_topic_is_applied(p->bus, t, d));
 	cJSON_AddNumberToObject(o, "gen", (double)bus_topic_gen(p->bus, t, d));
 	say(o);
 }

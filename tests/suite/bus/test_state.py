@@ -111,6 +111,16 @@ def test_of_a_topic_that_is_not_in_redis_that_is_known_while_redis_can_be_asked(
     wait_until(lambda: not answered(), "it is away")
 
 
+def test_a_topic_that_is_followed_no_more_is_answered_and_applied(probe):
+    """It stays on the disk: nobody is to wait for it."""
+    apid, fwd = probe("apid"), probe("fwd")
+    fwd.subscribe("groups", "apid")
+    fwd.wait("batch", topic="groups", gen=apid.replace("groups", {}), current=True)
+    fwd.quit()
+    found = probe("fwd").ask("find", "find", topic="groups", owner="apid", id="")
+    assert found["gen"] and not found["current"] and found["answered"] and found["applied"]
+
+
 def test_secret_topic_reaches_its_reader_without_values_in_announcements(probe, redis):
     """C5: messages show no key."""
     apid, wgd = probe("apid"), probe("wgd")
