@@ -6,10 +6,15 @@
 #define TURN_NS 2000000
 #define BATCH	32
 
-static bool is_done(const struct flows *fs)
+bool flows_are_judged(const struct flows *fs, uint64_t epoch)
 {
 	return list_is_empty(&fs->list) ||
-	       container_of(fs->list.next, struct flow, node)->epoch == fs->epoch;
+	       container_of(fs->list.next, struct flow, node)->epoch >= epoch;
+}
+
+static bool is_done(const struct flows *fs)
+{
+	return flows_are_judged(fs, fs->epoch);
 }
 
 static void judge_next(struct flows *fs)

@@ -46,3 +46,5 @@ void flow_add(struct flows *fs, struct flow *f, const struct flow_ops *ops);
 void flow_remove(struct flow *f);
 /* Policy has changed. */
 void flows_judge(struct flows *fs);
+/* Has all that is open been judged in that epoch, or since? */
+bool flows_are_judged(const struct flows *fs, uint64_t epoch);

@@ -19,7 +19,7 @@ struct path_judged {
 	bool is_running;
 };
 
-/* What is on disk, 0 where there is nothing to be read, is j->on_disk. */
+/* What is on disk, 0 where there is nothing to be read, is j->on_disk and j->stamp. */
 void path_judged_init(struct path_judged *j, uv_loop_t *loop, const char *state_dir);
 /* A failure is logged; the disk then says what was before, and the next reader cuts too much. */
 void path_judged_set(struct path_judged *j, uint64_t stamp);

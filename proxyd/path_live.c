@@ -56,6 +56,11 @@ int path_live_open(struct path_live *l, uv_loop_t *loop)
 	return err ? err : timer_init(loop, &l->flush, on_flush, l);
 }
 
+bool path_live_is_sent(const struct path_live *l)
+{
+	return !l->queue.len;
+}
+
 void path_live_close(struct path_live *l)
 {
 	if (l->nl.sock)

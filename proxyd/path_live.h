@@ -22,3 +22,4 @@ int path_live_open(struct path_live *l, uv_loop_t *loop);
 void path_live_close(struct path_live *l);
 /* Sent in the loop's next turn. */
 void path_live_kill(struct path_live *l, const struct path_key *key);
+bool path_live_is_sent(const struct path_live *l);

@@ -24,8 +24,9 @@ struct path_reader {
 	bool has_strangers;	     /* connections that passed and nobody remembers */
 	bool strangers_due;	     /* they are to be cut */
 	uint64_t swept_ms, began_ms; /* loop time */
-	uint64_t policy_stamp;	     /* of generations */
 	struct path_judged judged;
+	/* To be noted once all was judged in that epoch of p.flows. */
+	uint64_t due_stamp, due_epoch;
 	bool is_settled;	       /* what Redis has is known, and judged */
 	uint64_t reading_since_ms;     /* loop time */
 	struct timer tick;	       /* what is over; the queue, once there is a policy */
@@ -41,7 +42,8 @@ void path_bus_close(struct path_reader *r);
 void path_tidy_init(struct path_reader *r);
 /* Now and then: what is over goes. */
 void path_tidy(struct path_reader *r);
-/* Connections that passed are judged again; those of which nothing is known are cut. */
+/* Connections that passed are judged again; those of which nothing is known are cut. To be called
+ * before the topic that it came of is applied. */
 void path_policy_changed(struct path_reader *r);
 bool path_policy_is_current(const struct path_reader *r);
 /* Before one is added: the oldest go where there are too many. */

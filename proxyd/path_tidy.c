@@ -46,8 +46,6 @@ static void on_swept(void *arg, struct path_sweep *s)
 	path_flows_each(&r->flows, on_flow, r);
 	if (r->strangers_due && s->found.count)
 		kill_strangers(r);
-	if (r->strangers_due)
-		path_judged_set(&r->judged, r->policy_stamp);
 	r->strangers_due = false;
 	r->has_strangers = s->found.count > 0;
 }
@@ -116,17 +114,10 @@ static void judge_strangers(struct path_reader *r)
 
 void path_policy_changed(struct path_reader *r)
 {
-	uint64_t before = r->policy_stamp;
-
 	flows_judge(&r->p.flows);
-	r->policy_stamp = stamp_of(r->p.d->bus);
-	/* The bus also tells that what it had is still so. */
-	if (!r->is_settled || r->policy_stamp == before)
-		return;
-	if (r->has_strangers)
+	/* The bus also tells that what is applied is still so. */
+	if (r->is_settled && r->has_strangers && !is_of_all(r->p.d->bus, bus_topic_is_applied))
 		judge_strangers(r);
-	else
-		path_judged_set(&r->judged, r->policy_stamp);
 }
 
 /* Was what passed before judged under this policy? Not asked before it is whole: a topic that is
@@ -140,8 +131,7 @@ static void settle(struct path_reader *r, uint64_t now)
 		(!is_late && !is_of_all(r->p.d->bus, bus_topic_is_answered)))
 		return;
 	r->is_settled = true;
-	r->policy_stamp = stamp_of(r->p.d->bus);
-	if (r->judged.on_disk == r->policy_stamp)
+	if (r->judged.on_disk == stamp_of(r->p.d->bus))
 		return;
 	/* Fail closed. */
 	if (is_late)
@@ -149,17 +139,25 @@ static void settle(struct path_reader *r, uint64_t now)
 	judge_strangers(r);
 }
 
-/* What judges nothing, as the counts of lists, changes generations too: the next reader is not to
- * take that for another policy. Nothing is noted before it is in force. */
-static void note_generations(struct path_reader *r)
+/*
+ * For the next reader: under which policy all that is open was judged. Noted here alone, once every
+ * topic of the stamp is in force and what it cuts is cut; who dies before has the next one cut too
+ * much. What judges nothing, as the counts of lists, changes generations too.
+ */
+static void note(struct path_reader *r)
 {
 	uint64_t stamp = stamp_of(r->p.d->bus);
 
-	if (!r->is_settled || r->strangers_due || stamp == r->policy_stamp ||
+	if (!r->is_settled || r->strangers_due || stamp == r->judged.stamp ||
 		!is_of_all(r->p.d->bus, bus_topic_is_applied))
 		return;
-	r->policy_stamp = stamp;
-	path_judged_set(&r->judged, stamp);
+	if (stamp != r->due_stamp) {
+		flows_judge(&r->p.flows);
+		r->due_epoch = r->p.flows.epoch;
+		r->due_stamp = stamp;
+	}
+	if (flows_are_judged(&r->p.flows, r->due_epoch) && path_live_is_sent(&r->live))
+		path_judged_set(&r->judged, stamp);
 }
 
 /* Readings that are over, and the oldest of too many. */
@@ -183,7 +181,7 @@ void path_tidy(struct path_reader *r)
 
 	end_readings(r);
 	settle(r, now);
-	note_generations(r);
+	note(r);
 	if (r->strangers_due || now - r->swept_ms > (is_full ? SWEEP_MS / 10 : SWEEP_MS))
 		sweep(r);
 }

@@ -123,6 +123,26 @@ static void test_many_take_several_turns(void)
 	down();
 }
 
+static void test_all_are_judged_when_the_last_one_is(void)
+{
+	up(1000);
+	w.judge_ns = 20000;
+	flows_judge(&w.flows);
+	uint64_t epoch = w.flows.epoch;
+	uv_run(&w.loop, UV_RUN_NOWAIT);
+	OK(!flows_are_judged(&w.flows, epoch));
+	flow_add(&w.flows, &w.items[1000].flow, &ops);
+	timer_stop(&w.flows.tick);
+	while (!w.items[999].judged) {
+		OK(!flows_are_judged(&w.flows, epoch));
+		uv_run(&w.loop, UV_RUN_NOWAIT);
+	}
+	OK(flows_are_judged(&w.flows, epoch));
+	flows_judge(&w.flows); /* they still are */
+	OK(flows_are_judged(&w.flows, epoch) && !flows_are_judged(&w.flows, w.flows.epoch));
+	down();
+}
+
 static void test_one_that_came_since_is_not_judged_again(void)
 {
 	up(1000);
@@ -152,6 +172,7 @@ int main(void)
 	TAP_RUN(test_each_is_judged_once_a_change);
 	TAP_RUN(test_what_is_forbidden_is_cut_and_nothing_else);
 	TAP_RUN(test_many_take_several_turns);
+	TAP_RUN(test_all_are_judged_when_the_last_one_is);
 	TAP_RUN(test_one_that_came_since_is_not_judged_again);
 	TAP_RUN(test_time_alone_has_them_judged);
 	return tap_done();

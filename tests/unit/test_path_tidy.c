@@ -4,11 +4,12 @@
 #include "tests/unit/tap.h"
 
 static struct {
-	uint64_t gen;
-	bool is_answered, is_loading;
+	uint64_t gen, applied;
+	bool is_answered;
 } topics[BUS_TOPICS][BUS_DAEMONS];
 static unsigned sweeps;
 static uint64_t judged;
+static bool is_judging, is_killing;
 
 uint64_t bus_topic_gen(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
 {
@@ -25,7 +26,7 @@ bool bus_topic_is_answered(const struct bus *b, enum bus_topic topic, enum bus_d
 bool bus_topic_is_applied(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
 {
 	(void)b;
-	return !topics[topic][owner].is_loading;
+	return topics[topic][owner].applied == topics[topic][owner].gen;
 }
 
 bool bus_topic_is_current(const struct bus *b, enum bus_topic topic, enum bus_daemon owner)
@@ -50,13 +51,18 @@ void path_sweep_init(
 
 void path_judged_set(struct path_judged *j, uint64_t stamp)
 {
-	(void)j;
-	judged = stamp;
+	j->stamp = judged = stamp;
 }
 
 void path_live_kill(struct path_live *l, const struct path_key *key)
 {
 	(void)l, (void)key;
+}
+
+bool path_live_is_sent(const struct path_live *l)
+{
+	(void)l;
+	return !is_killing;
 }
 
 void path_flows_each(
@@ -77,7 +83,12 @@ void path_end_reading(struct path_reader *r, struct path_flow *f)
 
 void flows_judge(struct flows *fs)
 {
-	(void)fs;
+	fs->epoch++;
+}
+
+bool flows_are_judged(const struct flows *fs, uint64_t epoch)
+{
+	return epoch == fs->epoch && !is_judging;
 }
 
 /* ---- a reader that has begun to read ---- */
@@ -90,9 +101,8 @@ static void begin(uint64_t ms_ago)
 {
 	for (int t = 0; t < BUS_TOPICS; t++) {
 		for (int d = 0; d < BUS_DAEMONS; d++) {
-			topics[t][d].gen = 7;
+			topics[t][d].gen = topics[t][d].applied = 7;
 			topics[t][d].is_answered = true;
-			topics[t][d].is_loading = false;
 		}
 	}
 	uv_loop_init(&daemon_of_all.loop);
@@ -103,6 +113,7 @@ static void begin(uint64_t ms_ago)
 	r.reading_since_ms = uv_now(&daemon_of_all.loop) - ms_ago;
 	sweeps = 0;
 	judged = 0;
+	is_judging = is_killing = false;
 }
 
 /* Under all that is known now. */
@@ -110,8 +121,42 @@ static void was_judged_now(void)
 {
 	struct path_reader former = r;
 
-	path_policy_changed(&former);
-	r.judged.on_disk = former.policy_stamp;
+	list_init(&former.flows.readings);
+	former.is_settled = true;
+	path_tidy(&former);
+	r.judged.on_disk = r.judged.stamp = judged;
+	sweeps = 0;
+	judged = 0;
+}
+
+/* A reader that has settled, with connections of before. */
+static void begin_settled(void)
+{
+	begin(1000);
+	was_judged_now();
+	path_tidy(&r);
+	OK(r.is_settled && r.has_strangers && !sweeps);
+}
+
+/* Another generation is here; in force it is with apply(). */
+static void come(enum bus_topic topic, enum bus_daemon owner)
+{
+	topics[topic][owner].gen++;
+}
+
+static void apply(enum bus_topic topic, enum bus_daemon owner)
+{
+	path_policy_changed(&r);
+	topics[topic][owner].applied = topics[topic][owner].gen;
+}
+
+/* The strangers are cut. */
+static void be_swept(void)
+{
+	OK(r.strangers_due && sweeps);
+	r.sweep.on_done(&r, &r.sweep);
+	OK(!r.strangers_due && !r.has_strangers);
+	sweeps = 0;
 }
 
 static void end(void)
@@ -131,25 +176,96 @@ static void test_nothing_is_cut_under_the_policy_of_before(void)
 
 static void test_counts_of_a_list_are_no_other_policy_for_the_next_reader(void)
 {
-	begin(1000);
-	was_judged_now();
+	begin_settled();
+	topics[TOPIC_lists][BUS_SYNCD].gen = topics[TOPIC_lists][BUS_SYNCD].applied = 8;
+	path_policy_changed(&r); /* that all is still so */
 	path_tidy(&r);
-	topics[TOPIC_lists][BUS_SYNCD].gen++;
+	OK(judged && !r.strangers_due && !sweeps);
+	end();
+}
+
+static void test_nothing_is_noted_twice(void)
+{
+	begin_settled();
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	be_swept();
 	path_tidy(&r);
-	OK(judged && judged == r.policy_stamp && !r.strangers_due && !sweeps);
+	OK(judged);
+	judged = 0;
+	path_policy_changed(&r);
+	path_tidy(&r);
+	OK(!judged && !sweeps);
 	end();
 }
 
 static void test_what_is_not_in_force_yet_is_not_noted(void)
 {
-	begin(1000);
-	was_judged_now();
-	path_tidy(&r);
-	topics[TOPIC_domainset][BUS_SYNCD].gen++;
-	topics[TOPIC_domainset][BUS_SYNCD].is_loading = true;
+	begin_settled();
+	come(TOPIC_domainset, BUS_SYNCD);
 	path_tidy(&r);
 	OK(!judged);
-	topics[TOPIC_domainset][BUS_SYNCD].is_loading = false;
+	apply(TOPIC_domainset, BUS_SYNCD);
+	be_swept();
+	path_tidy(&r);
+	OK(judged);
+	end();
+}
+
+static void test_what_is_not_in_force_yet_is_not_noted_with_another_topic(void)
+{
+	begin_settled();
+	come(TOPIC_domainset, BUS_SYNCD);
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	be_swept();
+	path_tidy(&r);
+	OK(!judged);
+	apply(TOPIC_domainset, BUS_SYNCD);
+	path_tidy(&r);
+	OK(judged);
+	end();
+}
+
+static void test_what_was_forgotten_while_a_set_came_is_cut_by_it(void)
+{
+	begin_settled();
+	come(TOPIC_domainset, BUS_SYNCD);
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	be_swept();
+	r.has_strangers = true;
+	apply(TOPIC_domainset, BUS_SYNCD);
+	be_swept();
+	end();
+}
+
+static void test_policy_is_noted_when_what_is_open_was_judged_and_cut(void)
+{
+	begin_settled();
+	r.has_strangers = false;
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	is_judging = is_killing = true;
+	path_tidy(&r);
+	OK(!judged);
+	is_judging = false;
+	path_tidy(&r);
+	OK(!judged);
+	is_killing = false;
+	path_tidy(&r);
+	OK(judged);
+	end();
+}
+
+static void test_policy_is_noted_when_strangers_are_cut(void)
+{
+	begin_settled();
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	path_tidy(&r);
+	OK(!judged);
+	be_swept();
 	path_tidy(&r);
 	OK(judged);
 	end();
@@ -168,7 +284,7 @@ static void test_what_passed_is_cut_when_policy_is_another_one(void)
 static void test_answers_to_a_reader_that_begins_are_no_change(void)
 {
 	begin(500);
-	topics[TOPIC_lists][BUS_SYNCD].gen++;
+	topics[TOPIC_lists][BUS_SYNCD].gen = topics[TOPIC_lists][BUS_SYNCD].applied = 8;
 	was_judged_now();
 	topics[TOPIC_lists][BUS_SYNCD].gen--;
 	path_tidy(&r);
@@ -237,7 +353,12 @@ int main(void)
 {
 	TAP_RUN(test_nothing_is_cut_under_the_policy_of_before);
 	TAP_RUN(test_counts_of_a_list_are_no_other_policy_for_the_next_reader);
+	TAP_RUN(test_nothing_is_noted_twice);
 	TAP_RUN(test_what_is_not_in_force_yet_is_not_noted);
+	TAP_RUN(test_what_is_not_in_force_yet_is_not_noted_with_another_topic);
+	TAP_RUN(test_what_was_forgotten_while_a_set_came_is_cut_by_it);
+	TAP_RUN(test_policy_is_noted_when_what_is_open_was_judged_and_cut);
+	TAP_RUN(test_policy_is_noted_when_strangers_are_cut);
 	TAP_RUN(test_what_passed_is_cut_when_policy_is_another_one);
 	TAP_RUN(test_answers_to_a_reader_that_begins_are_no_change);
 	TAP_RUN(test_topic_that_is_late_is_no_change);

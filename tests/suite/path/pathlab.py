@@ -3,12 +3,13 @@
 
 Everything else is as proxylib has it. A device's https_path may be given to `device`.
 """
+import contextlib
 import json
-import time
+import re
 
 import interceptlib as lib
 from proxylib import DEVICES, SITE, SITE6, World
-from support import BUILD
+from support import BUILD, ROOT
 from support.process import Daemon
 from support.wait import wait_until
 
@@ -132,14 +133,43 @@ class PathWorld(World):
         """Connections that proxyd has taken over."""
         return [line for line in self.gw.run("ss", "-Htn", "sport", "=", ":3129").splitlines() if "ESTAB" in line]
 
-    def await_judged(self):
-        """Until the reader's successor can know under which policy it judged: what that does not know it cuts."""
-        files = ["judged", "last-good"]
+    def stamp(self):
+        """proxyd/path_tidy.c's, of what Redis has."""
+        followed, stamp = self.path_status().get("topics", {}), 0
+        gens = {owner: self.gens(owner) for owner in ("apid", "syncd")}
+        for topic in re.findall(r"^TOPIC\((\w+)", (ROOT / "common/bus_schema.def").read_text(), re.M):
+            for owner, has in gens.items():
+                stamp = stamp * 31 + (has.get(topic, 0) if "%s:%s" % (topic, owner) in followed else 0)
+        return stamp % 2 ** 64
 
-        def is_written():
-            found = [p for p in self.dir.rglob("*") if p.name in files and p.parent.name == "path"]
-            return len(found) == len(files) and all(time.time() - p.stat().st_mtime > 1.5 for p in found)
-        wait_until(is_written, "%s of the reader" % files)
+    def gens(self, owner):
+        flat = self.redis("HGETALL", "culvert:gens:" + owner)
+        return {topic: json.loads(stamp)["gen"] for topic, stamp in zip(flat[::2], flat[1::2])}
+
+    def await_judged(self):
+        """Until the reader's successor can know that all was judged under what Redis has: else it would cut."""
+        judged = self.dir / "state/path/judged"
+        # Nothing changes by itself then.
+        wait_until(lambda: "in_force_at" in json.loads(self.redis("HGET", "culvert:state:lists:syncd", "adblock")),
+                   "the list is told to be in force")
+        wait_until(lambda: judged.exists() and judged.read_text().strip() == str(self.stamp()), "it is noted")
+
+    def await_known(self, topic, gen):
+        """Until the reader knows of it; it may not be in force."""
+        wait_until(lambda: self.path_status()["topics"][topic + ":syncd"]["gen"] >= gen, "the reader knows of it")
+
+    @contextlib.contextmanager
+    def late_blobs(self):
+        """The reader is given none meanwhile."""
+        rules = next(line for line in self.redis("ACL", "LIST") if line.startswith("user path "))
+        selectors = re.findall(r"\([^)]*\)", rules)
+        kept = [s for s in selectors if "getrange" not in s]
+        assert len(kept) == len(selectors) - 1
+        self.redis("ACL", "SETUSER", "path", "clearselectors", *kept)
+        try:
+            yield
+        finally:
+            self.redis("ACL", "SETUSER", "path", "clearselectors", *selectors)
 
     def await_nothing_spliced(self):
         """Nothing that is open is, and what was may be over in a moment."""

@@ -181,6 +181,24 @@ def test_a_change_while_no_reader_runs_ends_what_passed_before(world, end):
     assert get(world, "allowed.example").status == 200
 
 
+def test_a_web_set_that_a_dead_reader_had_not_loaded_ends_what_it_let_pass(world):
+    """F9: another topic, which changed meanwhile, says nothing of the set."""
+    name = "s15.test.example"
+    with lib.tls(world, name) as c:
+        assert c.ask("GET", "/", name).status == 200
+        world.set("sni_block", {"id": "s16", "domain": "s16.test.example"})
+        world.await_judged()  # by this reader
+        with world.late_blobs():
+            world.await_known("webset", world.webset_of(world.set("websites", world.website(name, "gambling"))))
+            world.wait_path_applied("sni_block", world.set("sni_block", {"id": "s17", "domain": "s17.test.example"}))
+            assert lib.is_refused(world, "s17.test.example") and get(world, "allowed.example").status == 200
+            assert c.ask("GET", "/", name).status == 200
+            world.reader.kill()
+        world.start_reader()
+        wait_until(lambda: is_denied(world, c), "the mark of a denied connection")
+        assert is_cut(c, name)
+
+
 @pytest.mark.skipif("PATH_LONG" not in os.environ, reason="waits for half a minute")
 def test_connections_that_are_over_are_forgotten(world):
     get(world, "allowed.example")
