@@ -92,6 +92,10 @@ class Directus(http.server.ThreadingHTTPServer):
         self.server_close()
         self.hang_up()
 
+    def newest_socket(self):
+        with self.lock:
+            return self.sockets[-1] if self.sockets else None
+
     def hang_up(self):
         for one in list(self.sockets):
             one.close()

@@ -59,7 +59,7 @@ def test_what_directus_approves_is_told_at_once(decisions, directus, policy):
     decisions.serve()
     policy.start("directus_poll_s = 3600\n")
     policy.known()
-    wait_until(lambda: directus.sockets and "vpn_appeals" in directus.sockets[0].subscribed, "subscribed")
+    directus.wait_subscribed("vpn_appeals")
     directus.update("vpn_appeals", n, status="approved")
     assert decisions.call() == {"uuid": UUID, "status": "approved"}
 

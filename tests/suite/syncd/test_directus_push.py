@@ -12,8 +12,8 @@ POLL = "directus_poll_s = 3600\n"
 
 def open_socket(policy, directus):
     policy.known()
-    return wait_until(lambda: directus.sockets and directus.sockets[0].subscribed >= {"mitm_block_domains"} and
-                      directus.sockets[0], "subscribed")
+    return wait_until(lambda: (one := directus.newest_socket()) and "mitm_block_domains" in one.subscribed and one,
+                      "subscribed")
 
 
 def quiet(policy, directus):
@@ -49,7 +49,7 @@ def test_a_new_list_of_the_group_is_listened_to(policy, directus, gateway):
     quiet(policy, directus)
     directus.make_collection("apps_x", "apps")
     assert gateway.request("syncd.sync_now")["status"] == 0
-    wait_until(lambda: "apps_x" in directus.sockets[0].subscribed, "subscribed")
+    directus.wait_subscribed("apps_x")
     directus.add("apps_x", {"url": "x.example"})
     gateway.wait_blocked("x.example", {"apps_x"})
 
@@ -81,7 +81,7 @@ def test_junk_harms_nothing(policy, directus, junk):
     with contextlib.suppress(OSError):  # it need not be read to its end
         one.transmit(TextMessage(junk))
     if len(junk) > 1 << 20:
-        wait_until(lambda: directus.sockets and directus.sockets[0] is not one, "another connection")
+        wait_until(lambda: directus.newest_socket() not in (one, None), "another connection")
         open_socket(policy, directus)
     n, = directus.add("mitm_block_domains", {"domain": "after.example"})
     policy.wait("sni_block", {str(n): {"id": str(n), "domain": "after.example"}})

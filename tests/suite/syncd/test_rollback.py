@@ -214,10 +214,11 @@ def test_download_under_way_does_not_undo_a_rollback(gateway, web, dns):
     gateway.request("syncd.list_rollback", list="a")
     gateway.wait_list("a", version=before, count=1)
     gateway.expect([{"a"}, set()], "a.example", "b.example")
+    asked = len(web.requests)
     gateway.request("syncd.list_release", list="a")
     gateway.expect([set(), {"a"}], "a.example", "b.example")
-    # The validators of the newest did not keep the server silent.
-    assert "If-None-Match" not in web.requests[-1][1]
+    # The validators of the newest did not keep the server silent. (The one that was left may be heard of late.)
+    assert any("If-None-Match" not in headers for _, headers in web.requests[asked:])
     gateway.wait_list("a", pinned_at=None, count=2)
 
 
