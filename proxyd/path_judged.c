@@ -47,7 +47,7 @@ void path_judged_init(struct path_judged *j, uv_loop_t *loop, const char *state_
 		return;
 	char text[32] = "";
 	if (fgets(text, sizeof(text), f))
-		j->stamp = j->on_disk = strtoull(text, NULL, 10);
+		j->found = j->stamp = j->on_disk = strtoull(text, NULL, 10);
 	fclose(f);
 }
 

@@ -14,12 +14,13 @@ struct path_judged {
 	uv_work_t work;
 	uv_loop_t *loop;
 	char path[PATH_MAX];
-	uint64_t stamp;		   /* the newest */
-	uint64_t in_work, on_disk; /* 0: none */
+	uint64_t found; /* of a former reader; this and the others: 0 = none */
+	uint64_t stamp; /* the newest */
+	uint64_t in_work, on_disk;
 	bool is_running;
 };
 
-/* What is on disk, 0 where there is nothing to be read, is j->on_disk and j->stamp. */
+/* What is on disk is j->found, and the newest. */
 void path_judged_init(struct path_judged *j, uv_loop_t *loop, const char *state_dir);
 /* A failure is logged; the disk then says what was before, and the next reader cuts too much. */
 void path_judged_set(struct path_judged *j, uint64_t stamp);

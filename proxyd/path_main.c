@@ -33,7 +33,7 @@ static void begin_reading(struct path_reader *r)
 	r->queue = path_queue_open(
 		&p->d->loop, (uint16_t)p->conf->path_queue, PACKETS_MAX, &ops, r, &err);
 	if (r->queue) {
-		r->reading_since_ms = uv_now(&p->d->loop);
+		path_tidy_begin(r);
 		log_notice("reading queue=%d", (int)p->conf->path_queue);
 		return;
 	}

@@ -40,6 +40,8 @@ void path_bus_close(struct path_reader *r);
 
 /* path_tidy.c */
 void path_tidy_init(struct path_reader *r);
+/* Reading begins. */
+void path_tidy_begin(struct path_reader *r);
 /* Now and then: what is over goes. */
 void path_tidy(struct path_reader *r);
 /* Connections that passed are judged again; those of which nothing is known are cut. To be called

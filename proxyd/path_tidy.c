@@ -106,6 +106,17 @@ bool path_policy_is_current(const struct path_reader *r)
 	return bus_topic_is_current(b, TOPIC_domainset, BUS_SYNCD);
 }
 
+void path_tidy_begin(struct path_reader *r)
+{
+	const struct bus *b = r->p.d->bus;
+
+	r->reading_since_ms = uv_now(&r->p.d->loop);
+	/* What the disk had of policy may be older than what a former reader has noted: what passes
+	 * now was not judged under that. */
+	if (stamp_of(b) != r->judged.found || !is_of_all(b, bus_topic_is_applied))
+		path_judged_set(&r->judged, 0);
+}
+
 static void judge_strangers(struct path_reader *r)
 {
 	r->strangers_due = true;
@@ -131,7 +142,7 @@ static void settle(struct path_reader *r, uint64_t now)
 		(!is_late && !is_of_all(r->p.d->bus, bus_topic_is_answered)))
 		return;
 	r->is_settled = true;
-	if (r->judged.on_disk == stamp_of(r->p.d->bus))
+	if (r->judged.found == stamp_of(r->p.d->bus))
 		return;
 	/* Fail closed. */
 	if (is_late)

@@ -124,7 +124,7 @@ static void was_judged_now(void)
 	list_init(&former.flows.readings);
 	former.is_settled = true;
 	path_tidy(&former);
-	r.judged.on_disk = r.judged.stamp = judged;
+	r.judged.found = r.judged.on_disk = r.judged.stamp = judged;
 	sweeps = 0;
 	judged = 0;
 }
@@ -196,6 +196,46 @@ static void test_nothing_is_noted_twice(void)
 	path_policy_changed(&r);
 	path_tidy(&r);
 	OK(!judged && !sweeps);
+	end();
+}
+
+static void test_a_reader_that_begins_with_the_policy_of_before_leaves_it_noted(void)
+{
+	begin(0);
+	was_judged_now();
+	uint64_t before = r.judged.stamp;
+	path_tidy_begin(&r);
+	OK(before && r.judged.stamp == before);
+	end();
+}
+
+static void test_what_was_noted_does_not_hold_while_an_older_policy_is_in_force(void)
+{
+	begin(0);
+	topics[TOPIC_sni_block][BUS_APID].gen = topics[TOPIC_sni_block][BUS_APID].applied = 8;
+	was_judged_now();
+	uint64_t before = r.judged.stamp;
+	topics[TOPIC_sni_block][BUS_APID].gen = topics[TOPIC_sni_block][BUS_APID].applied = 7;
+	path_tidy_begin(&r);
+	OK(!r.judged.stamp);
+	come(TOPIC_sni_block, BUS_APID);
+	apply(TOPIC_sni_block, BUS_APID);
+	path_tidy(&r);
+	OK(!r.is_settled && !r.judged.stamp);
+	r.reading_since_ms -= 1000;
+	path_tidy(&r);
+	OK(r.is_settled && !r.strangers_due && !sweeps);
+	OK(r.judged.stamp == before);
+	end();
+}
+
+static void test_what_was_noted_does_not_hold_while_its_set_is_on_its_way(void)
+{
+	begin(0);
+	was_judged_now();
+	topics[TOPIC_domainset][BUS_SYNCD].applied = 6;
+	path_tidy_begin(&r);
+	OK(!r.judged.stamp);
 	end();
 }
 
@@ -354,6 +394,9 @@ int main(void)
 	TAP_RUN(test_nothing_is_cut_under_the_policy_of_before);
 	TAP_RUN(test_counts_of_a_list_are_no_other_policy_for_the_next_reader);
 	TAP_RUN(test_nothing_is_noted_twice);
+	TAP_RUN(test_a_reader_that_begins_with_the_policy_of_before_leaves_it_noted);
+	TAP_RUN(test_what_was_noted_does_not_hold_while_an_older_policy_is_in_force);
+	TAP_RUN(test_what_was_noted_does_not_hold_while_its_set_is_on_its_way);
 	TAP_RUN(test_what_is_not_in_force_yet_is_not_noted);
 	TAP_RUN(test_what_is_not_in_force_yet_is_not_noted_with_another_topic);
 	TAP_RUN(test_what_was_forgotten_while_a_set_came_is_cut_by_it);
