@@ -41,6 +41,8 @@ def connect(hosts):
     """Wires all hosts. Forwarding on the gateway stays off."""
     for host in hosts.values():
         set_sysctls(host, *SYSCTLS)
+    # Each refusal is said: the kernel's limit of ICMP errors is six to a host and then one a second.
+    set_sysctls(hosts["gw"], "net/ipv4/icmp_ratelimit=0", "net/ipv6/icmp/ratelimit=0")
     ip_batch(hosts["gw"], _gateway_lines(hosts))
     for client in CLIENTS:
         ip_batch(hosts[client], [

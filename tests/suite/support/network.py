@@ -38,6 +38,13 @@ class Network:
         for host in self.hosts:
             host.write("/proc/sys/net/ipv6/conf/default/accept_dad", 0)
             host.write("/proc/sys/net/ipv6/conf/all/disable_ipv6", 0)
+        # Each refusal is said: what is tried is the rules, not the kernel's limit of ICMP errors, which is six to a host
+        # and then one a second.
+        for name, value in (("ipv4/icmp_ratelimit", 0), ("ipv6/icmp/ratelimit", 0)):
+            self.gw.write("/proc/sys/net/" + name, value)
+        # Not every kernel has these for a namespace of its own.
+        for name, value in (("msgs_per_sec", 100000), ("msgs_burst", 10000)):
+            self.gw.run("sh", "-c", "echo %d > /proc/sys/net/ipv4/icmp_%s" % (value, name), check=False)
         for name, other, far in (("wgT", self.client, "wg0"), ("lan0", self.lan, "eth0"),
                                  ("up0", self.inet, "eth0")):
             self.gw.run("ip", "link", "add", name, "type", "veth", "peer", "name", far, "netns",
