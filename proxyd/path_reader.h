@@ -47,6 +47,7 @@ void path_tidy(struct path_reader *r);
 /* Connections that passed are judged again; those of which nothing is known are cut. To be called
  * before the topic that it came of is applied. */
 void path_policy_changed(struct path_reader *r);
+/* Has Redis been asked for all that came from the disk? */
 bool path_policy_is_current(const struct path_reader *r);
 /* Before one is added: the oldest go where there are too many. */
 void path_make_room(struct path_reader *r, struct path_flow *except);

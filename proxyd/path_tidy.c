@@ -93,17 +93,9 @@ static bool is_of_all(const struct bus *b, topic_check *check)
 	return true;
 }
 
-/* Has Redis been asked for all that came from the disk? */
 bool path_policy_is_current(const struct path_reader *r)
 {
-	static const enum bus_topic topics[] = { TOPIC_devices, TOPIC_settings, TOPIC_websites };
-	const struct bus *b = r->p.d->bus;
-
-	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
-		if (!bus_topic_is_current(b, topics[i], BUS_APID))
-			return false;
-	}
-	return bus_topic_is_current(b, TOPIC_domainset, BUS_SYNCD);
+	return is_of_all(r->p.d->bus, bus_topic_is_answered);
 }
 
 void path_tidy_begin(struct path_reader *r)
@@ -138,8 +130,7 @@ static void settle(struct path_reader *r, uint64_t now)
 	uint64_t reading_ms = now - r->reading_since_ms;
 	bool is_late = reading_ms >= SETTLE_MAX_MS;
 
-	if (r->is_settled || reading_ms < SETTLE_MS ||
-		(!is_late && !is_of_all(r->p.d->bus, bus_topic_is_answered)))
+	if (r->is_settled || reading_ms < SETTLE_MS || (!is_late && !path_policy_is_current(r)))
 		return;
 	r->is_settled = true;
 	if (r->judged.found == stamp_of(r->p.d->bus))
