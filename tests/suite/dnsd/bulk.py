@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many questions at once, without a parser in the way: for tests that ask tens of thousands."""
 import json
-import pathlib
 import selectors
 import signal
 import socket
@@ -11,6 +10,7 @@ import time
 
 from support import BUILD, DEADLINE_S
 from support.net import free_port
+from support.process import holds_signal
 from support.wait import wait_until
 
 BLOCKED, PASSED = "0.0.0.0", "192.0.2.1"
@@ -143,12 +143,7 @@ class Steady:
         self.process = subprocess.Popen(
             [str(x) for x in (BUILD / "bin/dns-steady", address, world.port, source, rate, seconds, patience,
                               names_file)], stdout=subprocess.PIPE, text=True)
-        wait_until(self._can_be_stopped, "dns-steady")
-
-    def _can_be_stopped(self):
-        text = pathlib.Path("/proc/%d/status" % self.process.pid).read_text()
-        caught = next(int(line.split()[1], 16) for line in text.splitlines() if line.startswith("SigCgt:"))
-        return caught >> signal.SIGTERM - 1 & 1 or self.process.poll() is not None
+        wait_until(lambda: holds_signal(self.process, signal.SIGTERM), "dns-steady")
 
     def stop(self):
         """It asks no more; what is missing may still come."""

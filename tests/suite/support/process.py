@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import pathlib
 import signal
 import subprocess
 
 from . import BUILD, DEADLINE_S
+from .wait import wait_until
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def set_limit(pid, uid, what, soft):
     """prlimit's --WHAT of a process, as its own user, who may change what is its own. False: the process is gone."""
     return subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "prlimit", "--pid",
                            str(pid), "--%s=%s:" % (what, soft)], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def holds_signal(process, number):
+    """The signal, sent now, does not end a program that has hardly begun: it waits, or is caught. True also of one
+    that has ended."""
+    try:
+        status = pathlib.Path("/proc/%d/status" % process.pid).read_text()
+    except OSError:
+        status = ""
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigBlk:", "SigCgt:"))]
+    return any(mask >> number - 1 & 1 for mask in masks) or process.poll() is not None
 
 
 class Daemon:
@@ -33,6 +48,8 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def send(self, number):
+        if number in CAUGHT:
+            wait_until(lambda: holds_signal(self.process, number), f"{self.name} begins")
         self.process.send_signal(number)
 
     def wait(self):
