@@ -91,6 +91,7 @@ class Sequences:
         self.gateway, self.bus, self.rng = gateway, gateway.bus, rng
         self.model = Model({"mitm": ["10.9.0.1/24", "fd09::1/64"], "other": ["10.8.0.1/24"]})
         self.gens, self.story = {}, []
+        self.gather = False  # changes of one sequence go to wgd without waiting for each
 
     def names(self):
         return sorted(self.model.devices) or [None]
@@ -107,12 +108,19 @@ class Sequences:
         self.note("keys", records)
         self.model.set_keys(records)
         self.gens["device_keys"] = self.bus.set("device_keys", records)
+        self.changed()
 
     def set_device(self, name, **fields):
         record = dict(self.model.devices.get(name) or {"id": name, "active": True}, **fields)
         self.note("device", record)
         self.model.set_device(name, record)
         self.gens["devices"] = self.bus.set("devices", {name: record})
+        self.changed()
+
+    def changed(self):
+        """Who waits for a key gets it as soon as it is free, be the next change on its way or not."""
+        if not self.gather:
+            self.settle()
 
     # ---- the changes ----
 
@@ -133,8 +141,10 @@ class Sequences:
         if name in self.model.keys:
             self.model.remove_key(name)
             self.gens["device_keys"] = self.bus.remove("device_keys", name)
+            self.changed()
         self.model.remove_device(name)
         self.gens["devices"] = self.bus.remove("devices", name)
+        self.changed()
 
     def new_key(self, name):
         self.set_keys({name: dict(self.model.keys[name], public_key=key(self.rng))})
@@ -214,7 +224,7 @@ class Sequences:
 
     def run(self):
         """One sequence; its end agrees exactly."""
-        gather = not self.model.has_duplicate_keys() and self.rng.random() < .5
+        self.gather = not self.model.has_duplicate_keys() and self.rng.random() < .5
         kinds = [self.new_key, self.new_preshared_key, self.new_address, self.move,
                  self.duplicate_address, self.spoil, self.remove, self.swap_keys]
         for _ in range(self.rng.randint(1, 6)):
@@ -222,9 +232,7 @@ class Sequences:
             if name is None or self.rng.random() < .3:
                 self.add()
             else:
-                self.rng.choice(kinds if gather else kinds + [self.duplicate_key] * 2)(name)
-            if not gather:
-                self.settle()
+                self.rng.choice(kinds if self.gather else kinds + [self.duplicate_key] * 2)(name)
         self.settle()
         if self.rng.random() < .06:
             self.restart()
