@@ -138,8 +138,8 @@ def test_bounds_and_wrong_questions(apid, owner):
 
 def test_ten_thousand_at_once(apid, owner):
     words = [{"id": f"w{n}", "term": f"word {n}"} for n in range(10000)]
-    assert counts(load(owner, "words", records=words)) == expect(added=10000)
-    wait_until(lambda: len(apid.state("words")) == 10000, "published")
+    assert counts(load(owner.be_patient(), "words", records=words)) == expect(added=10000)
+    wait_until(lambda: len(apid.state("words")) == 10000, "published", owner.patience_s)
     assert owner.get("/api/v1/words/w9999")[1]["term"] == "word 9999"
     assert json.loads(json.dumps(counts(load(owner, "words", "?replace=true", records=words[:1]))))["removed"] == 9999
 

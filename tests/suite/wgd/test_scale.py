@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from model import Model
+from support import DEADLINE_S
 from support.net import Host
 from support.wait import wait_until
 from wgdlib import KERNEL, Gateway, genkey
@@ -36,9 +37,9 @@ def actual(gateway, interface="wgt0"):
 
 
 def await_applied(gateway, **gens):
-    """Until wgd says that these generations are in force."""
+    """Until wgd says that these generations, maybe of thousands of records, are in force."""
     wait_until(lambda: all(gateway.redis.applied("wgd", topic) >= gen
-                           for topic, gen in gens.items()), "generations %r" % gens)
+                           for topic, gen in gens.items()), "generations %r" % gens, 4 * DEADLINE_S)
 
 
 def open_gateway(**options):
