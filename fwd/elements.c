@@ -132,6 +132,12 @@ bool elements_get(const struct elements *e, enum set_id id, const void *key, voi
 	return true;
 }
 
+bool elements_is_there(const struct elements *e, enum set_id id, const void *key)
+{
+	const struct element *el = find(&e->sets[id], key, set_info(id)->key_len, false);
+	return el && el->have.kind;
+}
+
 void elements_each(const struct elements *e, enum set_id id,
 	void (*on_element)(void *arg, const void *key, const void *data), void *arg)
 {

@@ -37,6 +37,8 @@ int elements_set(struct elements *e, enum set_id id, const void *key, const void
 void elements_unset(struct elements *e, enum set_id id, const void *key);
 /* Is it wanted? data (may be NULL) gets the map's value. */
 bool elements_get(const struct elements *e, enum set_id id, const void *key, void *data);
+/* Does the kernel have it, as far as was read or written? */
+bool elements_is_there(const struct elements *e, enum set_id id, const void *key);
 /* Each wanted element; data as elements_set had it. */
 void elements_each(const struct elements *e, enum set_id id,
 	void (*on_element)(void *arg, const void *key, const void *data), void *arg);

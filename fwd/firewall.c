@@ -203,7 +203,7 @@ static void on_mask(void *arg, unsigned id, const struct list_bits *bits)
 	(void)bits;
 	struct adding *adding = arg;
 	uint32_t value = id;
-	uint32_t mark = id << MARK_MASK_ID_SHIFT << adding->f->options.mark_shift;
+	uint32_t mark = mask_mark(adding->f, id);
 	int err = elements_set(&adding->f->elements, SET_MASKS, &mark, &value);
 	adding->err = adding->err ? adding->err : err;
 }

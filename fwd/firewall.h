@@ -13,7 +13,8 @@
 
 /*
  * The wanted state of the table and the way it gets into the kernel: callers change what is wanted
- * and call firewall_apply, which writes the difference in one transaction.
+ * and call firewall_apply, which writes the difference: in one transaction but for what a packet on
+ * its way may meet too early, new chains of lists before it and a new epoch behind it.
  */
 struct firewall {
 	struct nft nft;
@@ -83,7 +84,8 @@ void firewall_distrust_fed(struct firewall *f);
 /* Parts of it are still to be written: apply again. */
 bool firewall_has_more(const struct firewall *f);
 /*
- * Makes the kernel have what is wanted. 0 also when there was nothing to do; on failure nothing has
- * changed, what is wanted stays wanted, f->nft.fault says what was refused.
+ * Makes the kernel have what is wanted. 0 also when there was nothing to do; on failure what is
+ * wanted stays wanted, f->nft.fault says what was refused, and the transaction that failed has
+ * changed nothing.
  */
 int firewall_apply(struct firewall *f);

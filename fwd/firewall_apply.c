@@ -129,6 +129,8 @@ static int load(struct firewall *f)
 			err = 0;
 		/* Rules may differ from those under which older flows were approved. */
 		f->tighten_due = true;
+		if (!err && f->epoch)
+			err = set_epoch(f, f->epoch);
 	}
 	if (!err)
 		err = foreign_find(&f->foreign, &f->nft, &f->elements);
@@ -139,28 +141,39 @@ static int load(struct firewall *f)
 	return err;
 }
 
-static int attempt(struct firewall *f)
+/*
+ * A packet that is on its way when a transaction gets into force may go on by the rules of before,
+ * and finds the elements of after: a device's new mark, which leads to a chain that had no rules
+ * before. Therefore chains have their rules before anything leads to them, ...
+ */
+struct declaring {
+	const struct firewall *f;
+	struct nft_batch batch;
+};
+
+static void declare_mask(void *arg, unsigned id, const struct list_bits *bits)
 {
-	int err = f->load_due ? load(f) : 0;
-	if (err)
-		return err;
-	f->load_due = false;
-	if (f->tighten_due) {
-		err = raise_epoch(f);
-		if (err)
-			return err;
-		f->tighten_due = false;
-	}
-	bool rules = f->rules_due || f->anew_due;
-	/* A combination may have gone without notice: what leads to a chain and the chains that are
-	 * declared have to be of one moment. */
-	if (rules)
-		err = firewall_want_masks(f);
-	if (err)
-		return err;
-	if (!rules && !elements_are_dirty(&f->elements) && !feed_is_dirty(&f->feed) &&
-		!limits_are_dirty(&f->limits))
-		return 0;
+	struct declaring *d = arg;
+	uint32_t mark = mask_mark(d->f, id);
+	/* The shared one may hold more lists now. */
+	if (id == MASK_SHARED || !elements_is_there(&d->f->elements, SET_MASKS, &mark))
+		ruleset_write_mask(&d->batch, &d->f->options, id, bits);
+}
+
+static int declare_masks(struct firewall *f)
+{
+	struct declaring d = { .f = f };
+	nft_batch_init(&d.batch, &f->nft);
+	masks_each(&f->masks, declare_mask, &d);
+	int err = nft_batch_is_empty(&d.batch) ? 0 : nft_batch_commit(&d.batch);
+	nft_batch_fini(&d.batch);
+	/* Without a table, or in one of an older version that lacks a set, nothing leads anywhere.
+	 */
+	return err == -ENOENT ? 0 : err;
+}
+
+static int write_batch(struct firewall *f, bool rules)
+{
 	struct losing losing;
 	find_losing(f, &losing);
 	struct nft_batch b;
@@ -173,26 +186,83 @@ static int attempt(struct firewall *f)
 	feed_write(&f->feed, &b, rules);
 	if (rules && !f->anew_due)
 		foreign_write(&f->foreign, &b);
-	err = nft_batch_commit(&b);
+	int err = nft_batch_commit(&b);
 	nft_batch_fini(&b);
 	if (!err && conntrack_targets_move(&f->lost, &losing.targets))
 		log_error("no memory for connections to cut");
 	conntrack_targets_fini(&losing.targets);
-	if (err)
-		return err;
+	return err;
+}
+
+static void note_written(struct firewall *f, bool rules)
+{
 	elements_committed(&f->elements);
 	f->adopted = false;
 	limits_committed(&f->limits);
 	feed_committed(&f->feed);
-	if (rules) {
-		foreign_clear(&f->foreign);
-		masks_written(&f->masks);
-		f->rewrites++;
-	} else {
+	if (!rules) {
 		f->updates++;
+		return;
 	}
+	foreign_clear(&f->foreign);
+	masks_written(&f->masks);
 	f->rules_due = f->anew_due = false;
+	f->rewrites++;
+}
+
+static int write_dirty(struct firewall *f)
+{
+	bool rules = f->rules_due || f->anew_due;
+	int err = 0;
+	/* A combination may have gone without notice: what leads to a chain and the chains that are
+	 * declared have to be of one moment. */
+	if (rules)
+		err = firewall_want_masks(f);
+	if (!err && rules && !f->anew_due)
+		err = declare_masks(f);
+	if (err)
+		return err;
+	if (!rules && !elements_are_dirty(&f->elements) && !feed_is_dirty(&f->feed) &&
+		!limits_are_dirty(&f->limits))
+		return 0;
+	err = write_batch(f, rules);
+	if (!err)
+		note_written(f, rules);
+	return err;
+}
+
+/* ... and an epoch begins once all it stands for is in force: the packet on its way may be approved
+ * by the rules of before, and would be approved under the epoch of after for as long as it flows.
+ */
+static int renew_epoch(struct firewall *f)
+{
+	if (!f->tighten_due)
+		return 0;
+	int err = raise_epoch(f);
+	if (!err)
+		err = write_batch(f, false);
+	if (err)
+		return err;
+	f->tighten_due = false;
+	note_written(f, false);
 	return 0;
+}
+
+static int attempt(struct firewall *f)
+{
+	int err = f->load_due ? load(f) : 0;
+	if (err)
+		return err;
+	f->load_due = false;
+	/* The first one comes with the rules: nothing was approved before, and nothing may flow
+	 * unmarked. */
+	if (!f->epoch) {
+		err = raise_epoch(f);
+		f->tighten_due = err != 0;
+	}
+	if (!err)
+		err = write_dirty(f);
+	return err ? err : renew_epoch(f);
 }
 
 /* The table is there in another shape (an older version's, or somebody else's of that name). */

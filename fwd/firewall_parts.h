@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fwd/firewall.h"
+#include "fwd/marks.h"
 #include <net/if.h>
 #include <string.h>
 
@@ -27,6 +28,12 @@ static inline enum set_id by_family(const struct addr *a, enum set_id v4)
 {
 	/* Every pair in enum set_id has IPv4 first. */
 	return a->family == AF_INET ? v4 : (enum set_id)(v4 + 1);
+}
+
+/* The mark, shifted, that has this mask id and nothing else. */
+static inline uint32_t mask_mark(const struct firewall *f, unsigned id)
+{
+	return id << MARK_MASK_ID_SHIFT << f->options.mark_shift;
 }
 
 /* Map `masks` as f->masks is; map `profiles` likewise. -ENOMEM. */

@@ -67,8 +67,9 @@ void write_forward(struct rule_writer *r);				     /* rules_forward.c */
 void write_output(struct rule_writer *r, const struct ruleset_options *o);   /* rules_output.c */
 /* Packets of limited devices over their rate are dropped; the rest comes back (rules_limit.c). */
 void write_limits(struct rule_writer *r);
-void write_lists(struct rule_writer *r, const struct masks *masks); /* rules_lists.c */
-void write_egress(struct rule_writer *r);			    /* rules_egress.c */
+/* The rules of one mask id's chain (rules_lists.c). */
+void write_mask(struct rule_writer *r, unsigned id, const struct list_bits *bits);
+void write_egress(struct rule_writer *r); /* rules_egress.c */
 /* HTTPS and QUIC whose hellos proxyd --path reads (rules_path.c). */
 void write_path(struct rule_writer *r, const struct ruleset_options *o);
 void write_judge(struct rule_writer *r, const struct ruleset_options *o); /* rules_judge.c */

@@ -34,17 +34,12 @@ static void write_half(struct rule_writer *r, const char *chain, const struct li
 	}
 }
 
-static void write_mask(void *arg, unsigned id, const struct list_bits *bits)
+void write_mask(struct rule_writer *r, unsigned id, const struct list_bits *bits)
 {
 	char chain[CHAIN_LEN];
 	mask_chain_format(id, chain);
 	for (enum form form = FORM_IPV4; form < FORMS; form++) {
-		write_half(arg, chain, bits, form, false);
-		write_half(arg, chain, bits, form, true);
+		write_half(r, chain, bits, form, false);
+		write_half(r, chain, bits, form, true);
 	}
-}
-
-void write_lists(struct rule_writer *r, const struct masks *masks)
-{
-	masks_each(masks, write_mask, r);
 }

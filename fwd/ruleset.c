@@ -78,6 +78,26 @@ static void write_mask_chain(void *arg, unsigned id, const struct list_bits *bit
 	object_write_chain(arg, &(struct chain){ .name = name });
 }
 
+static void write_mask_rules(void *arg, unsigned id, const struct list_bits *bits)
+{
+	write_mask(arg, id, bits);
+}
+
+static struct rule_writer make_writer(struct nft_batch *b, const struct ruleset_options *o)
+{
+	return (struct rule_writer){
+		.batch = b, .mark_shift = o->mark_shift, .tunnel = *o->tunnel ? o->tunnel : NULL
+	};
+}
+
+void ruleset_write_mask(struct nft_batch *b, const struct ruleset_options *o, unsigned id,
+	const struct list_bits *bits)
+{
+	struct rule_writer r = make_writer(b, o);
+	write_mask_chain(b, id, bits);
+	write_mask(&r, id, bits);
+}
+
 void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	const struct profiles *profiles, const struct masks *masks, bool anew)
 {
@@ -95,9 +115,7 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	sets_write(b);
 	object_write_flush(b);
 
-	struct rule_writer r = {
-		.batch = b, .mark_shift = o->mark_shift, .tunnel = *o->tunnel ? o->tunnel : NULL
-	};
+	struct rule_writer r = make_writer(b, o);
 	write_gate(&r);
 	if (o->guards_routing)
 		write_route_in(&r);
@@ -108,7 +126,7 @@ void ruleset_write(struct nft_batch *b, const struct ruleset_options *o,
 	write_limits(&r);
 	write_judge(&r, o);
 	write_profiles(&r, o, profiles);
-	write_lists(&r, masks);
+	masks_each(masks, write_mask_rules, &r);
 	write_egress(&r);
 	write_path(&r, o);
 	write_ends(&r, o);

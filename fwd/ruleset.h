@@ -13,6 +13,7 @@
  */
 struct profiles;
 struct masks;
+struct list_bits;
 
 /* By what the kernel gives packets to a process. */
 enum path_queue_kind {
@@ -45,6 +46,12 @@ struct ruleset_options {
 /* Is it a chain of every such table? Those of profiles and masks are not named here. */
 bool ruleset_has_chain(const char *name);
 
+/*
+ * One mask id's chain, with its rules behind those that it may have, into a table that stands: what
+ * leads there is for a later transaction.
+ */
+void ruleset_write_mask(struct nft_batch *b, const struct ruleset_options *o, unsigned id,
+	const struct list_bits *bits);
 /*
  * Declares table, chains, sets and counters where they are missing, and replaces every rule. Sets
  * keep their elements. With anew the table is deleted first: only for a table whose chains or sets
